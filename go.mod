@@ -1,0 +1,3 @@
+module sessl
+
+go 1.26

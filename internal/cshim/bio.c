@@ -1,0 +1,179 @@
+#include "cshim.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+/* The BIO under every SSL: it reads what Go has fed and collects what libssl writes.
+ * It never touches a socket, never blocks and never calls Go. */
+
+/* Buffers start at one large record and exist only while they hold something. */
+#define BUF_MIN 17408
+
+static int buf_reserve(sessl_buf *b, size_t n)
+{
+    size_t have = b->tail - b->head, cap;
+    uint8_t *p;
+
+    if (b->cap - b->tail >= n)
+        return 1;
+    if (b->cap >= have + n) {
+        memmove(b->p, b->p + b->head, have);
+    } else {
+        if (n > SIZE_MAX / 4 - have)
+            return 0;
+        cap = b->cap == 0 ? BUF_MIN : b->cap;
+        while (cap < have + n)
+            cap *= 2;
+        p = OPENSSL_malloc(cap);
+        if (p == NULL)
+            return 0;
+        if (have > 0)
+            memcpy(p, b->p + b->head, have);
+        OPENSSL_free(b->p);
+        b->p = p;
+        b->cap = cap;
+    }
+    b->head = 0;
+    b->tail = have;
+    return 1;
+}
+
+int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n)
+{
+    if (n == 0)
+        return 1;
+    if (!buf_reserve(b, n))
+        return 0;
+    memcpy(b->p + b->tail, p, n);
+    b->tail += n;
+    return 1;
+}
+
+void sessl_buf_free(sessl_buf *b)
+{
+    OPENSSL_free(b->p);
+    memset(b, 0, sizeof(*b));
+}
+
+static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
+{
+    sessl_conn *c = BIO_get_data(bio);
+    size_t have = c->in.tail - c->in.head;
+
+    BIO_clear_retry_flags(bio);
+    if (have > 0) {
+        n = n < have ? n : have;
+        memcpy(p, c->in.p + c->in.head, n);
+        c->in.head += n;
+        if (c->in.head == c->in.tail)
+            sessl_buf_free(&c->in);
+    } else if (c->feed_len > 0) {
+        n = n < c->feed_len ? n : c->feed_len;
+        memcpy(p, c->feed, n);
+        c->feed += n;
+        c->feed_len -= n;
+    } else {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    *got = n;
+    return 1;
+}
+
+/* Always accepts, so libssl never sees WANT_WRITE; the Go side bounds what waits. */
+static int bio_write(BIO *bio, const char *p, size_t n, size_t *put)
+{
+    sessl_conn *c = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (c->out.p == NULL && c->sink_cap - c->sink_len >= n) {
+        memcpy(c->sink + c->sink_len, p, n);
+        c->sink_len += n;
+    } else if (!sessl_buf_append(&c->out, (const uint8_t *)p, n)) {
+        c->alloc_failed = 1;
+        return 0;
+    }
+    *put = n;
+    return 1;
+}
+
+/* Lends the BIO the step's input and output. Output that waits goes out first. */
+void sessl_conn_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap)
+{
+    size_t wait = c->out.tail - c->out.head, n = wait < sink_cap ? wait : sink_cap;
+
+    c->feed = in;
+    c->feed_len = in_len;
+    c->sink = sink;
+    c->sink_cap = sink_cap;
+    c->sink_len = n;
+    if (n == 0)
+        return;
+    memcpy(sink, c->out.p + c->out.head, n);
+    c->out.head += n;
+    if (c->out.head == c->out.tail)
+        sessl_buf_free(&c->out);
+}
+
+/* Keeps the input that libssl has not consumed; Go's memory is not touched afterwards. */
+void sessl_conn_end(sessl_conn *c, sessl_step *st)
+{
+    if (!sessl_buf_append(&c->in, c->feed, c->feed_len)) {
+        c->alloc_failed = 1;
+        st->status = SESSL_FAILED;
+    }
+    st->out_len = c->sink_len;
+    st->out_waiting = c->out.tail - c->out.head;
+    st->fresh = c->fresh_n;
+    c->feed = NULL;
+    c->sink = NULL;
+    c->feed_len = c->sink_len = c->sink_cap = 0;
+}
+
+/* Output that could not be sent: back to where it came from, before all that waits. */
+int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n)
+{
+    sessl_buf b = {0};
+
+    if (!sessl_buf_append(&b, p, n) || !sessl_buf_append(&b, c->out.p + c->out.head, c->out.tail - c->out.head)) {
+        sessl_buf_free(&b);
+        return 0;
+    }
+    sessl_buf_free(&c->out);
+    c->out = b;
+    return 1;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    (void)bio, (void)num, (void)ptr;
+    return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sessl");
+
+    if (m == NULL)
+        return;
+    if (!BIO_meth_set_read_ex(m, bio_read) || !BIO_meth_set_write_ex(m, bio_write) || !BIO_meth_set_ctrl(m, bio_ctrl)) {
+        BIO_meth_free(m);
+        return;
+    }
+    method = m;
+}
+
+/* Lives as long as the process. NULL without memory; the next call tries again. */
+const BIO_METHOD *sessl_bio_method(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&lock);
+    if (method == NULL)
+        make_method();
+    pthread_mutex_unlock(&lock);
+    return method;
+}

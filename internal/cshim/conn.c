@@ -1,0 +1,171 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* One step of a connection: it never blocks, and tells what it came to in a sessl_step.
+ * The caller holds the connection's mutex: an SSL is not safe for concurrent use. */
+
+static int attach(sessl_conn *c)
+{
+    const BIO_METHOD *m = sessl_bio_method();
+    BIO *b = m == NULL ? NULL : BIO_new(m);
+
+    if (b == NULL)
+        return 0;
+    BIO_set_data(b, c);
+    BIO_set_init(b, 1);
+    SSL_set_bio(c->ssl, b, b); /* takes the one reference, for both directions */
+    if (c->server)
+        SSL_set_accept_state(c->ssl);
+    else
+        SSL_set_connect_state(c->ssl);
+    return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
+}
+
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e)
+{
+    sessl_conn *c;
+
+    sessl_err_begin(e);
+    sessl_set_current_ctx(number);
+    c = OPENSSL_zalloc(sizeof(*c));
+    if (c != NULL) {
+        c->ctx = number;
+        c->server = server;
+        c->keep_new = keep_new;
+        c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
+        if (c->ssl == NULL || !attach(c)) {
+            sessl_conn_free(c);
+            c = NULL;
+        }
+    }
+    sessl_err_take(e);
+    return c;
+}
+
+/* Frees everything the connection holds. Without SSL_SENT_SHUTDOWN, SSL_free would mark
+ * the current session not resumable for everyone who holds it; after a fatal error it
+ * must do just that, so the flag is set only where the connection ended well. */
+void sessl_conn_free(sessl_conn *c)
+{
+    int i;
+
+    if (c->ssl != NULL && !c->fatal)
+        SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_get_shutdown(c->ssl));
+    SSL_free(c->ssl); /* with it its references on the session, the Ctx and the BIO */
+    for (i = 0; i < c->fresh_n; i++)
+        sessl_drop_session(c->fresh[i]);
+    sessl_drop_session(c->offered);
+    OPENSSL_free(c->fresh);
+    OPENSSL_free(c->stamp);
+    sessl_buf_free(&c->in);
+    sessl_buf_free(&c->out);
+    OPENSSL_free(c);
+    ERR_clear_error();
+}
+
+/* SNI (never for an address), and the name that verification demands when check is set. */
+int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl); /* borrowed from the SSL */
+    int ok;
+
+    sessl_err_begin(e);
+    ok = is_ip || SSL_set_tlsext_host_name(c->ssl, name);
+    if (ok && check) {
+        X509_VERIFY_PARAM_set_hostflags(param, SESSL_HOST_FLAGS);
+        ok = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(param, name) : X509_VERIFY_PARAM_set1_host(param, name, 0);
+    }
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Turns the result of an SSL_* call into a status, on the thread that made the call. */
+static int status_of(sessl_conn *c, int ok)
+{
+    int err;
+
+    if (ok > 0 && !c->alloc_failed)
+        return SESSL_OK;
+    err = SSL_get_error(c->ssl, ok);
+    if (!c->alloc_failed) {
+        if (err == SSL_ERROR_WANT_READ)
+            return SESSL_WANT_READ;
+        if (err == SSL_ERROR_ZERO_RETURN)
+            return SESSL_EOF;
+    }
+    c->fatal = 1;
+    sessl_err_take(&c->err);
+    c->err.ssl_error = err;
+    c->err.verify = SSL_get_verify_result(c->ssl);
+    return SESSL_FAILED;
+}
+
+static void step_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+{
+    sessl_err_begin(&c->err);
+    sessl_set_current_ctx(c->ctx);
+    sessl_conn_begin(c, in, in_len, sink, cap);
+    st->n = 0;
+}
+
+void sessl_conn_handshake(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+{
+    step_begin(c, in, in_len, sink, cap, st);
+    st->status = status_of(c, SSL_do_handshake(c->ssl));
+    if (st->status == SESSL_OK)
+        sessl_conn_renewed(c);
+    sessl_conn_end(c, st);
+}
+
+void sessl_conn_read(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
+{
+    step_begin(c, in, in_len, NULL, 0, st);
+    st->status = status_of(c, SSL_read_ex(c->ssl, p, n, &st->n));
+    sessl_conn_end(c, st);
+}
+
+/* As many records as p fills, so that one send carries them all. */
+void sessl_conn_write(sessl_conn *c, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
+{
+    size_t put;
+
+    step_begin(c, NULL, 0, sink, cap, st);
+    do {
+        put = 0;
+        st->status = status_of(c, SSL_write_ex(c->ssl, p + st->n, n - st->n, &put));
+        st->n += put;
+    } while (st->status == SESSL_OK && st->n < n);
+    sessl_conn_end(c, st);
+}
+
+/* Queues close_notify; the peer's own is for SSL_read to see. */
+void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
+{
+    int ret;
+
+    step_begin(c, NULL, 0, NULL, 0, st);
+    ret = SSL_shutdown(c->ssl);
+    st->status = status_of(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
+    sessl_conn_end(c, st);
+}
+
+/* Moves output into the sink and does nothing else. */
+void sessl_conn_output(sessl_conn *c, uint8_t *sink, size_t cap, sessl_step *st)
+{
+    sessl_conn_begin(c, NULL, 0, sink, cap);
+    st->status = SESSL_OK;
+    st->n = 0;
+    sessl_conn_end(c, st);
+}
+
+void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl); /* static */
+
+    i->version = SSL_version(c->ssl);
+    i->reused = SSL_session_reused(c->ssl);
+    i->verify = SSL_get_verify_result(c->ssl);
+    i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
+    i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
+}

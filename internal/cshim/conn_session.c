@@ -1,0 +1,153 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* Sessions that enter and leave a connection. The caller holds its mutex: the lock
+ * inside SSL_get1_session protects nothing, for no writer takes it. */
+
+/* Takes over one reference on s; without room for it, gives it back. */
+static int queue_push(sessl_conn *c, SSL_SESSION *s)
+{
+    if (c->fresh_n == c->fresh_cap) {
+        int cap = c->fresh_cap == 0 ? 4 : 2 * c->fresh_cap;
+        SSL_SESSION **p = OPENSSL_realloc(c->fresh, sizeof(*p) * (size_t)cap);
+
+        if (p == NULL) {
+            sessl_drop_session(s);
+            return 0;
+        }
+        c->fresh = p;
+        c->fresh_cap = cap;
+    }
+    c->fresh[c->fresh_n++] = s;
+    return 1;
+}
+
+static void announce(sessl_conn *c, SSL_SESSION *s)
+{
+    sessl_session_share(s);
+    if (c->stamp != NULL)
+        sessl_session_set_stamp(s, c->stamp, c->stamp_len); /* on failure: verified again */
+    if (c->keep_new && SSL_SESSION_up_ref(s)) /* +1, for the queue */
+        queue_push(c, s);
+}
+
+/* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added
+ * for us, whatever happens here; ours is a separate one. */
+int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    if (c != NULL) {
+        if (SSL_version(ssl) == TLS1_3_VERSION)
+            c->tickets++;
+        announce(c, s);
+    }
+    return 0;
+}
+
+/* The handshake is over. libssl does not report a ticket that a TLS 1.2 server renewed
+ * during a resumption; only the connection's session being another object shows it. */
+void sessl_conn_renewed(sessl_conn *c)
+{
+    SSL_SESSION *now = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
+
+    if (c->offered == NULL)
+        return;
+    if (now != NULL && now != c->offered && SSL_session_reused(c->ssl) && SSL_version(c->ssl) < TLS1_3_VERSION)
+        announce(c, now);
+    sessl_drop_session(c->offered);
+    c->offered = NULL;
+}
+
+/* The oldest new session, with its reference; NULL when the queue is empty. */
+SSL_SESSION *sessl_conn_next_session(sessl_conn *c)
+{
+    SSL_SESSION *s;
+
+    if (c->fresh_n == 0)
+        return NULL;
+    s = c->fresh[0];
+    c->fresh_n--;
+    memmove(c->fresh, c->fresh + 1, sizeof(s) * (size_t)c->fresh_n);
+    return s;
+}
+
+/* The current session, borrowed, and one reference more that is the caller's. */
+SSL_SESSION *sessl_conn_retain_session(sessl_conn *c)
+{
+    SSL_SESSION *s = SSL_get0_session(c->ssl);
+
+    if (s == NULL || !SSL_SESSION_up_ref(s))
+        return NULL;
+    sessl_session_share(s);
+    return s;
+}
+
+/* s, or with dup a copy of it that belongs to this connection's Ctx, is offered. */
+int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    sessl_set_current_ctx(c->ctx);
+    if (dup)
+        s = SSL_SESSION_dup(s); /* returns +1 */
+    else if (!SSL_SESSION_up_ref(s)) /* +1 */
+        s = NULL;
+    ok = s != NULL && SSL_set_session(c->ssl, s); /* the SSL takes its own reference */
+    if (ok) {
+        sessl_session_share(s);
+        sessl_drop_session(c->offered);
+        c->offered = s; /* ours, for sessl_conn_renewed */
+    } else {
+        sessl_drop_session(s);
+    }
+    sessl_err_take(e);
+    return ok;
+}
+
+/* The peer has been verified: the session in use, and all that follow, say so. An empty
+ * stamp (n is 0) takes that back. */
+int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
+{
+    SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
+    uint8_t *copy = n == 0 ? NULL : OPENSSL_memdup(p, n);
+    int i, ok = n == 0 || copy != NULL;
+
+    if (ok) {
+        OPENSSL_free(c->stamp);
+        c->stamp = copy;
+        c->stamp_len = n;
+        if (s != NULL)
+            sessl_session_set_stamp(s, p, n);
+        for (i = 0; i < c->fresh_n; i++)
+            sessl_session_set_stamp(c->fresh[i], p, n);
+    }
+    ERR_clear_error();
+    return ok;
+}
+
+/* 1 when the leaf in s verifies now, under this connection's roots, purpose and name.
+ * Intermediates do not travel with a parsed session, so such a leaf fails here. */
+int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
+{
+    X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed from the SSL */
+    X509_VERIFY_PARAM *param;
+    X509_STORE_CTX *v;
+    int ok;
+
+    if (leaf == NULL || (v = X509_STORE_CTX_new()) == NULL)
+        return 0;
+    ok = X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), leaf, NULL)
+        && X509_STORE_CTX_set_default(v, c->server ? "ssl_client" : "ssl_server")
+        && (param = X509_STORE_CTX_get0_param(v)) != NULL && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));
+    if (ok) {
+        X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(c->ssl));
+        ok = X509_verify_cert(v) == 1;
+    }
+    X509_STORE_CTX_free(v);
+    ERR_clear_error();
+    return ok;
+}

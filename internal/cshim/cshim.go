@@ -1,0 +1,55 @@
+// Package cshim holds all C code of sessl, and the few entry points that tests need.
+//
+// The header is embedded so that editing it rebuilds every package that includes it:
+// the build cache does not look at headers of other directories.
+package cshim
+
+/*
+#cgo pkg-config: libssl libcrypto
+#cgo CFLAGS: -std=gnu11
+#cgo linux LDFLAGS: -pthread
+#cgo noescape sessl_session_counts
+#cgo nocallback sessl_session_counts
+#include "cshim.h"
+*/
+import "C"
+
+import _ "embed"
+
+//go:embed cshim.h
+var _ string
+
+//go:embed compat.h
+var _ string
+
+func init() {
+	C.sessl_init()
+}
+
+// SessionCounts returns how many SSL_SESSION objects have been created and freed in this
+// process, by libssl itself included, as its ex_data callbacks saw them.
+func SessionCounts() (created, freed uint64) {
+	var c, f C.uint64_t
+	C.sessl_session_counts(&c, &f)
+	return uint64(c), uint64(f)
+}
+
+// PeekError returns ERR_peek_error of the calling thread: 0 for an empty queue.
+func PeekError() uint64 {
+	return uint64(C.sessl_err_peek())
+}
+
+// LeaveErrorBehind puts an error on the calling thread's queue, to test that tests see it.
+func LeaveErrorBehind() {
+	C.sessl_err_leave_one_behind()
+}
+
+// ClearErrors empties the calling thread's queue.
+func ClearErrors() {
+	C.ERR_clear_error()
+}
+
+// Version returns OpenSSL_version(OPENSSL_VERSION): the text of the library in use.
+func Version() string {
+	return C.GoString(C.OpenSSL_version(C.OPENSSL_VERSION))
+}

@@ -1,0 +1,204 @@
+/* The C side of sessl. Every function that can fail clears the thread's error
+ * queue first and leaves it empty: what OpenSSL queued is moved into a sessl_err
+ * before the call returns, because a goroutine may be on another thread by the
+ * time of its next call. Nothing here calls Go. */
+#ifndef SESSL_CSHIM_H
+#define SESSL_CSHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "compat.h"
+
+/* ---- err.c: errors ---- */
+
+#define SESSL_ERR_MAX 5
+#define SESSL_ERR_DATA 96
+
+typedef struct sessl_err {
+    int n;                                   /* entries below, oldest first */
+    int ssl_error;                           /* SSL_get_error, or 0 */
+    long verify;                             /* X509_V_* when a peer was refused */
+    unsigned long code[SESSL_ERR_MAX];
+    char data[SESSL_ERR_MAX][SESSL_ERR_DATA];
+} sessl_err;
+
+void sessl_err_begin(sessl_err *e);
+void sessl_err_take(sessl_err *e);
+int sessl_err_reason(unsigned long code);
+const char *sessl_err_fallback(unsigned long code);
+unsigned long sessl_err_peek(void);
+void sessl_err_leave_one_behind(void);
+
+/* ---- record.c: what we keep about each SSL_SESSION, in its ex_data ---- */
+
+void sessl_init(void);
+void sessl_session_counts(uint64_t *created, uint64_t *freed);
+void sessl_set_current_ctx(uint64_t ctx);
+uint64_t sessl_session_owner(const SSL_SESSION *s);
+int sessl_session_claim(SSL_SESSION *s, uint64_t ctx);
+void sessl_session_share(SSL_SESSION *s);
+int sessl_session_shared(const SSL_SESSION *s);
+int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n);
+size_t sessl_session_stamp(const SSL_SESSION *s, const uint8_t **p);
+
+/* ---- values.c: the numbers of the Go values bound to sessions ---- */
+
+typedef struct sessl_value_event {
+    uint64_t from; /* the number that was copied; 0 when `to` has been freed */
+    uint64_t to;
+} sessl_value_event;
+
+struct sessl_value;
+struct sessl_value *sessl_value_new(void);
+struct sessl_value *sessl_value_dup(const struct sessl_value *v);
+uint64_t sessl_value_number(const struct sessl_value *v);
+void sessl_value_release(struct sessl_value *v);
+int sessl_values_pending(void);
+int sessl_values_take(sessl_value_event *ev);
+uint64_t sessl_session_value(SSL_SESSION *s, int create);
+
+/* ---- session.c, session_fields.c: SSL_SESSION ---- */
+
+SSL_SESSION *sessl_session_new(sessl_err *e);
+SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx, sessl_err *e);
+SSL_SESSION *sessl_session_d2i(const uint8_t *der, size_t n, size_t *used, sessl_err *e);
+SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, sessl_err *e);
+int sessl_session_i2d(const SSL_SESSION *s, uint8_t **out, sessl_err *e);
+int sessl_session_write_pem(SSL_SESSION *s, uint8_t **out, sessl_err *e);
+int sessl_session_print(const SSL_SESSION *s, int secrets, uint8_t **out, sessl_err *e);
+int sessl_session_keylog(const SSL_SESSION *s, uint8_t **out, sessl_err *e);
+void sessl_clear_free(void *p, size_t n);
+void sessl_drop_session(SSL_SESSION *s);
+
+int64_t sessl_session_get_time(const SSL_SESSION *s);
+void sessl_session_set_time(SSL_SESSION *s, int64_t t);
+const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id);
+int sessl_session_set_cipher(SSL_SESSION *s, uint16_t id, sessl_err *e);
+int sessl_session_set1_id(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e);
+int sessl_session_set1_id_context(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e);
+int sessl_session_set1_hostname(SSL_SESSION *s, const char *name, sessl_err *e);
+int sessl_session_set1_alpn(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e);
+int sessl_session_set1_master_key(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e);
+int sessl_session_set1_appdata(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e);
+const uint8_t *sessl_session_get0_appdata(SSL_SESSION *s, size_t *n);
+int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out);
+int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out);
+int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip);
+
+/* ---- ctx.c, cert.c: SSL_CTX ---- */
+
+SSL_CTX *sessl_ctx_new(int server, uint64_t number, sessl_err *e);
+int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
+int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
+int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
+void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check);
+int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e);
+int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce, sessl_err *e);
+int sessl_ctx_use_cert(SSL_CTX *ctx, const uint8_t *der, size_t n, int leaf, sessl_err *e);
+int sessl_ctx_use_key(SSL_CTX *ctx, const uint8_t *key, size_t n, sessl_err *e);
+int sessl_check_key(const uint8_t *der, size_t n, const uint8_t *key, size_t klen, sessl_err *e);
+
+void sessl_ctx_flush(SSL_CTX *ctx, int64_t now);
+void sessl_ctx_no_tickets(SSL_CTX *ctx);
+int sessl_ctx_set_num_tickets(SSL_CTX *ctx, size_t n, sessl_err *e);
+int sessl_ctx_add_session(SSL_CTX *ctx, SSL_SESSION *s, sessl_err *e);
+int sessl_ctx_remove_session(SSL_CTX *ctx, SSL_SESSION *s);
+
+typedef struct sessl_ctx_stats {
+    long number, connect, connect_good, connect_renegotiate;
+    long accept, accept_good, accept_renegotiate;
+    long hits, cb_hits, misses, timeouts, cache_full;
+} sessl_ctx_stats;
+void sessl_ctx_get_stats(SSL_CTX *ctx, sessl_ctx_stats *st);
+
+/* ---- conn.c, conn_session.c, bio.c: one connection ---- */
+
+typedef struct sessl_buf {
+    uint8_t *p;
+    size_t head, tail, cap;
+} sessl_buf;
+
+typedef struct sessl_conn {
+    SSL *ssl;
+    uint64_t ctx;          /* number of the Ctx, for the sessions born here */
+    int server;
+    int keep_new;          /* new sessions are wanted by Go */
+    int fatal;             /* libssl reported a fatal error */
+    int alloc_failed;      /* a session or an output byte could not be kept */
+    int tickets;           /* TLS 1.3 tickets processed so far */
+    const uint8_t *feed;   /* the step's fresh input, borrowed from Go */
+    size_t feed_len;
+    uint8_t *sink;         /* where the step's output goes, borrowed from Go */
+    size_t sink_len, sink_cap;
+    sessl_buf in, out;     /* input not consumed, output that found no sink */
+    SSL_SESSION **fresh;   /* each holds one reference, oldest first */
+    int fresh_n, fresh_cap;
+    SSL_SESSION *offered;  /* one reference, until the handshake ends */
+    uint8_t *stamp;        /* set once the peer has been verified */
+    size_t stamp_len;
+    sessl_err err;         /* of the last step that failed */
+} sessl_conn;
+
+#define SESSL_OK 1
+#define SESSL_WANT_READ 2
+#define SESSL_EOF 3        /* close_notify received */
+#define SESSL_FAILED 4
+
+/* What a step came to. in and sink are Go memory, used during the call only. */
+typedef struct sessl_step {
+    int status;
+    int fresh;             /* new sessions waiting in the queue */
+    size_t n;              /* application bytes moved */
+    size_t out_len;        /* output bytes in the sink */
+    size_t out_waiting;    /* output bytes that found no place there */
+} sessl_step;
+
+const BIO_METHOD *sessl_bio_method(void);
+int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n);
+void sessl_buf_free(sessl_buf *b);
+void sessl_conn_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap);
+void sessl_conn_end(sessl_conn *c, sessl_step *st);
+
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
+void sessl_conn_free(sessl_conn *c);
+int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
+void sessl_conn_handshake(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_read(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
+void sessl_conn_write(sessl_conn *c, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
+void sessl_conn_output(sessl_conn *c, uint8_t *sink, size_t cap, sessl_step *st);
+int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n);
+
+SSL_SESSION *sessl_conn_next_session(sessl_conn *c);
+SSL_SESSION *sessl_conn_retain_session(sessl_conn *c);
+int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e);
+int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n);
+int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
+int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
+void sessl_conn_renewed(sessl_conn *c);
+
+typedef struct sessl_conn_info {
+    int version, reused, tickets;
+    uint16_t cipher;
+    long verify;
+    const char *cipher_name;
+} sessl_conn_info;
+void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
+
+/* How a host name is compared: by subjectAltName, and no part of a label is a wildcard. */
+#define SESSL_HOST_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
+/* ex_data slots, registered by sessl_init. */
+extern int sessl_session_slot;
+extern int sessl_ssl_slot;
+extern int sessl_ctx_slot;
+
+#endif

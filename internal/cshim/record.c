@@ -1,0 +1,201 @@
+#include "cshim.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* One record hangs in the ex_data of every SSL_SESSION, from its birth to its last
+ * SSL_SESSION_free. libssl creates and copies sessions by itself (tickets, resumption),
+ * so this is the only place that sees all of them. */
+typedef struct stamp {
+    struct stamp *older; /* replaced stamps live on: another thread may be reading */
+    size_t n;
+    uint8_t bytes[];
+} stamp;
+
+typedef struct record {
+    _Atomic uint64_t owner; /* number of the Ctx it belongs to; 0: none yet */
+    atomic_int shared;      /* given to a Conn or a Ctx: immutable from then on */
+    _Atomic(stamp *) stamp;
+    _Atomic(struct sessl_value *) value;
+} record;
+
+int sessl_session_slot = -1;
+int sessl_ssl_slot = -1;
+int sessl_ctx_slot = -1;
+
+static atomic_uint_fast64_t created, freed;
+
+/* Which Ctx is at work on this thread, so that the objects born in its steps are its own. */
+static _Thread_local uint64_t current_ctx;
+
+void sessl_set_current_ctx(uint64_t ctx)
+{
+    current_ctx = ctx;
+}
+
+static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    record *r = OPENSSL_zalloc(sizeof(*r));
+
+    (void)parent, (void)ptr, (void)argl, (void)argp;
+    atomic_fetch_add(&created, 1);
+    /* Without a record the session has no owner and no stamp: refused where either counts. */
+    if (r == NULL)
+        return;
+    atomic_init(&r->owner, current_ctx);
+    if (!CRYPTO_set_ex_data(ad, idx, r))
+        OPENSSL_free(r);
+}
+
+static int push_stamp(record *r, const uint8_t *p, size_t n)
+{
+    stamp *s = OPENSSL_malloc(sizeof(*s) + n);
+
+    if (s == NULL)
+        return 0;
+    if (n > 0)
+        memcpy(s->bytes, p, n);
+    s->n = n;
+    s->older = atomic_load(&r->stamp);
+    while (!atomic_compare_exchange_weak(&r->stamp, &s->older, s))
+        ;
+    return 1;
+}
+
+/* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy keeps
+ * the stamp and the values, but its owner is the Ctx now at work and it is not shared:
+ * that is what makes SSL_SESSION_dup the way from one Ctx to another. */
+static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx, long argl, void *argp)
+{
+    void **slot = (void **)from_d;
+    record *src = *slot;
+    record *dst = CRYPTO_get_ex_data(to, idx);
+    stamp *s;
+
+    (void)from, (void)argl, (void)argp;
+    *slot = dst;
+    if (src == NULL || dst == NULL)
+        return 1;
+    s = atomic_load(&src->stamp);
+    if (s != NULL)
+        push_stamp(dst, s->bytes, s->n); /* on failure: unstamped, verified again */
+    if (atomic_load(&src->value) != NULL)
+        atomic_store(&dst->value, sessl_value_dup(atomic_load(&src->value)));
+    return 1;
+}
+
+static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    record *r = ptr;
+    stamp *s, *older;
+
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    atomic_fetch_add(&freed, 1);
+    if (r == NULL)
+        return;
+    for (s = atomic_load(&r->stamp); s != NULL; s = older) {
+        older = s->older;
+        OPENSSL_free(s);
+    }
+    sessl_value_release(atomic_load(&r->value));
+    OPENSSL_free(r);
+}
+
+/* Called once, before the first SSL_SESSION of the process: objects made earlier
+ * would be freed without having been counted. */
+void sessl_init(void)
+{
+    sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
+    sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    ERR_clear_error();
+}
+
+void sessl_session_counts(uint64_t *c, uint64_t *f)
+{
+    /* freed first: a session that ends in between must not look like a double free. */
+    *f = atomic_load(&freed);
+    *c = atomic_load(&created);
+}
+
+static record *record_of(const SSL_SESSION *s)
+{
+    return SSL_SESSION_get_ex_data(s, sessl_session_slot);
+}
+
+uint64_t sessl_session_owner(const SSL_SESSION *s)
+{
+    record *r = record_of(s);
+
+    return r == NULL ? 0 : atomic_load(&r->owner);
+}
+
+/* A session that never had a Ctx becomes ctx's; 1 when it is ctx's now. */
+int sessl_session_claim(SSL_SESSION *s, uint64_t ctx)
+{
+    record *r = record_of(s);
+    uint64_t none = 0;
+
+    if (r == NULL)
+        return 0;
+    return atomic_compare_exchange_strong(&r->owner, &none, ctx) || none == ctx;
+}
+
+void sessl_session_share(SSL_SESSION *s)
+{
+    record *r = record_of(s);
+
+    if (r != NULL)
+        atomic_store(&r->shared, 1);
+}
+
+int sessl_session_shared(const SSL_SESSION *s)
+{
+    record *r = record_of(s);
+
+    return r == NULL || atomic_load(&r->shared);
+}
+
+int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n)
+{
+    record *r = record_of(s);
+    stamp *have;
+
+    if (r == NULL)
+        return 0;
+    have = atomic_load(&r->stamp);
+    if (have == NULL ? n == 0 : have->n == n && (n == 0 || memcmp(have->bytes, p, n) == 0))
+        return 1;
+    return push_stamp(r, p, n);
+}
+
+/* The stamp's bytes live as long as the session. */
+size_t sessl_session_stamp(const SSL_SESSION *s, const uint8_t **p)
+{
+    record *r = record_of(s);
+    stamp *have = r == NULL ? NULL : atomic_load(&r->stamp);
+
+    if (have == NULL)
+        return 0;
+    *p = have->bytes;
+    return have->n;
+}
+
+/* The number of the session's values in Go; 0 when it has none (or no memory). */
+uint64_t sessl_session_value(SSL_SESSION *s, int create)
+{
+    record *r = record_of(s);
+    struct sessl_value *v, *none = NULL;
+
+    if (r == NULL)
+        return 0;
+    v = atomic_load(&r->value);
+    if (v == NULL && create) {
+        v = sessl_value_new();
+        if (v != NULL && !atomic_compare_exchange_strong(&r->value, &none, v)) {
+            sessl_value_release(v);
+            v = none;
+        }
+    }
+    return sessl_value_number(v);
+}

@@ -1,0 +1,180 @@
+#include "cshim.h"
+
+#include <string.h>
+
+int64_t sessl_session_get_time(const SSL_SESSION *s)
+{
+#if SESSL_HAVE_TIME_EX
+    return SSL_SESSION_get_time_ex(s);
+#else
+    return SSL_SESSION_get_time(s);
+#endif
+}
+
+/* Both forms return the time stored, so 0 is no failure. */
+void sessl_session_set_time(SSL_SESSION *s, int64_t t)
+{
+#if SESSL_HAVE_TIME_EX
+    SSL_SESSION_set_time_ex(s, (time_t)t);
+#else
+    SSL_SESSION_set_time(s, (long)t);
+#endif
+}
+
+static const SSL_CIPHER *find(SSL *ssl, uint16_t id)
+{
+    unsigned char wire[2];
+
+    wire[0] = (unsigned char)(id >> 8);
+    wire[1] = (unsigned char)id;
+    return SSL_CIPHER_find(ssl, wire);
+}
+
+/* A static object of libssl, whatever ctx allows. */
+const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id)
+{
+    const SSL_CIPHER *c = NULL;
+    SSL *ssl = SSL_new(ctx);
+
+    if (ssl != NULL)
+        c = find(ssl, id);
+    SSL_free(ssl);
+    return c;
+}
+
+int sessl_session_set_cipher(SSL_SESSION *s, uint16_t id, sessl_err *e)
+{
+    const SSL_CIPHER *c = NULL;
+    SSL_CTX *ctx;
+    int ok;
+
+    sessl_err_begin(e);
+    ctx = SSL_CTX_new(TLS_method());
+    if (ctx != NULL)
+        c = sessl_cipher_by_id(ctx, id);
+    SSL_CTX_free(ctx);
+    ok = c != NULL && SSL_SESSION_set_cipher(s, c);
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_id(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_id(s, p, n); /* copies */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_id_context(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_id_context(s, p, n); /* copies */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_hostname(SSL_SESSION *s, const char *name, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_hostname(s, name); /* copies; NULL clears */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_alpn(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_alpn_selected(s, n == 0 ? NULL : p, n); /* copies; NULL clears */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_master_key(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_master_key(s, p, n); /* copies */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_session_set1_appdata(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_SESSION_set1_ticket_appdata(s, n == 0 ? NULL : p, n); /* copies; NULL clears */
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Borrowed from the session. */
+const uint8_t *sessl_session_get0_appdata(SSL_SESSION *s, size_t *n)
+{
+    void *p = NULL;
+
+    *n = 0;
+    if (!SSL_SESSION_get0_ticket_appdata(s, &p, n))
+        return NULL;
+    return p;
+}
+
+/* The length, and the bytes in *out for sessl_clear_free; 0 without a certificate. */
+int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out)
+{
+    X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    int n;
+
+    *out = NULL;
+    if (leaf == NULL)
+        return 0;
+    n = i2d_X509(leaf, out);
+    ERR_clear_error();
+    return n < 0 ? 0 : n;
+}
+
+/* The peer's raw public key as SubjectPublicKeyInfo; -1 where the library has none. */
+int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out)
+{
+    *out = NULL;
+#if SESSL_HAVE_RPK
+    {
+        EVP_PKEY *key = SSL_SESSION_get0_peer_rpk(s); /* borrowed from the session */
+        int n = key == NULL ? 0 : i2d_PUBKEY(key, out);
+
+        ERR_clear_error();
+        return n < 0 ? 0 : n;
+    }
+#else
+    (void)s;
+    return -1;
+#endif
+}
+
+/* 1 when the session's leaf has not expired and is for name (NULL: any name). */
+int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip)
+{
+    X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    int ok;
+
+    if (leaf == NULL || X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0)
+        return 0;
+    if (name == NULL)
+        return 1;
+    if (is_ip)
+        ok = X509_check_ip_asc(leaf, name, 0);
+    else
+        ok = X509_check_host(leaf, name, 0, SESSL_HOST_FLAGS, NULL);
+    ERR_clear_error();
+    return ok == 1;
+}

@@ -1,0 +1,138 @@
+// Package leakcheck is the gate at the end of every test, and of every test binary: what
+// a test opened it has closed, and no thread has an error left in OpenSSL's queue.
+package leakcheck
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sessl/internal/cshim"
+	"sessl/ssl"
+)
+
+// Patience bounds the wait for cleanups and for goroutines that are about to end.
+var Patience = 20 * time.Second
+
+// Test makes t fail if it ends with more live handles or session objects than it began
+// with. Call it first, so that it checks last.
+func Test(t testing.TB) {
+	t.Helper()
+	before := ssl.ReadCounters()
+	t.Cleanup(func() {
+		if t.Failed() {
+			return // its first failure is the one to look at
+		}
+		if left := settle(before); left != "" {
+			t.Errorf("left behind: %s", left)
+			ssl.LiveHandles(os.Stderr)
+		}
+	})
+}
+
+// Main runs the tests of a binary and then checks that nothing at all is left.
+func Main(m *testing.M) {
+	code := m.Run()
+	if left := settle(ssl.Counters{}); left != "" {
+		fmt.Fprintln(os.Stderr, "leakcheck: left behind after all tests:", left)
+		ssl.LiveHandles(os.Stderr)
+		code = max(code, 1)
+	}
+	if dirty := DirtyThreads(); len(dirty) > 0 {
+		fmt.Fprintln(os.Stderr, "leakcheck: threads with errors in their queue:", strings.Join(dirty, ", "))
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// settle collects garbage until no more is left than before, or Patience ends; it
+// describes the surplus.
+func settle(before ssl.Counters) string {
+	deadline := time.Now().Add(Patience)
+	for {
+		runtime.GC()
+		awaitCleanups(deadline)
+		left := surplus(before, ssl.ReadCounters())
+		if left == "" || time.Now().After(deadline) {
+			return left
+		}
+	}
+}
+
+// awaitCleanups returns when every cleanup queued so far has run.
+func awaitCleanups(deadline time.Time) {
+	s := []metrics.Sample{
+		{Name: "/gc/cleanups/queued:cleanups"},
+		{Name: "/gc/cleanups/executed:cleanups"},
+	}
+	for time.Now().Before(deadline) {
+		metrics.Read(s)
+		if s[1].Value.Uint64() >= s[0].Value.Uint64() {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func surplus(before, after ssl.Counters) string {
+	var out []string
+	add := func(what string, b, a uint64) {
+		if a != b {
+			out = append(out, fmt.Sprintf("%s %d (was %d)", what, int64(a), int64(b)))
+		}
+	}
+	add("sessions", before.Sessions.Live, after.Sessions.Live)
+	add("borrowed sessions", before.Borrowed.Live, after.Borrowed.Live)
+	add("conns", before.Conns.Live, after.Conns.Live)
+	add("ctxs", before.Ctxs.Live, after.Ctxs.Live)
+	add("SSL_SESSION objects", before.SessionObjectsCreated-before.SessionObjectsFreed,
+		after.SessionObjectsCreated-after.SessionObjectsFreed)
+	return strings.Join(out, ", ")
+}
+
+// DirtyThreads names the threads that have an error in OpenSSL's queue. It pins a
+// goroutine to each thread of the process that can run Go code: the scheduler takes idle
+// threads before it makes new ones, so once new threads appear all old ones are held.
+func DirtyThreads() []string {
+	var (
+		mu    sync.Mutex
+		seen  = map[int]bool{}
+		dirty []string
+		hold  = make(chan struct{})
+		done  sync.WaitGroup
+	)
+	old := threads()
+	for range len(old) + 2 {
+		ready := make(chan struct{})
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			mu.Lock()
+			tid := syscall.Gettid()
+			seen[tid] = true
+			if code := cshim.PeekError(); code != 0 {
+				dirty = append(dirty, fmt.Sprintf("%d (error %#x)", tid, code))
+			}
+			mu.Unlock()
+			close(ready)
+			<-hold
+		}()
+		<-ready
+	}
+	close(hold)
+	done.Wait()
+	return dirty
+}
+
+func threads() []os.DirEntry {
+	t, _ := os.ReadDir("/proc/self/task")
+	return t
+}

@@ -1,0 +1,160 @@
+package ssl
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ClientAuthType is what a server demands of its clients, as in crypto/tls.
+type ClientAuthType int
+
+// The levels of client authentication.
+const (
+	NoClientCert               ClientAuthType = iota // do not ask for a certificate
+	RequestClientCert                                // ask, and take any or none, unverified
+	RequireAnyClientCert                             // demand one, unverified
+	VerifyClientCertIfGiven                          // ask, and verify what is sent
+	RequireAndVerifyClientCert                       // demand one and verify it
+)
+
+func (t ClientAuthType) requests() bool { return t != NoClientCert }
+func (t ClientAuthType) requires() bool {
+	return t == RequireAnyClientCert || t == RequireAndVerifyClientCert
+}
+func (t ClientAuthType) verifies() bool { return t >= VerifyClientCertIfGiven }
+
+// A Config describes a Ctx. It may be used for several and changed afterwards: a Ctx takes
+// what it needs when it is made. Fields are named as in crypto/tls where the concept is
+// the same. The zero Config is a client that verifies servers against the system's roots,
+// with TLS 1.2 and 1.3.
+type Config struct {
+	// Certificates are the server's, or the client's for a server that asks. OpenSSL
+	// chooses among them by key type; the last of a type wins.
+	Certificates []Certificate
+
+	// RootCAs are the roots that a client verifies the server against; nil means
+	// OpenSSL's defaults, [SystemCertPool].
+	RootCAs *CertPool
+
+	// ServerName is the name that a client sends as SNI and demands of the server's
+	// certificate; an IP address is demanded but not sent. Dial fills it in from the
+	// address when it is empty.
+	ServerName string
+
+	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on
+	// the path can then read and change what is sent.
+	InsecureSkipVerify bool
+
+	// MinVersion and MaxVersion bound the protocol version; 0 means TLS 1.2 and the
+	// highest that OpenSSL has.
+	MinVersion, MaxVersion uint16
+
+	// CipherSuites lists the suites to offer or accept, in order of preference, by their
+	// number in the TLS registry (the constants of crypto/tls). Suites of TLS 1.3 and of
+	// earlier versions are told apart by number; a version without any keeps its default,
+	// which is forward secret AEAD suites only, AES-128-GCM first.
+	CipherSuites []uint16
+
+	// ClientAuth is what a server demands of its clients, ClientCAs the roots for it. The
+	// names of ClientCAs are sent to the client.
+	ClientAuth ClientAuthType
+	ClientCAs  *CertPool
+
+	// SessionIDContext separates this server's sessions from those of others with the
+	// same ticket keys or store: only equal contexts resume each other's. At most 32
+	// bytes. The default is a hash of the names in the certificates, of ClientAuth and of
+	// ClientCAs, so it survives a renewed certificate but not a changed demand.
+	SessionIDContext []byte
+
+	// SessionTimeout is for how long new sessions may be resumed; 0 means two hours, and
+	// TLS 1.3 caps it at seven days.
+	SessionTimeout time.Duration
+
+	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead
+	// of in tickets (SSL_OP_NO_TICKET), and a client not ask for TLS 1.2 tickets.
+	SessionTicketsDisabled bool
+
+	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake; 0
+	// means two, a negative number none. A resumption always issues at most one.
+	NumTickets int
+
+	// OnNewSession is called for each session that a connection gets: for each TLS 1.3
+	// ticket, when a Read has processed it, and for each TLS 1.2 session, tickets that
+	// were renewed during a resumption included. It runs on the goroutine of the
+	// Handshake, Read or Close that received the session, after the C call has returned,
+	// with no lock held: it may use the Conn in any way. No session is delivered before
+	// the peer has been verified.
+	//
+	// The function owns the Session: it must see to its Close.
+	OnNewSession func(*Conn, *Session)
+}
+
+// fingerprint identifies what a client's verification rests on. Sessions verified under
+// one fingerprint are not trusted under another.
+func (cfg *Config) fingerprint() [32]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "sessl client 1;insecure=%t;", cfg.InsecureSkipVerify)
+	roots := cfg.RootCAs
+	if roots == nil {
+		roots = SystemCertPool()
+	}
+	roots.hashInto(h)
+	for _, c := range cfg.Certificates {
+		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chain...)))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// idContext is the default session id context. The server's certificates are left out but
+// for their names: they differ by machine and change at renewal.
+func (cfg *Config) idContext() []byte {
+	var names []string
+	for _, c := range cfg.Certificates {
+		if c.leaf != nil {
+			names = append(names, c.leaf.DNSNames...)
+		}
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	fmt.Fprintf(h, "sessl server 1;names=%q;auth=%d;", strings.Join(slices.Compact(names), " "), cfg.ClientAuth)
+	cfg.ClientCAs.hashInto(h)
+	return h.Sum(nil)
+}
+
+// check refuses what could not work.
+func (cfg *Config) check(server bool) error {
+	switch {
+	case server && len(cfg.Certificates) == 0:
+		return configError("a server needs a certificate")
+	case cfg.MinVersion != 0 && cfg.MaxVersion != 0 && cfg.MinVersion > cfg.MaxVersion:
+		return configError("MinVersion %s is above MaxVersion %s", VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
+	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12:
+		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
+	case len(cfg.SessionIDContext) > maxIDCtxLen:
+		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
+	case cfg.SessionTimeout < 0:
+		return configError("SessionTimeout is negative")
+	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
+		return configError("unknown ClientAuth %d", cfg.ClientAuth)
+	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
+		return configError("ClientAuth verifies certificates but ClientCAs is nil")
+	}
+	for _, v := range []uint16{cfg.MinVersion, cfg.MaxVersion} {
+		if v != 0 && (v < VersionTLS10 || v > VersionTLS13) {
+			return configError("unknown protocol version %s", VersionName(v))
+		}
+	}
+	for i, c := range cfg.Certificates {
+		if len(c.chain) == 0 {
+			return configError("certificate %d is empty", i)
+		}
+	}
+	return nil
+}
+
+func configError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}

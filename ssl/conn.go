@@ -1,0 +1,219 @@
+package ssl
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Conn is a TLS connection over another net.Conn, and a net.Conn itself: an SSL of
+// OpenSSL with the waiting left to Go. Read, Write, Handshake, the deadlines, Close and
+// everything about sessions may be called from several goroutines at once; a Read that
+// waits does not stop a Write.
+//
+// A Conn must be closed. One that was dropped is freed by the garbage collector, without
+// telling the peer.
+type Conn struct {
+	h    handle[connPtr]
+	ctx  *Ctx
+	net  net.Conn
+	name string // what the server must be called; a client's
+
+	// mu is held for one step in C at a time, never while waiting. Every use of the SSL is
+	// such a step: OpenSSL has no lock of its own that would help.
+	mu      sync.Mutex
+	started bool       // the handshake has begun
+	offered offer      // what SetSession found
+	fresh   []*Session // received, not yet delivered; each owned
+
+	// reading and writing are held while bytes are moved to and from net; reading comes
+	// first when both are needed, and mu is taken inside of them.
+	reading, writing sem
+
+	handshaking sem
+	done        atomic.Bool // handshake complete, peer verified
+	hsErr       error       // why it failed; under handshaking
+	info        connInfo    // set before done
+
+	flushing  atomic.Bool  // the background flusher runs
+	waiting   atomic.Int64 // output bytes that were not sent
+	closed    atomic.Bool  // Close has begun
+	readErr   error        // sticky; under reading
+	writeErr  atomic.Value // sticky; stickyError
+	notified  bool         // close_notify has been queued; under writing
+	stuck     bool         // Close interrupted a Write; under writing
+	readUntil atomic.Int64 // deadlines in Unix nanoseconds, 0 for none
+	sendUntil atomic.Int64
+}
+
+type connInfo struct {
+	version    uint16
+	cipher     uint16
+	cipherName string
+	reused     bool
+	verified   bool
+}
+
+var connKind = kind[connPtr]{name: "conn", free: freeConn}
+
+// Client makes the client side of a connection over conn (SSL_new). The handshake is done
+// by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is
+// InsecureSkipVerify. The Conn owns conn from here on; on error conn is left alone.
+func Client(conn net.Conn, ctx *Ctx) (*Conn, error) {
+	return newConn("Client", conn, ctx, false, "")
+}
+
+// Server makes the server side of a connection over conn (SSL_new). See Client.
+func Server(conn net.Conn, ctx *Ctx) (*Conn, error) {
+	return newConn("Server", conn, ctx, true, "")
+}
+
+func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Conn, error) {
+	if conn == nil || ctx == nil {
+		return nil, fail(op, ErrNil)
+	}
+	if server != ctx.server {
+		if server {
+			return nil, fail(op, ErrClient)
+		}
+		return nil, fail(op, ErrServer)
+	}
+	c := &Conn{ctx: ctx, net: conn, name: ctx.name, reading: newSem(), writing: newSem(), handshaking: newSem()}
+	if c.name == "" {
+		c.name = name
+	}
+	if err := c.checkName(); err != nil {
+		return nil, fail(op, err)
+	}
+	err := ctx.withPtr(op, func(p ctxPtr) error {
+		ptr, err := newConnPtr(op, p, c)
+		if err == nil {
+			c.h.adopt(&connKind, ptr)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// checkName brings a client's server name into the form that certificates use.
+func (c *Conn) checkName() error {
+	if c.ctx.server {
+		c.name = ""
+		return nil
+	}
+	name := strings.TrimSuffix(c.name, ".")
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		name = ip.WithZone("").String()
+	}
+	if name == "" && c.ctx.verify {
+		return configError("a client needs a ServerName to verify, or InsecureSkipVerify")
+	}
+	if len(name) > maxNameLen || strings.ContainsAny(name, "\x00 \t\r\n") {
+		return configError("ServerName %q is not a host name", name)
+	}
+	c.name = name
+	return nil
+}
+
+func isIP(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// NetConn returns the connection underneath. Reading from it or writing to it breaks the
+// TLS connection.
+func (c *Conn) NetConn() net.Conn { return c.net }
+
+// LocalAddr returns the local address of the connection underneath.
+func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
+
+// SetDeadline sets the read and the write deadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Read and of a handshake's reads; the zero time is
+// none. A Read that timed out can be repeated.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	return c.setDeadline("Conn.SetReadDeadline", t, &c.readUntil, c.net.SetReadDeadline)
+}
+
+// SetWriteDeadline sets the deadline of Write and of a handshake's writes; the zero time
+// is none. What a Write that timed out has encrypted is kept and goes out with the next
+// one, so the connection stays usable.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.setDeadline("Conn.SetWriteDeadline", t, &c.sendUntil, c.net.SetWriteDeadline)
+}
+
+func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func(time.Time) error) error {
+	if c.closed.Load() {
+		return fail(op, ErrClosed)
+	}
+	nano := int64(0)
+	if !t.IsZero() {
+		nano = max(t.UnixNano(), 1)
+	}
+	until.Store(nano)
+	return set(t)
+}
+
+// ConnectionState is what the handshake settled.
+type ConnectionState struct {
+	Version     uint16 // VersionTLS12, VersionTLS13 (SSL_version)
+	CipherSuite uint16 // number in the TLS registry
+	CipherName  string // OpenSSL's name for it (SSL_CIPHER_get_name)
+	ServerName  string // the client's: the name it demanded
+	DidResume   bool   // a session was reused (SSL_session_reused)
+	Verified    bool   // the peer showed a certificate, now or when the session began, and it was verified
+}
+
+// ConnectionState returns what the handshake settled; before its end, the zero value.
+func (c *Conn) ConnectionState() ConnectionState {
+	if c == nil || !c.done.Load() {
+		return ConnectionState{}
+	}
+	return ConnectionState{
+		Version:     c.info.version,
+		CipherSuite: c.info.cipher,
+		CipherName:  c.info.cipherName,
+		ServerName:  c.name,
+		DidResume:   c.info.reused,
+		Verified:    c.info.verified,
+	}
+}
+
+// SessionReused reports whether the handshake resumed a session (SSL_session_reused). It
+// is false until the handshake is complete, and keeps its answer after Close.
+func (c *Conn) SessionReused() bool { return c.ConnectionState().DidResume }
+
+// sem is a mutex that can be waited for with a limit.
+type sem chan struct{}
+
+func newSem() sem { return make(sem, 1) }
+
+func (s sem) lock()   { s <- struct{}{} }
+func (s sem) unlock() { <-s }
+
+// lockFor reports whether it got the lock within d.
+func (s sem) lockFor(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-t.C:
+		return false
+	}
+}

@@ -1,0 +1,200 @@
+package ssl
+
+/*
+#cgo noescape sessl_conn_new
+#cgo nocallback sessl_conn_new
+#cgo nocallback sessl_conn_free
+#cgo noescape sessl_conn_handshake
+#cgo nocallback sessl_conn_handshake
+#cgo noescape sessl_conn_read
+#cgo nocallback sessl_conn_read
+#cgo noescape sessl_conn_write
+#cgo nocallback sessl_conn_write
+#cgo noescape sessl_conn_shutdown
+#cgo nocallback sessl_conn_shutdown
+#cgo noescape sessl_conn_output
+#cgo nocallback sessl_conn_output
+#cgo noescape sessl_conn_put_back
+#cgo nocallback sessl_conn_put_back
+#cgo noescape sessl_conn_get_info
+#cgo nocallback sessl_conn_get_info
+#include "cshim.h"
+*/
+import "C"
+
+import "unsafe"
+
+type connPtr = *C.sessl_conn
+
+// freeConn ends a connection that nobody uses any more. SSL_SENT_SHUTDOWN is set in the
+// same call, unless the connection failed, so that its sessions stay resumable.
+func freeConn(p connPtr) {
+	C.sessl_conn_free(p)
+}
+
+func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
+	var e cErr
+	p := C.sessl_conn_new(ctx, cBool(c.ctx.server), C.uint64_t(c.ctx.number), cBool(c.ctx.onNew != nil), &e)
+	if p == nil {
+		return nil, asError(op, nil, &e)
+	}
+	if c.name != "" {
+		name := C.CString(c.name)
+		defer C.free(unsafe.Pointer(name))
+		if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
+			freeConn(p)
+			return nil, asError(op, configError("ServerName %q", c.name), &e)
+		}
+	}
+	return p, nil
+}
+
+type status int
+
+const (
+	stepOK       status = C.SESSL_OK
+	stepWantRead status = C.SESSL_WANT_READ
+	stepEOF      status = C.SESSL_EOF
+	stepFailed   status = C.SESSL_FAILED
+)
+
+// result is what a step came to, in Go's terms.
+type result struct {
+	status status
+	n      int   // application bytes moved
+	out    int   // output bytes in the sink
+	fresh  bool  // sessions have arrived
+	err    error // for stepFailed
+}
+
+// enter begins a step: the pointer is valid and mu held until leave.
+func (c *Conn) enter() (connPtr, bool) {
+	p, ok := c.h.acquire()
+	if ok {
+		c.mu.Lock()
+	}
+	return p, ok
+}
+
+func (c *Conn) leave() {
+	c.mu.Unlock()
+	c.h.release()
+}
+
+func closedResult(op string) result {
+	return result{status: stepFailed, err: fail(op, ErrClosed)}
+}
+
+// result ends every step. Sessions move from C's queue to handles here, so none is left
+// in C longer than the step that brought it.
+func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
+	for range int(st.fresh) {
+		c.fresh = append(c.fresh, adoptSession(C.sessl_conn_next_session(p))) // the queue's reference
+	}
+	c.waiting.Store(int64(st.out_waiting))
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0}
+	if r.status == stepFailed {
+		var cause error
+		if p.alloc_failed != 0 {
+			cause = errNoMemory
+		}
+		r.err = asError(op, cause, &p.err)
+	}
+	return r
+}
+
+// stepHandshake feeds in and goes on with the handshake (SSL_do_handshake).
+func (c *Conn) stepHandshake(in, sink []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("handshake")
+	}
+	defer c.leave()
+	c.started = true
+	var st C.sessl_step
+	C.sessl_conn_handshake(p, bytePtr(in), C.size_t(len(in)), bytePtr(sink), C.size_t(len(sink)), &st)
+	return c.result("handshake", p, &st)
+}
+
+// stepRead feeds in and decrypts into b (SSL_read_ex). All of in is consumed.
+func (c *Conn) stepRead(in, b []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("read")
+	}
+	defer c.leave()
+	var st C.sessl_step
+	C.sessl_conn_read(p, bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
+	return c.result("read", p, &st)
+}
+
+// stepWrite encrypts b (SSL_write_ex); the records go to sink, what exceeds it waits.
+func (c *Conn) stepWrite(b, sink []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("write")
+	}
+	defer c.leave()
+	var st C.sessl_step
+	C.sessl_conn_write(p, bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
+	return c.result("write", p, &st)
+}
+
+// stepShutdown makes close_notify wait for output (SSL_shutdown).
+func (c *Conn) stepShutdown() result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("close")
+	}
+	defer c.leave()
+	var st C.sessl_step
+	C.sessl_conn_shutdown(p, &st)
+	return c.result("close", p, &st)
+}
+
+// stepOutput moves waiting output to sink.
+func (c *Conn) stepOutput(sink []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("write")
+	}
+	defer c.leave()
+	var st C.sessl_step
+	C.sessl_conn_output(p, bytePtr(sink), C.size_t(len(sink)), &st)
+	return c.result("write", p, &st)
+}
+
+// putBack returns output that could not be sent to the front of what waits.
+func (c *Conn) putBack(b []byte) error {
+	p, ok := c.enter()
+	if !ok {
+		return fail("write", ErrClosed)
+	}
+	defer c.leave()
+	if C.sessl_conn_put_back(p, bytePtr(b), C.size_t(len(b))) == 0 {
+		return fail("write", errNoMemory)
+	}
+	c.waiting.Add(int64(len(b)))
+	return nil
+}
+
+// tickets is how many TLS 1.3 tickets the connection has processed.
+func (c *Conn) tickets() int {
+	p, ok := c.enter()
+	if !ok {
+		return 0
+	}
+	defer c.leave()
+	return int(p.tickets)
+}
+
+// readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
+// SSL_get_current_cipher).
+func (c *Conn) readInfo(p connPtr) {
+	var i C.sessl_conn_info
+	C.sessl_conn_get_info(p, &i)
+	c.info.version = uint16(i.version)
+	c.info.reused = i.reused != 0
+	c.info.cipher = uint16(i.cipher)
+	c.info.cipherName = C.GoString(i.cipher_name)
+}

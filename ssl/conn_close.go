@@ -1,0 +1,138 @@
+package ssl
+
+import "time"
+
+const (
+	closeTimeout = 500 * time.Millisecond // for the last bytes we send
+	drainTimeout = 200 * time.Millisecond // for the last bytes the peer sends
+)
+
+// aLongTimeAgo is a deadline that stops whatever waits.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// CloseWrite sends close_notify (SSL_shutdown) and, where the connection underneath can,
+// closes its write side. Reading goes on. It needs a completed handshake.
+func (c *Conn) CloseWrite() error {
+	const op = "Conn.CloseWrite"
+	if c == nil {
+		return fail(op, ErrNil)
+	}
+	if c.closed.Load() {
+		return fail(op, ErrClosed)
+	}
+	if !c.done.Load() {
+		return fail(op, ErrHandshakeIncomplete)
+	}
+	c.writing.lock()
+	defer c.writing.unlock()
+	return c.sendCloseNotify(op)
+}
+
+// sendCloseNotify is the end of our side. writing is held.
+func (c *Conn) sendCloseNotify(op string) error {
+	if c.notified {
+		return nil // a second SSL_shutdown would read
+	}
+	c.notified = true
+	if r := c.stepShutdown(); r.status == stepFailed {
+		return r.err
+	}
+	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
+	buf := getBuf()
+	defer putBuf(buf)
+	if err := c.flush(buf); err != nil {
+		return err
+	}
+	if w, ok := c.net.(interface{ CloseWrite() error }); ok {
+		if err := w.CloseWrite(); err != nil {
+			return fail(op, err)
+		}
+	}
+	return nil
+}
+
+// Close ends the connection and frees the SSL. Read, Write and Handshake calls that wait
+// return ErrClosed at once. The peer is told with close_notify unless it does not take
+// what was sent before; nothing waits longer than a fraction of a second. Sessions of the
+// connection stay resumable, except after a fatal TLS error, where OpenSSL invalidates
+// the current one. Later calls do nothing and return nil.
+//
+// A TLS 1.3 client that has not read its tickets yet reads them now: closing with unread
+// data would make the kernel reset the connection, and the server could lose what it has
+// not read. OnNewSession is called for such tickets.
+func (c *Conn) Close() error {
+	if c == nil || !c.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	// Closed first, then kicked: whoever comes later sees the flag before it waits.
+	owned := c.net.SetDeadline(aLongTimeAgo) == nil && c.takeOver()
+	if owned {
+		c.farewell()
+	}
+	c.deliver()
+	c.dropFresh()
+	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
+	err := c.net.Close()
+	if owned {
+		c.writing.unlock()
+		c.reading.unlock()
+	}
+	if err != nil {
+		return fail("Conn.Close", err)
+	}
+	return nil
+}
+
+// takeOver waits until the goroutines that Close has kicked are gone. On a connection
+// that does not honour deadlines they may not be: then there is no farewell.
+func (c *Conn) takeOver() bool {
+	if !c.reading.lockFor(closeTimeout) {
+		return false
+	}
+	if !c.writing.lockFor(closeTimeout) {
+		c.reading.unlock()
+		return false
+	}
+	return true
+}
+
+// farewell sends what waits, close_notify, and reads what must not be left unread.
+func (c *Conn) farewell() {
+	if c.net.SetWriteDeadline(time.Now().Add(closeTimeout)) != nil {
+		return
+	}
+	buf := getBuf()
+	defer putBuf(buf)
+	if c.stuck || c.flush(buf) != nil || !c.done.Load() {
+		return
+	}
+	if c.sendCloseNotify("Conn.Close") == nil {
+		c.drain(buf)
+	}
+}
+
+// drain reads the tickets of a TLS 1.3 client that has not seen any.
+func (c *Conn) drain(buf []byte) {
+	if c.ctx.server || c.info.version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
+		return
+	}
+	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
+		return
+	}
+	var in []byte
+	data := make([]byte, 4096)
+	for total := 0; total < maxReplyBytes; total += len(in) {
+		r := c.stepRead(in, data)
+		for r.status == stepOK {
+			r = c.stepRead(nil, data)
+		}
+		if r.status != stepWantRead {
+			return
+		}
+		n, err := c.net.Read(buf)
+		if n == 0 && err != nil {
+			return
+		}
+		in = buf[:n]
+	}
+}

@@ -1,0 +1,157 @@
+package ssl
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake). Read
+// and Write call it. After an error the connection can only be closed; the error is
+// returned by all later calls.
+func (c *Conn) Handshake() error {
+	return c.HandshakeContext(context.Background())
+}
+
+// HandshakeContext is Handshake with a context. If it ends before the handshake does, the
+// connection underneath is closed and the context's error is returned.
+func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if c == nil {
+		return fail("handshake", ErrNil)
+	}
+	if ctx == nil {
+		return fail("handshake", ErrNil)
+	}
+	if c.done.Load() {
+		return nil
+	}
+	err := c.handshakeOnce(ctx)
+	c.deliver()
+	return err
+}
+
+func (c *Conn) handshakeOnce(ctx context.Context) error {
+	select {
+	case c.handshaking <- struct{}{}:
+		defer c.handshaking.unlock()
+	case <-ctx.Done():
+		return fail("handshake", context.Cause(ctx))
+	}
+	switch {
+	case c.done.Load():
+		return nil
+	case c.hsErr != nil:
+		return c.hsErr
+	case c.closed.Load():
+		return fail("handshake", ErrClosed)
+	case ctx.Err() != nil:
+		return fail("handshake", context.Cause(ctx))
+	}
+	stop := context.AfterFunc(ctx, func() { c.net.Close() })
+	err := c.shakeHands()
+	if !stop() && ctx.Err() != nil {
+		err = fail("handshake", context.Cause(ctx))
+	}
+	if err != nil && !c.retryable(err) {
+		c.hsErr = err
+	}
+	return err
+}
+
+// retryable tells a handshake that can go on, because only a deadline passed, from one
+// that is over.
+func (c *Conn) retryable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Timeout() && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// shakeHands alternates steps with reading and writing. What the last step leaves to send
+// is left to the flusher: waiting for it here would be a deadlock with a peer that writes
+// first and does not read meanwhile.
+func (c *Conn) shakeHands() error {
+	c.reading.lock()
+	defer c.reading.unlock()
+	c.writing.lock()
+	defer c.writing.unlock()
+	buf := getBuf()
+	defer putBuf(buf)
+	var in []byte
+	for {
+		r := c.stepHandshake(in, nil)
+		switch r.status {
+		case stepOK:
+			err := c.finish()
+			c.flushSoon()
+			return err
+		case stepWantRead:
+		default:
+			c.flushSoon() // an alert tells the peer why
+			return c.closedOr(r.err)
+		}
+		if err := c.flush(buf); err != nil {
+			return c.ioError("handshake", err)
+		}
+		if err := c.expired(&c.readUntil); err != nil {
+			return fail("handshake", err)
+		}
+		n, err := c.net.Read(buf)
+		if n == 0 && err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return c.ioError("handshake", err)
+		}
+		in = buf[:n]
+	}
+}
+
+// finish decides whether a handshake that OpenSSL accepts is good enough for us.
+func (c *Conn) finish() error {
+	p, ok := c.enter()
+	if !ok {
+		return fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	c.readInfo(p)
+	if err := c.judge(p); err != nil {
+		condemn(p)
+		return err
+	}
+	c.done.Store(true)
+	return nil
+}
+
+// judge checks what a resumption skips, and stamps the sessions of a peer that passed.
+// mu is held.
+func (c *Conn) judge(p connPtr) error {
+	if !c.ctx.verify {
+		if !c.info.reused {
+			return c.setStamp(p, nil) // a reused object must not speak for its new peer
+		}
+		return nil
+	}
+	if c.info.reused && !c.resumedOK(p) {
+		return fail("handshake", ErrUnverified)
+	}
+	if !c.hasPeer(p) {
+		return nil // a server whose client sent none; libssl demands one where it must be
+	}
+	c.info.verified = true
+	return c.setStamp(p, append(c.ctx.stamp[:len(c.ctx.stamp):len(c.ctx.stamp)], c.name...))
+}
+
+// closedOr is err, unless the connection was closed meanwhile: then that is the reason.
+func (c *Conn) closedOr(err error) error {
+	if c.closed.Load() && !errors.Is(err, ErrClosed) {
+		return fail("handshake", ErrClosed)
+	}
+	return err
+}
+
+// ioError wraps an error of the connection underneath.
+func (c *Conn) ioError(op string, err error) error {
+	if c.closed.Load() {
+		return fail(op, ErrClosed)
+	}
+	return fail(op, err)
+}

@@ -1,0 +1,245 @@
+package ssl
+
+/*
+#cgo noescape sessl_conn_set_session
+#cgo nocallback sessl_conn_set_session
+#cgo noescape sessl_conn_set_stamp
+#cgo nocallback sessl_conn_set_stamp
+#cgo noescape sessl_session_stamp
+#cgo nocallback sessl_session_stamp
+#cgo noescape sessl_session_peer_ok
+#cgo nocallback sessl_session_peer_ok
+#cgo nocallback sessl_conn_verify_again
+#cgo nocallback SSL_get1_session
+#cgo nocallback SSL_get0_session
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+// offer is what became of the session given to SetSession.
+type offer int
+
+const (
+	noOffer  offer = iota
+	offered        // and it may be resumed
+	withheld       // it was never verified under this configuration
+)
+
+// stampCertificate begins the stamp of a session whose peer was verified by certificate.
+// The rest is the configuration's fingerprint and the verified name.
+const stampCertificate = 1
+
+// Session returns the connection's session (SSL_get1_session), an owned handle that must
+// be closed. Before the end of the handshake it is ErrNoSession.
+//
+// In TLS 1.2 this is the session to offer later. In TLS 1.3 the session changes with each
+// ticket: before the first one is read it is not resumable. OnNewSession gives all of
+// them; Session the newest. On a server in TLS 1.3 it is not what the client holds.
+func (c *Conn) Session() (*Session, error) {
+	var s *Session
+	err := c.withSSL("Conn.Session", func(p connPtr) error {
+		q := C.SSL_get1_session(p.ssl) // +1, adopted; under mu, for no writer takes libssl's lock
+		if q == nil {
+			return fail("Conn.Session", ErrNoSession)
+		}
+		C.sessl_session_share(q)
+		s = adoptSession(q)
+		return nil
+	})
+	return s, err
+}
+
+// WithSession calls f with the connection's session, borrowed until f returns
+// (SSL_get0_session). It saves the handle where a look is enough. f runs with no lock
+// held and may use the Conn; the session stays valid even if a ticket replaces it
+// meanwhile. f's error is returned. Before the end of the handshake f is not called and
+// the error is ErrNoSession.
+func (c *Conn) WithSession(f func(*BorrowedSession) error) error {
+	const op = "Conn.WithSession"
+	if f == nil {
+		return fail(op, ErrNil)
+	}
+	var b *BorrowedSession
+	err := c.withSSL(op, func(p connPtr) error {
+		q := C.sessl_conn_retain_session(p) // SSL_get0_session and +1, under mu
+		if q == nil {
+			return fail(op, ErrNoSession)
+		}
+		b = borrow(q)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	defer b.expire()
+	return f(b)
+}
+
+// withSSL runs f under mu on a connection whose handshake is complete.
+func (c *Conn) withSSL(op string, f func(connPtr) error) error {
+	if c == nil {
+		return fail(op, ErrNil)
+	}
+	p, ok := c.enter()
+	if !ok || c.closed.Load() {
+		if ok {
+			c.leave()
+		}
+		return fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if !c.done.Load() {
+		return fail(op, ErrNoSession)
+	}
+	return f(p)
+}
+
+// SetSession has a copy of s offered by the handshake (SSL_SESSION_dup and
+// SSL_set_session). s stays the caller's and untouched by whatever becomes of the
+// connection; it may come from any Ctx. The server decides whether to resume: see
+// SessionReused.
+//
+// A verifying client offers only what it may resume: a session that was verified under
+// the same configuration, or whose leaf certificate verifies now. Any other is accepted
+// here but not offered, and the handshake is a full one; see SessionOffered.
+//
+// It fails with ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
+// and ErrNotResumable for a session that OpenSSL would ignore.
+func (c *Conn) SetSession(s *Session) error {
+	return c.setSession("Conn.SetSession", s, true)
+}
+
+// SetSharedSession has s itself offered by the handshake (SSL_set_session), without a
+// copy. That freezes s: its setters report ErrSessionShared from here on. The connection
+// shares its fate: in TLS 1.3 OpenSSL lets an object be resumed once and then marks it not
+// resumable, as it does when the connection fails. An object belongs to one Ctx: one that
+// was made or used by another is ErrSessionCtx. The other rules are SetSession's.
+func (c *Conn) SetSharedSession(s *Session) error {
+	return c.setSession("Conn.SetSharedSession", s, false)
+}
+
+func (c *Conn) setSession(op string, s *Session, dup bool) error {
+	if c == nil || s == nil {
+		return fail(op, ErrNil)
+	}
+	if c.ctx.server {
+		return fail(op, ErrServer)
+	}
+	p, ok := c.enter()
+	if !ok {
+		return fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if c.started {
+		return fail(op, ErrHandshakeStarted)
+	}
+	use := s.alone // it is frozen in there
+	if dup {
+		use = s.read
+	}
+	return use(op, func(q sessionPtr) error {
+		if C.SSL_SESSION_is_resumable(q) == 0 {
+			return fail(op, ErrNotResumable)
+		}
+		if !dup && C.sessl_session_claim(q, C.uint64_t(c.ctx.number)) == 0 {
+			return fail(op, ErrSessionCtx)
+		}
+		if !c.trusts(p, q) {
+			c.offered = withheld
+			return nil
+		}
+		var e cErr
+		if C.sessl_conn_set_session(p, q, cBool(dup), &e) == 0 { // the SSL takes its own reference
+			return asError(op, nil, &e)
+		}
+		c.offered = offered
+		return nil
+	})
+}
+
+// SessionOffered reports whether the handshake offers, or offered, the session that was
+// given to SetSession: whether SSL_set_session has been called with it.
+func (c *Conn) SessionOffered() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offered == offered
+}
+
+// trusts reports whether resuming s would not weaken verification: libssl checks neither
+// certificate nor name on a resumption. mu is held.
+func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
+	if !c.ctx.verify {
+		return true
+	}
+	stamped, name := c.stampOf(s)
+	if !stamped {
+		return C.sessl_conn_verify_again(p, s) != 0
+	}
+	if name == c.name {
+		return C.sessl_session_peer_ok(s, nil, 0) != 0
+	}
+	cname := C.CString(c.name)
+	defer C.free(unsafe.Pointer(cname))
+	return C.sessl_session_peer_ok(s, cname, cBool(isIP(c.name))) != 0
+}
+
+// stampOf reports whether s was verified under this Ctx's fingerprint, and for which name.
+func (c *Conn) stampOf(s sessionPtr) (ok bool, name string) {
+	var out *C.uint8_t
+	n := C.sessl_session_stamp(s, &out)
+	stamp := unsafe.Slice((*byte)(out), int(n))
+	if !bytes.HasPrefix(stamp, c.ctx.stamp) {
+		return false, ""
+	}
+	return true, string(stamp[len(c.ctx.stamp):])
+}
+
+// resumedOK is the second look, after the handshake: a client resumed only what it
+// trusted; a server's session still has the certificate that is demanded, and it has not
+// expired. mu is held.
+func (c *Conn) resumedOK(p connPtr) bool {
+	if !c.ctx.server {
+		return c.offered == offered
+	}
+	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
+	if s == nil {
+		return false
+	}
+	if !c.hasPeer(p) {
+		return !c.ctx.require
+	}
+	return C.sessl_session_peer_ok(s, nil, 0) != 0
+}
+
+// hasPeer reports whether the connection's session has the peer's certificate. mu is held.
+func (c *Conn) hasPeer(p connPtr) bool {
+	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
+	return s != nil && C.SSL_SESSION_get0_peer(s) != nil
+}
+
+// setStamp marks the connection's session, and those to come, as verified; an empty stamp
+// as not. mu is held.
+func (c *Conn) setStamp(p connPtr, stamp []byte) error {
+	if C.sessl_conn_set_stamp(p, bytePtr(stamp), C.size_t(len(stamp))) == 0 {
+		return fail("handshake", errNoMemory)
+	}
+	return nil
+}
+
+// dropStamp makes an unshared session one that was never verified.
+func dropStamp(s sessionPtr) {
+	C.sessl_session_set_stamp(s, nil, 0)
+}
+
+// condemn makes the end of the connection invalidate its session.
+func condemn(p connPtr) {
+	p.fatal = 1
+}

@@ -1,0 +1,89 @@
+package ssl
+
+import "sync/atomic"
+
+// A Ctx is an SSL_CTX: the configuration that connections are made from, and the place
+// where a server's sessions live. It is immutable once it has been made and may be used
+// from several goroutines at once. Connections keep the SSL_CTX alive beyond Close.
+type Ctx struct {
+	h       handle[ctxPtr]
+	number  uint64 // never reused, unlike the SSL_CTX's address
+	server  bool
+	verify  bool // the peer's certificate is verified
+	require bool // and must be there
+	name    string
+	onNew   func(*Conn, *Session)
+	stamp   []byte // what verified sessions of this Ctx carry, but for the name
+}
+
+var (
+	ctxKind    = kind[ctxPtr]{name: "ctx", free: freeCtx}
+	ctxNumbers atomic.Uint64
+)
+
+// NewClientCtx makes a client's Ctx from cfg (TLS_client_method); nil means the zero
+// Config. The caller must Close it. Errors are ErrConfig with the reason, or OpenSSL's.
+func NewClientCtx(cfg *Config) (*Ctx, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	return newCtx("NewClientCtx", cfg, false)
+}
+
+// NewServerCtx makes a server's Ctx from cfg (TLS_server_method), which must have a
+// certificate. The caller must Close it. Errors are ErrConfig with the reason, or
+// OpenSSL's.
+func NewServerCtx(cfg *Config) (*Ctx, error) {
+	if cfg == nil {
+		return nil, fail("NewServerCtx", ErrNil)
+	}
+	return newCtx("NewServerCtx", cfg, true)
+}
+
+func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
+	if err := cfg.check(server); err != nil {
+		return nil, fail(op, err)
+	}
+	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession}
+	if server {
+		c.verify = cfg.ClientAuth.verifies()
+		c.require = cfg.ClientAuth.requires()
+	} else {
+		c.verify = !cfg.InsecureSkipVerify
+		c.require = c.verify
+	}
+	fp := cfg.fingerprint()
+	if server {
+		fp = [32]byte(cfg.idContext())
+	}
+	c.stamp = append([]byte{stampCertificate}, fp[:]...)
+	ptr, err := buildCtx(op, cfg, c)
+	if err != nil {
+		return nil, err
+	}
+	c.h.adopt(&ctxKind, ptr)
+	return c, nil
+}
+
+// withPtr is the one way to the pointer: the SSL_CTX lives until f has returned.
+func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {
+	if c == nil {
+		return fail(op, ErrNil)
+	}
+	p, ok := c.h.acquire()
+	if !ok {
+		return fail(op, ErrClosed)
+	}
+	defer c.h.release()
+	return f(p)
+}
+
+// Close gives the SSL_CTX back (SSL_CTX_free); later calls do nothing. Connections made
+// from it go on. Sessions that a server kept in its internal cache are marked not
+// resumable by OpenSSL, whoever holds them; sessions of a client survive.
+func (c *Ctx) Close() error {
+	if c != nil {
+		c.h.close()
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package ssl
+
+/*
+#cgo noescape sessl_ctx_add_session
+#cgo nocallback sessl_ctx_add_session
+#cgo nocallback sessl_ctx_remove_session
+#cgo nocallback sessl_ctx_flush
+#cgo noescape sessl_ctx_get_stats
+#cgo nocallback sessl_ctx_get_stats
+#include "cshim.h"
+*/
+import "C"
+
+import "time"
+
+// AddSession puts s into a server's internal session cache (SSL_CTX_add_session), which
+// takes a reference of its own and freezes s. It reports false if this very object is
+// there already; another object with the same id is replaced. A session of another Ctx is
+// ErrSessionCtx, one that could never be found or resumed ErrNotResumable.
+//
+// OpenSSL 3.0 has a bug here when memory runs out: it can leave a freed session in its
+// list (openssl#28632).
+func (c *Ctx) AddSession(s *Session) (added bool, err error) {
+	const op = "Ctx.AddSession"
+	err = c.withPtr(op, func(p ctxPtr) error {
+		if !c.server {
+			return fail(op, ErrClient)
+		}
+		return s.alone(op, func(q sessionPtr) error {
+			var n C.uint
+			C.SSL_SESSION_get_id(q, &n)
+			// An entry without an id could never be removed and would stop eviction.
+			if n == 0 || C.SSL_SESSION_is_resumable(q) == 0 {
+				return fail(op, ErrNotResumable)
+			}
+			if C.sessl_session_claim(q, C.uint64_t(c.number)) == 0 {
+				return fail(op, ErrSessionCtx)
+			}
+			C.sessl_session_share(q)
+			var e cErr
+			added = C.sessl_ctx_add_session(p, q, &e) == 1 // the cache takes its own reference
+			if !added && e.n > 0 {
+				return asError(op, nil, &e)
+			}
+			return nil
+		})
+	})
+	return added, err
+}
+
+// RemoveSession takes the session with the id of s out of a server's internal cache
+// (SSL_CTX_remove_session); it reports whether there was one. OpenSSL marks s itself not
+// resumable in any case, so all handles on that object are of no more use.
+func (c *Ctx) RemoveSession(s *Session) (found bool, err error) {
+	const op = "Ctx.RemoveSession"
+	err = c.withPtr(op, func(p ctxPtr) error {
+		return s.alone(op, func(q sessionPtr) error {
+			if owner := C.sessl_session_owner(q); owner != 0 && owner != C.uint64_t(c.number) {
+				return fail(op, ErrSessionCtx)
+			}
+			found = C.sessl_ctx_remove_session(p, q) == 1
+			return nil
+		})
+	})
+	return found, err
+}
+
+// FlushSessions drops from a server's internal cache what had expired by t
+// (SSL_CTX_flush_sessions, from OpenSSL 3.4 SSL_CTX_flush_sessions_ex); the zero time
+// means everything. OpenSSL marks what it drops not resumable.
+func (c *Ctx) FlushSessions(t time.Time) error {
+	const op = "Ctx.FlushSessions"
+	return c.withPtr(op, func(p ctxPtr) error {
+		unix := int64(0)
+		if !t.IsZero() {
+			unix = t.Unix()
+			if unix <= 0 || unix > maxUnixTime {
+				return fail(op, ErrRange)
+			}
+		}
+		C.sessl_ctx_flush(p, C.int64_t(unix))
+		return nil
+	})
+}
+
+// SessionStats are the counters that OpenSSL keeps for a Ctx (SSL_CTX_sess_number and the
+// rest of SSL_CTX_sess_*). Under load they are approximate.
+type SessionStats struct {
+	Number             int64 // sessions in the internal cache
+	Connect            int64 // client handshakes begun
+	ConnectGood        int64 // client handshakes completed
+	ConnectRenegotiate int64 // always 0: renegotiation is refused
+	Accept             int64 // server handshakes begun
+	AcceptGood         int64 // server handshakes completed
+	AcceptRenegotiate  int64 // always 0
+	Hits               int64 // sessions resumed
+	CallbackHits       int64 // of those, found by an external cache
+	Misses             int64 // sessions proposed by clients and not found
+	Timeouts           int64 // sessions proposed by clients and expired
+	CacheFull          int64 // sessions evicted for room
+}
+
+// SessionStats returns OpenSSL's session counters (SSL_CTX_sess_number, SSL_CTX_sess_hits
+// and so on).
+func (c *Ctx) SessionStats() (SessionStats, error) {
+	var s SessionStats
+	err := c.withPtr("Ctx.SessionStats", func(p ctxPtr) error {
+		var st C.sessl_ctx_stats
+		C.sessl_ctx_get_stats(p, &st)
+		s = SessionStats{
+			Number:             int64(st.number),
+			Connect:            int64(st.connect),
+			ConnectGood:        int64(st.connect_good),
+			ConnectRenegotiate: int64(st.connect_renegotiate),
+			Accept:             int64(st.accept),
+			AcceptGood:         int64(st.accept_good),
+			AcceptRenegotiate:  int64(st.accept_renegotiate),
+			Hits:               int64(st.hits),
+			CallbackHits:       int64(st.cb_hits),
+			Misses:             int64(st.misses),
+			Timeouts:           int64(st.timeouts),
+			CacheFull:          int64(st.cache_full),
+		}
+		return nil
+	})
+	return s, err
+}

@@ -1,0 +1,141 @@
+package ssl
+
+/*
+#cgo nocallback SSL_CTX_free
+#cgo noescape sessl_ctx_new
+#cgo nocallback sessl_ctx_new
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"time"
+)
+
+type ctxPtr = *C.SSL_CTX
+
+func freeCtx(p ctxPtr) {
+	C.SSL_CTX_free(p) // -1; the SSLs made from it hold references of their own
+}
+
+// buildCtx makes the SSL_CTX for c; each setting stops at the first error.
+func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
+	var e cErr
+	p := C.sessl_ctx_new(cBool(c.server), C.uint64_t(c.number), &e) // SSL_CTX_new returns +1
+	if p == nil {
+		return nil, asError(op, nil, &e)
+	}
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setSessions, setTrust, setIdentity} {
+		if err := set(op, cfg, c, p); err != nil {
+			freeCtx(p)
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	var e cErr
+	minimum := cfg.MinVersion
+	if minimum == 0 {
+		minimum = VersionTLS12
+	}
+	if C.sessl_ctx_set_versions(p, C.int(minimum), C.int(cfg.MaxVersion), &e) == 0 {
+		return asError(op, configError("protocol versions"), &e)
+	}
+	if len(cfg.CipherSuites) == 0 {
+		return nil
+	}
+	ids := make([]C.uint16_t, len(cfg.CipherSuites))
+	for i, id := range cfg.CipherSuites {
+		ids[i] = C.uint16_t(id)
+	}
+	var bad C.uint16_t
+	if C.sessl_ctx_set_ciphers(p, &ids[0], C.size_t(len(ids)), &bad, &e) == 0 {
+		return asError(op, fmt.Errorf("%w: cipher suite 0x%04X", ErrUnsupported, uint16(bad)), &e)
+	}
+	return nil
+}
+
+func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	var e cErr
+	if c.server {
+		// Without one, libssl fails the second handshake of a server that verifies.
+		id := cfg.SessionIDContext
+		if len(id) == 0 {
+			id = cfg.idContext()
+		}
+		if C.sessl_ctx_set_sid_ctx(p, bytePtr(id), C.uint(len(id)), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+	}
+	if cfg.SessionTicketsDisabled {
+		C.sessl_ctx_no_tickets(p)
+	}
+	if cfg.NumTickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(cfg.NumTickets, 0)), &e) == 0 {
+		return asError(op, nil, &e)
+	}
+	if cfg.SessionTimeout > 0 {
+		// At least a second: libssl takes 0 for its default of two hours.
+		C.SSL_CTX_set_timeout(p, C.long(max(cfg.SessionTimeout/time.Second, 1)))
+	}
+	return nil
+}
+
+func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	var e cErr
+	roots := cfg.RootCAs
+	if c.server {
+		roots = cfg.ClientCAs
+		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify))
+	} else {
+		C.sessl_ctx_set_verify(p, cBool(c.verify), 0, 1)
+		if roots == nil {
+			roots = SystemCertPool()
+		}
+	}
+	if roots == nil || !c.verify && !c.server {
+		return nil
+	}
+	if roots.system && C.sessl_ctx_system_roots(p, &e) == 0 {
+		return asError(op, nil, &e)
+	}
+	for _, der := range roots.certs {
+		if C.sessl_ctx_add_root(p, bytePtr(der), C.size_t(len(der)), cBool(c.server), &e) == 0 {
+			return asError(op, configError("a root certificate"), &e)
+		}
+	}
+	return nil
+}
+
+func setIdentity(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	var e cErr
+	for _, cert := range cfg.Certificates {
+		for i, der := range cert.chain {
+			if C.sessl_ctx_use_cert(p, bytePtr(der), C.size_t(len(der)), cBool(i == 0), &e) == 0 {
+				return asError(op, configError("a certificate"), &e)
+			}
+		}
+		if C.sessl_ctx_use_key(p, bytePtr(cert.key), C.size_t(len(cert.key)), &e) == 0 {
+			return asError(op, configError("a private key"), &e)
+		}
+	}
+	return nil
+}
+
+// checkKey reports whether key is the one of the certificate, both in DER.
+func checkKey(op string, cert, key []byte) error {
+	var e cErr
+	if C.sessl_check_key(bytePtr(cert), C.size_t(len(cert)), bytePtr(key), C.size_t(len(key)), &e) == 0 {
+		return asError(op, configError("private key"), &e)
+	}
+	return nil
+}
+
+func cBool(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}

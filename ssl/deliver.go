@@ -1,0 +1,31 @@
+package ssl
+
+// nextFresh takes the oldest session that may be shown to the application: none before
+// the handshake is complete, for until then the peer has not been verified.
+func (c *Conn) nextFresh() *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.fresh) == 0 || !c.done.Load() {
+		return nil
+	}
+	s := c.fresh[0]
+	c.fresh = c.fresh[1:]
+	return s
+}
+
+// deliver calls OnNewSession for what has arrived. No lock is held.
+func (c *Conn) deliver() {
+	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
+		c.ctx.onNew(c, s)
+	}
+}
+
+// dropFresh closes what can no longer be delivered.
+func (c *Conn) dropFresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.fresh {
+		s.Close()
+	}
+	c.fresh = nil
+}

@@ -1,0 +1,176 @@
+package ssl
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Errors that calls of this package wrap; test for them with errors.Is.
+var (
+	// ErrClosed says that the handle has been closed, or is the zero value of its type.
+	// It is a net.ErrClosed too.
+	ErrClosed error = closedError{}
+
+	// ErrNil says that a pointer was nil: the receiver's, or a required argument's.
+	ErrNil = errors.New("nil pointer")
+
+	// ErrBorrowExpired says that a BorrowedSession was used after the function that had
+	// been given it returned.
+	ErrBorrowExpired = errors.New("borrowed session used after WithSession returned")
+
+	// ErrNoSession says that the connection has no session: its handshake is not over.
+	ErrNoSession = errors.New("no session before the handshake is complete")
+
+	// ErrNotResumable says that the session cannot be offered: it has neither an id nor a
+	// ticket, or OpenSSL has marked it so. See [Session.Resumable].
+	ErrNotResumable = errors.New("session is not resumable")
+
+	// ErrNotSerializable says that the session cannot be encoded: it has no cipher, so it
+	// was never part of a handshake.
+	ErrNotSerializable = errors.New("session has no cipher and cannot be encoded")
+
+	// ErrSessionShared says that the session has been given to a Conn, a Ctx or a cache.
+	// OpenSSL requires sessions to be immutable from then on; change a Dup.
+	ErrSessionShared = errors.New("session is shared and cannot be changed; Dup it first")
+
+	// ErrSessionCtx says that the session belongs to another Ctx. Offer a Dup.
+	ErrSessionCtx = errors.New("session belongs to another Ctx")
+
+	// ErrServer says that the call is for clients only.
+	ErrServer = errors.New("not possible on the server side")
+
+	// ErrClient says that the call is for servers only.
+	ErrClient = errors.New("not possible on the client side")
+
+	// ErrHandshakeIncomplete says that the call must come after the handshake.
+	ErrHandshakeIncomplete = errors.New("handshake is not complete")
+
+	// ErrHandshakeStarted says that the call must come before the handshake.
+	ErrHandshakeStarted = errors.New("handshake has already started")
+
+	// ErrTooLarge says that the input is longer than the field or format can be.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrRange says that a number or a time is outside of what can be stored.
+	ErrRange = errors.New("value out of range")
+
+	// ErrTrailingData says that input was left over after a complete value.
+	ErrTrailingData = errors.New("trailing data")
+
+	// ErrMalformed says that the input could not be parsed.
+	ErrMalformed = errors.New("malformed input")
+
+	// ErrUnsupported says that the OpenSSL in use lacks the feature; the text has the
+	// version that is needed.
+	ErrUnsupported = errors.New("not supported by this version of OpenSSL")
+
+	// ErrUnverified says that a connection that verifies its peer resumed a session for
+	// which that was never done.
+	ErrUnverified = errors.New("resumed session was never verified under this configuration")
+
+	// ErrConfig says that a Config cannot work; the text has the reason.
+	ErrConfig = errors.New("invalid configuration")
+)
+
+type closedError struct{}
+
+func (closedError) Error() string { return "closed" }
+
+// Is makes errors.Is(err, net.ErrClosed) true: that is what servers look for.
+func (closedError) Is(target error) bool { return target == net.ErrClosed }
+
+// Entry is one entry of OpenSSL's error queue.
+type Entry struct {
+	Code    uint64 // as returned by ERR_get_error
+	Library string // ERR_lib_error_string, "SSL routines"
+	Reason  string // ERR_reason_error_string, "certificate verify failed"
+	Data    string // what the entry adds, such as "SSL alert number 48"
+
+	// ReasonCode is ERR_GET_REASON(Code), one of OpenSSL's *_R_* constants.
+	ReasonCode int
+}
+
+// Error is the error type of this package: the operation that failed, why, and what
+// OpenSSL had queued on the thread that made the call. It never holds key material.
+type Error struct {
+	Op      string  // the operation, named as in this package: "ParseSession"
+	Err     error   // the cause in this package's or net's terms; nil if only OpenSSL knows
+	Entries []Entry // oldest first: the first is the cause. Empty when OpenSSL queued none
+}
+
+// Error returns one line: the operation, the cause, and OpenSSL's first reason.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("ssl: " + e.Op + ": ")
+	if e.Err != nil {
+		b.WriteString(e.Err.Error())
+	}
+	if len(e.Entries) == 0 {
+		if e.Err == nil {
+			b.WriteString("failed, and OpenSSL gave no reason")
+		}
+		return b.String()
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+	}
+	first := e.Entries[0]
+	b.WriteString(first.Reason)
+	if first.Data != "" {
+		b.WriteString(" (" + first.Data + ")")
+	}
+	return b.String()
+}
+
+// Unwrap returns Err, for errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Timeout reports whether a deadline was the cause. With it and Temporary, an Error is a
+// net.Error.
+func (e *Error) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.Err, &t) && t.Timeout()
+}
+
+// Temporary reports the same as Timeout.
+func (e *Error) Temporary() bool { return e.Timeout() }
+
+// sslRAlertOffset is SSL_AD_REASON_OFFSET: the reason of a received alert is its number
+// plus this.
+const sslRAlertOffset = 1000
+
+// Alert returns the TLS alert that the peer sent, if one is the reason for the error.
+// Numbers are those of RFC 8446, section 6.
+func (e *Error) Alert() (alert uint8, ok bool) {
+	for _, entry := range e.Entries {
+		if r := entry.ReasonCode; entry.Library == "SSL routines" && r >= sslRAlertOffset && r < sslRAlertOffset+256 {
+			return uint8(r - sslRAlertOffset), true
+		}
+	}
+	return 0, false
+}
+
+// VerificationError says why the peer's certificate was refused. It is found in an Error
+// with errors.As.
+type VerificationError struct {
+	Code   int    // X509_V_ERR_*, as returned by SSL_get_verify_result
+	Reason string // X509_verify_cert_error_string of Code
+}
+
+// Error returns the reason in OpenSSL's words.
+func (e *VerificationError) Error() string {
+	return "peer certificate refused: " + e.Reason
+}
+
+// errNoMemory is what OpenSSL may leave unsaid: some of its failures queue nothing.
+var errNoMemory = errors.New("out of memory")
+
+func fail(op string, err error) error {
+	return &Error{Op: op, Err: err}
+}
+
+func unsupported(op, need string) error {
+	return fail(op, fmt.Errorf("%w: needs %s", ErrUnsupported, need))
+}

@@ -1,0 +1,41 @@
+package ssl
+
+/*
+#cgo pkg-config: libssl libcrypto
+#cgo CFLAGS: -std=gnu11 -I${SRCDIR}/../internal/cshim
+#include "cshim.h"
+*/
+import "C"
+
+// cErr receives what a C call moved out of its thread's error queue.
+type cErr = C.sessl_err
+
+// reasonVerifyFailed is the reason of the entry that a refused certificate leaves.
+const reasonVerifyFailed = C.SSL_R_CERTIFICATE_VERIFY_FAILED
+
+// asError makes the error of a failed call; cause may be nil.
+func asError(op string, cause error, e *cErr) error {
+	err := &Error{Op: op, Err: cause}
+	for i := range int(e.n) {
+		code := e.code[i]
+		entry := Entry{
+			Code:       uint64(code),
+			Library:    C.GoString(C.ERR_lib_error_string(code)),
+			Reason:     C.GoString(C.ERR_reason_error_string(code)),
+			Data:       C.GoString(&e.data[i][0]),
+			ReasonCode: int(C.sessl_err_reason(code)),
+		}
+		if entry.Reason == "" {
+			entry.Reason = C.GoString(C.sessl_err_fallback(code))
+		}
+		err.Entries = append(err.Entries, entry)
+		if entry.ReasonCode == reasonVerifyFailed && e.verify != C.X509_V_OK && err.Err == nil {
+			err.Err = verificationError(int(e.verify))
+		}
+	}
+	return err
+}
+
+func verificationError(code int) error {
+	return &VerificationError{Code: code, Reason: C.GoString(C.X509_verify_cert_error_string(C.long(code)))}
+}

@@ -1,0 +1,128 @@
+package ssl
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// kind describes one sort of C object: how it is released, and how many there are.
+type kind[P comparable] struct {
+	name string
+	free func(P) // gives back the one reference that a handle stands for
+	counters
+}
+
+type counters struct {
+	opened, closed, collected atomic.Uint64
+}
+
+func (c *counters) read() HandleCounts {
+	// The ends first: a handle that is opened and closed in between must not make
+	// more ends than beginnings.
+	n := HandleCounts{Closed: c.closed.Load(), Collected: c.collected.Load()}
+	n.Opened = c.opened.Load()
+	n.Live = n.Opened - n.Closed - n.Collected
+	return n
+}
+
+// closedBit marks a handle whose owner is gone; the rest of the state counts users, the
+// owner among them until it is gone.
+const closedBit = 1 << 62
+
+// object is one C reference. It is allocated apart from the handle that the application
+// holds, so that it can be the argument of that handle's cleanup.
+type object[P comparable] struct {
+	ptr   P
+	kind  *kind[P]
+	state atomic.Int64
+	debug debugInfo
+}
+
+// handle is the part of a public type that owns an object. One handle is one C reference
+// and exactly one release of it: by close, or by the collector, or, when a call is under
+// way at that moment, by the last such call.
+type handle[P comparable] struct {
+	_       noCopy
+	obj     *object[P]
+	cleanup runtime.Cleanup
+}
+
+// adopt takes over the caller's reference on ptr. h must be part of the value that the
+// application holds: when that becomes unreachable, the reference is given back.
+func (h *handle[P]) adopt(k *kind[P], ptr P) {
+	h.obj = &object[P]{ptr: ptr, kind: k}
+	h.obj.state.Store(1)
+	k.opened.Add(1)
+	h.obj.debug.opened(k.name)
+	h.cleanup = runtime.AddCleanup(h, (*object[P]).collect, h.obj)
+}
+
+// acquire lends the pointer until release. It fails on a closed handle.
+func (h *handle[P]) acquire() (ptr P, ok bool) {
+	if h.obj == nil || !h.obj.acquire() {
+		return ptr, false
+	}
+	return h.obj.ptr, true
+}
+
+// release ends what acquire began. The handle stays reachable up to here, so the
+// collector cannot free the object during the caller's C call.
+func (h *handle[P]) release() {
+	h.obj.release()
+	runtime.KeepAlive(h)
+}
+
+// close gives the reference back, at once or when the last user is done. Only the first
+// call does; the others report false.
+func (h *handle[P]) close() bool {
+	if h.obj == nil || !h.obj.shut() {
+		return false
+	}
+	// Before the release: a cleanup that runs later must find nothing to do.
+	h.cleanup.Stop()
+	h.obj.kind.closed.Add(1)
+	h.obj.release()
+	runtime.KeepAlive(h)
+	return true
+}
+
+func (o *object[P]) acquire() bool {
+	for {
+		s := o.state.Load()
+		if s&closedBit != 0 {
+			return false
+		}
+		if o.state.CompareAndSwap(s, s+1) {
+			return true
+		}
+	}
+}
+
+// shut sets the closed bit; it reports whether this call was the one that did.
+func (o *object[P]) shut() bool {
+	return o.state.Or(closedBit)&closedBit == 0
+}
+
+func (o *object[P]) release() {
+	switch s := o.state.Add(-1); {
+	case s == closedBit:
+		o.debug.freed(o.kind.name)
+		o.kind.free(o.ptr)
+	case s < 0 || s == closedBit-1:
+		panic("ssl: " + o.kind.name + " handle released more often than acquired")
+	}
+}
+
+// collect is the cleanup. Nobody can hold the handle any more, so no call is under way.
+func (o *object[P]) collect() {
+	if o.shut() {
+		o.kind.collected.Add(1)
+		o.release()
+	}
+}
+
+// noCopy makes go vet report copies of the handle types.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}

@@ -1,0 +1,132 @@
+package ssl
+
+/*
+#cgo noescape sessl_session_peer_der
+#cgo nocallback sessl_session_peer_der
+#cgo noescape sessl_session_rpk_der
+#cgo nocallback sessl_session_rpk_der
+#cgo noescape sessl_session_print
+#cgo nocallback sessl_session_print
+#cgo noescape sessl_session_keylog
+#cgo nocallback sessl_session_keylog
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"unsafe"
+)
+
+// PeerCertificateDER returns the peer's certificate, in DER (SSL_SESSION_get0_peer); nil
+// if it sent none. Only the leaf is part of a session.
+func (s *Session) PeerCertificateDER() ([]byte, error) {
+	var der []byte
+	err := s.read("Session.PeerCertificateDER", func(p sessionPtr) error {
+		var out *C.uint8_t
+		if n := C.sessl_session_peer_der(p, &out); n > 0 {
+			der = takeSecret(out, n)
+		}
+		return nil
+	})
+	return der, err
+}
+
+// PeerCertificate returns the peer's certificate (SSL_SESSION_get0_peer), parsed by
+// crypto/x509; nil if it sent none.
+func (s *Session) PeerCertificate() (*x509.Certificate, error) {
+	der, err := s.PeerCertificateDER()
+	if err != nil || der == nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fail("Session.PeerCertificate", fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+	return cert, nil
+}
+
+// PeerRawPublicKey returns the peer's raw public key (RFC 7250) as a DER
+// SubjectPublicKeyInfo (SSL_SESSION_get0_peer_rpk); nil if a certificate was used. It
+// needs OpenSSL 3.2, else ErrUnsupported.
+func (s *Session) PeerRawPublicKey() ([]byte, error) {
+	const op = "Session.PeerRawPublicKey"
+	var der []byte
+	err := s.read(op, func(p sessionPtr) error {
+		var out *C.uint8_t
+		n := C.sessl_session_rpk_der(p, &out)
+		if n < 0 {
+			return unsupported(op, "OpenSSL 3.2")
+		}
+		if n > 0 {
+			der = takeSecret(out, n)
+		}
+		return nil
+	})
+	return der, err
+}
+
+// SecretMasterKey returns the master secret, or in TLS 1.3 the resumption PSK
+// (SSL_SESSION_get_master_key). With it, recorded TLS 1.2 connections of this session can
+// be decrypted and the session resumed by anyone.
+func (s *Session) SecretMasterKey() ([]byte, error) {
+	var key []byte
+	err := s.read("Session.SecretMasterKey", func(p sessionPtr) error {
+		key = make([]byte, C.SSL_SESSION_get_master_key(p, nil, 0))
+		C.SSL_SESSION_get_master_key(p, (*C.uchar)(unsafe.Pointer(bytePtr(key))), C.size_t(len(key)))
+		return nil
+	})
+	return key, err
+}
+
+// SecretKeyLogLine returns the session's line for an NSS key log, with the master secret
+// in it (SSL_SESSION_print_keylog). It is of use for TLS 1.2 and with a session id only.
+func (s *Session) SecretKeyLogLine() (string, error) {
+	const op = "Session.SecretKeyLogLine"
+	var line string
+	err := s.read(op, func(p sessionPtr) error {
+		var e cErr
+		var out *C.uint8_t
+		n := C.sessl_session_keylog(p, &out, &e)
+		if n == 0 {
+			return asError(op, ErrNotResumable, &e)
+		}
+		line = string(takeSecret(out, n))
+		return nil
+	})
+	return line, err
+}
+
+// Print writes OpenSSL's description of the session (SSL_SESSION_print), the one that
+// openssl sess_id -text shows. The master secret and the resumption PSK are replaced by
+// 'x' before they leave C.
+func (s *Session) Print(w io.Writer) error {
+	return s.print("Session.Print", w, 0)
+}
+
+// PrintWithSecrets is Print with the master secret and the resumption PSK left in
+// (SSL_SESSION_print): what it writes allows anyone to resume the session.
+func (s *Session) PrintWithSecrets(w io.Writer) error {
+	return s.print("Session.PrintWithSecrets", w, 1)
+}
+
+func (s *Session) print(op string, w io.Writer, secrets C.int) error {
+	var text []byte
+	err := s.read(op, func(p sessionPtr) error {
+		var e cErr
+		var out *C.uint8_t
+		n := C.sessl_session_print(p, secrets, &out, &e)
+		if n == 0 {
+			return asError(op, nil, &e)
+		}
+		text = takeSecret(out, n)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}

@@ -1,0 +1,51 @@
+package ssl
+
+import (
+	"io"
+
+	"sessl/internal/cshim"
+)
+
+// HandleCounts counts the handles of one type since the process began.
+type HandleCounts struct {
+	Opened    uint64 // made
+	Closed    uint64 // ended by Close
+	Collected uint64 // ended by the garbage collector: each is a Close that was forgotten
+	Live      uint64 // Opened - Closed - Collected
+}
+
+// Counters is a census of what this package holds in C memory. Reading it is cheap
+// enough for a metrics scraper: a dozen atomic loads and one C call.
+type Counters struct {
+	Sessions HandleCounts // *Session
+	Borrowed HandleCounts // *BorrowedSession; closed when WithSession returns
+	Conns    HandleCounts // *Conn, each an SSL
+	Ctxs     HandleCounts // *Ctx, each an SSL_CTX
+
+	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
+	// that libssl made for itself included: connections and internal caches hold
+	// sessions too. At rest, with every handle closed, they are equal.
+	SessionObjectsCreated uint64
+	SessionObjectsFreed   uint64
+}
+
+// ReadCounters returns the census. The numbers are read one after the other, so while
+// handles come and go they belong to slightly different moments. It may be called at any
+// time from any goroutine.
+func ReadCounters() Counters {
+	c := Counters{
+		Sessions: sessionKind.read(),
+		Borrowed: borrowedKind.read(),
+		Conns:    connKind.read(),
+		Ctxs:     ctxKind.read(),
+	}
+	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
+	return c
+}
+
+// LiveHandles writes where each live handle was made, oldest first, if the program was
+// built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
+// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn and ssl.ctx.
+func LiveHandles(w io.Writer) (bool, error) {
+	return writeLiveHandles(w)
+}
