@@ -96,7 +96,8 @@ func surplus(before, after ssl.Counters) string {
 	return strings.Join(out, ", ")
 }
 
-// DirtyThreads names the threads that have an error in OpenSSL's queue. It pins a
+// DirtyThreads names the threads that have an error in OpenSSL's queue, and empties it, so
+// that each is reported once. It pins a
 // goroutine to each thread of the process that can run Go code: the scheduler takes idle
 // threads before it makes new ones, so once new threads appear all old ones are held.
 func DirtyThreads() []string {
@@ -120,6 +121,7 @@ func DirtyThreads() []string {
 			seen[tid] = true
 			if code := cshim.PeekError(); code != 0 {
 				dirty = append(dirty, fmt.Sprintf("%d (error %#x)", tid, code))
+				cshim.ClearErrors()
 			}
 			mu.Unlock()
 			close(ready)
