@@ -16,7 +16,7 @@ type BorrowedSession struct {
 
 // borrow takes over the caller's reference on p until expire.
 func borrow(p sessionPtr) *BorrowedSession {
-	b := &BorrowedSession{s: Session{gone: ErrBorrowExpired}}
+	b := &BorrowedSession{}
 	b.s.h.adopt(&borrowedKind, p)
 	return b
 }

@@ -65,23 +65,24 @@ type Config struct {
 
 	// SessionIDContext separates this server's sessions from those of others with the
 	// same ticket keys or store: only equal contexts resume each other's. At most 32
-	// bytes. The default is a hash of the names in the certificates, of ClientAuth and of
+	// bytes (SSL_CTX_set_session_id_context). The default is a hash of the names in the certificates, of ClientAuth and of
 	// ClientCAs, so it survives a renewed certificate but not a changed demand.
 	SessionIDContext []byte
 
-	// SessionTimeout is for how long new sessions may be resumed; 0 means two hours, and
-	// TLS 1.3 caps it at seven days.
+	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in
+	// whole seconds and at least one; 0 means two hours, and TLS 1.3 caps it at seven days.
 	SessionTimeout time.Duration
 
 	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead
 	// of in tickets (SSL_OP_NO_TICKET), and a client not ask for TLS 1.2 tickets.
 	SessionTicketsDisabled bool
 
-	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake; 0
-	// means two, a negative number none. A resumption always issues at most one.
+	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
+	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none. A resumption always issues at most one.
 	NumTickets int
 
-	// OnNewSession is called for each session that a connection gets: for each TLS 1.3
+	// OnNewSession is called for each session that a connection gets, which libssl reports
+	// through SSL_CTX_sess_set_new_cb: for each TLS 1.3
 	// ticket, when a Read has processed it, and for each TLS 1.2 session, tickets that
 	// were renewed during a resumption included. It runs on the goroutine of the
 	// Handshake, Read or Close that received the session, after the C call has returned,

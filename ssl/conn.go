@@ -57,7 +57,7 @@ type connInfo struct {
 	verified   bool
 }
 
-var connKind = kind[connPtr]{name: "conn", free: freeConn}
+var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 
 // Client makes the client side of a connection over conn (SSL_new). The handshake is done
 // by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is

@@ -69,11 +69,11 @@ type result struct {
 
 // enter begins a step: the pointer is valid and mu held until leave.
 func (c *Conn) enter() (connPtr, bool) {
-	p, ok := c.h.acquire()
-	if ok {
+	p, err := c.h.acquire()
+	if err == nil {
 		c.mu.Lock()
 	}
-	return p, ok
+	return p, err == nil
 }
 
 func (c *Conn) leave() {

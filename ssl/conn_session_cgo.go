@@ -55,7 +55,7 @@ func (c *Conn) Session() (*Session, error) {
 }
 
 // WithSession calls f with the connection's session, borrowed until f returns
-// (SSL_get0_session). It saves the handle where a look is enough. f runs with no lock
+// (SSL_get0_session, also known as SSL_get_session). It saves the handle where a look is enough. f runs with no lock
 // held and may use the Conn; the session stays valid even if a ticket replaces it
 // meanwhile. f's error is returned. Before the end of the handshake f is not called and
 // the error is ErrNoSession.

@@ -17,7 +17,7 @@ type Ctx struct {
 }
 
 var (
-	ctxKind    = kind[ctxPtr]{name: "ctx", free: freeCtx}
+	ctxKind    = kind[ctxPtr]{name: "ctx", free: freeCtx, gone: ErrClosed}
 	ctxNumbers atomic.Uint64
 )
 
@@ -70,9 +70,9 @@ func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {
 	if c == nil {
 		return fail(op, ErrNil)
 	}
-	p, ok := c.h.acquire()
-	if !ok {
-		return fail(op, ErrClosed)
+	p, err := c.h.acquire()
+	if err != nil {
+		return fail(op, err)
 	}
 	defer c.h.release()
 	return f(p)

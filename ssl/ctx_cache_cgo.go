@@ -86,18 +86,18 @@ func (c *Ctx) FlushSessions(t time.Time) error {
 // SessionStats are the counters that OpenSSL keeps for a Ctx (SSL_CTX_sess_number and the
 // rest of SSL_CTX_sess_*). Under load they are approximate.
 type SessionStats struct {
-	Number             int64 // sessions in the internal cache
-	Connect            int64 // client handshakes begun
-	ConnectGood        int64 // client handshakes completed
-	ConnectRenegotiate int64 // always 0: renegotiation is refused
-	Accept             int64 // server handshakes begun
-	AcceptGood         int64 // server handshakes completed
-	AcceptRenegotiate  int64 // always 0
-	Hits               int64 // sessions resumed
-	CallbackHits       int64 // of those, found by an external cache
-	Misses             int64 // sessions proposed by clients and not found
-	Timeouts           int64 // sessions proposed by clients and expired
-	CacheFull          int64 // sessions evicted for room
+	Number             int64 // sessions in the internal cache (SSL_CTX_sess_number)
+	Connect            int64 // client handshakes begun (SSL_CTX_sess_connect)
+	ConnectGood        int64 // client handshakes completed (SSL_CTX_sess_connect_good)
+	ConnectRenegotiate int64 // 0: renegotiation is refused (SSL_CTX_sess_connect_renegotiate)
+	Accept             int64 // server handshakes begun (SSL_CTX_sess_accept)
+	AcceptGood         int64 // server handshakes completed (SSL_CTX_sess_accept_good)
+	AcceptRenegotiate  int64 // 0 (SSL_CTX_sess_accept_renegotiate)
+	Hits               int64 // sessions resumed (SSL_CTX_sess_hits)
+	CallbackHits       int64 // of those, found by an external cache (SSL_CTX_sess_cb_hits)
+	Misses             int64 // sessions offered and not found (SSL_CTX_sess_misses)
+	Timeouts           int64 // sessions offered and expired (SSL_CTX_sess_timeouts)
+	CacheFull          int64 // sessions evicted for room (SSL_CTX_sess_cache_full)
 }
 
 // SessionStats returns OpenSSL's session counters (SSL_CTX_sess_number, SSL_CTX_sess_hits

@@ -1,13 +1,20 @@
 package ssl
 
-import (
-	"net"
-)
+import "net"
 
 // Dial connects to addr and does a client's handshake. The host in addr is the name that
 // is sent and verified, unless ctx has a ServerName. Resources are freed on error.
 func Dial(network, addr string, ctx *Ctx) (*Conn, error) {
-	const op = "Dial"
+	return dial("Dial", network, addr, ctx, nil)
+}
+
+// DialSession is Dial with a session offered: [Conn.SetSession]. s stays the caller's; nil
+// offers none.
+func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
+	return dial("DialSession", network, addr, ctx, s)
+}
+
+func dial(op, network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 	if ctx == nil {
 		return nil, fail(op, ErrNil)
 	}
@@ -24,7 +31,13 @@ func Dial(network, addr string, ctx *Ctx) (*Conn, error) {
 		raw.Close()
 		return nil, err
 	}
-	if err := c.Handshake(); err != nil {
+	if s != nil {
+		err = c.SetSession(s)
+	}
+	if err == nil {
+		err = c.Handshake()
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}

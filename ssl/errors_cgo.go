@@ -22,7 +22,7 @@ func asError(op string, cause error, e *cErr) error {
 			Code:       uint64(code),
 			Library:    C.GoString(C.ERR_lib_error_string(code)),
 			Reason:     C.GoString(C.ERR_reason_error_string(code)),
-			Data:       C.GoString(&e.data[i][0]),
+			Data:       textOf(&e.data[i]),
 			ReasonCode: int(C.sessl_err_reason(code)),
 		}
 		if entry.Reason == "" {
@@ -34,6 +34,19 @@ func asError(op string, cause error, e *cErr) error {
 		}
 	}
 	return err
+}
+
+// textOf is C.GoString without its argument escaping: with it every sessl_err in the
+// package would be allocated on the heap, also when nothing fails.
+func textOf(c *[C.SESSL_ERR_DATA]C.char) string {
+	b := make([]byte, 0, len(c))
+	for _, ch := range c {
+		if ch == 0 {
+			break
+		}
+		b = append(b, byte(ch))
+	}
+	return string(b)
 }
 
 func verificationError(code int) error {

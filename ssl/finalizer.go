@@ -9,6 +9,7 @@ import (
 type kind[P comparable] struct {
 	name string
 	free func(P) // gives back the one reference that a handle stands for
+	gone error   // what a call on a closed handle reports
 	counters
 }
 
@@ -32,10 +33,10 @@ const closedBit = 1 << 62
 // object is one C reference. It is allocated apart from the handle that the application
 // holds, so that it can be the argument of that handle's cleanup.
 type object[P comparable] struct {
+	debug debugInfo // first: at the end, a field of size zero takes up room
 	ptr   P
 	kind  *kind[P]
 	state atomic.Int64
-	debug debugInfo
 }
 
 // handle is the part of a public type that owns an object. One handle is one C reference
@@ -57,12 +58,16 @@ func (h *handle[P]) adopt(k *kind[P], ptr P) {
 	h.cleanup = runtime.AddCleanup(h, (*object[P]).collect, h.obj)
 }
 
-// acquire lends the pointer until release. It fails on a closed handle.
-func (h *handle[P]) acquire() (ptr P, ok bool) {
-	if h.obj == nil || !h.obj.acquire() {
-		return ptr, false
+// acquire lends the pointer until release. It fails on a closed handle, and on the zero
+// value of its type.
+func (h *handle[P]) acquire() (ptr P, err error) {
+	if h.obj == nil {
+		return ptr, ErrClosed
 	}
-	return h.obj.ptr, true
+	if !h.obj.acquire() {
+		return ptr, h.obj.kind.gone
+	}
+	return h.obj.ptr, nil
 }
 
 // release ends what acquire began. The handle stays reachable up to here, so the

@@ -21,14 +21,13 @@ import (
 // A Session is as good as the connection it came from: who has it can resume that
 // connection's authentication. String and Print leave the secrets out.
 type Session struct {
-	h    handle[sessionPtr]
-	gone error // what a closed handle reports; nil: ErrClosed
+	h handle[sessionPtr]
 }
 
 // sessionKind counts owned sessions, borrowedKind those inside WithSession.
 var (
-	sessionKind  = kind[sessionPtr]{name: "session", free: freeSession}
-	borrowedKind = kind[sessionPtr]{name: "borrowed", free: freeSession}
+	sessionKind  = kind[sessionPtr]{name: "session", free: freeSession, gone: ErrClosed}
+	borrowedKind = kind[sessionPtr]{name: "borrowed", free: freeSession, gone: ErrBorrowExpired}
 )
 
 // adoptSession takes over the caller's reference: that of new, dup, d2i, get1, up_ref or
@@ -49,12 +48,9 @@ func (s *Session) withPtr(op string, f func(sessionPtr) error) error {
 	if s == nil {
 		return fail(op, ErrNil)
 	}
-	p, ok := s.h.acquire()
-	if !ok {
-		if s.gone != nil {
-			return fail(op, s.gone)
-		}
-		return fail(op, ErrClosed)
+	p, err := s.h.acquire()
+	if err != nil {
+		return fail(op, err)
 	}
 	defer s.h.release()
 	return f(p)

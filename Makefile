@@ -1,0 +1,72 @@
+# Every target is one command that can be typed by hand; CI runs `make ci`.
+
+GO ?= go
+CC ?= gcc
+PKGS := ./...
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 30s
+# The suites that CI must have run; the others are reported as not run where a mirror
+# does not serve them.
+MATRIX ?= bullseye bookworm trixie sid experimental
+
+.PHONY: deps deps-ci demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants ci
+
+deps: ## what building and testing needs
+	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
+
+deps-ci: deps ## and what the memory checkers need
+	@scripts/deps valgrind binutils
+
+demo: deps ## session reuse on real connections; fails if any of it does not hold
+	$(GO) run ./examples/reuse
+
+test: deps ## all tests
+	$(GO) test $(PKGS)
+
+race: deps ## all tests under the race detector
+	$(GO) test -race $(PKGS)
+
+asan: deps ## AddressSanitizer and LeakSanitizer: double free, leaks, overflows in our C
+	CGO_CFLAGS="-g -O1 -fno-omit-frame-pointer" $(GO) test -asan -short $(PKGS)
+
+valgrind: deps-ci ## use after free and double free inside libssl, which ASan does not see
+	scripts/valgrind
+
+checkptr: deps ## unsafe conversions, Go pointers in C memory, cleanups that keep themselves alive
+	$(GO) test -short -gcflags=all=-d=checkptr $(PKGS)
+	GOEXPERIMENT=cgocheck2 $(GO) test -short ./ssl ./internal/...
+	GODEBUG=checkfinalizers=1 $(GO) test -short ./ssl ./internal/...
+
+stress: deps ## ten rounds in random order
+	$(GO) test -short -count=10 -shuffle=on $(PKGS)
+
+matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
+	scripts/matrix/run $(MATRIX)
+
+bench: deps ## figures of this machine
+	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./ssl
+
+fuzz: deps ## the parsers, FUZZTIME each
+	$(GO) test -run '^$$' -fuzz '^FuzzParseSession$$' -fuzztime $(FUZZTIME) ./ssl
+	$(GO) test -run '^$$' -fuzz '^FuzzParseSessionPEM$$' -fuzztime $(FUZZTIME) ./ssl
+
+lint: deps ## gofmt, vet, staticcheck, the C compiler, and the rules of this tree
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) vet -tags ssldebug $(PKGS)
+	$(GO) run $(STATICCHECK) $(PKGS)
+	for f in internal/*/*.c; do \
+		$(CC) -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror $$(pkg-config --cflags libssl) \
+			-Iinternal/cshim -c -o /dev/null $$f || exit 1; \
+	done
+	$(GO) test ./internal/lint
+
+cover: deps ## coverage of the package by its tests
+	$(GO) test -short -coverprofile=cover.out -coverpkg=./ssl ./ssl
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+mutants: deps ## deliberate bugs that the tests must notice
+	scripts/mutants
+
+ci: deps-ci lint test demo race asan valgrind checkptr stress fuzz mutants
+	SESSL_MATRIX_REQUIRED="bullseye trixie experimental" scripts/matrix/run $(MATRIX)

@@ -1,0 +1,38 @@
+// Package ssl makes TLS connections with the system's OpenSSL, for programs that need its
+// sessions: to keep one, copy it, store it, move it to another process and resume it.
+//
+// # Connections
+//
+// A Ctx (SSL_CTX) is made from a Config; a Conn (SSL) is made from a Ctx over any
+// net.Conn, and is a net.Conn itself. Dial and Listen do both steps for TCP. Names follow
+// crypto/tls where the concept is the same.
+//
+// # Sessions
+//
+// Conn.Session gives a connection's session, Config.OnNewSession each new one as it
+// arrives, Conn.SetSession offers one to the next connection, and Conn.SessionReused tells
+// what came of it. MarshalPEM and ParseSessionPEM speak the format of openssl s_client
+// -sess_out and openssl sess_id.
+//
+// # Ownership
+//
+//   - A *Session, *Conn or *Ctx is one reference in C. Close gives it back, once; the
+//     garbage collector does for a handle that was forgotten, but cannot see how much
+//     memory that holds.
+//   - What you made, and what OnNewSession gave you, is yours to close. What you pass to
+//     SetSession stays yours.
+//   - UpRef is another handle on the same object, Dup another object.
+//   - A *BorrowedSession belongs to the connection and ends with WithSession's function.
+//   - A session that a Conn or Ctx has seen is immutable; change a Dup.
+//
+// # Errors
+//
+// Failures are *Error: the operation, a cause for errors.Is, and what OpenSSL had to say.
+// Peers that fail verification give a *VerificationError.
+//
+// # Resumption and verification
+//
+// A resumed handshake shows no certificate, and OpenSSL checks neither name nor trust
+// then. A verifying client of this package offers a session only if its peer was verified
+// under the same configuration, or its certificate verifies now.
+package ssl

@@ -1,0 +1,138 @@
+package ssl_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+
+	"sessl/ssl"
+)
+
+// exampleServer echoes on loopback; stop ends it.
+func exampleServer() (addr string, stop func()) {
+	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := ssl.Listen("tcp", "127.0.0.1:0", ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.Copy(c, c)
+			c.Close()
+		}
+	}()
+	return l.Addr().String(), func() {
+		l.Close()
+		<-done
+		ctx.Close()
+	}
+}
+
+// The second connection resumes the session of the first.
+func Example() {
+	addr, stop := exampleServer()
+	defer stop()
+
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var session *ssl.Session
+	ctx, err := ssl.NewClientCtx(&ssl.Config{
+		RootCAs:      roots,
+		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) { session.Close(); session = s },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	for range 2 {
+		conn, err := ssl.DialSession("tcp", addr, ctx, session) // nil: a full handshake
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(conn, "hello")
+		io.ReadFull(conn, make([]byte, 5)) // TLS 1.3 tickets arrive with data
+		fmt.Println("reused:", conn.SessionReused())
+		conn.Close()
+	}
+	session.Close()
+	// Output:
+	// reused: false
+	// reused: true
+}
+
+func ExampleConn_WithSession() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, MaxVersion: ssl.VersionTLS12})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	conn, err := ssl.Dial("tcp", addr, ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	err = conn.WithSession(func(s *ssl.BorrowedSession) error {
+		v, err := s.ProtocolVersion()
+		fmt.Println(ssl.VersionName(v))
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: TLS 1.2
+}
+
+func ExampleSession_MarshalPEM() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, MaxVersion: ssl.VersionTLS12})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	conn, err := ssl.Dial("tcp", addr, ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	s, err := conn.Session()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	pem, err := s.MarshalPEM() // store it like a private key
+	if err != nil {
+		log.Fatal(err)
+	}
+	first, _, _ := bytes.Cut(pem, []byte("\n"))
+	fmt.Printf("%s\n", first)
+	// Output: -----BEGIN SSL SESSION PARAMETERS-----
+}
