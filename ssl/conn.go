@@ -20,6 +20,7 @@ type Conn struct {
 	h    handle[connPtr]
 	ctx  *Ctx
 	net  net.Conn
+	tr   transport
 	name string // what the server must be called; a client's
 
 	// mu is held for one step in C at a time, never while waiting. Every use of the SSL is
@@ -92,6 +93,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		ptr, err := newConnPtr(op, p, c)
 		if err == nil {
 			c.h.adopt(&connKind, ptr)
+			c.tr = newTransport(c)
 		}
 		return err
 	})

@@ -22,7 +22,11 @@ package ssl
 */
 import "C"
 
-import "unsafe"
+import (
+	"os"
+	"syscall"
+	"unsafe"
+)
 
 type connPtr = *C.sessl_conn
 
@@ -56,6 +60,8 @@ const (
 	stepWantRead status = C.SESSL_WANT_READ
 	stepEOF      status = C.SESSL_EOF
 	stepFailed   status = C.SESSL_FAILED
+	stepIOEOF    status = C.SESSL_IO_EOF
+	stepIOError  status = C.SESSL_IO_ERROR
 )
 
 // result is what a step came to, in Go's terms.
@@ -64,8 +70,13 @@ type result struct {
 	n      int   // application bytes moved
 	out    int   // output bytes in the sink
 	fresh  bool  // sessions have arrived
-	err    error // for stepFailed
+	err    error // for stepFailed and stepIOError
+	late   error // what came after the n bytes
+	unsent error // output could not be sent to the socket
 }
+
+// noFD makes a step use memory, or do no input and output at all.
+const noFD = -1
 
 // enter begins a step: the pointer is valid and mu held until leave.
 func (c *Conn) enter() (connPtr, bool) {
@@ -93,18 +104,30 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	}
 	c.waiting.Store(int64(st.out_waiting))
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0}
-	if r.status == stepFailed {
-		var cause error
-		if p.alloc_failed != 0 {
-			cause = errNoMemory
-		}
-		r.err = asError(op, cause, &p.err)
+	if st.send_errno != 0 {
+		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
+	}
+	switch {
+	case r.status == stepFailed:
+		r.err = failure(op, p)
+	case r.status == stepIOError:
+		r.err = os.NewSyscallError("recv", syscall.Errno(st.recv_errno))
+	case st.late != 0:
+		r.late = failure(op, p)
 	}
 	return r
 }
 
-// stepHandshake feeds in and goes on with the handshake (SSL_do_handshake).
-func (c *Conn) stepHandshake(in, sink []byte) result {
+// failure is why the last step failed. mu is held.
+func failure(op string, p connPtr) error {
+	if p.alloc_failed != 0 {
+		return asError(op, errNoMemory, &p.err)
+	}
+	return asError(op, nil, &p.err)
+}
+
+// stepHandshake goes on with the handshake (SSL_do_handshake), with input from fd or in.
+func (c *Conn) stepHandshake(fd int, in []byte) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("handshake")
@@ -112,31 +135,31 @@ func (c *Conn) stepHandshake(in, sink []byte) result {
 	defer c.leave()
 	c.started = true
 	var st C.sessl_step
-	C.sessl_conn_handshake(p, bytePtr(in), C.size_t(len(in)), bytePtr(sink), C.size_t(len(sink)), &st)
+	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), nil, 0, &st)
 	return c.result("handshake", p, &st)
 }
 
-// stepRead feeds in and decrypts into b (SSL_read_ex). All of in is consumed.
-func (c *Conn) stepRead(in, b []byte) result {
+// stepRead decrypts into b (SSL_read_ex) what comes from fd or in. All of in is consumed.
+func (c *Conn) stepRead(fd int, in, b []byte) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("read")
 	}
 	defer c.leave()
 	var st C.sessl_step
-	C.sessl_conn_read(p, bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
+	C.sessl_conn_read(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
 	return c.result("read", p, &st)
 }
 
-// stepWrite encrypts b (SSL_write_ex); the records go to sink, what exceeds it waits.
-func (c *Conn) stepWrite(b, sink []byte) result {
+// stepWrite encrypts b (SSL_write_ex); the records go to fd or sink, what is left waits.
+func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("write")
 	}
 	defer c.leave()
 	var st C.sessl_step
-	C.sessl_conn_write(p, bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
+	C.sessl_conn_write(p, C.int(fd), bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
 	return c.result("write", p, &st)
 }
 
@@ -152,15 +175,15 @@ func (c *Conn) stepShutdown() result {
 	return c.result("close", p, &st)
 }
 
-// stepOutput moves waiting output to sink.
-func (c *Conn) stepOutput(sink []byte) result {
+// stepOutput moves waiting output to fd or sink.
+func (c *Conn) stepOutput(fd int, sink []byte) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("write")
 	}
 	defer c.leave()
 	var st C.sessl_step
-	C.sessl_conn_output(p, bytePtr(sink), C.size_t(len(sink)), &st)
+	C.sessl_conn_output(p, C.int(fd), bytePtr(sink), C.size_t(len(sink)), &st)
 	return c.result("write", p, &st)
 }
 

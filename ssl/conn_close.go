@@ -38,9 +38,7 @@ func (c *Conn) sendCloseNotify(op string) error {
 		return r.err
 	}
 	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
-	buf := getBuf()
-	defer putBuf(buf)
-	if err := c.flush(buf); err != nil {
+	if err := c.tr.flush(); err != nil {
 		return err
 	}
 	if w, ok := c.net.(interface{ CloseWrite() error }); ok {
@@ -101,38 +99,28 @@ func (c *Conn) farewell() {
 	if c.net.SetWriteDeadline(time.Now().Add(closeTimeout)) != nil {
 		return
 	}
-	buf := getBuf()
-	defer putBuf(buf)
-	if c.stuck || c.flush(buf) != nil || !c.done.Load() {
+	if c.stuck || c.tr.flush() != nil || !c.done.Load() {
 		return
 	}
 	if c.sendCloseNotify("Conn.Close") == nil {
-		c.drain(buf)
+		c.drain()
 	}
 }
 
 // drain reads the tickets of a TLS 1.3 client that has not seen any.
-func (c *Conn) drain(buf []byte) {
+func (c *Conn) drain() {
 	if c.ctx.server || c.info.version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
 		return
 	}
 	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
 		return
 	}
-	var in []byte
 	data := make([]byte, 4096)
-	for total := 0; total < maxReplyBytes; total += len(in) {
-		r := c.stepRead(in, data)
-		for r.status == stepOK {
-			r = c.stepRead(nil, data)
-		}
-		if r.status != stepWantRead {
+	for total := 0; total < maxReply; {
+		r, err := c.tr.pull(readStep, data, maxReply)
+		if err != nil || r.status != stepOK && !r.fresh {
 			return
 		}
-		n, err := c.net.Read(buf)
-		if n == 0 && err != nil {
-			return
-		}
-		in = buf[:n]
+		total += r.n
 	}
 }

@@ -73,35 +73,32 @@ func (c *Conn) shakeHands() error {
 	defer c.reading.unlock()
 	c.writing.lock()
 	defer c.writing.unlock()
-	buf := getBuf()
-	defer putBuf(buf)
-	var in []byte
 	for {
-		r := c.stepHandshake(in, nil)
+		if err := c.expired(&c.readUntil); err != nil {
+			return fail("handshake", err)
+		}
+		r, err := c.tr.pull(handshakeStep, nil, 0)
+		if err == nil {
+			err = r.unsent
+		}
+		if err != nil {
+			return c.ioError("handshake", err)
+		}
 		switch r.status {
 		case stepOK:
 			err := c.finish()
 			c.flushSoon()
 			return err
 		case stepWantRead:
+			if err := c.tr.flush(); err != nil {
+				return c.ioError("handshake", err)
+			}
+		case stepIOEOF:
+			return c.ioError("handshake", io.ErrUnexpectedEOF)
 		default:
 			c.flushSoon() // an alert tells the peer why
-			return c.closedOr(r.err)
+			return c.closedOr("handshake", r.err)
 		}
-		if err := c.flush(buf); err != nil {
-			return c.ioError("handshake", err)
-		}
-		if err := c.expired(&c.readUntil); err != nil {
-			return fail("handshake", err)
-		}
-		n, err := c.net.Read(buf)
-		if n == 0 && err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return c.ioError("handshake", err)
-		}
-		in = buf[:n]
 	}
 }
 
@@ -141,17 +138,14 @@ func (c *Conn) judge(p connPtr) error {
 }
 
 // closedOr is err, unless the connection was closed meanwhile: then that is the reason.
-func (c *Conn) closedOr(err error) error {
+func (c *Conn) closedOr(op string, err error) error {
 	if c.closed.Load() && !errors.Is(err, ErrClosed) {
-		return fail("handshake", ErrClosed)
+		return fail(op, ErrClosed)
 	}
 	return err
 }
 
 // ioError wraps an error of the connection underneath.
 func (c *Conn) ioError(op string, err error) error {
-	if c.closed.Load() {
-		return fail(op, ErrClosed)
-	}
-	return fail(op, err)
+	return c.closedOr(op, fail(op, err))
 }

@@ -3,22 +3,15 @@ package ssl
 import (
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	bufSize       = 68 << 10  // four full records
-	maxChunk      = 64 << 10  // plaintext encrypted by one step
-	maxUnsent     = 256 << 10 // Write encrypts nothing more while so much waits
-	maxReplyBytes = 64 << 10  // Read answers nothing more while so much waits
+	maxChunk  = 64 << 10  // plaintext encrypted by one step
+	maxUnsent = 256 << 10 // Write encrypts nothing more while so much waits
+	maxReply  = 64 << 10  // Read answers nothing more while so much waits
 )
-
-var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
-
-func getBuf() []byte  { return bufs.Get().(*[bufSize]byte)[:] }
-func putBuf(b []byte) { bufs.Put((*[bufSize]byte)(b)) }
 
 // Read reads decrypted data (SSL_read_ex), after the handshake. At the end it returns
 // io.EOF if the peer sent close_notify, and io.ErrUnexpectedEOF if the connection just
@@ -45,112 +38,66 @@ func (c *Conn) Read(b []byte) (int, error) {
 func (c *Conn) readOnce(b []byte) (n int, again bool, err error) {
 	c.reading.lock()
 	defer c.reading.unlock()
-	if c.readErr != nil {
-		return 0, false, c.readErr
-	}
-	var in, buf []byte
-	defer func() {
-		if buf != nil {
-			putBuf(buf)
-		}
-	}()
 	for {
-		if c.closed.Load() {
+		switch {
+		case c.readErr != nil:
+			return 0, false, c.readErr
+		case c.closed.Load():
 			return 0, false, fail("read", ErrClosed)
 		}
 		// Also with data at hand: a deadline in the past means no byte.
-		if in == nil {
-			if err := c.expired(&c.readUntil); err != nil {
-				return 0, false, err
-			}
+		if err := c.expired(&c.readUntil); err != nil {
+			return 0, false, err
 		}
-		r := c.stepRead(in, b)
+		r, err := c.tr.pull(readStep, b, maxReply)
 		if c.waiting.Load() > 0 {
 			c.flushSoon()
 		}
+		if err != nil {
+			return 0, false, c.closedOr("read", err)
+		}
 		switch r.status {
 		case stepOK:
+			c.readErr = r.late
 			return r.n, false, nil
 		case stepEOF:
 			c.readErr = io.EOF
-			return 0, false, io.EOF
+		case stepIOEOF:
+			c.readErr = c.closedOr("read", io.ErrUnexpectedEOF)
 		case stepFailed:
-			c.readErr = c.closedOr(r.err)
-			return 0, false, c.readErr
-		}
-		if r.fresh {
-			return 0, true, nil
-		}
-		if buf == nil {
-			buf = getBuf()
-		}
-		if c.waiting.Load() > maxReplyBytes {
-			if err := c.flushLocked(buf); err != nil {
-				return 0, false, c.ioError("read", err)
+			c.readErr = c.closedOr("read", r.err)
+		case stepWantRead:
+			if r.fresh {
+				return 0, true, nil
+			}
+			if err := c.flushLocked(); err != nil {
+				return 0, false, c.closedOr("read", err)
 			}
 		}
-		if in, err = c.fill(buf); err != nil {
-			return 0, false, err
-		}
 	}
-}
-
-// fill waits for bytes from the connection underneath.
-func (c *Conn) fill(buf []byte) ([]byte, error) {
-	n, err := c.net.Read(buf)
-	if n > 0 {
-		return buf[:n], nil // an error will come again
-	}
-	switch {
-	case c.closed.Load():
-		return nil, fail("read", ErrClosed)
-	case err == io.EOF:
-		c.readErr = io.ErrUnexpectedEOF
-		return nil, c.readErr
-	}
-	return nil, err
 }
 
 // Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
 // returns counts what was encrypted: with an error, some of it may not have been sent
 // yet, and is kept for the next Write if the error was a deadline.
-func (c *Conn) Write(b []byte) (int, error) {
+func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
 	c.writing.lock()
 	defer c.writing.unlock()
-	buf := getBuf()
-	defer putBuf(buf)
-	if c.waiting.Load() > maxUnsent {
-		if err := c.flush(buf); err != nil {
-			return 0, err
-		}
-	}
-	n := 0
 	for n < len(b) {
 		if err := c.canWrite(); err != nil {
 			return n, err
 		}
-		r := c.stepWrite(b[n:min(n+maxChunk, len(b))], buf)
-		n += r.n
-		if err := c.sendAll(buf, r.out); err != nil {
+		put, err := c.tr.push(b[n:min(n+maxChunk, len(b))])
+		n += put
+		if err != nil {
 			c.stuck = c.closed.Load()
-			return n, err
-		}
-		if r.status != stepOK {
-			return n, c.closedOr(r.err)
+			return n, c.closedOr("write", err)
 		}
 	}
 	return n, nil
-}
-
-// sendAll sends the first n bytes of buf, then what found no place there.
-func (c *Conn) sendAll(buf []byte, n int) error {
-	if err := c.send(buf[:n]); err != nil || c.waiting.Load() == 0 {
-		return err
-	}
-	return c.flush(buf)
 }
 
 // stickyError lets an atomic.Value hold errors of different types.
@@ -167,41 +114,11 @@ func (c *Conn) canWrite() error {
 	return c.expired(&c.sendUntil)
 }
 
-// send writes b to the connection underneath; what it does not take waits. writing is held.
-func (c *Conn) send(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	n, err := c.net.Write(b)
-	if err == nil {
-		return nil
-	}
-	if back := c.putBack(b[n:]); back != nil {
-		c.writeErr.CompareAndSwap(nil, stickyError{back})
-	}
-	return c.ioError("write", err)
-}
-
-// flush sends all that waits, through buf. writing is held.
-func (c *Conn) flush(buf []byte) error {
-	for {
-		r := c.stepOutput(buf)
-		if r.status == stepFailed {
-			return r.err
-		}
-		if r.out == 0 {
-			return nil
-		}
-		if err := c.send(buf[:r.out]); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *Conn) flushLocked(buf []byte) error {
+// flushLocked sends all that waits.
+func (c *Conn) flushLocked() error {
 	c.writing.lock()
 	defer c.writing.unlock()
-	return c.flush(buf)
+	return c.tr.flush()
 }
 
 // flushSoon has what waits sent in the background, by at most one goroutine a connection.
@@ -211,9 +128,7 @@ func (c *Conn) flushSoon() {
 		return
 	}
 	go func() {
-		buf := getBuf()
-		defer putBuf(buf)
-		err := c.flushLocked(buf)
+		err := c.flushLocked()
 		c.flushing.Store(false)
 		if err == nil && !c.closed.Load() {
 			c.flushSoon() // what came between the two

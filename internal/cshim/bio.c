@@ -1,16 +1,19 @@
 #include "cshim.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 
-/* The BIO under every SSL: it reads what Go has fed and collects what libssl writes.
- * It never touches a socket, never blocks and never calls Go. */
+/* The BIO under every SSL. During a step it has a socket, or memory that Go lends: it
+ * reads ahead, so that one recv brings many records, and collects output, so that one
+ * send takes them all. It never blocks and never calls Go. */
 
 /* Buffers start at one large record and exist only while they hold something. */
 #define BUF_MIN 17408
+#define AHEAD_MAX (4 * BUF_MIN)
 
-static int buf_reserve(sessl_buf *b, size_t n)
+int sessl_buf_reserve(sessl_buf *b, size_t n)
 {
     size_t have = b->tail - b->head, cap;
     uint8_t *p;
@@ -43,7 +46,7 @@ int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n)
 {
     if (n == 0)
         return 1;
-    if (!buf_reserve(b, n))
+    if (!sessl_buf_reserve(b, n))
         return 0;
     memcpy(b->p + b->tail, p, n);
     b->tail += n;
@@ -56,28 +59,68 @@ void sessl_buf_free(sessl_buf *b)
     memset(b, 0, sizeof(*b));
 }
 
+/* Moves up to n buffered bytes to p. */
+static size_t from_buffer(sessl_conn *c, char *p, size_t n)
+{
+    size_t have = c->in.tail - c->in.head;
+
+    n = n < have ? n : have;
+    memcpy(p, c->in.p + c->in.head, n);
+    c->in.head += n;
+    if (c->in.head == c->in.tail)
+        sessl_buf_free(&c->in);
+    return n;
+}
+
+/* One recv into the buffer; 0 when nothing is there, and recv_eof or recv_errno if so. The
+ * next one asks for more when this one filled what it was given. */
+static int read_ahead(sessl_conn *c)
+{
+    ssize_t got;
+
+    if (c->ahead == 0)
+        c->ahead = BUF_MIN;
+    if (!sessl_buf_reserve(&c->in, c->ahead)) {
+        c->alloc_failed = 1;
+        return 0;
+    }
+    do
+        got = recv(c->fd, c->in.p + c->in.tail, c->ahead, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        c->in.tail += (size_t)got;
+        c->ahead = (size_t)got == c->ahead ? AHEAD_MAX : BUF_MIN;
+        return 1;
+    }
+    if (got == 0)
+        c->recv_eof = 1;
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        c->recv_errno = errno;
+    sessl_buf_free(&c->in);
+    return 0;
+}
+
 static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
 {
     sessl_conn *c = BIO_get_data(bio);
-    size_t have = c->in.tail - c->in.head;
 
     BIO_clear_retry_flags(bio);
-    if (have > 0) {
-        n = n < have ? n : have;
-        memcpy(p, c->in.p + c->in.head, n);
-        c->in.head += n;
-        if (c->in.head == c->in.tail)
-            sessl_buf_free(&c->in);
+    if (c->in.p != NULL) {
+        *got = from_buffer(c, p, n);
     } else if (c->feed_len > 0) {
         n = n < c->feed_len ? n : c->feed_len;
         memcpy(p, c->feed, n);
         c->feed += n;
         c->feed_len -= n;
+        *got = n;
+    } else if (c->fd >= 0 && read_ahead(c)) {
+        *got = from_buffer(c, p, n);
     } else {
+        /* The end of the socket too: libssl would take it for a fatal error and
+         * invalidate the session, but it is for the caller to judge. */
         BIO_set_retry_read(bio);
         return 0;
     }
-    *got = n;
     return 1;
 }
 
@@ -99,10 +142,12 @@ static int bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 }
 
 /* Lends the BIO the step's input and output. Output that waits goes out first. */
-void sessl_conn_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap)
+void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap)
 {
     size_t wait = c->out.tail - c->out.head, n = wait < sink_cap ? wait : sink_cap;
 
+    c->fd = fd;
+    c->recv_errno = c->send_errno = c->recv_eof = 0;
     c->feed = in;
     c->feed_len = in_len;
     c->sink = sink;
@@ -116,16 +161,44 @@ void sessl_conn_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *
         sessl_buf_free(&c->out);
 }
 
-/* Keeps the input that libssl has not consumed; Go's memory is not touched afterwards. */
+/* Sends what waits, as far as the socket takes it. */
+static void flush(sessl_conn *c)
+{
+    while (c->out.head < c->out.tail) {
+        ssize_t put = send(c->fd, c->out.p + c->out.head, c->out.tail - c->out.head, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0) {
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                c->send_errno = errno;
+            return;
+        }
+        c->out.head += (size_t)put;
+    }
+    sessl_buf_free(&c->out);
+}
+
+/* Sends output, keeps the input that libssl has not consumed, and says how the socket
+ * did. Go's memory is not touched afterwards. */
 void sessl_conn_end(sessl_conn *c, sessl_step *st)
 {
     if (!sessl_buf_append(&c->in, c->feed, c->feed_len)) {
         c->alloc_failed = 1;
         st->status = SESSL_FAILED;
     }
+    if (c->fd >= 0 && c->out.p != NULL)
+        flush(c);
+    if (st->status == SESSL_WANT_READ && c->recv_eof)
+        st->status = SESSL_IO_EOF;
+    if (st->status == SESSL_WANT_READ && c->recv_errno != 0)
+        st->status = SESSL_IO_ERROR;
+    st->recv_errno = c->recv_errno;
+    st->send_errno = c->send_errno;
     st->out_len = c->sink_len;
     st->out_waiting = c->out.tail - c->out.head;
     st->fresh = c->fresh_n;
+    c->fd = -1;
     c->feed = NULL;
     c->sink = NULL;
     c->feed_len = c->sink_len = c->sink_cap = 0;

@@ -33,6 +33,7 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_n
         c->ctx = number;
         c->server = server;
         c->keep_new = keep_new;
+        c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
         if (c->ssl == NULL || !attach(c)) {
             sessl_conn_free(c);
@@ -101,36 +102,53 @@ static int status_of(sessl_conn *c, int ok)
     return SESSL_FAILED;
 }
 
-static void step_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
 {
     sessl_err_begin(&c->err);
     sessl_set_current_ctx(c->ctx);
-    sessl_conn_begin(c, in, in_len, sink, cap);
+    sessl_conn_begin(c, fd, in, in_len, sink, cap);
     st->n = 0;
+    st->late = 0;
 }
 
-void sessl_conn_handshake(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
 {
-    step_begin(c, in, in_len, sink, cap, st);
+    step_begin(c, fd, in, in_len, sink, cap, st);
     st->status = status_of(c, SSL_do_handshake(c->ssl));
     if (st->status == SESSL_OK)
         sessl_conn_renewed(c);
     sessl_conn_end(c, st);
 }
 
-void sessl_conn_read(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
+/* As many records as are at hand and p has room for. */
+void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
 {
-    step_begin(c, in, in_len, NULL, 0, st);
+    size_t got;
+    int more = SESSL_OK;
+
+    step_begin(c, fd, in, in_len, NULL, 0, st);
     st->status = status_of(c, SSL_read_ex(c->ssl, p, n, &st->n));
+    while (st->status == SESSL_OK && more == SESSL_OK && st->n < n && (c->in.p != NULL || c->feed_len > 0)) {
+        int out = c->fd;
+
+        c->fd = -1; /* what is there, without another recv */
+        more = status_of(c, SSL_read_ex(c->ssl, p + st->n, n - st->n, &got));
+        c->fd = out;
+        if (more == SESSL_OK)
+            st->n += got;
+    }
+    st->late = more == SESSL_FAILED;
     sessl_conn_end(c, st);
 }
 
 /* As many records as p fills, so that one send carries them all. */
-void sessl_conn_write(sessl_conn *c, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
 {
     size_t put;
 
-    step_begin(c, NULL, 0, sink, cap, st);
+    step_begin(c, fd, NULL, 0, sink, cap, st);
+    if (cap == 0 && !sessl_buf_reserve(&c->out, n + (n / 16384 + 1) * 64))
+        c->alloc_failed = 1;
     do {
         put = 0;
         st->status = status_of(c, SSL_write_ex(c->ssl, p + st->n, n - st->n, &put));
@@ -144,18 +162,19 @@ void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
 {
     int ret;
 
-    step_begin(c, NULL, 0, NULL, 0, st);
+    step_begin(c, -1, NULL, 0, NULL, 0, st);
     ret = SSL_shutdown(c->ssl);
     st->status = status_of(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
     sessl_conn_end(c, st);
 }
 
-/* Moves output into the sink and does nothing else. */
-void sessl_conn_output(sessl_conn *c, uint8_t *sink, size_t cap, sessl_step *st)
+/* Moves output into the sink, or sends it, and does nothing else. */
+void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st)
 {
-    sessl_conn_begin(c, NULL, 0, sink, cap);
+    sessl_conn_begin(c, fd, NULL, 0, sink, cap);
     st->status = SESSL_OK;
     st->n = 0;
+    st->late = 0;
     sessl_conn_end(c, st);
 }
 

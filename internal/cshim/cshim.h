@@ -134,11 +134,14 @@ typedef struct sessl_conn {
     int fatal;             /* libssl reported a fatal error */
     int alloc_failed;      /* a session or an output byte could not be kept */
     int tickets;           /* TLS 1.3 tickets processed so far */
+    int fd;                /* the socket during a step; -1 for none */
+    int recv_errno, send_errno, recv_eof; /* what the socket said in the step */
+    size_t ahead;          /* how much recv asks for */
     const uint8_t *feed;   /* the step's fresh input, borrowed from Go */
     size_t feed_len;
     uint8_t *sink;         /* where the step's output goes, borrowed from Go */
     size_t sink_len, sink_cap;
-    sessl_buf in, out;     /* input not consumed, output that found no sink */
+    sessl_buf in, out;     /* input not consumed, output not sent */
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
     int fresh_n, fresh_cap;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
@@ -151,10 +154,15 @@ typedef struct sessl_conn {
 #define SESSL_WANT_READ 2
 #define SESSL_EOF 3        /* close_notify received */
 #define SESSL_FAILED 4
+#define SESSL_IO_EOF 5     /* the socket ended without close_notify */
+#define SESSL_IO_ERROR 6   /* recv failed with recv_errno */
 
-/* What a step came to. in and sink are Go memory, used during the call only. */
+/* What a step came to. */
 typedef struct sessl_step {
     int status;
+    int late;              /* a failure that came after the n bytes */
+    int recv_errno;
+    int send_errno;        /* output could not be sent, whatever the status */
     int fresh;             /* new sessions waiting in the queue */
     size_t n;              /* application bytes moved */
     size_t out_len;        /* output bytes in the sink */
@@ -164,17 +172,18 @@ typedef struct sessl_step {
 const BIO_METHOD *sessl_bio_method(void);
 int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n);
 void sessl_buf_free(sessl_buf *b);
-void sessl_conn_begin(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap);
+int sessl_buf_reserve(sessl_buf *b, size_t n);
+void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap);
 void sessl_conn_end(sessl_conn *c, sessl_step *st);
 
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
-void sessl_conn_handshake(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
-void sessl_conn_read(sessl_conn *c, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
-void sessl_conn_write(sessl_conn *c, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
+void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
-void sessl_conn_output(sessl_conn *c, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st);
 int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n);
 
 SSL_SESSION *sessl_conn_next_session(sessl_conn *c);

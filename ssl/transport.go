@@ -1,0 +1,139 @@
+package ssl
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// A transport moves the bytes of a connection. pull, under reading, and push and flush,
+// under writing, may run at the same time.
+type transport interface {
+	// pull runs step, feeding it input as it arrives, until it wants no more input or
+	// sessions have come. It also returns when more than limit bytes of output wait.
+	pull(step pullStep, b []byte, limit int64) (result, error)
+	// push encrypts b, at most maxChunk of it, and sends it; n counts what was encrypted.
+	push(b []byte) (n int, err error)
+	// flush sends what waits.
+	flush() error
+}
+
+// pullStep is stepHandshake or stepRead.
+type pullStep func(c *Conn, fd int, in, b []byte) result
+
+func handshakeStep(c *Conn, fd int, in, _ []byte) result { return c.stepHandshake(fd, in) }
+func readStep(c *Conn, fd int, in, b []byte) result      { return c.stepRead(fd, in, b) }
+
+// newTransport takes the descriptor of exactly those types that have nothing but it: a
+// type that wraps one may hold bytes of its own.
+func newTransport(c *Conn) transport {
+	var sc syscall.Conn
+	switch conn := c.net.(type) {
+	case *net.TCPConn:
+		sc = conn
+	case *net.UnixConn:
+		if a := conn.LocalAddr(); a == nil || a.Network() != "unix" {
+			return &netTransport{c: c}
+		}
+		sc = conn
+	default:
+		return &netTransport{c: c}
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return &netTransport{c: c}
+	}
+	return newFDTransport(c, rc)
+}
+
+const bufSize = 68 << 10 // four full records
+
+var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
+
+func getBuf() []byte  { return bufs.Get().(*[bufSize]byte)[:] }
+func putBuf(b []byte) { bufs.Put((*[bufSize]byte)(b)) }
+
+// netTransport is for any net.Conn: Go moves the bytes.
+type netTransport struct{ c *Conn }
+
+func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
+	r := step(t.c, noFD, nil, b)
+	if r.status != stepWantRead || r.fresh || t.c.waiting.Load() > limit {
+		return r, nil
+	}
+	buf := getBuf()
+	defer putBuf(buf)
+	for {
+		n, err := t.c.net.Read(buf)
+		if n == 0 && err != nil {
+			if err == io.EOF {
+				return result{status: stepIOEOF}, nil
+			}
+			return result{}, err
+		}
+		r = step(t.c, noFD, buf[:n], b)
+		if r.status != stepWantRead || r.fresh || t.c.waiting.Load() > limit {
+			return r, nil
+		}
+	}
+}
+
+func (t *netTransport) push(b []byte) (int, error) {
+	buf := getBuf()
+	defer putBuf(buf)
+	if t.c.waiting.Load() > maxUnsent {
+		if err := t.flushThrough(buf); err != nil {
+			return 0, err
+		}
+	}
+	r := t.c.stepWrite(noFD, b, buf)
+	if err := t.send(buf[:r.out]); err != nil {
+		return r.n, err
+	}
+	if t.c.waiting.Load() > 0 {
+		if err := t.flushThrough(buf); err != nil {
+			return r.n, err
+		}
+	}
+	if r.status != stepOK {
+		return r.n, r.err
+	}
+	return r.n, nil
+}
+
+func (t *netTransport) flush() error {
+	buf := getBuf()
+	defer putBuf(buf)
+	return t.flushThrough(buf)
+}
+
+func (t *netTransport) flushThrough(buf []byte) error {
+	for {
+		r := t.c.stepOutput(noFD, buf)
+		if r.status == stepFailed {
+			return r.err
+		}
+		if r.out == 0 {
+			return nil
+		}
+		if err := t.send(buf[:r.out]); err != nil {
+			return err
+		}
+	}
+}
+
+// send writes b to the connection underneath; what that does not take waits.
+func (t *netTransport) send(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := t.c.net.Write(b)
+	if err == nil {
+		return nil
+	}
+	if back := t.c.putBack(b[n:]); back != nil {
+		t.c.writeErr.CompareAndSwap(nil, stickyError{back}) // a gap in the stream
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package ssl
+
+import "syscall"
+
+// fdTransport lets the step in C use the socket itself: one crossing for a Read or Write
+// when the socket is ready. The step runs inside the RawConn callback; outside of it the
+// poller's edge would be lost and the wait would not end.
+//
+// The callbacks are made once, and take their arguments from in and out, so that a Read
+// or Write allocates nothing.
+type fdTransport struct {
+	c               *Conn
+	rc              syscall.RawConn
+	in              fdPull // under reading
+	out             fdPush // under writing
+	onRead, onWrite func(fd uintptr) bool
+}
+
+type fdPull struct {
+	step  pullStep
+	b     []byte
+	limit int64
+	r     result
+}
+
+type fdPush struct {
+	b    []byte // nil: only flush
+	done bool   // b has been encrypted
+	n    int
+	err  error
+}
+
+func newFDTransport(c *Conn, rc syscall.RawConn) *fdTransport {
+	t := &fdTransport{c: c, rc: rc}
+	t.onRead = t.readReady
+	t.onWrite = t.writeReady
+	return t
+}
+
+// readReady reports whether pull is over; else it waits for the socket to be readable.
+func (t *fdTransport) readReady(fd uintptr) bool {
+	t.in.r = t.in.step(t.c, int(fd), nil, t.in.b)
+	return t.in.r.status != stepWantRead || t.in.r.fresh || t.c.waiting.Load() > t.in.limit
+}
+
+// writeReady reports whether push is over; else it waits for the socket to be writable.
+func (t *fdTransport) writeReady(fd uintptr) bool {
+	if t.out.done || t.c.waiting.Load() > maxUnsent {
+		r := t.c.stepOutput(int(fd), nil)
+		t.out.err = firstError(r.err, r.unsent)
+		if t.out.err != nil || t.out.done {
+			return t.out.err != nil || t.c.waiting.Load() == 0
+		}
+		if t.c.waiting.Load() > maxUnsent {
+			return false
+		}
+	}
+	r := t.c.stepWrite(int(fd), t.out.b, nil)
+	t.out.done = true
+	t.out.n = r.n
+	t.out.err = firstError(r.err, r.unsent)
+	return t.out.err != nil || t.c.waiting.Load() == 0
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
+	t.in = fdPull{step: step, b: b, limit: limit}
+	err := t.rc.Read(t.onRead)
+	r := t.in.r
+	t.in = fdPull{}
+	if r.status == stepIOError {
+		return result{}, firstError(err, r.err)
+	}
+	return r, err
+}
+
+func (t *fdTransport) push(b []byte) (int, error) {
+	return t.run(fdPush{b: b})
+}
+
+func (t *fdTransport) flush() error {
+	if t.c.waiting.Load() == 0 {
+		return nil
+	}
+	_, err := t.run(fdPush{done: true})
+	return err
+}
+
+func (t *fdTransport) run(p fdPush) (int, error) {
+	t.out = p
+	err := t.rc.Write(t.onWrite)
+	p = t.out
+	t.out = fdPush{}
+	return p.n, firstError(p.err, err)
+}
