@@ -58,6 +58,12 @@ type Config struct {
 	// which is forward secret AEAD suites only, AES-128-GCM first.
 	CipherSuites []uint16
 
+	// NextProtos are the application protocols to offer or accept by ALPN, in order of
+	// preference; the server's order decides. If both sides name some and none in common,
+	// the handshake fails with the alert no_application_protocol; if one names none,
+	// none is negotiated.
+	NextProtos []string
+
 	// ClientAuth is what a server demands of its clients, ClientCAs the roots for it. The
 	// names of ClientCAs are sent to the client.
 	ClientAuth ClientAuthType
@@ -142,6 +148,11 @@ func (cfg *Config) check(server bool) error {
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
+	}
+	for _, proto := range cfg.NextProtos {
+		if len(proto) == 0 || len(proto) > maxNameLen {
+			return configError("NextProtos has a name of %d bytes, 1 to 255 are possible", len(proto))
+		}
 	}
 	for _, v := range []uint16{cfg.MinVersion, cfg.MaxVersion} {
 		if v != 0 && (v < VersionTLS10 || v > VersionTLS13) {

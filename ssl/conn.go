@@ -51,11 +51,8 @@ type Conn struct {
 }
 
 type connInfo struct {
-	version    uint16
-	cipher     uint16
-	cipherName string
-	reused     bool
-	verified   bool
+	state ConnectionState // without the certificates
+	peer  *peerChain
 }
 
 var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
@@ -170,35 +167,6 @@ func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func
 	until.Store(nano)
 	return set(t)
 }
-
-// ConnectionState is what the handshake settled.
-type ConnectionState struct {
-	Version     uint16 // VersionTLS12, VersionTLS13 (SSL_version)
-	CipherSuite uint16 // number in the TLS registry
-	CipherName  string // OpenSSL's name for it (SSL_CIPHER_get_name)
-	ServerName  string // the client's: the name it demanded
-	DidResume   bool   // a session was reused (SSL_session_reused)
-	Verified    bool   // the peer showed a certificate, now or when the session began, and it was verified
-}
-
-// ConnectionState returns what the handshake settled; before its end, the zero value.
-func (c *Conn) ConnectionState() ConnectionState {
-	if c == nil || !c.done.Load() {
-		return ConnectionState{}
-	}
-	return ConnectionState{
-		Version:     c.info.version,
-		CipherSuite: c.info.cipher,
-		CipherName:  c.info.cipherName,
-		ServerName:  c.name,
-		DidResume:   c.info.reused,
-		Verified:    c.info.verified,
-	}
-}
-
-// SessionReused reports whether the handshake resumed a session (SSL_session_reused). It
-// is false until the handshake is complete, and keeps its answer after Close.
-func (c *Conn) SessionReused() bool { return c.ConnectionState().DidResume }
 
 // sem is a mutex that can be waited for with a limit.
 type sem chan struct{}

@@ -16,8 +16,6 @@ package ssl
 #cgo nocallback sessl_conn_output
 #cgo noescape sessl_conn_put_back
 #cgo nocallback sessl_conn_put_back
-#cgo noescape sessl_conn_get_info
-#cgo nocallback sessl_conn_get_info
 #include "cshim.h"
 */
 import "C"
@@ -209,15 +207,4 @@ func (c *Conn) tickets() int {
 	}
 	defer c.leave()
 	return int(p.tickets)
-}
-
-// readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
-// SSL_get_current_cipher).
-func (c *Conn) readInfo(p connPtr) {
-	var i C.sessl_conn_info
-	C.sessl_conn_get_info(p, &i)
-	c.info.version = uint16(i.version)
-	c.info.reused = i.reused != 0
-	c.info.cipher = uint16(i.cipher)
-	c.info.cipherName = C.GoString(i.cipher_name)
 }

@@ -109,7 +109,7 @@ func (c *Conn) farewell() {
 
 // drain reads the tickets of a TLS 1.3 client that has not seen any.
 func (c *Conn) drain() {
-	if c.ctx.server || c.info.version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
+	if c.ctx.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
 		return
 	}
 	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {

@@ -114,6 +114,7 @@ func (c *Conn) finish() error {
 		condemn(p)
 		return err
 	}
+	c.readPeer(p)
 	c.done.Store(true)
 	return nil
 }
@@ -122,18 +123,18 @@ func (c *Conn) finish() error {
 // mu is held.
 func (c *Conn) judge(p connPtr) error {
 	if !c.ctx.verify {
-		if !c.info.reused {
+		if !c.info.state.DidResume {
 			return c.setStamp(p, nil) // a reused object must not speak for its new peer
 		}
 		return nil
 	}
-	if c.info.reused && !c.resumedOK(p) {
+	if c.info.state.DidResume && !c.resumedOK(p) {
 		return fail("handshake", ErrUnverified)
 	}
 	if !c.hasPeer(p) {
 		return nil // a server whose client sent none; libssl demands one where it must be
 	}
-	c.info.verified = true
+	c.info.state.Verified = true
 	return c.setStamp(p, append(c.ctx.stamp[:len(c.ctx.stamp):len(c.ctx.stamp)], c.name...))
 }
 

@@ -22,11 +22,11 @@ func freeCtx(p ctxPtr) {
 // buildCtx makes the SSL_CTX for c; each setting stops at the first error.
 func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	var e cErr
-	p := C.sessl_ctx_new(cBool(c.server), C.uint64_t(c.number), &e) // SSL_CTX_new returns +1
+	p := C.sessl_ctx_new(cBool(c.server), &e) // SSL_CTX_new returns +1
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setSessions, setTrust, setIdentity} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setSessions, setTrust, setIdentity, setALPN} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -120,6 +120,21 @@ func setIdentity(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 		if C.sessl_ctx_use_key(p, bytePtr(cert.key), C.size_t(len(cert.key)), &e) == 0 {
 			return asError(op, configError("a private key"), &e)
 		}
+	}
+	return nil
+}
+
+func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if len(cfg.NextProtos) == 0 {
+		return nil
+	}
+	var wire []byte
+	for _, proto := range cfg.NextProtos {
+		wire = append(append(wire, byte(len(proto))), proto...)
+	}
+	var e cErr
+	if C.sessl_ctx_set_alpn(p, cBool(c.server), bytePtr(wire), C.size_t(len(wire)), &e) == 0 {
+		return asError(op, errNoMemory, &e)
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func (s *Session) SetSecretMasterKey(key []byte) error {
 			return asError(op, ErrTooLarge, &e)
 		}
 		dropStamp(p) // what was verified was the holder of the old key
+		setExData(p, peerIndex, nil)
 		return nil
 	})
 }

@@ -34,27 +34,34 @@ func (s *Session) SetExData(index SessionIndex, value any) error {
 		return fail(op, ErrRange)
 	}
 	return s.withPtr(op, func(p sessionPtr) error {
-		values.Lock()
-		defer values.Unlock()
-		applyValueEvents()
-		id := uint64(C.sessl_session_value(p, 1))
-		if id == 0 {
+		if !setExData(p, index, value) {
 			return fail(op, errNoMemory)
-		}
-		if values.byID == nil {
-			values.byID = map[uint64]map[int]any{}
-			values.used.Store(true)
-		}
-		if values.byID[id] == nil {
-			values.byID[id] = map[int]any{}
-		}
-		if value == nil {
-			delete(values.byID[id], index.n)
-		} else {
-			values.byID[id][index.n] = value
 		}
 		return nil
 	})
+}
+
+func setExData(p sessionPtr, index SessionIndex, value any) bool {
+	values.Lock()
+	defer values.Unlock()
+	applyValueEvents()
+	id := uint64(C.sessl_session_value(p, 1))
+	if id == 0 {
+		return false
+	}
+	if values.byID == nil {
+		values.byID = map[uint64]map[int]any{}
+		values.used.Store(true)
+	}
+	if values.byID[id] == nil {
+		values.byID[id] = map[int]any{}
+	}
+	if value == nil {
+		delete(values.byID[id], index.n)
+	} else {
+		values.byID[id][index.n] = value
+	}
+	return true
 }
 
 // ExData returns the value that SetExData bound to the session under index, nil for none
@@ -62,15 +69,19 @@ func (s *Session) SetExData(index SessionIndex, value any) error {
 func (s *Session) ExData(index SessionIndex) (any, error) {
 	var value any
 	err := s.withPtr("Session.ExData", func(p sessionPtr) error {
-		id := uint64(C.sessl_session_value(p, 0))
-		if id == 0 {
-			return nil
-		}
-		values.Lock()
-		defer values.Unlock()
-		applyValueEvents()
-		value = values.byID[id][index.n]
+		value = exData(p, index)
 		return nil
 	})
 	return value, err
+}
+
+func exData(p sessionPtr, index SessionIndex) any {
+	id := uint64(C.sessl_session_value(p, 0))
+	if id == 0 {
+		return nil
+	}
+	values.Lock()
+	defer values.Unlock()
+	applyValueEvents()
+	return values.byID[id][index.n]
 }

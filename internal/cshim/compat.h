@@ -18,6 +18,9 @@
 /* SSL_SESSION_get0_peer_rpk: 3.2. */
 #define SESSL_HAVE_RPK (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 
+/* SSL_get0_group_name: 3.2. */
+#define SESSL_HAVE_GROUP_NAME (OPENSSL_VERSION_NUMBER >= 0x30200000L)
+
 /* SSL_new_session_ticket and ERR_get_error_all: 3.0. */
 #define SESSL_HAVE_3_0 (OPENSSL_VERSION_NUMBER >= 0x30000000L)
 

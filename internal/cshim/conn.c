@@ -177,14 +177,3 @@ void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_s
     st->late = 0;
     sessl_conn_end(c, st);
 }
-
-void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
-{
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl); /* static */
-
-    i->version = SSL_version(c->ssl);
-    i->reused = SSL_session_reused(c->ssl);
-    i->verify = SSL_get_verify_result(c->ssl);
-    i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
-    i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
-}

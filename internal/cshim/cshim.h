@@ -95,11 +95,13 @@ int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip);
 
 /* ---- ctx.c, cert.c: SSL_CTX ---- */
 
-SSL_CTX *sessl_ctx_new(int server, uint64_t number, sessl_err *e);
+SSL_CTX *sessl_ctx_new(int server, sessl_err *e);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
 void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check);
+int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
+void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e);
 int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce, sessl_err *e);
 int sessl_ctx_use_cert(SSL_CTX *ctx, const uint8_t *der, size_t n, int leaf, sessl_err *e);
@@ -195,15 +197,23 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
 void sessl_conn_renewed(sessl_conn *c);
 
 typedef struct sessl_conn_info {
-    int version, reused, tickets;
+    int version, reused;
     uint16_t cipher;
-    long verify;
-    const char *cipher_name;
+    const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
+    const uint8_t *alpn;                           /* borrowed from the SSL */
+    unsigned alpn_len;
 } sessl_conn_info;
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
 
 /* How a host name is compared: by subjectAltName, and no part of a label is a wildcard. */
 #define SESSL_HOST_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
+int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out);
+int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out);
+int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
+                      const uint8_t *context, size_t context_len, int use_context, sessl_err *e);
+int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e);
+size_t sessl_conn_pending(sessl_conn *c);
 
 /* ex_data slots, registered by sessl_init. */
 extern int sessl_session_slot;

@@ -10,7 +10,7 @@
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                            \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
-static int configure(SSL_CTX *ctx, int server, uint64_t number)
+static int configure(SSL_CTX *ctx, int server)
 {
     long mode = server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
 
@@ -20,17 +20,16 @@ static int configure(SSL_CTX *ctx, int server, uint64_t number)
     SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    return SSL_CTX_set_ex_data(ctx, sessl_ctx_slot, (void *)(uintptr_t)number)
-        && SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);
+    return SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);
 }
 
-SSL_CTX *sessl_ctx_new(int server, uint64_t number, sessl_err *e)
+SSL_CTX *sessl_ctx_new(int server, sessl_err *e)
 {
     SSL_CTX *ctx;
 
     sessl_err_begin(e);
     ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()); /* returns +1 */
-    if (ctx != NULL && !configure(ctx, server, number)) {
+    if (ctx != NULL && !configure(ctx, server)) {
         SSL_CTX_free(ctx);
         ctx = NULL;
     }

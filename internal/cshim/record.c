@@ -107,7 +107,7 @@ void sessl_init(void)
 {
     sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
     ERR_clear_error();
 }
 

@@ -1,0 +1,92 @@
+#include "cshim.h"
+
+/* What a connection has settled. The caller holds its mutex. */
+
+static const char *group_name(SSL *ssl)
+{
+#if SESSL_HAVE_3_0
+#if SESSL_HAVE_GROUP_NAME
+    return SSL_get0_group_name(ssl);
+#else
+    int nid = (int)SSL_get_negotiated_group(ssl);
+
+    return nid <= 0 ? NULL : SSL_group_to_name(ssl, nid);
+#endif
+#else
+    (void)ssl;
+    return NULL;
+#endif
+}
+
+void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl); /* static */
+
+    i->version = SSL_version(c->ssl);
+    i->reused = SSL_session_reused(c->ssl);
+    i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
+    i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
+    i->group = group_name(c->ssl);
+    i->server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_get0_alpn_selected(c->ssl, &i->alpn, &i->alpn_len);
+    ERR_clear_error();
+}
+
+static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
+{
+    X509 *cert = i < sk_X509_num(chain) ? sk_X509_value(chain, i) : NULL; /* borrowed */
+    int n;
+
+    *out = NULL;
+    if (cert == NULL)
+        return 0;
+    n = i2d_X509(cert, out);
+    ERR_clear_error();
+    return n < 0 ? 0 : n;
+}
+
+/* The peer's i-th certificate, leaf first, as it was sent; 0 past the last. A client's
+ * chain includes the leaf, a server's does not, and a parsed session has only the leaf. */
+int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out)
+{
+    SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
+
+    if (i == 0)
+        return s == NULL ? 0 : sessl_session_peer_der(s, out);
+    return cert_der(SSL_get_peer_cert_chain(c->ssl), c->server ? i - 1 : i, out); /* borrowed */
+}
+
+/* The i-th certificate of the chain that was built and verified, leaf first. Only a full
+ * handshake has one. */
+int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out)
+{
+    return cert_der(SSL_get0_verified_chain(c->ssl), i, out); /* borrowed */
+}
+
+int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
+                      const uint8_t *context, size_t context_len, int use_context, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_export_keying_material(c->ssl, out, n, label, label_len, context, context_len, use_context) == 1;
+    sessl_err_take(e);
+    return ok;
+}
+
+/* The update goes out with the next write. */
+int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_key_update(c->ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) && SSL_do_handshake(c->ssl) == 1;
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Decrypted bytes that a read would return without any input. */
+size_t sessl_conn_pending(sessl_conn *c)
+{
+    return (size_t)SSL_pending(c->ssl);
+}

@@ -1,0 +1,87 @@
+package ssl
+
+import (
+	"crypto/x509"
+	"sync"
+)
+
+// ConnectionState is what the handshake settled. It is this package's own type: net/http
+// treats a connection with crypto/tls's in a way that would cost HTTP/2.
+type ConnectionState struct {
+	Version            uint16 // VersionTLS12, VersionTLS13 (SSL_version)
+	CipherSuite        uint16 // number in the TLS registry
+	CipherName         string // OpenSSL's name for it (SSL_CIPHER_get_name)
+	Group              string // key exchange group, "" on 1.1.1 or if none (SSL_get0_group_name)
+	NegotiatedProtocol string // by ALPN (SSL_get0_alpn_selected)
+	DidResume          bool   // a session was reused (SSL_session_reused)
+
+	// ServerName is the name that the client demanded; on a server, the one that the
+	// client sent (SSL_get_servername).
+	ServerName string
+
+	// Verified says that the peer showed a certificate, now or when the session began,
+	// and that it was verified.
+	Verified bool
+
+	// PeerCertificates are the certificates that the peer sent, leaf first. On a resumed
+	// connection they are those of the session's first one, as long as the session has
+	// not left the process; else only the leaf is known.
+	PeerCertificates []*x509.Certificate
+
+	// VerifiedChain is the chain from the leaf to a trusted root that was built when the
+	// peer was verified (SSL_get0_verified_chain), with the same rule on resumption.
+	VerifiedChain []*x509.Certificate
+}
+
+// peerChain is what is known of the peer's certificates, in DER. It is bound to the
+// session, so that copies of it and its tickets bring it along.
+type peerChain struct {
+	sent, verified [][]byte
+
+	once             sync.Once
+	sentX, verifiedX []*x509.Certificate
+}
+
+// peerIndex is where sessions carry their peerChain.
+var peerIndex = NewSessionIndex()
+
+// parsed returns the chains for crypto/x509, parsed at the first call. A certificate that
+// OpenSSL accepts and crypto/x509 does not ends its chain.
+func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
+	if p == nil {
+		return nil, nil
+	}
+	p.once.Do(func() {
+		p.sentX, p.verifiedX = parseChain(p.sent), parseChain(p.verified)
+	})
+	return p.sentX, p.verifiedX
+}
+
+func parseChain(der [][]byte) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, b := range der {
+		c, err := x509.ParseCertificate(b)
+		if err != nil {
+			break
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// ConnectionState returns what the handshake settled; before its end, the zero value. It
+// keeps its answer after Close.
+func (c *Conn) ConnectionState() ConnectionState {
+	if c == nil || !c.done.Load() {
+		return ConnectionState{}
+	}
+	s := c.info.state
+	s.PeerCertificates, s.VerifiedChain = c.info.peer.parsed()
+	return s
+}
+
+// SessionReused reports whether the handshake resumed a session (SSL_session_reused). It
+// is false until the handshake is complete, and keeps its answer after Close.
+func (c *Conn) SessionReused() bool {
+	return c != nil && c.done.Load() && c.info.state.DidResume
+}

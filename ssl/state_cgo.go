@@ -1,0 +1,139 @@
+package ssl
+
+/*
+#cgo noescape sessl_conn_get_info
+#cgo nocallback sessl_conn_get_info
+#cgo noescape sessl_conn_peer_cert
+#cgo nocallback sessl_conn_peer_cert
+#cgo noescape sessl_conn_verified_cert
+#cgo nocallback sessl_conn_verified_cert
+#cgo noescape sessl_conn_export
+#cgo nocallback sessl_conn_export
+#cgo noescape sessl_conn_key_update
+#cgo nocallback sessl_conn_key_update
+#include "cshim.h"
+*/
+import "C"
+
+import "unsafe"
+
+// readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
+// SSL_get_current_cipher and others). mu is held.
+func (c *Conn) readInfo(p connPtr) {
+	var i C.sessl_conn_info
+	C.sessl_conn_get_info(p, &i)
+	c.info.state = ConnectionState{
+		Version:            uint16(i.version),
+		CipherSuite:        uint16(i.cipher),
+		CipherName:         C.GoString(i.cipher_name),
+		Group:              C.GoString(i.group),
+		NegotiatedProtocol: C.GoStringN((*C.char)(unsafe.Pointer(i.alpn)), C.int(i.alpn_len)),
+		DidResume:          i.reused != 0,
+		ServerName:         c.name,
+	}
+	if c.ctx.server {
+		c.info.state.ServerName = C.GoString(i.server_name)
+	}
+}
+
+// readPeer finds out what is known of the peer's certificates, and leaves it with the
+// session for the connections that resume it. mu is held.
+func (c *Conn) readPeer(p connPtr) {
+	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
+	if s == nil {
+		return
+	}
+	if c.info.state.DidResume {
+		if known, ok := exData(s, peerIndex).(*peerChain); ok {
+			c.info.peer = known
+			return
+		}
+	}
+	peer := &peerChain{
+		sent: certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }),
+	}
+	if c.info.state.Verified {
+		peer.verified = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
+	}
+	if len(peer.sent) == 0 {
+		return
+	}
+	c.info.peer = peer
+	// Without memory for it, a resumed connection knows only the leaf.
+	_ = setExData(s, peerIndex, peer)
+}
+
+// maxChain bounds what a peer can make us keep.
+const maxChain = 32
+
+func certsOf(get func(i C.int, out **C.uint8_t) C.int) [][]byte {
+	var certs [][]byte
+	for len(certs) < maxChain {
+		var out *C.uint8_t
+		n := get(C.int(len(certs)), &out)
+		if n == 0 {
+			break
+		}
+		certs = append(certs, takeSecret(out, n))
+	}
+	return certs
+}
+
+// ExportKeyingMaterial returns length bytes that only the two peers can compute, bound to
+// label and context (RFC 5705 and RFC 8446, section 7.5; SSL_export_keying_material). In
+// TLS 1.2 a nil context differs from an empty one.
+func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	const op = "Conn.ExportKeyingMaterial"
+	if length < 0 || length > maxExport {
+		return nil, fail(op, ErrRange)
+	}
+	out := make([]byte, length)
+	err := c.withSSL(op, func(p connPtr) error {
+		var e cErr
+		l := []byte(label)
+		if C.sessl_conn_export(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+			bytePtr(context), C.size_t(len(context)), cBool(context != nil), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// maxExport is far more than any protocol exports.
+const maxExport = 1 << 16
+
+// KeyUpdate changes the keys of what this side sends, and with request asks the peer to do
+// the same (SSL_key_update). TLS 1.3 only.
+func (c *Conn) KeyUpdate(request bool) error {
+	const op = "Conn.KeyUpdate"
+	if c == nil {
+		return fail(op, ErrNil)
+	}
+	err := c.withSSL(op, func(p connPtr) error {
+		var e cErr
+		if C.sessl_conn_key_update(p, cBool(request), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		c.waiting.Store(int64(p.out.tail - p.out.head))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.flushLocked()
+}
+
+// Pending returns how many decrypted bytes a Read would return without any input
+// (SSL_pending).
+func (c *Conn) Pending() int {
+	n := 0
+	c.withSSL("Conn.Pending", func(p connPtr) error {
+		n = int(C.sessl_conn_pending(p))
+		return nil
+	})
+	return n
+}
