@@ -69,6 +69,19 @@ type Config struct {
 	ClientAuth ClientAuthType
 	ClientCAs  *CertPool
 
+	// VerifyConnection, if set, has the last word on every connection, resumed ones
+	// included: it is called when the handshake is complete and OpenSSL is content, before
+	// any application byte is read or written and before any session is delivered. Its
+	// error ends the handshake and invalidates the session. On a server the TLS 1.3
+	// tickets are issued only after it has passed (OpenSSL 3.0 and later). It runs on the
+	// goroutine of the Handshake.
+	VerifyConnection func(ConnectionState) error
+
+	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
+	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only
+	// make threads, for a handshake is a C call that keeps a processor busy.
+	HandshakeLimit int
+
 	// SessionIDContext separates this server's sessions from those of others with the
 	// same ticket keys or store: only equal contexts resume each other's. At most 32
 	// bytes (SSL_CTX_set_session_id_context). The default is a hash of the names in the certificates, of ClientAuth and of
@@ -142,6 +155,8 @@ func (cfg *Config) check(server bool) error {
 		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
 	case len(cfg.SessionIDContext) > maxIDCtxLen:
 		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
+	case cfg.HandshakeLimit < 0:
+		return configError("HandshakeLimit is negative")
 	case cfg.SessionTimeout < 0:
 		return configError("SessionTimeout is negative")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:

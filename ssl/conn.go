@@ -39,14 +39,16 @@ type Conn struct {
 	hsErr       error       // why it failed; under handshaking
 	info        connInfo    // set before done
 
-	flushing  atomic.Bool  // the background flusher runs
-	waiting   atomic.Int64 // output bytes that were not sent
-	closed    atomic.Bool  // Close has begun
-	readErr   error        // sticky; under reading
-	writeErr  atomic.Value // sticky; stickyError
-	notified  bool         // close_notify has been queued; under writing
-	stuck     bool         // Close interrupted a Write; under writing
-	readUntil atomic.Int64 // deadlines in Unix nanoseconds, 0 for none
+	flushing  atomic.Bool   // the background flusher runs
+	waiting   atomic.Int64  // output bytes that were not sent
+	closed    atomic.Bool   // Close has begun
+	closing   chan struct{} // closed then
+	gateHeld  bool          // the next handshake step has its place; under reading
+	readErr   error         // sticky; under reading
+	writeErr  atomic.Value  // sticky; stickyError
+	notified  bool          // close_notify has been queued; under writing
+	stuck     bool          // Close interrupted a Write; under writing
+	readUntil atomic.Int64  // deadlines in Unix nanoseconds, 0 for none
 	sendUntil atomic.Int64
 }
 
@@ -79,7 +81,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		}
 		return nil, fail(op, ErrServer)
 	}
-	c := &Conn{ctx: ctx, net: conn, name: ctx.name, reading: newSem(), writing: newSem(), handshaking: newSem()}
+	c := &Conn{ctx: ctx, net: conn, name: ctx.name, reading: newSem(), writing: newSem(), handshaking: newSem(), closing: make(chan struct{})}
 	if c.name == "" {
 		c.name = name
 	}

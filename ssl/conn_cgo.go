@@ -60,6 +60,7 @@ const (
 	stepFailed   status = C.SESSL_FAILED
 	stepIOEOF    status = C.SESSL_IO_EOF
 	stepIOError  status = C.SESSL_IO_ERROR
+	stepGated    status = -1 // not begun: too many handshakes compute
 )
 
 // result is what a step came to, in Go's terms.

@@ -62,6 +62,7 @@ func (c *Conn) Close() error {
 	if c == nil || !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
+	close(c.closing)
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
 	owned := c.net.SetDeadline(aLongTimeAgo) == nil && c.takeOver()
 	if owned {

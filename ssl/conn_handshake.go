@@ -48,7 +48,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		return fail("handshake", context.Cause(ctx))
 	}
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
-	err := c.shakeHands()
+	err := c.shakeHands(ctx)
 	if !stop() && ctx.Err() != nil {
 		err = fail("handshake", context.Cause(ctx))
 	}
@@ -68,11 +68,12 @@ func (c *Conn) retryable(err error) bool {
 // shakeHands alternates steps with reading and writing. What the last step leaves to send
 // is left to the flusher: waiting for it here would be a deadlock with a peer that writes
 // first and does not read meanwhile.
-func (c *Conn) shakeHands() error {
+func (c *Conn) shakeHands(ctx context.Context) error {
 	c.reading.lock()
 	defer c.reading.unlock()
 	c.writing.lock()
 	defer c.writing.unlock()
+	defer c.leaveGate()
 	for {
 		if err := c.expired(&c.readUntil); err != nil {
 			return fail("handshake", err)
@@ -89,6 +90,10 @@ func (c *Conn) shakeHands() error {
 			err := c.finish()
 			c.flushSoon()
 			return err
+		case stepGated:
+			if err := c.waitGate(ctx); err != nil {
+				return fail("handshake", err)
+			}
 		case stepWantRead:
 			if err := c.tr.flush(); err != nil {
 				return c.ioError("handshake", err)
@@ -102,8 +107,52 @@ func (c *Conn) shakeHands() error {
 	}
 }
 
-// finish decides whether a handshake that OpenSSL accepts is good enough for us.
+// finish decides whether a handshake that OpenSSL accepts is good enough for us, and for
+// the application.
 func (c *Conn) finish() error {
+	if err := c.inspect(); err != nil {
+		return err
+	}
+	if err := c.askApplication(); err != nil {
+		return err
+	}
+	c.done.Store(true)
+	return nil
+}
+
+// askApplication calls VerifyConnection, with mu free. A panic in it fails the handshake
+// for good, and goes on to the caller.
+func (c *Conn) askApplication() (err error) {
+	if c.ctx.judge == nil {
+		return nil
+	}
+	passed := false
+	defer func() {
+		if !passed {
+			c.withLive(condemn)
+		}
+		if !passed && err == nil {
+			c.hsErr = fail("handshake", errPanicked)
+		}
+	}()
+	state := c.info.state
+	state.PeerCertificates, state.VerifiedChain = c.info.peer.parsed()
+	if err := c.ctx.judge(state); err != nil {
+		return fail("handshake", err)
+	}
+	passed = true
+	if c.ctx.tickets == 0 || state.Version != VersionTLS13 {
+		return nil
+	}
+	n := c.ctx.tickets
+	if state.DidResume {
+		n = 1
+	}
+	return c.issueTickets("handshake", n)
+}
+
+// inspect reads what was settled, and checks what a resumption skips.
+func (c *Conn) inspect() error {
 	p, ok := c.enter()
 	if !ok {
 		return fail("handshake", ErrClosed)
@@ -115,7 +164,6 @@ func (c *Conn) finish() error {
 		return err
 	}
 	c.readPeer(p)
-	c.done.Store(true)
 	return nil
 }
 

@@ -13,6 +13,9 @@ type Ctx struct {
 	require bool // and must be there
 	name    string
 	onNew   func(*Conn, *Session)
+	judge   func(ConnectionState) error
+	tickets int    // to issue once judge has passed; 0: libssl issues them
+	gate    gate   // limits the handshakes that compute
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 }
 
@@ -44,7 +47,8 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	if err := cfg.check(server); err != nil {
 		return nil, fail(op, err)
 	}
-	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession}
+	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
+		judge: cfg.VerifyConnection, gate: newGate(cfg.HandshakeLimit)}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

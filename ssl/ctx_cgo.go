@@ -58,6 +58,9 @@ func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	return nil
 }
 
+// defaultTickets is what libssl issues after a full handshake.
+const defaultTickets = 2
+
 func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	var e cErr
 	if c.server {
@@ -73,7 +76,15 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if cfg.SessionTicketsDisabled {
 		C.sessl_ctx_no_tickets(p)
 	}
-	if cfg.NumTickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(cfg.NumTickets, 0)), &e) == 0 {
+	tickets := cfg.NumTickets
+	if c.server && c.judge != nil && C.SESSL_HAVE_3_0 != 0 {
+		c.tickets = max(tickets, 0)
+		if tickets == 0 {
+			c.tickets = defaultTickets
+		}
+		tickets = -1
+	}
+	if tickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(tickets, 0)), &e) == 0 {
 		return asError(op, nil, &e)
 	}
 	if cfg.SessionTimeout > 0 {

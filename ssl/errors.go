@@ -81,6 +81,9 @@ func (closedError) Error() string { return "closed" }
 // Is makes errors.Is(err, net.ErrClosed) true: that is what servers look for.
 func (closedError) Is(target error) bool { return target == net.ErrClosed }
 
+// errPanicked is why a handshake failed for those who did not see the panic.
+var errPanicked = errors.New("VerifyConnection panicked")
+
 // Entry is one entry of OpenSSL's error queue.
 type Entry struct {
 	Code    uint64 // as returned by ERR_get_error

@@ -9,6 +9,8 @@ package ssl
 #cgo nocallback sessl_conn_verified_cert
 #cgo noescape sessl_conn_export
 #cgo nocallback sessl_conn_export
+#cgo noescape sessl_conn_issue_tickets
+#cgo nocallback sessl_conn_issue_tickets
 #cgo noescape sessl_conn_key_update
 #cgo nocallback sessl_conn_key_update
 #include "cshim.h"
@@ -125,6 +127,51 @@ func (c *Conn) KeyUpdate(request bool) error {
 		return err
 	}
 	return c.flushLocked()
+}
+
+// IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
+// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later.
+func (c *Conn) IssueTicket() error {
+	const op = "Conn.IssueTicket"
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	if !c.ctx.server {
+		return fail(op, ErrClient)
+	}
+	if !c.done.Load() {
+		return fail(op, ErrHandshakeIncomplete)
+	}
+	if err := c.issueTickets(op, 1); err != nil {
+		return err
+	}
+	return c.flushLocked()
+}
+
+// issueTickets makes n tickets wait for output (SSL_new_session_ticket).
+func (c *Conn) issueTickets(op string, n int) error {
+	p, ok := c.enter()
+	if !ok {
+		return fail(op, ErrClosed)
+	}
+	defer c.leave()
+	var e cErr
+	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
+	case 0:
+		return asError(op, nil, &e)
+	case -1:
+		return unsupported(op, "OpenSSL 3.0")
+	}
+	c.waiting.Store(int64(p.out.tail - p.out.head))
+	return nil
+}
+
+// withLive runs f under mu if the connection still exists.
+func (c *Conn) withLive(f func(connPtr)) {
+	if p, ok := c.enter(); ok {
+		defer c.leave()
+		f(p)
+	}
 }
 
 // Pending returns how many decrypted bytes a Read would return without any input

@@ -22,8 +22,16 @@ type transport interface {
 // pullStep is stepHandshake or stepRead.
 type pullStep func(c *Conn, fd int, in, b []byte) result
 
-func handshakeStep(c *Conn, fd int, in, _ []byte) result { return c.stepHandshake(fd, in) }
-func readStep(c *Conn, fd int, in, b []byte) result      { return c.stepRead(fd, in, b) }
+func handshakeStep(c *Conn, fd int, in, _ []byte) result {
+	if !c.gateHeld && !c.ctx.gate.try() {
+		return result{status: stepGated}
+	}
+	c.gateHeld = false
+	defer c.ctx.gate.leave()
+	return c.stepHandshake(fd, in)
+}
+
+func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, b) }
 
 // newTransport takes the descriptor of exactly those types that have nothing but it: a
 // type that wraps one may hold bytes of its own.

@@ -213,6 +213,7 @@ int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
                       const uint8_t *context, size_t context_len, int use_context, sessl_err *e);
 int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e);
+int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e);
 size_t sessl_conn_pending(sessl_conn *c);
 
 /* ex_data slots, registered by sessl_init. */

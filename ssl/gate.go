@@ -1,0 +1,61 @@
+package ssl
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"time"
+)
+
+// A gate limits how many handshakes compute at a time. A step in C keeps a thread for up
+// to a millisecond; the runtime would make a thread for each.
+type gate chan struct{}
+
+func newGate(limit int) gate {
+	if limit == 0 {
+		limit = runtime.GOMAXPROCS(0)
+	}
+	return make(gate, limit)
+}
+
+// try is for inside of a RawConn callback, where nothing may wait.
+func (g gate) try() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g gate) leave() { <-g }
+
+// leaveGate gives back a place that no step has used.
+func (c *Conn) leaveGate() {
+	if c.gateHeld {
+		c.gateHeld = false
+		c.ctx.gate.leave()
+	}
+}
+
+// waitGate takes a place for the connection's next handshake step. Those who wait are
+// served in order. reading is held.
+func (c *Conn) waitGate(ctx context.Context) error {
+	var expired <-chan time.Time
+	if t := c.readUntil.Load(); t != 0 {
+		timer := time.NewTimer(time.Until(time.Unix(0, t)))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case c.ctx.gate <- struct{}{}:
+		c.gateHeld = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.closing:
+		return ErrClosed
+	case <-expired:
+		return os.ErrDeadlineExceeded
+	}
+}
