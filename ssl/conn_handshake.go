@@ -16,8 +16,8 @@ func (c *Conn) Handshake() error {
 // HandshakeContext is Handshake with a context. If it ends before the handshake does, the
 // connection underneath is closed and the context's error is returned.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
-	if c == nil {
-		return fail("handshake", ErrNil)
+	if err := c.usable("handshake"); err != nil {
+		return err
 	}
 	if ctx == nil {
 		return fail("handshake", ErrNil)
@@ -84,6 +84,8 @@ func (c *Conn) shakeHands() error {
 			c.flushSoon()
 			return err
 		case stepWantRead:
+		case stepEOF: // close_notify, which anybody can send before there are keys
+			return c.ioError("handshake", io.ErrUnexpectedEOF)
 		default:
 			c.flushSoon() // an alert tells the peer why
 			return c.closedOr(r.err)

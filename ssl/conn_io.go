@@ -28,6 +28,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
+	if c.closed.Load() {
+		return 0, fail("read", ErrClosed) // not below: Close holds reading while it delivers
+	}
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -118,6 +121,9 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
+	if c.closed.Load() {
+		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
+	}
 	c.writing.lock()
 	defer c.writing.unlock()
 	buf := getBuf()
@@ -138,8 +144,11 @@ func (c *Conn) Write(b []byte) (int, error) {
 			c.stuck = c.closed.Load()
 			return n, err
 		}
-		if r.status != stepOK {
+		switch {
+		case r.status == stepFailed:
 			return n, c.closedOr(r.err)
+		case r.status != stepOK:
+			return n, c.ioError("write", io.ErrUnexpectedEOF)
 		}
 	}
 	return n, nil

@@ -142,7 +142,7 @@ func TestServerVerification(t *testing.T) {
 					return
 				}
 				if verifyCode(cerr) != c.code {
-					t.Errorf("client: code %d, want %d: %v", verifyCode(cerr), c.code, cerr)
+					t.Fatalf("client: code %d, want %d: %v", verifyCode(cerr), c.code, cerr)
 				}
 				if alertOf(serr) != c.alert {
 					t.Errorf("server: alert %d, want %d: %v", alertOf(serr), c.alert, serr)
