@@ -50,6 +50,7 @@ type Conn struct {
 	stuck     bool          // Close interrupted a Write; under writing
 	readUntil atomic.Int64  // deadlines in Unix nanoseconds, 0 for none
 	sendUntil atomic.Int64
+	deadlines sync.Mutex // held while they are set: none may be set over those of Close
 }
 
 type connInfo struct {
@@ -127,6 +128,17 @@ func isIP(name string) bool {
 	return err == nil
 }
 
+// usable is why nothing can be done with a Conn that never was one.
+func (c *Conn) usable(op string) error {
+	switch {
+	case c == nil:
+		return fail(op, ErrNil)
+	case c.h.obj == nil:
+		return fail(op, ErrClosed)
+	}
+	return nil
+}
+
 // NetConn returns the connection underneath. Reading from it or writing to it breaks the
 // TLS connection.
 func (c *Conn) NetConn() net.Conn { return c.net }
@@ -148,17 +160,27 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // SetReadDeadline sets the deadline of Read and of a handshake's reads; the zero time is
 // none. A Read that timed out can be repeated.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	return c.setDeadline("Conn.SetReadDeadline", t, &c.readUntil, c.net.SetReadDeadline)
+	const op = "Conn.SetReadDeadline"
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	return c.setDeadline(op, t, &c.readUntil, c.net.SetReadDeadline)
 }
 
 // SetWriteDeadline sets the deadline of Write and of a handshake's writes; the zero time
 // is none. What a Write that timed out has encrypted is kept and goes out with the next
 // one, so the connection stays usable.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	return c.setDeadline("Conn.SetWriteDeadline", t, &c.sendUntil, c.net.SetWriteDeadline)
+	const op = "Conn.SetWriteDeadline"
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	return c.setDeadline(op, t, &c.sendUntil, c.net.SetWriteDeadline)
 }
 
 func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func(time.Time) error) error {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
 	if c.closed.Load() {
 		return fail(op, ErrClosed)
 	}

@@ -45,7 +45,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 		defer C.free(unsafe.Pointer(name))
 		if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
 			freeConn(p)
-			return nil, asError(op, configError("ServerName %q", c.name), &e)
+			return nil, asError(op, nil, &e) // checkName has left nothing but memory to fail
 		}
 	}
 	return p, nil

@@ -14,8 +14,8 @@ var aLongTimeAgo = time.Unix(1, 0)
 // closes its write side. Reading goes on. It needs a completed handshake.
 func (c *Conn) CloseWrite() error {
 	const op = "Conn.CloseWrite"
-	if c == nil {
-		return fail(op, ErrNil)
+	if err := c.usable(op); err != nil {
+		return err
 	}
 	if c.closed.Load() {
 		return fail(op, ErrClosed)
@@ -59,12 +59,12 @@ func (c *Conn) sendCloseNotify(op string) error {
 // data would make the kernel reset the connection, and the server could lose what it has
 // not read. OnNewSession is called for such tickets.
 func (c *Conn) Close() error {
-	if c == nil || !c.closed.CompareAndSwap(false, true) {
+	if c.usable("Conn.Close") != nil || !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	close(c.closing)
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
-	owned := c.net.SetDeadline(aLongTimeAgo) == nil && c.takeOver()
+	owned := c.kick() && c.takeOver()
 	if owned {
 		c.farewell()
 	}
@@ -80,6 +80,13 @@ func (c *Conn) Close() error {
 		return fail("Conn.Close", err)
 	}
 	return nil
+}
+
+// kick ends all waiting on the connection underneath. It reports whether it could.
+func (c *Conn) kick() bool {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
+	return c.net.SetDeadline(aLongTimeAgo) == nil
 }
 
 // takeOver waits until the goroutines that Close has kicked are gone. On a connection

@@ -16,8 +16,8 @@ func (c *Conn) Handshake() error {
 // HandshakeContext is Handshake with a context. If it ends before the handshake does, the
 // connection underneath is closed and the context's error is returned.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
-	if c == nil {
-		return fail("handshake", ErrNil)
+	if err := c.usable("handshake"); err != nil {
+		return err
 	}
 	if ctx == nil {
 		return fail("handshake", ErrNil)
@@ -79,9 +79,6 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 			return fail("handshake", err)
 		}
 		r, err := c.tr.pull(handshakeStep, nil, 0)
-		if err == nil {
-			err = r.unsent
-		}
 		if err != nil {
 			return c.ioError("handshake", err)
 		}
@@ -95,10 +92,14 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 				return fail("handshake", err)
 			}
 		case stepWantRead:
-			if err := c.tr.flush(); err != nil {
+			err := r.unsent
+			if err == nil {
+				err = c.tr.flush()
+			}
+			if err != nil {
 				return c.ioError("handshake", err)
 			}
-		case stepIOEOF:
+		case stepIOEOF, stepEOF: // close_notify, which anybody can send before there are keys
 			return c.ioError("handshake", io.ErrUnexpectedEOF)
 		default:
 			c.flushSoon() // an alert tells the peer why

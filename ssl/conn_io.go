@@ -21,6 +21,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
+	if c.closed.Load() {
+		return 0, fail("read", ErrClosed) // not below: Close holds reading while it delivers
+	}
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -83,6 +86,9 @@ func (c *Conn) readOnce(b []byte) (n int, again bool, err error) {
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
+	}
+	if c.closed.Load() {
+		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
 	}
 	c.writing.lock()
 	defer c.writing.unlock()

@@ -124,7 +124,10 @@ func (c *Conn) SetSharedSession(s *Session) error {
 }
 
 func (c *Conn) setSession(op string, s *Session, dup bool) error {
-	if c == nil || s == nil {
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	if s == nil {
 		return fail(op, ErrNil)
 	}
 	if c.ctx.server {
@@ -234,9 +237,9 @@ func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 	return nil
 }
 
-// dropStamp makes an unshared session one that was never verified.
-func dropStamp(s sessionPtr) {
-	C.sessl_session_set_stamp(s, nil, 0)
+// dropStamp makes an unshared session one that was never verified. It fails without memory.
+func dropStamp(s sessionPtr) bool {
+	return C.sessl_session_set_stamp(s, nil, 0) != 0
 }
 
 // condemn makes the end of the connection invalidate its session.

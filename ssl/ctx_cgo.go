@@ -1,7 +1,7 @@
 package ssl
 
 /*
-#cgo nocallback SSL_CTX_free
+#cgo nocallback sessl_ctx_free
 #cgo noescape sessl_ctx_new
 #cgo nocallback sessl_ctx_new
 #include "cshim.h"
@@ -16,7 +16,7 @@ import (
 type ctxPtr = *C.SSL_CTX
 
 func freeCtx(p ctxPtr) {
-	C.SSL_CTX_free(p) // -1; the SSLs made from it hold references of their own
+	C.sessl_ctx_free(p) // SSL_CTX_free, -1; the SSLs made from it hold references of their own
 }
 
 // buildCtx makes the SSL_CTX for c; each setting stops at the first error.

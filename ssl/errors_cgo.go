@@ -13,8 +13,12 @@ type cErr = C.sessl_err
 // reasonVerifyFailed is the reason of the entry that a refused certificate leaves.
 const reasonVerifyFailed = C.SSL_R_CERTIFICATE_VERIFY_FAILED
 
-// asError makes the error of a failed call; cause may be nil.
+// asError makes the error of a failed call; cause, what the caller makes of it, may be nil
+// and does not count when memory ran out.
 func asError(op string, cause error, e *cErr) error {
+	if e.no_memory != 0 {
+		cause = errNoMemory
+	}
 	err := &Error{Op: op, Err: cause}
 	for i := range int(e.n) {
 		code := e.code[i]

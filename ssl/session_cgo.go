@@ -91,11 +91,17 @@ func ParseSessionPEM(pem []byte) (*Session, error) {
 		return nil, fail(op, ErrTooLarge)
 	}
 	var e cErr
-	p := C.sessl_session_read_pem(bytePtr(pem), C.size_t(len(pem)), &e) // +1, adopted
+	var trailing C.int
+	p := C.sessl_session_read_pem(bytePtr(pem), C.size_t(len(pem)), &trailing, &e) // +1, adopted
 	if p == nil {
 		return nil, asError(op, ErrMalformed, &e)
 	}
-	return adoptSession(p), nil
+	s := adoptSession(p)
+	if trailing != 0 {
+		s.Close()
+		return nil, fail(op, ErrTrailingData)
+	}
+	return s, nil
 }
 
 // Dup returns a copy: another object with an independent life (SSL_SESSION_dup). It is

@@ -92,9 +92,11 @@ func (s *Session) Timeout() (time.Duration, error) {
 	return d, err
 }
 
-// seconds converts without overflow: C holds more seconds than a Duration can.
+// seconds converts without overflow: C, and DER from anywhere, hold more seconds than a
+// Duration can.
 func seconds(n int64) time.Duration {
-	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
+	const most = math.MaxInt64 / int64(time.Second)
+	return time.Duration(max(-most, min(n, most))) * time.Second
 }
 
 // Hostname returns the server name (SNI) of the connection that made the session, if the
@@ -153,7 +155,8 @@ func (s *Session) Ticket() ([]byte, error) {
 func (s *Session) TicketLifetimeHint() (time.Duration, error) {
 	var d time.Duration
 	err := s.read("Session.TicketLifetimeHint", func(p sessionPtr) error {
-		d = seconds(int64(C.SSL_SESSION_get_ticket_lifetime_hint(p)))
+		hint := uint64(C.SSL_SESSION_get_ticket_lifetime_hint(p))
+		d = seconds(int64(min(hint, math.MaxInt64)))
 		return nil
 	})
 	return d, err

@@ -23,10 +23,19 @@ import (
 // PeerCertificateDER returns the peer's certificate, in DER (SSL_SESSION_get0_peer); nil
 // if it sent none. Only the leaf is part of a session.
 func (s *Session) PeerCertificateDER() ([]byte, error) {
+	return s.peerDER("Session.PeerCertificateDER")
+}
+
+func (s *Session) peerDER(op string) ([]byte, error) {
 	var der []byte
-	err := s.read("Session.PeerCertificateDER", func(p sessionPtr) error {
+	err := s.read(op, func(p sessionPtr) error {
+		var e cErr
 		var out *C.uint8_t
-		if n := C.sessl_session_peer_der(p, &out); n > 0 {
+		n := C.sessl_session_peer_der(p, &out, &e)
+		if n < 0 {
+			return asError(op, nil, &e)
+		}
+		if n > 0 {
 			der = takeSecret(out, n)
 		}
 		return nil
@@ -37,13 +46,14 @@ func (s *Session) PeerCertificateDER() ([]byte, error) {
 // PeerCertificate returns the peer's certificate (SSL_SESSION_get0_peer), parsed by
 // crypto/x509; nil if it sent none.
 func (s *Session) PeerCertificate() (*x509.Certificate, error) {
-	der, err := s.PeerCertificateDER()
+	const op = "Session.PeerCertificate"
+	der, err := s.peerDER(op)
 	if err != nil || der == nil {
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fail("Session.PeerCertificate", fmt.Errorf("%w: %w", ErrMalformed, err))
+		return nil, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
 	return cert, nil
 }
@@ -55,10 +65,14 @@ func (s *Session) PeerRawPublicKey() ([]byte, error) {
 	const op = "Session.PeerRawPublicKey"
 	var der []byte
 	err := s.read(op, func(p sessionPtr) error {
+		var e cErr
 		var out *C.uint8_t
-		n := C.sessl_session_rpk_der(p, &out)
-		if n < 0 {
+		n := C.sessl_session_rpk_der(p, &out, &e)
+		switch n {
+		case -2:
 			return unsupported(op, "OpenSSL 3.2")
+		case -1:
+			return asError(op, nil, &e)
 		}
 		if n > 0 {
 			der = takeSecret(out, n)
@@ -126,6 +140,9 @@ func (s *Session) print(op string, w io.Writer, secrets C.int) error {
 	})
 	if err != nil {
 		return err
+	}
+	if w == nil {
+		return fail(op, ErrNil)
 	}
 	_, err = w.Write(text)
 	return err

@@ -97,12 +97,17 @@ func (s *Session) SetTicketAppData(data []byte) error {
 func (s *Session) SetSecretMasterKey(key []byte) error {
 	const op = "Session.SetSecretMasterKey"
 	return s.write(op, func(p sessionPtr) error {
+		// First, for it can fail: what was verified was the holder of the old key.
+		if !dropStamp(p) {
+			return fail(op, errNoMemory)
+		}
 		var e cErr
 		if C.sessl_session_set1_master_key(p, bytePtr(key), C.size_t(len(key)), &e) == 0 {
 			return asError(op, ErrTooLarge, &e)
 		}
-		dropStamp(p) // what was verified was the holder of the old key
-		setExData(p, peerIndex, nil)
+		if exData(p, peerIndex) != nil {
+			setExData(p, peerIndex, nil)
+		}
 		return nil
 	})
 }

@@ -104,10 +104,19 @@ func (t *netTransport) push(b []byte) (int, error) {
 			return r.n, err
 		}
 	}
-	if r.status != stepOK {
-		return r.n, r.err
+	return r.n, writeError(r)
+}
+
+// writeError is what a step of stepWrite came to. libssl wants to read there only when the
+// peer has ended the connection in the middle of something.
+func writeError(r result) error {
+	switch r.status {
+	case stepOK:
+		return nil
+	case stepFailed:
+		return r.err
 	}
-	return r.n, nil
+	return io.ErrUnexpectedEOF
 }
 
 func (t *netTransport) flush() error {

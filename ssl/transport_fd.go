@@ -58,7 +58,7 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 	r := t.c.stepWrite(int(fd), t.out.b, nil)
 	t.out.done = true
 	t.out.n = r.n
-	t.out.err = firstError(r.err, r.unsent)
+	t.out.err = firstError(writeError(r), r.unsent)
 	return t.out.err != nil || t.c.waiting.Load() == 0
 }
 

@@ -142,12 +142,12 @@ func TestServerVerification(t *testing.T) {
 					return
 				}
 				if verifyCode(cerr) != c.code {
-					t.Errorf("client: code %d, want %d: %v", verifyCode(cerr), c.code, cerr)
+					t.Fatalf("client: code %d, want %d: %v", verifyCode(cerr), c.code, cerr)
 				}
 				if alertOf(serr) != c.alert {
 					t.Errorf("server: alert %d, want %d: %v", alertOf(serr), c.alert, serr)
 				}
-				if st := p.client.ConnectionState(); st != (ssl.ConnectionState{}) {
+				if st := p.client.ConnectionState(); st.Version != 0 {
 					t.Errorf("state after the failure: %+v", st)
 				}
 				if _, err := p.client.Write([]byte("x")); verifyCode(err) != c.code {

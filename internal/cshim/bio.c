@@ -202,6 +202,8 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     c->feed = NULL;
     c->sink = NULL;
     c->feed_len = c->sink_len = c->sink_cap = 0;
+    if (ERR_peek_error() != 0)
+        ERR_clear_error(); /* also success may leave some behind */
 }
 
 /* Output that could not be sent: back to where it came from, before all that waits. */
@@ -211,6 +213,7 @@ int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n)
 
     if (!sessl_buf_append(&b, p, n) || !sessl_buf_append(&b, c->out.p + c->out.head, c->out.tail - c->out.head)) {
         sessl_buf_free(&b);
+        ERR_clear_error();
         return 0;
     }
     sessl_buf_free(&c->out);
@@ -228,7 +231,10 @@ static BIO_METHOD *method;
 
 static void make_method(void)
 {
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sessl");
+    /* -1 without memory, and then for ever. The number serves BIO_find_type, which nobody
+     * calls for this BIO: it may as well have none. */
+    int index = BIO_get_new_index();
+    BIO_METHOD *m = BIO_meth_new((index < 0 ? 0 : index) | BIO_TYPE_SOURCE_SINK, "sessl");
 
     if (m == NULL)
         return;

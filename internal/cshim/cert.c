@@ -4,18 +4,24 @@
 
 /* Trust and identity of a Ctx. Certificates arrive as DER: Go has split the PEM. */
 
-static X509 *parse_cert(const uint8_t *der, size_t n)
+static X509 *parse_cert(const uint8_t *der, size_t n, sessl_err *e)
 {
     const unsigned char *p = der;
+    X509 *cert = n > LONG_MAX ? NULL : d2i_X509(NULL, &p, (long)n); /* returns +1 */
 
-    return n > LONG_MAX ? NULL : d2i_X509(NULL, &p, (long)n); /* returns +1 */
+    if (cert == NULL && ERR_peek_error() == 0)
+        e->no_memory = 1; /* what is malformed gets an error */
+    return cert;
 }
 
-static EVP_PKEY *parse_key(const uint8_t *der, size_t n)
+static EVP_PKEY *parse_key(const uint8_t *der, size_t n, sessl_err *e)
 {
     const unsigned char *p = der;
+    EVP_PKEY *key = n > LONG_MAX ? NULL : d2i_AutoPrivateKey(NULL, &p, (long)n); /* returns +1 */
 
-    return n > LONG_MAX ? NULL : d2i_AutoPrivateKey(NULL, &p, (long)n); /* returns +1 */
+    if (key == NULL && ERR_peek_error() == 0)
+        e->no_memory = 1;
+    return key;
 }
 
 int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e)
@@ -35,7 +41,7 @@ int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce,
     int ok;
 
     sessl_err_begin(e);
-    cert = parse_cert(der, n);
+    cert = parse_cert(der, n, e);
     /* Both up_ref or copy what they keep; our reference ends here. */
     ok = cert != NULL && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert)
         && (!announce || SSL_CTX_add_client_CA(ctx, cert));
@@ -50,7 +56,7 @@ int sessl_ctx_use_cert(SSL_CTX *ctx, const uint8_t *der, size_t n, int leaf, ses
     int ok;
 
     sessl_err_begin(e);
-    cert = parse_cert(der, n);
+    cert = parse_cert(der, n, e);
     /* Both take a reference of their own; ours ends here. */
     ok = cert != NULL && (leaf ? SSL_CTX_use_certificate(ctx, cert) : SSL_CTX_add1_chain_cert(ctx, cert));
     X509_free(cert);
@@ -65,7 +71,7 @@ int sessl_ctx_use_key(SSL_CTX *ctx, const uint8_t *key, size_t n, sessl_err *e)
     int ok;
 
     sessl_err_begin(e);
-    pkey = parse_key(key, n);
+    pkey = parse_key(key, n, e);
     ok = pkey != NULL && SSL_CTX_use_PrivateKey(ctx, pkey) && SSL_CTX_check_private_key(ctx); /* takes its own reference */
     EVP_PKEY_free(pkey);
     sessl_err_take(e);
@@ -79,8 +85,8 @@ int sessl_check_key(const uint8_t *der, size_t n, const uint8_t *key, size_t kle
     int ok;
 
     sessl_err_begin(e);
-    cert = parse_cert(der, n);
-    pkey = cert == NULL ? NULL : parse_key(key, klen);
+    cert = parse_cert(der, n, e);
+    pkey = cert == NULL ? NULL : parse_key(key, klen, e);
     ok = pkey != NULL && X509_check_private_key(cert, pkey);
     EVP_PKEY_free(pkey);
     X509_free(cert);

@@ -36,6 +36,7 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_n
         c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
         if (c->ssl == NULL || !attach(c)) {
+            sessl_err_take(e); /* freeing clears the queue */
             sessl_conn_free(c);
             c = NULL;
         }

@@ -50,9 +50,10 @@ static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out)
 {
     SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
+    sessl_err e; /* without memory, the chain ends here */
 
     if (i == 0)
-        return s == NULL ? 0 : sessl_session_peer_der(s, out);
+        return s == NULL ? 0 : sessl_session_peer_der(s, out, &e);
     return cert_der(SSL_get_peer_cert_chain(c->ssl), c->server ? i - 1 : i, out); /* borrowed */
 }
 

@@ -119,10 +119,11 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
         OPENSSL_free(c->stamp);
         c->stamp = copy;
         c->stamp_len = n;
+        /* Not left to chance: a stamp that stays would speak for another peer. */
         if (s != NULL)
-            sessl_session_set_stamp(s, p, n);
+            ok = sessl_session_set_stamp(s, p, n);
         for (i = 0; i < c->fresh_n; i++)
-            sessl_session_set_stamp(c->fresh[i], p, n);
+            ok &= sessl_session_set_stamp(c->fresh[i], p, n);
     }
     ERR_clear_error();
     return ok;
@@ -135,12 +136,10 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed from the SSL */
     X509_VERIFY_PARAM *param;
-    X509_STORE_CTX *v;
+    X509_STORE_CTX *v = leaf == NULL ? NULL : X509_STORE_CTX_new();
     int ok;
 
-    if (leaf == NULL || (v = X509_STORE_CTX_new()) == NULL)
-        return 0;
-    ok = X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), leaf, NULL)
+    ok = v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), leaf, NULL)
         && X509_STORE_CTX_set_default(v, c->server ? "ssl_client" : "ssl_server")
         && (param = X509_STORE_CTX_get0_param(v)) != NULL && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));
     if (ok) {

@@ -25,6 +25,7 @@
 typedef struct sessl_err {
     int n;                                   /* entries below, oldest first */
     int ssl_error;                           /* SSL_get_error, or 0 */
+    int no_memory;                           /* an allocation failed, queued or not */
     long verify;                             /* X509_V_* when a peer was refused */
     unsigned long code[SESSL_ERR_MAX];
     char data[SESSL_ERR_MAX][SESSL_ERR_DATA];
@@ -46,6 +47,7 @@ uint64_t sessl_session_owner(const SSL_SESSION *s);
 int sessl_session_claim(SSL_SESSION *s, uint64_t ctx);
 void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
+int sessl_session_recorded(const SSL_SESSION *s);
 int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n);
 size_t sessl_session_stamp(const SSL_SESSION *s, const uint8_t **p);
 
@@ -70,7 +72,7 @@ uint64_t sessl_session_value(SSL_SESSION *s, int create);
 SSL_SESSION *sessl_session_new(sessl_err *e);
 SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx, sessl_err *e);
 SSL_SESSION *sessl_session_d2i(const uint8_t *der, size_t n, size_t *used, sessl_err *e);
-SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, sessl_err *e);
+SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, int *trailing, sessl_err *e);
 int sessl_session_i2d(const SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_write_pem(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_print(const SSL_SESSION *s, int secrets, uint8_t **out, sessl_err *e);
@@ -80,7 +82,7 @@ void sessl_drop_session(SSL_SESSION *s);
 
 int64_t sessl_session_get_time(const SSL_SESSION *s);
 void sessl_session_set_time(SSL_SESSION *s, int64_t t);
-const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id);
+const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id, sessl_err *e);
 int sessl_session_set_cipher(SSL_SESSION *s, uint16_t id, sessl_err *e);
 int sessl_session_set1_id(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e);
 int sessl_session_set1_id_context(SSL_SESSION *s, const uint8_t *p, unsigned n, sessl_err *e);
@@ -89,13 +91,14 @@ int sessl_session_set1_alpn(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_er
 int sessl_session_set1_master_key(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e);
 int sessl_session_set1_appdata(SSL_SESSION *s, const uint8_t *p, size_t n, sessl_err *e);
 const uint8_t *sessl_session_get0_appdata(SSL_SESSION *s, size_t *n);
-int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out);
-int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out);
+int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
+int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip);
 
 /* ---- ctx.c, cert.c: SSL_CTX ---- */
 
 SSL_CTX *sessl_ctx_new(int server, sessl_err *e);
+void sessl_ctx_free(SSL_CTX *ctx);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
@@ -134,7 +137,7 @@ typedef struct sessl_conn {
     int server;
     int keep_new;          /* new sessions are wanted by Go */
     int fatal;             /* libssl reported a fatal error */
-    int alloc_failed;      /* a session or an output byte could not be kept */
+    int alloc_failed;      /* an input or output byte could not be kept */
     int tickets;           /* TLS 1.3 tickets processed so far */
     int fd;                /* the socket during a step; -1 for none */
     int recv_errno, send_errno, recv_eof; /* what the socket said in the step */

@@ -37,6 +37,13 @@ SSL_CTX *sessl_ctx_new(int server, sessl_err *e)
     return ctx;
 }
 
+/* Ends the caller's reference. Emptying the cache allocates, and may fail at that. */
+void sessl_ctx_free(SSL_CTX *ctx)
+{
+    SSL_CTX_free(ctx);
+    ERR_clear_error();
+}
+
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e)
 {
     int ok;
@@ -71,7 +78,7 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
     sessl_err_begin(e);
     *bad = 0;
     for (i = 0; i < n; i++) {
-        const SSL_CIPHER *c = sessl_cipher_by_id(ctx, ids[i]);
+        const SSL_CIPHER *c = sessl_cipher_by_id(ctx, ids[i], e);
         int is13 = ids[i] >> 8 == 0x13;
 
         if (c == NULL || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {

@@ -9,6 +9,7 @@ void sessl_err_begin(sessl_err *e)
     ERR_clear_error();
     e->n = 0;
     e->ssl_error = 0;
+    e->no_memory = 0;
     e->verify = 0;
 }
 
@@ -37,6 +38,8 @@ void sessl_err_take(sessl_err *e)
         char *to = e->data[e->n];
 
         e->code[e->n++] = code;
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            e->no_memory = 1;
         to[0] = '\0';
         if (data != NULL && (flags & ERR_TXT_STRING) != 0) {
             strncpy(to, data, SESSL_ERR_DATA - 1);

@@ -39,7 +39,8 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
 
     (void)parent, (void)ptr, (void)argl, (void)argp;
     atomic_fetch_add(&created, 1);
-    /* Without a record the session has no owner and no stamp: refused where either counts. */
+    /* Without a record the session has no owner and no stamp: refused where either counts,
+     * and never given to Go as a new object. */
     if (r == NULL)
         return;
     atomic_init(&r->owner, current_ctx);
@@ -70,17 +71,22 @@ static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d f
     void **slot = (void **)from_d;
     record *src = *slot;
     record *dst = CRYPTO_get_ex_data(to, idx);
+    struct sessl_value *v;
     stamp *s;
 
     (void)from, (void)argl, (void)argp;
     *slot = dst;
     if (src == NULL || dst == NULL)
-        return 1;
+        return src == NULL; /* 0 makes SSL_SESSION_dup fail */
     s = atomic_load(&src->stamp);
     if (s != NULL)
         push_stamp(dst, s->bytes, s->n); /* on failure: unstamped, verified again */
-    if (atomic_load(&src->value) != NULL)
-        atomic_store(&dst->value, sessl_value_dup(atomic_load(&src->value)));
+    v = atomic_load(&src->value);
+    if (v != NULL) {
+        v = sessl_value_dup(v);
+        atomic_store(&dst->value, v);
+        return v != NULL; /* a copy without the values is none */
+    }
     return 1;
 }
 
@@ -156,6 +162,12 @@ int sessl_session_shared(const SSL_SESSION *s)
     return r == NULL || atomic_load(&r->shared);
 }
 
+int sessl_session_recorded(const SSL_SESSION *s)
+{
+    return record_of(s) != NULL;
+}
+
+/* 0 without memory: the session keeps the stamp it had. */
 int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n)
 {
     record *r = record_of(s);
@@ -166,7 +178,10 @@ int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n)
     have = atomic_load(&r->stamp);
     if (have == NULL ? n == 0 : have->n == n && (n == 0 || memcmp(have->bytes, p, n) == 0))
         return 1;
-    return push_stamp(r, p, n);
+    if (push_stamp(r, p, n))
+        return 1;
+    ERR_clear_error();
+    return 0;
 }
 
 /* The stamp's bytes live as long as the session. */
@@ -196,6 +211,7 @@ uint64_t sessl_session_value(SSL_SESSION *s, int create)
             sessl_value_release(v);
             v = none;
         }
+        ERR_clear_error();
     }
     return sessl_value_number(v);
 }

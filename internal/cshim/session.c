@@ -3,13 +3,24 @@
 #include <limits.h>
 #include <string.h>
 
+/* Takes over the reference on s. Without memory for its record it would count as shared
+ * and belong to nobody: then there is no session. */
+static SSL_SESSION *recorded(SSL_SESSION *s, sessl_err *e)
+{
+    if (s == NULL || sessl_session_recorded(s))
+        return s;
+    e->no_memory = 1;
+    sessl_drop_session(s);
+    return NULL;
+}
+
 SSL_SESSION *sessl_session_new(sessl_err *e)
 {
     SSL_SESSION *s;
 
     sessl_err_begin(e);
     sessl_set_current_ctx(0);
-    s = SSL_SESSION_new(); /* returns +1 */
+    s = recorded(SSL_SESSION_new(), e); /* returns +1 */
     sessl_err_take(e);
     return s;
 }
@@ -21,7 +32,7 @@ SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx, sessl_err *e)
 
     sessl_err_begin(e);
     sessl_set_current_ctx(ctx);
-    copy = SSL_SESSION_dup((SSL_SESSION *)s); /* returns +1, s untouched; not const on 1.1.1 */
+    copy = recorded(SSL_SESSION_dup((SSL_SESSION *)s), e); /* returns +1, s untouched; not const on 1.1.1 */
     sessl_err_take(e);
     return copy;
 }
@@ -44,7 +55,7 @@ SSL_SESSION *sessl_session_d2i(const uint8_t *der, size_t n, size_t *used, sessl
     if (n > LONG_MAX)
         return NULL;
     /* Always into a new object (+1): reusing one keeps stale fields. */
-    s = d2i_SSL_SESSION(NULL, &p, (long)n);
+    s = recorded(d2i_SSL_SESSION(NULL, &p, (long)n), e);
     if (s != NULL)
         *used = (size_t)(p - der);
     sessl_err_take(e);
@@ -57,18 +68,29 @@ static int no_password(char *buf, int size, int rwflag, void *u)
     return -1; /* libssl's default would ask on the terminal */
 }
 
-SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, sessl_err *e)
+/* *trailing tells whether the block held more than the session. */
+SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, int *trailing, sessl_err *e)
 {
     SSL_SESSION *s = NULL;
+    unsigned char *der = NULL;
+    const unsigned char *p;
+    long len = 0;
     BIO *b;
 
     sessl_err_begin(e);
     sessl_set_current_ctx(0);
+    *trailing = 0;
     if (n > INT_MAX)
         return NULL;
-    b = BIO_new_mem_buf(pem, (int)n);
-    if (b != NULL)
-        s = PEM_read_bio_SSL_SESSION(b, NULL, no_password, NULL); /* returns +1 */
+    b = BIO_new_mem_buf(n == 0 ? (const uint8_t *)"" : pem, (int)n); /* refuses NULL */
+    if (b == NULL)
+        e->no_memory = 1;
+    else if (PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_SSL_SESSION, b, no_password, NULL)) {
+        p = der;
+        s = recorded(d2i_SSL_SESSION(NULL, &p, len), e); /* returns +1 */
+        *trailing = p != der + len;
+        OPENSSL_clear_free(der, (size_t)len);
+    }
     sessl_err_take(e);
     BIO_free(b);
     return s;
@@ -109,10 +131,17 @@ static int collect(const SSL_SESSION *s, bio_writer w, uint8_t **out, sessl_err 
     sessl_err_begin(e);
     *out = NULL;
     b = BIO_new(BIO_s_mem());
+    if (b == NULL)
+        e->no_memory = 1;
     ok = b != NULL && w(b, s) > 0;
     n = ok ? BIO_get_mem_data(b, &p) : 0;
-    if (n > 0 && n <= INT_MAX && (*out = OPENSSL_malloc((size_t)n)) != NULL)
-        memcpy(*out, p, (size_t)n);
+    if (n > 0 && n <= INT_MAX) {
+        *out = OPENSSL_malloc((size_t)n);
+        if (*out != NULL)
+            memcpy(*out, p, (size_t)n);
+        else
+            e->no_memory = 1;
+    }
     if (b != NULL && (n = BIO_get_mem_data(b, &p)) > 0)
         OPENSSL_cleanse(p, (size_t)n);
     sessl_err_take(e);

@@ -31,27 +31,28 @@ static const SSL_CIPHER *find(SSL *ssl, uint16_t id)
 }
 
 /* A static object of libssl, whatever ctx allows. */
-const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id)
+const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id, sessl_err *e)
 {
     const SSL_CIPHER *c = NULL;
-    SSL *ssl = SSL_new(ctx);
+    SSL *ssl = ctx == NULL ? NULL : SSL_new(ctx);
 
     if (ssl != NULL)
         c = find(ssl, id);
+    else
+        e->no_memory = 1; /* the suite may well exist */
     SSL_free(ssl);
     return c;
 }
 
 int sessl_session_set_cipher(SSL_SESSION *s, uint16_t id, sessl_err *e)
 {
-    const SSL_CIPHER *c = NULL;
+    const SSL_CIPHER *c;
     SSL_CTX *ctx;
     int ok;
 
     sessl_err_begin(e);
     ctx = SSL_CTX_new(TLS_method());
-    if (ctx != NULL)
-        c = sessl_cipher_by_id(ctx, id);
+    c = sessl_cipher_by_id(ctx, id, e);
     SSL_CTX_free(ctx);
     ok = c != NULL && SSL_SESSION_set_cipher(s, c);
     sessl_err_take(e);
@@ -129,35 +130,39 @@ const uint8_t *sessl_session_get0_appdata(SSL_SESSION *s, size_t *n)
     return p;
 }
 
-/* The length, and the bytes in *out for sessl_clear_free; 0 without a certificate. */
-int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out)
+/* The length, and the bytes in *out for sessl_clear_free; 0 without a certificate, and
+ * negative when it cannot be encoded. */
+int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     int n;
 
+    sessl_err_begin(e);
     *out = NULL;
     if (leaf == NULL)
         return 0;
     n = i2d_X509(leaf, out);
-    ERR_clear_error();
-    return n < 0 ? 0 : n;
+    sessl_err_take(e);
+    return n <= 0 ? -1 : n;
 }
 
-/* The peer's raw public key as SubjectPublicKeyInfo; -1 where the library has none. */
-int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out)
+/* The peer's raw public key as SubjectPublicKeyInfo, likewise; -2 where the library has
+ * no such keys. */
+int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 {
+    sessl_err_begin(e);
     *out = NULL;
 #if SESSL_HAVE_RPK
     {
         EVP_PKEY *key = SSL_SESSION_get0_peer_rpk(s); /* borrowed from the session */
         int n = key == NULL ? 0 : i2d_PUBKEY(key, out);
 
-        ERR_clear_error();
-        return n < 0 ? 0 : n;
+        sessl_err_take(e);
+        return key != NULL && n <= 0 ? -1 : n;
     }
 #else
     (void)s;
-    return -1;
+    return -2;
 #endif
 }
 
@@ -165,15 +170,11 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out)
 int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
-    int ok;
+    int ok = leaf != NULL && X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0;
 
-    if (leaf == NULL || X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0)
-        return 0;
-    if (name == NULL)
-        return 1;
-    if (is_ip)
+    if (ok && name != NULL && is_ip)
         ok = X509_check_ip_asc(leaf, name, 0);
-    else
+    else if (ok && name != NULL)
         ok = X509_check_host(leaf, name, 0, SESSL_HOST_FLAGS, NULL);
     ERR_clear_error();
     return ok == 1;

@@ -1,0 +1,128 @@
+package faultmem_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"sessl/internal/cshim"
+	"sessl/internal/faultmem"
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+var suites = []uint16{0x1303, 0x1301, 0xC02B, 0xCCA9}
+
+func TestCtxOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	cert, client, ca := keyPair(t, "server-ecdsa"), keyPair(t, "client-chain"), roots(t, "ca")
+	for _, c := range []struct {
+		name string
+		make func() (client, server *ssl.Ctx, err error)
+	}{
+		{"NewClientCtx", func() (cli, srv *ssl.Ctx, err error) {
+			cli, err = ssl.NewClientCtx(&ssl.Config{
+				RootCAs: ca, ServerName: "localhost", CipherSuites: suites, Certificates: []ssl.Certificate{client},
+			})
+			return cli, nil, err
+		}},
+		{"NewServerCtx", func() (cli, srv *ssl.Ctx, err error) {
+			srv, err = ssl.NewServerCtx(&ssl.Config{
+				Certificates: []ssl.Certificate{cert}, ClientAuth: ssl.VerifyClientCertIfGiven, ClientCAs: ca,
+				CipherSuites: suites, NumTickets: 1,
+			})
+			return nil, srv, err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			leakcheck.Test(t)
+			full := newLink(t, ssl.VersionTLS13, setup{})
+			less := 0
+			defer func() { t.Logf("%d times the Ctx could not do what others can", less) }()
+			perSite(t, func(op func(string)) (err, wrong error) {
+				op(c.name)
+				cli, srv, err := c.make()
+				if err != nil {
+					return err, nil
+				}
+				defer cli.Close()
+				defer srv.Close()
+				// OpenSSL 3 takes an algorithm that could not be fetched for one that does
+				// not exist, and a root without a key for one that signs nothing: such a
+				// Ctx may agree on less, or on nothing, but verifies all the same.
+				l := &link{client: full.client, server: full.server}
+				if cli != nil {
+					l.client = cli
+				} else {
+					l.server = srv
+				}
+				wrong = faultmem.Aside(func() error {
+					err, wrong := drive(l.clientEnd(nil).run, l.serverEnd().run)
+					full.take().Close()
+					if err != nil && faultmem.Failed() {
+						less++
+						err = nil
+					}
+					return errors.Join(err, wrong)
+				})
+				return nil, wrong
+			})
+		})
+	}
+}
+
+func TestX509KeyPairOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	cert, err := os.ReadFile(certFile("server-ecdsa.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(certFile("server-ecdsa.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	perSite(t, func(op func(string)) (err, wrong error) {
+		op("X509KeyPair")
+		_, err = ssl.X509KeyPair(cert, key)
+		return err, nil
+	})
+}
+
+// danglingNode tells the versions in which SSL_CTX_add_session, when it cannot insert,
+// leaves a session in its list that is freed afterwards: openssl#28632. What follows is
+// undefined, so nothing may fail there.
+func danglingNode(version string) bool {
+	var minor, patch int
+	if n, _ := fmt.Sscanf(version, "OpenSSL 3.%d.%d", &minor, &patch); n != 2 {
+		return false
+	}
+	return minor < 5 || minor == 5 && patch < 7 || minor == 6 && patch < 3
+}
+
+func TestAddSessionOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	l := newLink(t, ssl.VersionTLS12, setup{})
+	s := l.session(t)
+	defer s.Close()
+	f := func(op func(string)) (err, wrong error) {
+		op("Ctx.AddSession")
+		var d *ssl.Session
+		if wrong := faultmem.Aside(func() (err error) { d, err = s.Dup(); return err }); wrong != nil {
+			return nil, wrong
+		}
+		defer d.Close()
+		added, err := l.server.AddSession(d)
+		found, removed := false, error(nil)
+		faultmem.Aside(func() error { found, removed = l.server.RemoveSession(d); return nil })
+		if removed != nil || found != added {
+			wrong = errors.Join(removed, errors.New("what was said to be added is not what was found"))
+		}
+		return err, wrong
+	}
+	if danglingNode(cshim.Version()) {
+		sweep(t, f, func(*report) { t.Log("openssl#28632: no allocation fails in SSL_CTX_add_session of", cshim.Version()) })
+		return
+	}
+	every(t, f)
+}

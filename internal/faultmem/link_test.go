@@ -1,0 +1,130 @@
+package faultmem_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"sessl/ssl"
+)
+
+// ioTimeout bounds every wait of a test; it is never waited for.
+const ioTimeout = 30 * time.Second
+
+const message = "sixteen bytes or so"
+
+func certFile(name string) string { return filepath.Join("..", "..", "testdata", "certs", name) }
+
+func keyPair(t *testing.T, name string) ssl.Certificate {
+	t.Helper()
+	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func roots(t *testing.T, name string) *ssl.CertPool {
+	t.Helper()
+	p, err := ssl.LoadCertPool(certFile(name + ".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// setup is how the two ends of a link differ from a client that verifies a server.
+type setup struct {
+	mutual     bool   // the server demands a client's certificate
+	clientCert string // what the client has; with mutual, "client" unless set
+	clientRoot string // what the client trusts; "ca" unless set
+}
+
+// link makes connections between two Ctxs.
+type link struct {
+	version        uint16
+	mutual         bool
+	client, server *ssl.Ctx
+
+	mu     sync.Mutex
+	newest *ssl.Session
+}
+
+func newLink(t *testing.T, version uint16, s setup) *link {
+	t.Helper()
+	l := &link{version: version, mutual: s.mutual}
+	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version, OnNewSession: l.keep}
+	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version}
+	if s.clientRoot != "" {
+		cli.RootCAs = roots(t, s.clientRoot)
+	}
+	if s.mutual {
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+		if s.clientCert == "" {
+			s.clientCert = "client"
+		}
+	}
+	if s.clientCert != "" && s.clientCert != "none" {
+		cli.Certificates = []ssl.Certificate{keyPair(t, s.clientCert)}
+	}
+	var err error
+	if l.client, err = ssl.NewClientCtx(cli); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.client.Close() })
+	if l.server, err = ssl.NewServerCtx(srv); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.server.Close() })
+	return l
+}
+
+// keep is OnNewSession.
+func (l *link) keep(_ *ssl.Conn, s *ssl.Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest.Close()
+	l.newest = s
+}
+
+// take returns the session that arrived last; the caller closes it.
+func (l *link) take() *ssl.Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.newest
+	l.newest = nil
+	return s
+}
+
+// session makes a connection with all memory and returns its newest session.
+func (l *link) session(t *testing.T) *ssl.Session {
+	t.Helper()
+	c := l.clientEnd(nil)
+	c.keep = true
+	if err, wrong := drive(c.run, l.serverEnd().run); err != nil || wrong != nil {
+		t.Fatal(err, wrong)
+	}
+	return l.take()
+}
+
+// drive lets one end do its part while the other one runs in its own goroutine, and so on
+// another thread.
+func drive(side, peer func(net.Conn) (err, wrong error)) (err, wrong error) {
+	a, b := pipe()
+	done := make(chan error, 1)
+	go func() {
+		err, wrong := peer(b)
+		b.Close()
+		done <- errors.Join(err, wrong)
+	}()
+	err, wrong = side(a)
+	a.Close()
+	if other := <-done; err == nil && wrong == nil && other != nil {
+		wrong = fmt.Errorf("the peer failed: %w", other)
+	}
+	return err, wrong
+}

@@ -1,0 +1,216 @@
+package faultmem_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sessl/internal/cshim"
+	"sessl/internal/faultmem"
+	"sessl/ssl"
+)
+
+var modes = []faultmem.Mode{faultmem.Once, faultmem.Lasting}
+
+// tally counts what became of the failures of one operation.
+type tally struct{ survived, failed int }
+
+// report has one tally an operation, in the order of their first failures.
+type report struct {
+	names   []string
+	tallies map[string]*tally
+}
+
+func (r *report) add(name string, err error) {
+	if r.tallies == nil {
+		r.tallies = map[string]*tally{}
+	}
+	t := r.tallies[name]
+	if t == nil {
+		t = &tally{}
+		r.tallies[name] = t
+		r.names = append(r.names, name)
+	}
+	if err == nil {
+		t.survived++
+	} else {
+		t.failed++
+	}
+}
+
+func (r *report) log(t *testing.T) {
+	for _, name := range r.names {
+		n := r.tallies[name]
+		t.Logf("%-28s %5d failures: %5d gave an error, %5d were survived", name, n.failed+n.survived, n.failed, n.survived)
+	}
+}
+
+// flow does one or more operations; it returns the first error, and what is wrong with
+// what it got without one.
+type flow func(op func(name string)) (err, wrong error)
+
+// every sweeps over each allocation of f, until f makes fewer than that, in both modes.
+func every(t *testing.T, f flow) {
+	t.Helper()
+	sweep(t, f, func(r *report) {
+		for _, mode := range modes {
+			for k := 1; !t.Failed() && attempt(t, r, k, mode, f); k++ {
+			}
+		}
+	})
+}
+
+// perSite sweeps over the places that allocate: for each its first, second, fourth time
+// and so on. A handshake allocates thousands of times, mostly in the same places.
+func perSite(t *testing.T, f flow) {
+	t.Helper()
+	if *full {
+		every(t, f)
+		return
+	}
+	sweep(t, f, func(r *report) {
+		ks := faultmem.Run(0, faultmem.Once, func() { f(quiet) }).Sites
+		for _, mode := range modes {
+			for i := 0; i < len(ks) && !t.Failed(); i += stride {
+				attempt(t, r, ks[i], mode, f)
+			}
+		}
+	})
+}
+
+var full = flag.Bool("full", false, "in handshakes too, let every allocation fail")
+
+func sweep(t *testing.T, f flow, all func(*report)) {
+	t.Helper()
+	runtime.LockOSThread() // the error queue and the random generators are the thread's
+	defer runtime.UnlockOSThread()
+	var r report
+	defer r.log(t)
+	warmUp(t)
+	for range 2 { // fills the caches that last
+		if err, wrong := f(quiet); err != nil || wrong != nil {
+			t.Fatalf("with all memory: %v, %v", err, wrong)
+		}
+	}
+	all(&r)
+}
+
+var warm sync.Once
+
+// warmUp has libcrypto initialize itself with all memory, whichever test runs first: it
+// does each part once in the life of a process, and what failed then stays broken.
+func warmUp(t *testing.T) {
+	warm.Do(func() {
+		for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+			newLink(t, v, setup{mutual: true}).session(t).Close()
+		}
+	})
+}
+
+// attempt is one run of a sweep; it reports whether there was a failure.
+func attempt(t *testing.T, r *report, k int, mode faultmem.Mode, f flow) bool {
+	t.Helper()
+	var err, wrong error
+	name, hit := "", ""
+	res := faultmem.Run(k, mode, func() {
+		err, wrong = f(func(next string) {
+			if hit == "" && faultmem.Failed() {
+				hit = name
+			}
+			name = next
+		})
+	})
+	if hit == "" {
+		hit = name
+	}
+	at := fmt.Sprintf("%s: allocation %d (%s)", hit, k, mode)
+	switch {
+	case wrong != nil:
+		t.Errorf("%s: %v, with error %v", at, wrong, err)
+	case err != nil && !res.Failed:
+		t.Errorf("%s: nothing failed, but: %v", at, err)
+	case err != nil:
+		if bad := judge(hit, err); bad != "" {
+			t.Errorf("%s: %s: %#v", at, bad, err)
+		}
+	}
+	if code := cshim.PeekError(); code != 0 {
+		t.Errorf("%s: error %#x was left in the queue", at, code)
+		cshim.ClearErrors()
+	}
+	drain(t)
+	// Caches of the whole process fill once, a leak leaks each time.
+	left := leaked(res)
+	for again := 0; again < 3 && len(left) > 0; again++ {
+		res := faultmem.Run(k, mode, func() { f(quiet) })
+		cshim.ClearErrors()
+		drain(t)
+		left = leaked(res)
+	}
+	if len(left) > 0 {
+		t.Errorf("%s: %d blocks leaked: %s", at, len(left), strings.Join(left, " "))
+	}
+	if res.Failed {
+		r.add(hit, err)
+	}
+	return res.Failed
+}
+
+// misleading are causes that tell the caller to change something: out of memory is none.
+var misleading = []error{
+	ssl.ErrClosed, ssl.ErrNil, ssl.ErrBorrowExpired, ssl.ErrNoSession, ssl.ErrNotResumable,
+	ssl.ErrNotSerializable, ssl.ErrSessionShared, ssl.ErrSessionCtx, ssl.ErrTooLarge, ssl.ErrRange,
+	ssl.ErrTrailingData, ssl.ErrMalformed, ssl.ErrUnsupported, ssl.ErrUnverified, ssl.ErrConfig,
+}
+
+// judge says what is wrong with an error of an operation.
+func judge(op string, err error) string {
+	var e *ssl.Error
+	switch {
+	case !errors.As(err, &e):
+		return "the error has another type than *ssl.Error"
+	case e.Op == "" || strings.HasSuffix(err.Error(), ": "):
+		return "the error says too little"
+	}
+	if (op == "ParseSession" || op == "ParseSessionPEM") && e.Err == ssl.ErrMalformed {
+		// d2i_SSL_SESSION does not always say that it had no memory: it queues nothing when
+		// it cannot copy a string, and nothing for a cipher that it does not know.
+		return ""
+	}
+	if errors.Is(err, ssl.ErrConfig) && len(e.Entries) > 0 {
+		// In OpenSSL 3 a certificate whose key could not be decoded for lack of memory
+		// looks like one with a key of unknown type.
+		return ""
+	}
+	if op == "Conn.Handshake" && e.Err == ssl.ErrUnverified {
+		return "" // the certificate could not be looked at, so it was not trusted
+	}
+	if i := slices.IndexFunc(misleading, func(m error) bool { return errors.Is(err, m) }); i >= 0 {
+		return fmt.Sprintf("the error is %q", misleading[i])
+	}
+	return ""
+}
+
+// drain lets the table of Go values catch up: it holds C memory until the next handle.
+func drain(t *testing.T) {
+	s, err := ssl.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
+// leaked are the blocks of a run that are still there, but for the thread's own state.
+func leaked(res faultmem.Result) []string {
+	left := res.Left()
+	if len(left) == 0 {
+		return nil
+	}
+	faultmem.StopThread()
+	return res.Left()
+}

@@ -1,0 +1,216 @@
+package ssl_test
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// Each changes one thing in a configuration that works.
+var badConfigs = []struct {
+	what       string
+	change     func(*ssl.Config)
+	server     bool // refused for a server
+	client     bool // refused for a client
+	want       error
+	wantInText string
+}{
+	{"no certificate", func(c *ssl.Config) { c.Certificates = nil }, true, false, ssl.ErrConfig, "certificate"},
+	{"an empty certificate", func(c *ssl.Config) { c.Certificates = []ssl.Certificate{{}} }, true, true, ssl.ErrConfig, "empty"},
+	{"versions crossed", func(c *ssl.Config) { c.MinVersion, c.MaxVersion = ssl.VersionTLS13, ssl.VersionTLS12 }, true, true, ssl.ErrConfig, "TLS 1.3"},
+	{"maximum below the default minimum", func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS11 }, true, true, ssl.ErrConfig, "MinVersion"},
+	{"SSL 3", func(c *ssl.Config) { c.MinVersion = 0x0300 }, true, true, ssl.ErrConfig, "0x0300"},
+	{"a version from the future", func(c *ssl.Config) { c.MinVersion = 0x0305 }, true, true, ssl.ErrConfig, "0x0305"},
+	{"maximum from the future", func(c *ssl.Config) { c.MaxVersion = 0x7F1C }, true, true, ssl.ErrConfig, "0x7F1C"},
+	{"DTLS", func(c *ssl.Config) { c.MinVersion, c.MaxVersion = 0xFEFD, 0xFEFD }, true, true, ssl.ErrConfig, "0xFEFD"},
+	{"a long id context", func(c *ssl.Config) { c.SessionIDContext = make([]byte, 33) }, true, true, ssl.ErrConfig, "33"},
+	{"a huge id context", func(c *ssl.Config) { c.SessionIDContext = make([]byte, 1<<20) }, true, true, ssl.ErrConfig, "32"},
+	{"a negative timeout", func(c *ssl.Config) { c.SessionTimeout = -1 }, true, true, ssl.ErrConfig, "SessionTimeout"},
+	{"negative ClientAuth", func(c *ssl.Config) { c.ClientAuth = -1 }, true, true, ssl.ErrConfig, "ClientAuth"},
+	{"unknown ClientAuth", func(c *ssl.Config) { c.ClientAuth = ssl.RequireAndVerifyClientCert + 1 }, true, true, ssl.ErrConfig, "ClientAuth"},
+	{"verification without roots", func(c *ssl.Config) { c.ClientAuth = ssl.VerifyClientCertIfGiven }, true, false, ssl.ErrConfig, "ClientCAs"},
+	{"demand without roots", func(c *ssl.Config) { c.ClientAuth = ssl.RequireAndVerifyClientCert }, true, false, ssl.ErrConfig, "ClientCAs"},
+	{"an unknown suite", func(c *ssl.Config) { c.CipherSuites = []uint16{0x1301, 0x0A0A} }, true, true, ssl.ErrUnsupported, "0x0A0A"},
+	{"suite zero", func(c *ssl.Config) { c.CipherSuites = []uint16{0} }, true, true, ssl.ErrUnsupported, "0x0000"},
+}
+
+func TestBadConfigs(t *testing.T) {
+	for _, bad := range badConfigs {
+		t.Run(bad.what, func(t *testing.T) {
+			leakcheck.Test(t)
+			before := ssl.ReadCounters()
+			for _, end := range []struct {
+				name    string
+				cfg     *ssl.Config
+				refused bool
+				make    func(*ssl.Config) (*ssl.Ctx, error)
+			}{
+				{"server", serverConfig(t), bad.server, ssl.NewServerCtx},
+				{"client", clientConfig(t), bad.client, ssl.NewClientCtx},
+			} {
+				bad.change(end.cfg)
+				ctx, err := end.make(end.cfg)
+				if !end.refused {
+					if err != nil {
+						t.Errorf("%s: %v, want a Ctx", end.name, err)
+					}
+					ctx.Close()
+					continue
+				}
+				refuses(t, end.name, err, bad.want)
+				if ctx != nil {
+					t.Errorf("%s: a Ctx and an error", end.name)
+				} else if !strings.Contains(err.Error(), bad.wantInText) {
+					t.Errorf("%s: %q does not say %q", end.name, err, bad.wantInText)
+				}
+			}
+			if got := since(before); got.ctxs != 0 {
+				t.Errorf("left behind: %+v", got)
+			}
+		})
+	}
+}
+
+// What stands at the limit is not refused.
+func TestConfigsAtTheLimit(t *testing.T) {
+	leakcheck.Test(t)
+	for what, change := range map[string]func(*ssl.Config){
+		"nothing":                 func(*ssl.Config) {},
+		"an id context of 32":     func(c *ssl.Config) { c.SessionIDContext = make([]byte, 32) },
+		"a timeout of 1 ns":       func(c *ssl.Config) { c.SessionTimeout = 1 },
+		"a long timeout":          func(c *ssl.Config) { c.SessionTimeout = 100 * 365 * 24 * time.Hour },
+		"one version":             func(c *ssl.Config) { c.MinVersion, c.MaxVersion = ssl.VersionTLS13, ssl.VersionTLS13 },
+		"no tickets":              func(c *ssl.Config) { c.NumTickets = -1 },
+		"verification with roots": func(c *ssl.Config) { c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssl.NewCertPool() },
+	} {
+		cfg := serverConfig(t)
+		change(cfg)
+		newServerCtx(t, cfg).Close()
+		cfg = clientConfig(t)
+		change(cfg)
+		if ctx, err := ssl.NewClientCtx(cfg); err != nil {
+			t.Errorf("%s: %v", what, err)
+		} else {
+			ctx.Close()
+		}
+	}
+}
+
+func TestBadServerNames(t *testing.T) {
+	leakcheck.Test(t)
+	for what, name := range map[string]string{
+		"none": "", "a dot": ".", "256 bytes": strings.Repeat("a", 256), "NUL": "local\x00host", "a space": "local host", "a line": "localhost\n",
+	} {
+		cfg := clientConfig(t)
+		cfg.ServerName = name
+		ctx := newClientCtx(t, cfg)
+		a, b := tcpPipe(t)
+		c, err := ssl.Client(a, ctx)
+		refuses(t, what, err, ssl.ErrConfig)
+		if c != nil {
+			t.Errorf("%s: a Conn and an error", what)
+		}
+		b.Close()
+	}
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(certFile(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBadKeyPairs(t *testing.T) {
+	leakcheck.Test(t)
+	cert, key := readFile(t, "server-ecdsa.pem"), readFile(t, "server-ecdsa.key")
+	block := func(kind string, headers map[string]string) []byte {
+		b, _ := pem.Decode(key)
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: b.Bytes})
+	}
+	garbage := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("garbage")})
+	badCert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("garbage")})
+	for what, c := range map[string]struct {
+		cert, key []byte
+		want      error
+	}{
+		"no certificate":            {nil, key, ssl.ErrMalformed},
+		"no key":                    {cert, nil, ssl.ErrMalformed},
+		"neither":                   {nil, nil, ssl.ErrMalformed},
+		"a key for a certificate":   {key, key, ssl.ErrMalformed},
+		"a certificate for a key":   {cert, cert, ssl.ErrMalformed},
+		"a certificate of garbage":  {badCert, key, ssl.ErrMalformed},
+		"a good and a bad one":      {append(bytes.Clone(cert), badCert...), key, ssl.ErrMalformed},
+		"a truncated certificate":   {cert[:len(cert)/2], key, ssl.ErrMalformed},
+		"a key of garbage":          {cert, garbage, ssl.ErrConfig},
+		"a key in DER of garbage":   {cert, []byte("garbage"), ssl.ErrConfig},
+		"another's key":             {cert, readFile(t, "client.key"), ssl.ErrConfig},
+		"another sort of key":       {cert, readFile(t, "server-rsa.key"), ssl.ErrConfig},
+		"an encrypted key":          {cert, readFile(t, "server-ecdsa.enc.key"), ssl.ErrMalformed},
+		"a key encrypted by header": {cert, block("EC PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}), ssl.ErrMalformed},
+		"5 MB":                      {make([]byte, 5<<20), key, ssl.ErrMalformed},
+		"a key of 5 MB":             {cert, make([]byte, 5<<20), ssl.ErrConfig},
+	} {
+		got, err := ssl.X509KeyPair(c.cert, c.key)
+		refuses(t, what, err, c.want)
+		if got.String() != "ssl.Certificate{}" {
+			t.Errorf("%s: a certificate and an error", what)
+		}
+		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY") {
+			t.Errorf("%s: the error quotes the key: %v", what, err)
+		}
+	}
+}
+
+func TestUnreadableFiles(t *testing.T) {
+	leakcheck.Test(t)
+	missing := filepath.Join(t.TempDir(), "missing")
+	_, certErr := ssl.LoadX509KeyPair(missing, certFile("ca.key"))
+	_, keyErr := ssl.LoadX509KeyPair(certFile("ca.pem"), missing)
+	_, otherErr := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-rsa.key"))
+	_, dirErr := ssl.LoadX509KeyPair(t.TempDir(), certFile("ca.key"))
+	refusesAll(t, []refusal{
+		{"no certificate file", certErr, fs.ErrNotExist},
+		{"no key file", keyErr, fs.ErrNotExist},
+		{"key of another", otherErr, ssl.ErrConfig},
+		{"pool of no file", second(ssl.LoadCertPool(missing)), fs.ErrNotExist},
+		{"pool of a key", second(ssl.LoadCertPool(certFile("ca.key"))), ssl.ErrMalformed},
+		{"append nothing", ssl.NewCertPool().AppendCerts(nil), ssl.ErrMalformed},
+		{"append text", ssl.NewCertPool().AppendCerts([]byte("text")), ssl.ErrMalformed},
+	})
+	var perr *fs.PathError
+	if dirErr == nil || !errors.As(dirErr, &perr) {
+		t.Errorf("a directory for a file: %v", dirErr)
+	}
+	for _, form := range [][2]string{{"server-ecdsa.pem", "server-ecdsa.key"}, {"server-ecdsa.der", "server-ecdsa.key.der"}, {"server-ecdsa.der", "server-ecdsa.key"}} {
+		if _, err := ssl.LoadX509KeyPair(certFile(form[0]), certFile(form[1])); err != nil {
+			t.Errorf("%v: %v", form, err)
+		}
+	}
+}
+
+// An encrypted block is refused without asking anybody for its password.
+func TestEncryptedPEMDoesNotAsk(t *testing.T) {
+	leakcheck.Test(t)
+	text := pem.EncodeToMemory(&pem.Block{
+		Type: pemType, Bytes: make([]byte, 64),
+		Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00112233445566778899AABBCCDDEEFF"},
+	})
+	err := second(ssl.ParseSessionPEM(text))
+	refuses(t, "encrypted", err, ssl.ErrMalformed)
+	var e *ssl.Error
+	if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "bad password read" {
+		t.Errorf("the first thing that went wrong was to be the password: %+v", e.Entries)
+	}
+}

@@ -1,0 +1,97 @@
+package ssl_test
+
+import (
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessl/ssl"
+)
+
+// OnNewSession may use the Conn in any way, also when it is Close that calls it: nothing
+// that it calls waits for the call that it was called from.
+func TestCallbackUsesConn(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, when := range []string{"Read", "Close"} {
+			var calls atomic.Int32
+			cli.OnNewSession = func(c *ssl.Conn, s *ssl.Session) {
+				defer s.Close()
+				calls.Add(1)
+				c.SetDeadline(time.Now().Add(ioTimeout))
+				c.Handshake()
+				c.SessionReused()
+				c.SessionOffered()
+				c.SetSession(s)
+				if now, err := c.Session(); err == nil {
+					now.Close()
+				}
+				c.WithSession(func(b *ssl.BorrowedSession) error { _, err := b.ID(); return err })
+				c.Write([]byte("x"))
+				if when == "Close" {
+					c.Read(make([]byte, 1)) // the Conn is closed: it must not wait
+				}
+				c.CloseWrite()
+			}
+			bubble(t, func(t *testing.T) {
+				p := newPipePair(t, cli, srv)
+				served := make(chan struct{})
+				go func() {
+					defer close(served)
+					if when == "Read" {
+						p.server.Write([]byte("hello"))
+					}
+					io.Copy(io.Discard, p.server)
+					p.server.Close()
+				}()
+				if when == "Read" {
+					p.client.Read(make([]byte, 5))
+				} else {
+					p.client.Write([]byte("x"))
+				}
+				p.client.Close()
+				<-served
+			})
+			if calls.Load() == 0 {
+				t.Errorf("%s: OnNewSession was not called", when)
+			}
+		}
+	})
+}
+
+// OnNewSession may close the Conn; the call that it came from returns what it had by then.
+func TestCloseInCallback(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		var calls atomic.Int32
+		cli.OnNewSession = func(c *ssl.Conn, s *ssl.Session) {
+			defer s.Close()
+			calls.Add(1)
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			if ok, err := s.Resumable(); !ok || err != nil {
+				t.Errorf("resumable is %t, %v", ok, err)
+			}
+		}
+		bubble(t, func(t *testing.T) {
+			p := newPipePair(t, cli, srv)
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				p.server.Write([]byte("hello"))
+				io.Copy(io.Discard, p.server)
+				p.server.Close()
+			}()
+			if n, err := p.client.Read(make([]byte, 5)); n == 0 && !isClosed(err) {
+				t.Errorf("Read: %v", err)
+			}
+			if _, err := p.client.Read(make([]byte, 5)); !isClosed(err) {
+				t.Errorf("the next Read: %v", err)
+			}
+			<-served
+		})
+		if calls.Load() == 0 {
+			t.Error("OnNewSession was not called")
+		}
+	})
+}

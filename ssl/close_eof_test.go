@@ -1,0 +1,235 @@
+package ssl_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// A connection that just ends may have been cut short by anyone: io.ErrUnexpectedEOF.
+// One that was ended by close_notify is over: io.EOF. At both ends, as often as asked.
+func TestEndOfStream(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, polite := range []bool{true, false} {
+			for _, end := range []string{"client", "server"} {
+				p := newTCPPair(t, cli, srv)
+				p.mustShake(t)
+				p.echo(t)
+				c, peer := p.client, p.server
+				if end == "server" {
+					c, peer = p.server, p.client
+				}
+				peer.Write([]byte("last words"))
+				want := io.EOF
+				if polite {
+					peer.Close()
+				} else {
+					want = io.ErrUnexpectedEOF
+					peer.NetConn().Close()
+				}
+				if err := readUntil(c, "last words"); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if n, err := c.Read(make([]byte, 1)); n != 0 || err != want {
+						t.Errorf("%s, close_notify %t: %d, %v", end, polite, n, err)
+					}
+				}
+				c.Close()
+				if _, err := c.Read(make([]byte, 1)); !isClosed(err) {
+					t.Errorf("%s, close_notify %t, after Close: %v", end, polite, err)
+				}
+			}
+		}
+	})
+}
+
+func readUntil(c *ssl.Conn, text string) error {
+	buf := make([]byte, len(text))
+	if _, err := io.ReadFull(c, buf); err != nil {
+		return err
+	}
+	if string(buf) != text {
+		return errors.New("read " + string(buf))
+	}
+	return nil
+}
+
+// The end of the connection in the middle of a handshake is io.ErrUnexpectedEOF too.
+func TestEndOfStreamInHandshake(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := newTCPPair(t, cli, srv)
+		p.server.NetConn().Close()
+		if err := p.client.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
+			t.Errorf("client: %v", err)
+		}
+		p = newTCPPair(t, cli, srv)
+		p.client.NetConn().Close()
+		if err := p.server.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("server: %v", err)
+		}
+	})
+}
+
+// isReset: whoever sends to a socket that is closed may hear of that first.
+func isReset(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
+}
+
+// CloseWrite ends one direction; the other goes on until the peer ends it as well.
+func TestCloseWrite(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, end := range []string{"client", "server"} {
+			p := newTCPPair(t, cli, srv)
+			p.mustShake(t)
+			c, peer := p.client, p.server
+			if end == "server" {
+				c, peer = p.server, p.client
+			}
+			done := make(chan error)
+			go func() {
+				read, err := io.ReadAll(peer)
+				if err == nil && string(read) != "question" {
+					err = errors.New("the peer read " + string(read))
+				}
+				if err == nil {
+					_, err = peer.Write(make([]byte, 200<<10))
+				}
+				peer.Close()
+				done <- err
+			}()
+			if _, err := c.Write([]byte("question")); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+			}
+			if n, err := c.Write([]byte("x")); n != 0 || !isClosed(err) {
+				t.Errorf("%s: Write after CloseWrite: %d, %v", end, n, err)
+			}
+			if read, err := io.ReadAll(c); len(read) != 200<<10 || err != nil {
+				t.Errorf("%s: %d bytes, %v", end, len(read), err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("%s: %v", end, err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// deaf is a net.Conn whose deadlines do nothing; those of broken ones fail.
+type deaf struct {
+	net.Conn
+	broken bool
+}
+
+func (d deaf) SetDeadline(time.Time) error {
+	if d.broken {
+		return errors.New("no deadlines here")
+	}
+	return nil
+}
+func (d deaf) SetReadDeadline(t time.Time) error  { return d.SetDeadline(t) }
+func (d deaf) SetWriteDeadline(t time.Time) error { return d.SetDeadline(t) }
+
+// Close also ends what waits on a connection that knows no deadlines; such a Read or
+// Write is ended by the Close underneath.
+func TestCloseWithoutDeadlines(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			bubble(t, func(t *testing.T) {
+				a, b := net.Pipe()
+				p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), deaf{a, broken}, b)
+				p.mustShake(t)
+				p.echo(t)
+				errs := make(chan error)
+				go func() {
+					_, err := p.client.Read(make([]byte, 1))
+					errs <- err
+				}()
+				go func() {
+					_, err := p.client.Write(make([]byte, 1<<20))
+					errs <- err
+				}()
+				synctest.Wait()
+				p.client.Close()
+				for range 2 {
+					if err := <-errs; !isClosed(err) {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// lazy is a net.Conn that takes its time to set the write deadline to never: until
+// somebody else has set one, or as good as certainly would have if nothing kept him.
+type lazy struct {
+	net.Conn
+	closed func() bool
+	sets   atomic.Int32
+}
+
+func (l *lazy) SetWriteDeadline(t time.Time) error {
+	sets := l.sets.Add(1)
+	if t.IsZero() {
+		for !l.closed() {
+			runtime.Gosched()
+		}
+		for i := 0; i < 100_000 && l.sets.Load() == sets; i++ {
+			runtime.Gosched()
+		}
+	}
+	return l.Conn.SetWriteDeadline(t)
+}
+
+// A SetWriteDeadline that was under way when Close began does not take away the deadline
+// that Close sets for itself: with a peer that reads nothing, Close would wait for ever.
+func TestDeadlineDuringClose(t *testing.T) {
+	leakcheck.Test(t)
+	a, b := net.Pipe()
+	l := &lazy{Conn: a}
+	p := newPair(t, newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t)), l, b)
+	p.mustShake(t)
+	p.echo(t)
+	l.closed = func() bool {
+		s, err := p.client.Session()
+		s.Close()
+		return isClosed(err)
+	}
+	set, closed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(set)
+		p.client.SetWriteDeadline(time.Time{})
+	}()
+	for n := l.sets.Load(); l.sets.Load() == n; {
+		runtime.Gosched()
+	}
+	go func() {
+		defer close(closed)
+		p.client.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(ioTimeout):
+		t.Error("Close does not return")
+	}
+	b.Close()
+	<-set
+	<-closed
+}

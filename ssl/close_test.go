@@ -1,0 +1,244 @@
+package ssl_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// isClosed says that err is what a closed Conn reports, in our terms and in net's.
+func isClosed(err error) bool {
+	return errors.Is(err, ssl.ErrClosed) && errors.Is(err, net.ErrClosed)
+}
+
+// A TLS 1.3 client that only writes and closes has unread tickets; a plain close would
+// make the kernel reset the connection, and the server lose what it has not read.
+func TestCloseLosesNothing(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		got := newInbox(t, cli)
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		data := bytes.Repeat([]byte("0123456789abcdef"), 6<<10)
+		const runs = 40
+		for i := range runs {
+			a, b := tcpPipe(t)
+			p := newPair(t, cctx, sctx, a, b)
+			done := make(chan error)
+			go func() {
+				read, err := io.ReadAll(p.server)
+				if err == nil && !bytes.Equal(read, data) {
+					err = errors.New("not what was sent")
+				}
+				p.server.Close()
+				done <- err
+			}()
+			if n, err := p.client.Write(data); n != len(data) || err != nil {
+				t.Fatal(n, err)
+			}
+			p.client.Close()
+			if err := <-done; err != nil {
+				t.Fatalf("run %d: %v", i, err)
+			}
+		}
+		want := runs
+		if cli.MaxVersion == ssl.VersionTLS13 {
+			want *= 2
+		}
+		if n := len(got.all()); n != want {
+			t.Errorf("%d sessions were delivered, want %d", n, want)
+		}
+	})
+}
+
+// What the server has written before Close arrives, and then io.EOF.
+func TestServerCloseLosesNothing(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := newTCPPair(t, cli, srv)
+		p.mustShake(t)
+		data := bytes.Repeat([]byte("x"), 1<<20)
+		go func() {
+			p.server.Write(data)
+			p.server.Close()
+		}()
+		if read, err := io.ReadAll(p.client); !bytes.Equal(read, data) || err != nil {
+			t.Errorf("%d bytes of %d, %v", len(read), len(data), err)
+		}
+	})
+}
+
+// A Write that is stuck, because the peer does not read, holds nobody up: Close returns
+// and so does the Write.
+func TestCloseBehindStuckWriter(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := newTCPPair(t, cli, srv)
+		p.mustShake(t)
+		big := make([]byte, 64<<20)
+		// The deadline passes once the socket's buffers are full.
+		p.client.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := p.client.Write(big); err == nil {
+			t.Fatal("64 MiB found room in the socket")
+		}
+		p.client.SetWriteDeadline(time.Time{})
+		wrote := make(chan error)
+		go func() {
+			_, err := p.client.Write(big)
+			wrote <- err
+		}()
+		if err := p.client.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-wrote; !isClosed(err) {
+			t.Errorf("Write: %v", err)
+		}
+	})
+}
+
+// bubble runs f with a fake clock, in which time passes only when nothing else can
+// happen: a wait of half a second is as exact as it is short.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// Close ends the calls that wait on the connection, whatever they wait for, and each
+// says why. synctest.Wait makes sure that they do wait.
+func TestCloseUnblocks(t *testing.T) {
+	calls := []struct {
+		name  string
+		shake bool
+		call  func(c *ssl.Conn) error
+	}{
+		{"Handshake", false, (*ssl.Conn).Handshake},
+		{"Read in the handshake", false, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write in the handshake", false, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
+		{"Read", true, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write", true, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
+	}
+	for _, call := range calls {
+		t.Run(call.name, func(t *testing.T) {
+			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				for _, end := range []string{"client", "server"} {
+					bubble(t, func(t *testing.T) {
+						p := newPipePair(t, cli, srv)
+						if call.shake {
+							p.mustShake(t)
+							p.echo(t)
+						}
+						c := p.client
+						if end == "server" {
+							c = p.server
+						}
+						c.SetDeadline(time.Time{})
+						const callers = 3
+						errs := make(chan error, callers)
+						for range callers {
+							go func() { errs <- call.call(c) }()
+						}
+						synctest.Wait()
+						if err := c.Close(); err != nil {
+							t.Errorf("%s: Close: %v", end, err)
+						}
+						for range callers {
+							if err := <-errs; !isClosed(err) {
+								t.Errorf("%s: %v", end, err)
+							}
+						}
+						if err := call.call(c); !isClosed(err) {
+							t.Errorf("%s, after Close: %v", end, err)
+						}
+					})
+				}
+			})
+		})
+	}
+}
+
+// A Read that waits, as one always does in a server, does not cost the close_notify.
+func TestCloseDuringReadIsOrderly(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, end := range []string{"client", "server"} {
+			bubble(t, func(t *testing.T) {
+				p := newPipePair(t, cli, srv)
+				p.mustShake(t)
+				p.echo(t)
+				c, peer := p.client, p.server
+				if end == "server" {
+					c, peer = p.server, p.client
+				}
+				read := make(chan error)
+				go func() {
+					_, err := c.Read(make([]byte, 1))
+					read <- err
+				}()
+				synctest.Wait()
+				go c.Close()
+				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Errorf("the peer of the %s: %d, %v", end, n, err)
+				}
+				if err := <-read; !isClosed(err) {
+					t.Error(err)
+				}
+			})
+		}
+	})
+}
+
+// Only the first Close does something; the others return nil, also at the same time.
+func TestCloseTwice(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := newTCPPair(t, cli, srv)
+		p.mustShake(t)
+		before := ssl.ReadCounters().Conns.Closed
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if err := p.client.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := p.client.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := ssl.ReadCounters().Conns.Closed - before; n != 1 {
+			t.Errorf("%d Conns were closed, want 1", n)
+		}
+		if !p.client.ConnectionState().Verified {
+			t.Error("ConnectionState is gone after Close")
+		}
+	})
+}
+
+// A Close of a connection that never got anywhere.
+func TestCloseBeforeHandshake(t *testing.T) {
+	leakcheck.Test(t)
+	p := newTCPPair(t, clientConfig(t), serverConfig(t))
+	for _, c := range []*ssl.Conn{p.client, p.server} {
+		if err := c.CloseWrite(); !errors.Is(err, ssl.ErrHandshakeIncomplete) {
+			t.Errorf("CloseWrite: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := c.Handshake(); !isClosed(err) {
+			t.Errorf("Handshake: %v", err)
+		}
+		if err := c.CloseWrite(); !isClosed(err) {
+			t.Errorf("CloseWrite: %v", err)
+		}
+		if err := c.SetDeadline(time.Now()); !isClosed(err) {
+			t.Errorf("SetDeadline: %v", err)
+		}
+		if _, err := c.Session(); !isClosed(err) {
+			t.Errorf("Session: %v", err)
+		}
+	}
+}

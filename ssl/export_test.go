@@ -1,0 +1,72 @@
+package ssl
+
+// A FakeKind is a sort of C object that is only a number.
+type FakeKind struct{ kind[int] }
+
+// NewFakeKind makes one whose objects are freed by free.
+func NewFakeKind(free func(int)) *FakeKind {
+	k := &FakeKind{}
+	k.name, k.free, k.gone = "fake", free, ErrClosed
+	return k
+}
+
+// Counts is the census of the kind's handles.
+func (k *FakeKind) Counts() HandleCounts { return k.read() }
+
+// New makes a handle on n.
+func (k *FakeKind) New(n int) *Fake {
+	f := &Fake{}
+	f.h.adopt(&k.kind, n)
+	return f
+}
+
+// A Fake is a handle as Session, Conn and Ctx have one.
+type Fake struct {
+	h    handle[int]
+	Peer *Fake // for cycles
+}
+
+// Call runs f the way a C call is run; it reports false on a closed handle.
+func (f *Fake) Call(call func(n int)) bool {
+	n, err := f.h.acquire()
+	if err != nil {
+		return false
+	}
+	defer f.h.release()
+	call(n)
+	return true
+}
+
+// Close reports whether it was the call that closed.
+func (f *Fake) Close() bool { return f.h.close() }
+
+// Release is a release that no acquire belongs to.
+func (f *Fake) Release() { f.h.release() }
+
+// NewWatchedSession returns a session that calls onFree where it would be freed. Its
+// object is another session's, which lives until then.
+func NewWatchedSession(onFree func()) (*Session, error) {
+	under, err := NewSession()
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{}
+	s.h.adopt(&kind[sessionPtr]{name: "watched", gone: ErrClosed, free: func(sessionPtr) {
+		onFree()
+		under.Close()
+	}}, under.h.obj.ptr)
+	return s, nil
+}
+
+// Hold runs f where a method of s would call C.
+func (s *Session) Hold(f func()) error {
+	return s.read("Session.Hold", func(sessionPtr) error { f(); return nil })
+}
+
+// ValueTables is how many sessions have values in the table.
+func ValueTables() int {
+	values.Lock()
+	defer values.Unlock()
+	applyValueEvents()
+	return len(values.byID)
+}

@@ -1,0 +1,301 @@
+package ssl_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessl/ssl"
+)
+
+// tampered is a net.Conn whose incoming bytes are counted and, at one offset, harmed.
+type tampered struct {
+	net.Conn
+	seen   int // bytes let through so far
+	at     int // the offset of the harm
+	how    harm
+	gone   bool          // cut, or reset
+	silent chan struct{} // closed with the connection
+}
+
+type harm int
+
+const (
+	noHarm  harm = iota
+	cut          // the connection ends
+	reset        // it ends with an error
+	flip         // one byte is another
+	stall        // nothing comes any more
+	garbage      // from here on, everything is another
+)
+
+func (h harm) String() string {
+	return []string{"none", "cut", "reset", "flip", "stall", "garbage"}[h]
+}
+
+var errReset = errors.New("connection reset by peer")
+
+func (c *tampered) end() (int, error) {
+	switch c.how {
+	case cut:
+		return 0, io.EOF
+	case reset:
+		return 0, errReset
+	}
+	<-c.silent
+	return 0, net.ErrClosed
+}
+
+func (c *tampered) Read(p []byte) (int, error) {
+	if c.gone {
+		return c.end()
+	}
+	n, err := c.Conn.Read(p)
+	from := c.seen
+	c.seen += n
+	if c.how == noHarm || c.seen <= c.at {
+		return n, err
+	}
+	i := max(c.at-from, 0)
+	switch c.how {
+	case flip:
+		if from <= c.at {
+			p[i] ^= 0x5a
+		}
+		return n, err
+	case garbage:
+		for ; i < n; i++ {
+			p[i] ^= 0x5a
+		}
+		return n, err
+	}
+	c.gone = true
+	if i > 0 {
+		return i, nil
+	}
+	return c.end()
+}
+
+func (c *tampered) Close() error {
+	select {
+	case <-c.silent:
+	default:
+		close(c.silent)
+	}
+	return c.Conn.Close()
+}
+
+// victim is the end whose incoming bytes are harmed.
+type victim int
+
+const (
+	clientEnd victim = iota
+	serverEnd
+)
+
+func (v victim) String() string { return []string{"client", "server"}[v] }
+
+// outcome of one exchange: a handshake, one message each way, and an orderly end.
+type outcome struct {
+	victim, peer error // nil: all of it went well
+	verified     bool  // the victim's handshake was completed, by the peer that was meant
+	seen         int   // bytes the victim got
+}
+
+const greeting = "hello from the other side"
+
+// exchange runs one against harm. It must be called in a bubble: that is what shows that
+// nobody waits for ever, and what makes the timeouts of Close take no time.
+func exchange(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) outcome {
+	t.Helper()
+	a, b := net.Pipe()
+	w := &tampered{at: at, how: how, silent: make(chan struct{})}
+	ends := [2]net.Conn{a, b}
+	w.Conn, ends[v] = ends[v], w
+	c, err := ssl.Client(ends[0], cli)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ssl.Server(ends[1], srv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A harmed length makes an end wait for bytes that nobody means to send.
+	c.SetDeadline(time.Now().Add(ioTimeout))
+	s.SetDeadline(time.Now().Add(ioTimeout))
+	done := make(chan error)
+	go func() { done <- converse(s, false) }()
+	cerr := converse(c, true)
+	serr := <-done
+	out := outcome{victim: cerr, peer: serr, verified: c.ConnectionState().Verified, seen: w.seen}
+	if v == serverEnd {
+		out.victim, out.peer = serr, cerr
+		out.verified = s.ConnectionState().Version != 0
+	}
+	return out
+}
+
+// converse is one end of an exchange, up to the peer's close_notify.
+func converse(c *ssl.Conn, first bool) error {
+	defer c.Close()
+	say := func() error {
+		_, err := c.Write([]byte(greeting))
+		return err
+	}
+	if first {
+		if err := say(); err != nil {
+			return err
+		}
+	}
+	if err := readUntil(c, greeting); err != nil {
+		return err
+	}
+	if first {
+		if err := c.CloseWrite(); err != nil {
+			return err
+		}
+	} else {
+		if err := say(); err != nil {
+			return err
+		}
+	}
+	n, err := c.Read(make([]byte, 1))
+	if err != io.EOF || n != 0 {
+		return errors.Join(errors.New("no orderly end"), err)
+	}
+	return nil
+}
+
+// stride is between the offsets that are tried. It is odd and small enough to meet every
+// field of every record header from one version or victim to the next.
+func stride() int {
+	if raceEnabled {
+		return 29
+	}
+	return 3
+}
+
+// forEachVictim runs f for both ends and both versions, with the number of bytes that the
+// victim gets in an exchange without harm.
+func forEachVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int)) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		for _, v := range []victim{clientEnd, serverEnd} {
+			total := 0
+			bubble(t, func(t *testing.T) {
+				out := exchange(t, cctx, sctx, v, 0, noHarm)
+				if out.victim != nil || out.peer != nil || !out.verified {
+					t.Fatalf("without harm: %+v", out)
+				}
+				total = out.seen
+			})
+			f(t, cctx, sctx, v, total)
+		}
+	})
+}
+
+// A connection that ends, in whatever way, before the last byte is an error, at every
+// byte of the peer's side, and never taken for an orderly end.
+func TestHostileEnd(t *testing.T) {
+	for _, how := range []harm{cut, reset} {
+		forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+			for at := 0; at < total-maxSlack; at += stride() {
+				bubble(t, func(t *testing.T) {
+					out := exchange(t, cli, srv, v, at, how)
+					if out.victim == nil {
+						t.Errorf("%s, %s at %d of %d: no error", v, how, at, total)
+					}
+					if how == reset && !errors.Is(out.victim, errReset) {
+						t.Errorf("%s, %s at %d of %d: %v", v, how, at, total, out.victim)
+					}
+					if how == cut && !errors.Is(out.victim, io.ErrUnexpectedEOF) {
+						t.Errorf("%s, %s at %d of %d: %v", v, how, at, total, out.victim)
+					}
+				})
+			}
+		})
+	}
+}
+
+// maxSlack: signatures differ in length from one handshake to the next.
+const maxSlack = 8
+
+// One byte that is another on the way is an error at one of the ends, at every byte. The
+// version in the header of a first record may be anything: there the exchange may go on,
+// but then it is the right peer's, and whole.
+func TestHostileFlip(t *testing.T) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+		passed := 0
+		for at := 0; at < total-maxSlack; at += stride() {
+			bubble(t, func(t *testing.T) {
+				out := exchange(t, cli, srv, v, at, flip)
+				if out.victim != nil || out.peer != nil {
+					return
+				}
+				passed++
+				if !out.verified {
+					t.Errorf("%s, flip at %d of %d: a conversation with nobody", v, at, total)
+				}
+			})
+		}
+		if passed > 4 {
+			t.Errorf("%s: %d of %d flips went unnoticed", v, passed, total)
+		}
+	})
+}
+
+// From some byte on, everything is garbage.
+func TestHostileGarbage(t *testing.T) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+		for at := 0; at < total-maxSlack; at += 5 * stride() {
+			bubble(t, func(t *testing.T) {
+				if out := exchange(t, cli, srv, v, at, garbage); out.victim == nil {
+					t.Errorf("%s, garbage from %d of %d: no error", v, at, total)
+				}
+			})
+		}
+	})
+}
+
+// A peer that falls silent holds nobody longer than the context allows.
+func TestHostileStall(t *testing.T) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+		for _, at := range []int{0, 1, 4, 5, 6, 40, 100, total / 4} {
+			bubble(t, func(t *testing.T) {
+				a, b := net.Pipe()
+				w := &tampered{at: at, how: stall, silent: make(chan struct{})}
+				ends := [2]net.Conn{a, b}
+				w.Conn, ends[v] = ends[v], w
+				p := newPair(t, cli, srv, ends[0], ends[1])
+				held, peer := p.client, p.server
+				if v == serverEnd {
+					held, peer = p.server, p.client
+				}
+				other := make(chan error)
+				go func() { other <- peer.Handshake() }()
+				ctx, cancel := context.WithCancel(t.Context())
+				shaken := make(chan error, 1)
+				go func() { shaken <- held.HandshakeContext(ctx) }()
+				synctest.Wait() // both wait, for nothing
+				select {
+				case err := <-shaken:
+					t.Errorf("%s, stall at %d: over too early: %v", v, at, err)
+					shaken <- err
+				default:
+				}
+				cancel()
+				if err := <-shaken; !errors.Is(err, context.Canceled) {
+					t.Errorf("%s, stall at %d: %v", v, at, err)
+				}
+				if err := held.Handshake(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s, stall at %d, once more: %v", v, at, err)
+				}
+				<-other
+			})
+		}
+	})
+}
