@@ -213,11 +213,12 @@ func TestDeadlineDuringClose(t *testing.T) {
 		return isClosed(err)
 	}
 	set, closed := make(chan struct{}), make(chan struct{})
+	before := l.sets.Load()
 	go func() {
 		defer close(set)
 		p.client.SetWriteDeadline(time.Time{})
 	}()
-	for n := l.sets.Load(); l.sets.Load() == n; {
+	for l.sets.Load() == before {
 		runtime.Gosched()
 	}
 	go func() {

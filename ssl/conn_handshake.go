@@ -164,8 +164,7 @@ func (c *Conn) inspect() error {
 		condemn(p)
 		return err
 	}
-	c.readPeer(p)
-	return nil
+	return c.readPeer(p)
 }
 
 // judge checks what a resumption skips, and stamps the sessions of a peer that passed.

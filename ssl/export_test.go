@@ -26,14 +26,15 @@ type Fake struct {
 	Peer *Fake // for cycles
 }
 
-// Call runs f the way a C call is run; it reports false on a closed handle.
+// Call runs f the way a C call is run; it reports false on a closed handle. There is no
+// defer, which would keep the handle reachable by itself.
 func (f *Fake) Call(call func(n int)) bool {
 	n, err := f.h.acquire()
 	if err != nil {
 		return false
 	}
-	defer f.h.release()
 	call(n)
+	f.h.release()
 	return true
 }
 

@@ -238,6 +238,34 @@ func thawed(t *testing.T, how string, s *ssl.Session) {
 	}
 }
 
+// Sessions that libssl has not announced: a TLS 1.3 client's before its tickets, a TLS 1.2
+// server's that went into a ticket.
+func TestUnannouncedSessionsAreFrozen(t *testing.T) {
+	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+		for _, get1 := range []bool{true, false} {
+			p := newTCPPair(t, cli, srv)
+			p.mustShake(t)
+			for name, c := range map[string]*ssl.Conn{"client": p.client, "server": p.server} {
+				if get1 {
+					frozen(t, name+", Conn.Session", sessionOf(t, c))
+					continue
+				}
+				err := c.WithSession(func(b *ssl.BorrowedSession) error {
+					up := get(t, b.UpRef)
+					defer up.Close()
+					frozen(t, name+", WithSession", up)
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.echo(t)
+			p.closeBoth()
+		}
+	})
+}
+
 func TestSharedSessionsAreFrozen(t *testing.T) {
 	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
 		got := newInbox(t, cli)

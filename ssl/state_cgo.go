@@ -40,45 +40,51 @@ func (c *Conn) readInfo(p connPtr) {
 
 // readPeer finds out what is known of the peer's certificates, and leaves it with the
 // session for the connections that resume it. mu is held.
-func (c *Conn) readPeer(p connPtr) {
+func (c *Conn) readPeer(p connPtr) error {
 	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
 	if s == nil {
-		return
+		return nil
 	}
 	if c.info.state.DidResume {
 		if known, ok := exData(s, peerIndex).(*peerChain); ok {
 			c.info.peer = known
-			return
+			return nil
 		}
 	}
-	peer := &peerChain{
-		sent: certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }),
+	peer := &peerChain{}
+	var err error
+	if peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }); err != nil {
+		return err
 	}
 	if c.info.state.Verified {
-		peer.verified = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
+		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
 	}
-	if len(peer.sent) == 0 {
-		return
+	if err != nil || len(peer.sent) == 0 {
+		return err
 	}
 	c.info.peer = peer
 	// Without memory for it, a resumed connection knows only the leaf.
 	_ = setExData(s, peerIndex, peer)
+	return nil
 }
 
 // maxChain bounds what a peer can make us keep.
 const maxChain = 32
 
-func certsOf(get func(i C.int, out **C.uint8_t) C.int) [][]byte {
+func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
 	var certs [][]byte
 	for len(certs) < maxChain {
 		var out *C.uint8_t
 		n := get(C.int(len(certs)), &out)
+		if n < 0 {
+			return nil, fail("handshake", errNoMemory) // a part of a chain is none
+		}
 		if n == 0 {
 			break
 		}
 		certs = append(certs, takeSecret(out, n))
 	}
-	return certs
+	return certs, nil
 }
 
 // ExportKeyingMaterial returns length bytes that only the two peers can compute, bound to

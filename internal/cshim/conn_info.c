@@ -42,15 +42,16 @@ static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
         return 0;
     n = i2d_X509(cert, out);
     ERR_clear_error();
-    return n < 0 ? 0 : n;
+    return n <= 0 ? -1 : n;
 }
 
-/* The peer's i-th certificate, leaf first, as it was sent; 0 past the last. A client's
- * chain includes the leaf, a server's does not, and a parsed session has only the leaf. */
+/* The peer's i-th certificate, leaf first, as it was sent; 0 past the last, and
+ * negative without memory. A client's chain includes the leaf, a server's does not, and a
+ * parsed session has only the leaf. */
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out)
 {
     SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
-    sessl_err e; /* without memory, the chain ends here */
+    sessl_err e;
 
     if (i == 0)
         return s == NULL ? 0 : sessl_session_peer_der(s, out, &e);

@@ -68,13 +68,27 @@ static int no_password(char *buf, int size, int rwflag, void *u)
     return -1; /* libssl's default would ask on the terminal */
 }
 
+/* 1 when the first block in b holds more than one DER value, which libssl does not mind;
+ * -1 without memory. */
+static int has_trailing(BIO *b)
+{
+    unsigned char *der = NULL;
+    const unsigned char *p;
+    long len = 0, body = 0;
+    int tag, class, trailing;
+
+    if (!PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_SSL_SESSION, b, no_password, NULL))
+        return -1;
+    p = der;
+    trailing = (ASN1_get_object(&p, &body, &tag, &class, len) & 0x80) != 0 || p + body != der + len;
+    OPENSSL_clear_free(der, (size_t)len);
+    return trailing;
+}
+
 /* *trailing tells whether the block held more than the session. */
 SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, int *trailing, sessl_err *e)
 {
     SSL_SESSION *s = NULL;
-    unsigned char *der = NULL;
-    const unsigned char *p;
-    long len = 0;
     BIO *b;
 
     sessl_err_begin(e);
@@ -85,11 +99,12 @@ SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, int *trailing,
     b = BIO_new_mem_buf(n == 0 ? (const uint8_t *)"" : pem, (int)n); /* refuses NULL */
     if (b == NULL)
         e->no_memory = 1;
-    else if (PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_SSL_SESSION, b, no_password, NULL)) {
-        p = der;
-        s = recorded(d2i_SSL_SESSION(NULL, &p, len), e); /* returns +1 */
-        *trailing = p != der + len;
-        OPENSSL_clear_free(der, (size_t)len);
+    else
+        s = recorded(PEM_read_bio_SSL_SESSION(b, NULL, no_password, NULL), e); /* returns +1 */
+    if (s != NULL && (BIO_reset(b) != 1 || (*trailing = has_trailing(b)) < 0)) {
+        e->no_memory = 1;
+        sessl_drop_session(s);
+        s = NULL;
     }
     sessl_err_take(e);
     BIO_free(b);

@@ -1,6 +1,7 @@
 #include "cshim.h"
 
 #include <string.h>
+#include <time.h>
 
 int64_t sessl_session_get_time(const SSL_SESSION *s)
 {
@@ -170,7 +171,7 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
-    int ok = leaf != NULL && X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0;
+    int ok = leaf != NULL && ASN1_TIME_cmp_time_t(X509_get0_notAfter(leaf), time(NULL)) == 1;
 
     if (ok && name != NULL && is_ip)
         ok = X509_check_ip_asc(leaf, name, 0);

@@ -1,6 +1,7 @@
 #include "mem.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -165,6 +166,12 @@ int faultmem_installed(void)
 /* From here to faultmem_disarm, the calling thread's k-th allocation fails. */
 unsigned long faultmem_arm(long k, int lasting)
 {
+#if OPENSSL_VERSION_NUMBER >= 0x30600000L
+    /* A thread without memory for its error queue reports just that, for which it makes its
+     * error queue, and so on to the end of the stack; openssl#19331 was the like. The queue
+     * is made here. */
+    ERR_peek_error();
+#endif
     pthread_mutex_lock(&lock);
     fault.run = ++last_run;
     pthread_mutex_unlock(&lock);

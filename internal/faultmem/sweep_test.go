@@ -205,12 +205,17 @@ func drain(t *testing.T) {
 	s.Close()
 }
 
-// leaked are the blocks of a run that are still there, but for the thread's own state.
+// queryCache is where OpenSSL 3 remembers which implementation serves a query. An entry
+// there may be replaced by an equal one in any call.
+const queryCache = "crypto/property/property.c"
+
+// leaked are the blocks of a run that are still there, but for the thread's own state and
+// the query cache.
 func leaked(res faultmem.Result) []string {
 	left := res.Left()
 	if len(left) == 0 {
 		return nil
 	}
 	faultmem.StopThread()
-	return res.Left()
+	return slices.DeleteFunc(res.Left(), func(place string) bool { return strings.Contains(place, queryCache) })
 }

@@ -24,9 +24,8 @@ const (
 
 // aliases are other names of what is called: a macro, or the general function behind one.
 var aliases = map[string]string{
-	"SSL_get_session":          "SSL_get0_session",
-	"SSL_SESSION_set_ex_data":  "CRYPTO_set_ex_data",
-	"PEM_read_bio_SSL_SESSION": "PEM_bytes_read_bio", // and d2i_SSL_SESSION, to see what is left over
+	"SSL_get_session":         "SSL_get0_session",
+	"SSL_SESSION_set_ex_data": "CRYPTO_set_ex_data",
 }
 
 // core are the symbols without which the package would make no sense.
