@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -394,5 +395,31 @@ func TestBadPEM(t *testing.T) {
 	refuses(t, "5 MB", second(ssl.ParseSessionPEM([]byte(strings.Repeat("A", 5<<20)))), ssl.ErrTooLarge)
 	if got := since(before); got.created != got.freed || got.opened != got.closed {
 		t.Errorf("left behind: %+v", got)
+	}
+}
+
+// A Conn is printed by its ends, whatever the verb, also while it is in use.
+func TestConnFormatsWithoutBeingWalked(t *testing.T) {
+	leakcheck.Test(t)
+	p := newTCPPair(t, clientConfig(t), serverConfig(t))
+	p.mustShake(t)
+	want := fmt.Sprintf("ssl.Conn(%v, %v)", p.client.LocalAddr(), p.client.RemoteAddr())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, p.client); got != want {
+			t.Errorf("%s prints %q, want %q", verb, got, want)
+		}
+	}
+	var none *ssl.Conn
+	if none.LocalAddr() != nil || none.RemoteAddr() != nil || none.NetConn() != nil {
+		t.Error("a nil Conn has an address or a connection")
+	}
+}
+
+func TestListenWithClosedCtx(t *testing.T) {
+	leakcheck.Test(t)
+	ctx := newServerCtx(t, serverConfig(t))
+	ctx.Close()
+	if l, err := ssl.Listen("tcp", "127.0.0.1:0", ctx); !errors.Is(err, ssl.ErrClosed) {
+		t.Errorf("Listen: %v, %v, want ErrClosed", l, err)
 	}
 }

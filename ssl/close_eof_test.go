@@ -17,7 +17,7 @@ import (
 // A connection that just ends may have been cut short by anyone: io.ErrUnexpectedEOF.
 // One that was ended by close_notify is over: io.EOF. At both ends, as often as asked.
 func TestEndOfStream(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, polite := range []bool{true, false} {
 			for _, end := range []string{"client", "server"} {
 				p := newTCPPair(t, cli, srv)
@@ -65,7 +65,7 @@ func readUntil(c *ssl.Conn, text string) error {
 
 // The end of the connection in the middle of a handshake is io.ErrUnexpectedEOF too.
 func TestEndOfStreamInHandshake(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.server.NetConn().Close()
 		if err := p.client.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
@@ -100,6 +100,10 @@ func TestCloseWrite(t *testing.T) {
 				read, err := io.ReadAll(peer)
 				if err == nil && string(read) != "question" {
 					err = errors.New("the peer read " + string(read))
+				}
+				// The socket is closed in this direction too.
+				if _, end := peer.NetConn().Read(make([]byte, 1)); err == nil && end != io.EOF {
+					err = end
 				}
 				if err == nil {
 					_, err = peer.Write(make([]byte, 200<<10))

@@ -86,7 +86,7 @@ func dialAndDrop(t *testing.T, s *server, ctx *ssl.Ctx) {
 // After a fatal TLS error OpenSSL invalidates the connection's session, for everyone who
 // holds it. That is a protection, and Close leaves it in place.
 func TestFatalErrorCondemnsSession(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		got := newInbox(t, cli)
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)

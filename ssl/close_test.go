@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func isClosed(err error) bool {
 // A TLS 1.3 client that only writes and closes has unread tickets; a plain close would
 // make the kernel reset the connection, and the server lose what it has not read.
 func TestCloseLosesNothing(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		got := newInbox(t, cli)
 		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 		data := bytes.Repeat([]byte("0123456789abcdef"), 6<<10)
@@ -59,7 +60,7 @@ func TestCloseLosesNothing(t *testing.T) {
 
 // What the server has written before Close arrives, and then io.EOF.
 func TestServerCloseLosesNothing(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		data := bytes.Repeat([]byte("x"), 1<<20)
@@ -76,7 +77,7 @@ func TestServerCloseLosesNothing(t *testing.T) {
 // A Write that is stuck, because the peer does not read, holds nobody up: Close returns
 // and so does the Write.
 func TestCloseBehindStuckWriter(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		big := make([]byte, 64<<20)
@@ -160,6 +161,48 @@ func TestCloseUnblocks(t *testing.T) {
 	}
 }
 
+// The same on a socket. There nothing tells when the calls wait; they must end all the
+// same, and never well.
+func TestCloseUnblocksSocket(t *testing.T) {
+	for name, call := range map[string]func(c *ssl.Conn) error{
+		"Handshake": (*ssl.Conn).Handshake,
+		"Read":      func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
+		"Write":     func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				for round := range 10 {
+					p := newTCPPair(t, cli, srv)
+					if name != "Handshake" {
+						p.mustShake(t)
+						p.echo(t)
+					}
+					c := p.client
+					if round%2 == 1 {
+						c = p.server
+					}
+					c.SetDeadline(time.Time{})
+					begun, ended := make(chan struct{}), make(chan error)
+					go func() {
+						close(begun)
+						ended <- call(c)
+					}()
+					<-begun
+					for range 100 * round {
+						runtime.Gosched()
+					}
+					if err := c.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+					if err := <-ended; !isClosed(err) {
+						t.Errorf("round %d: %v", round, err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A Read that waits, as one always does in a server, does not cost the close_notify.
 func TestCloseDuringReadIsOrderly(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -192,7 +235,7 @@ func TestCloseDuringReadIsOrderly(t *testing.T) {
 
 // Only the first Close does something; the others return nil, also at the same time.
 func TestCloseTwice(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		before := ssl.ReadCounters().Conns.Closed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,5 +84,32 @@ func TestHandshakeContexts(t *testing.T) {
 				t.Error("the connection underneath is still open")
 			}
 		})
+	})
+}
+
+// A context ends a handshake on a socket as well, at whatever moment.
+func TestHandshakeCancelled(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for round := range 10 {
+			p := newTCPPair(t, cli, srv)
+			ctx, cancel := context.WithCancel(t.Context())
+			begun, ended := make(chan struct{}), make(chan error)
+			go func() {
+				close(begun)
+				ended <- p.client.HandshakeContext(ctx)
+			}()
+			<-begun
+			for range 100 * round {
+				runtime.Gosched()
+			}
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("round %d: %v", round, err)
+			}
+			p.client.Close()
+			if err := p.client.Handshake(); err == nil {
+				t.Errorf("round %d: a handshake after Close", round)
+			}
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -141,13 +142,37 @@ func (c *Conn) usable(op string) error {
 
 // NetConn returns the connection underneath. Reading from it or writing to it breaks the
 // TLS connection.
-func (c *Conn) NetConn() net.Conn { return c.net }
+func (c *Conn) NetConn() net.Conn {
+	if c == nil {
+		return nil
+	}
+	return c.net
+}
 
-// LocalAddr returns the local address of the connection underneath.
-func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }
+// LocalAddr returns the local address of the connection underneath; nil for a Conn that
+// never was one.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.usable("") != nil {
+		return nil
+	}
+	return c.net.LocalAddr()
+}
 
-// RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
+// RemoteAddr returns the peer's address; nil for a Conn that never was one.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.usable("") != nil {
+		return nil
+	}
+	return c.net.RemoteAddr()
+}
+
+// String names the two ends: a Conn must not be walked by fmt while it is in use.
+func (c *Conn) String() string {
+	return fmt.Sprintf("ssl.Conn(%v, %v)", c.LocalAddr(), c.RemoteAddr())
+}
+
+// GoString is String.
+func (c *Conn) GoString() string { return c.String() }
 
 // SetDeadline sets the read and the write deadline.
 func (c *Conn) SetDeadline(t time.Time) error {

@@ -120,7 +120,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 // failure is why the last step failed. mu is held.
 func failure(op string, p connPtr) error {
 	if p.alloc_failed != 0 {
-		return asError(op, errNoMemory, &p.err)
+		return asError(op, ErrNoMemory, &p.err)
 	}
 	return asError(op, nil, &p.err)
 }
@@ -194,7 +194,7 @@ func (c *Conn) putBack(b []byte) error {
 	}
 	defer c.leave()
 	if C.sessl_conn_put_back(p, bytePtr(b), C.size_t(len(b))) == 0 {
-		return fail("write", errNoMemory)
+		return fail("write", ErrNoMemory)
 	}
 	c.waiting.Add(int64(len(b)))
 	return nil

@@ -232,7 +232,7 @@ func (c *Conn) hasPeer(p connPtr) bool {
 // as not. mu is held.
 func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 	if C.sessl_conn_set_stamp(p, bytePtr(stamp), C.size_t(len(stamp))) == 0 {
-		return fail("handshake", errNoMemory)
+		return fail("handshake", ErrNoMemory)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	}
 	var e cErr
 	if C.sessl_ctx_set_alpn(p, cBool(c.server), bytePtr(wire), C.size_t(len(wire)), &e) == 0 {
-		return asError(op, errNoMemory, &e)
+		return asError(op, ErrNoMemory, &e)
 	}
 	return nil
 }

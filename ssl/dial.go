@@ -55,6 +55,9 @@ func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 	if !ctx.server {
 		return nil, fail(op, ErrClient)
 	}
+	if err := ctx.withPtr(op, func(ctxPtr) error { return nil }); err != nil {
+		return nil, err
+	}
 	l, err := net.Listen(network, addr)
 	if err != nil {
 		return nil, fail(op, err)

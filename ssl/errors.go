@@ -70,6 +70,9 @@ var (
 	// which that was never done.
 	ErrUnverified = errors.New("resumed session was never verified under this configuration")
 
+	// ErrNoMemory says that an allocation in C failed. OpenSSL does not always tell.
+	ErrNoMemory = errors.New("out of memory")
+
 	// ErrConfig says that a Config cannot work; the text has the reason.
 	ErrConfig = errors.New("invalid configuration")
 )
@@ -166,9 +169,6 @@ type VerificationError struct {
 func (e *VerificationError) Error() string {
 	return "peer certificate refused: " + e.Reason
 }
-
-// errNoMemory is what OpenSSL may leave unsaid: some of its failures queue nothing.
-var errNoMemory = errors.New("out of memory")
 
 func fail(op string, err error) error {
 	return &Error{Op: op, Err: err}

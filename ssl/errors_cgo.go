@@ -17,7 +17,7 @@ const reasonVerifyFailed = C.SSL_R_CERTIFICATE_VERIFY_FAILED
 // and does not count when memory ran out.
 func asError(op string, cause error, e *cErr) error {
 	if e.no_memory != 0 {
-		cause = errNoMemory
+		cause = ErrNoMemory
 	}
 	err := &Error{Op: op, Err: cause}
 	for i := range int(e.n) {

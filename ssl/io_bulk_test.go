@@ -99,7 +99,7 @@ func TestPeerWritesFirst(t *testing.T) {
 
 // Sizes at the edges: nothing, one byte at a time, and around a record's 16 KiB.
 func TestSizes(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		for range 2 { // no bytes, no wait, no record

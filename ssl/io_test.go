@@ -21,7 +21,7 @@ func isTimeout(err error) bool {
 // A deadline in the past fails before a byte moves, also when data is at hand; without it
 // everything is still there.
 func TestPastDeadline(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		go p.server.Write([]byte("abc"))
@@ -66,7 +66,7 @@ func TestDeadlineInHandshake(t *testing.T) {
 		p.mustShake(t)
 		p.echo(t)
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.client.SetReadDeadline(time.Now().Add(time.Millisecond))
 		stopped(t, p)
@@ -159,7 +159,7 @@ func TestWriteTimeout(t *testing.T) {
 // A Write that timed out in the middle of a record over TCP, where part of a write is
 // taken, is completed by whatever sends next: here by CloseWrite.
 func TestWriteTimeoutThenCloseWrite(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		p.echo(t)

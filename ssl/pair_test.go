@@ -49,6 +49,13 @@ func newPipePair(t testing.TB, cli, srv *ssl.Config) pair {
 	return newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
 }
 
+// plain hides the type of a net.Conn, so that the Conn over it moves bytes through Read
+// and Write; over a *net.TCPConn it uses the socket itself.
+type plain struct{ net.Conn }
+
+// plainTCP makes tcpPipe hide its sockets; see forEachTransport.
+var plainTCP bool
+
 // tcpPipe is a connection over loopback; both ends are closed with the test.
 func tcpPipe(t testing.TB) (client, server net.Conn) {
 	t.Helper()
@@ -67,6 +74,9 @@ func tcpPipe(t testing.TB) (client, server net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
+	if plainTCP {
+		return plain{client}, plain{server}
+	}
 	return client, server
 }
 
@@ -132,6 +142,16 @@ func forEachVersion(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
 			srv.MaxVersion, cli.MaxVersion = v, v
 			f(t, srv, cli)
 		})
+	}
+}
+
+// forEachTransport is forEachVersion for both ways to a socket. No two tests run at the
+// same time, so a variable will do.
+func forEachTransport(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
+	defer func() { plainTCP = false }()
+	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
+		plainTCP = hide
+		t.Run(name, func(t *testing.T) { forEachVersion(t, f) })
 	}
 }
 

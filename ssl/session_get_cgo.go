@@ -104,7 +104,7 @@ func seconds(n int64) time.Duration {
 func (s *Session) Hostname() (string, error) {
 	var name string
 	err := s.read("Session.Hostname", func(p sessionPtr) error {
-		name = C.GoString(C.SSL_SESSION_get0_hostname(p))
+		name = heapString(C.SSL_SESSION_get0_hostname(p))
 		return nil
 	})
 	return name, err

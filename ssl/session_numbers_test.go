@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -113,5 +114,25 @@ func TestMaxEarlyData(t *testing.T) {
 		if err := s.SetMaxEarlyData(n); err != nil || get(t, s.MaxEarlyData) != n {
 			t.Errorf("%d: %v, is %d", n, err, get(t, s.MaxEarlyData))
 		}
+	}
+}
+
+// The numbers that only signal something are no cipher suites, though libssl has entries
+// for them.
+func TestSignallingValuesAreNoCiphers(t *testing.T) {
+	leakcheck.Test(t)
+	s := get(t, ssl.NewSession)
+	defer s.Close()
+	for _, id := range []uint16{0x00FF, 0x5600} {
+		if err := s.SetCipher(id); !errors.Is(err, ssl.ErrUnsupported) {
+			t.Errorf("SetCipher(0x%04X): %v, want ErrUnsupported", id, err)
+		}
+		cfg := clientConfig(t)
+		cfg.CipherSuites = []uint16{id}
+		ctx, err := ssl.NewClientCtx(cfg)
+		if !errors.Is(err, ssl.ErrUnsupported) {
+			t.Errorf("CipherSuites with 0x%04X: %v, want ErrUnsupported", id, err)
+		}
+		ctx.Close()
 	}
 }

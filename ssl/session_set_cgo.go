@@ -99,7 +99,7 @@ func (s *Session) SetSecretMasterKey(key []byte) error {
 	return s.write(op, func(p sessionPtr) error {
 		// First, for it can fail: what was verified was the holder of the old key.
 		if !dropStamp(p) {
-			return fail(op, errNoMemory)
+			return fail(op, ErrNoMemory)
 		}
 		var e cErr
 		if C.sessl_session_set1_master_key(p, bytePtr(key), C.size_t(len(key)), &e) == 0 {

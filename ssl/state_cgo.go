@@ -19,6 +19,15 @@ import "C"
 
 import "unsafe"
 
+// heapString is C.GoString for strings on C's heap: Go looks for the end in steps of 32
+// bytes, which memory checkers take for a read past the end.
+func heapString(p *C.char) string {
+	if p == nil {
+		return ""
+	}
+	return C.GoStringN(p, C.int(C.strlen(p)))
+}
+
 // readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
 // SSL_get_current_cipher and others). mu is held.
 func (c *Conn) readInfo(p connPtr) {
@@ -28,13 +37,13 @@ func (c *Conn) readInfo(p connPtr) {
 		Version:            uint16(i.version),
 		CipherSuite:        uint16(i.cipher),
 		CipherName:         C.GoString(i.cipher_name),
-		Group:              C.GoString(i.group),
+		Group:              heapString(i.group),
 		NegotiatedProtocol: C.GoStringN((*C.char)(unsafe.Pointer(i.alpn)), C.int(i.alpn_len)),
 		DidResume:          i.reused != 0,
 		ServerName:         c.name,
 	}
 	if c.ctx.server {
-		c.info.state.ServerName = C.GoString(i.server_name)
+		c.info.state.ServerName = heapString(i.server_name)
 	}
 }
 
@@ -77,7 +86,7 @@ func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
 		var out *C.uint8_t
 		n := get(C.int(len(certs)), &out)
 		if n < 0 {
-			return nil, fail("handshake", errNoMemory) // a part of a chain is none
+			return nil, fail("handshake", ErrNoMemory) // a part of a chain is none
 		}
 		if n == 0 {
 			break

@@ -35,7 +35,7 @@ func (s *Session) SetExData(index SessionIndex, value any) error {
 	}
 	return s.withPtr(op, func(p sessionPtr) error {
 		if !setExData(p, index, value) {
-			return fail(op, errNoMemory)
+			return fail(op, ErrNoMemory)
 		}
 		return nil
 	})

@@ -123,7 +123,7 @@ func TestServerVerification(t *testing.T) {
 			made: func() ssl.Certificate { return namedCert(t, "127.0.0.1", "127.0.0.1") }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 				if c.made != nil {
 					srv.Certificates = []ssl.Certificate{c.made()}
 				} else {

@@ -26,6 +26,9 @@ static const SSL_CIPHER *find(SSL *ssl, uint16_t id)
 {
     unsigned char wire[2];
 
+    /* libssl finds the signalling values too: renegotiation (RFC 5746), fallback (RFC 7507). */
+    if (id == 0x00FF || id == 0x5600)
+        return NULL;
     wire[0] = (unsigned char)(id >> 8);
     wire[1] = (unsigned char)id;
     return SSL_CIPHER_find(ssl, wire);
