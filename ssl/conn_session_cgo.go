@@ -5,8 +5,8 @@ package ssl
 #cgo nocallback sessl_conn_set_session
 #cgo noescape sessl_conn_set_stamp
 #cgo nocallback sessl_conn_set_stamp
-#cgo noescape sessl_session_stamp
-#cgo nocallback sessl_session_stamp
+#cgo noescape sessl_session_note
+#cgo nocallback sessl_session_note
 #cgo noescape sessl_session_peer_ok
 #cgo nocallback sessl_session_peer_ok
 #cgo nocallback sessl_conn_verify_again
@@ -197,7 +197,7 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 // stampOf reports whether s was verified under this Ctx's fingerprint, and for which name.
 func (c *Conn) stampOf(s sessionPtr) (ok bool, name string) {
 	var out *C.uint8_t
-	n := C.sessl_session_stamp(s, &out)
+	n := C.sessl_session_note(s, C.SESSL_STAMP, &out)
 	stamp := unsafe.Slice((*byte)(out), int(n))
 	if !bytes.HasPrefix(stamp, c.ctx.stamp) {
 		return false, ""
@@ -237,9 +237,10 @@ func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 	return nil
 }
 
-// dropStamp makes an unshared session one that was never verified. It fails without memory.
-func dropStamp(s sessionPtr) bool {
-	return C.sessl_session_set_stamp(s, nil, 0) != 0
+// disown makes an unshared session one whose peer is unknown and was never verified. It
+// fails without memory.
+func disown(s sessionPtr) bool {
+	return C.sessl_session_set_note(s, C.SESSL_STAMP, nil, 0) != 0 && C.sessl_session_set_note(s, C.SESSL_CHAIN, nil, 0) != 0
 }
 
 // condemn makes the end of the connection invalidate its session.

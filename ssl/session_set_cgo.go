@@ -98,15 +98,12 @@ func (s *Session) SetSecretMasterKey(key []byte) error {
 	const op = "Session.SetSecretMasterKey"
 	return s.write(op, func(p sessionPtr) error {
 		// First, for it can fail: what was verified was the holder of the old key.
-		if !dropStamp(p) {
+		if !disown(p) {
 			return fail(op, ErrNoMemory)
 		}
 		var e cErr
 		if C.sessl_session_set1_master_key(p, bytePtr(key), C.size_t(len(key)), &e) == 0 {
 			return asError(op, ErrTooLarge, &e)
-		}
-		if exData(p, peerIndex) != nil {
-			setExData(p, peerIndex, nil)
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"crypto/x509"
+	"encoding/binary"
 	"sync"
 )
 
@@ -33,8 +34,8 @@ type ConnectionState struct {
 	VerifiedChain []*x509.Certificate
 }
 
-// peerChain is what is known of the peer's certificates, in DER. It is bound to the
-// session, so that copies of it and its tickets bring it along.
+// peerChain is what is known of the peer's certificates, in DER. It is noted with the
+// session in C, so that copies of it and its tickets bring it along.
 type peerChain struct {
 	sent, verified [][]byte
 
@@ -42,8 +43,32 @@ type peerChain struct {
 	sentX, verifiedX []*x509.Certificate
 }
 
-// peerIndex is where sessions carry their peerChain.
-var peerIndex = NewSessionIndex()
+// encode is the form of the note: for each certificate a byte that tells its chain, its
+// length in four bytes, and its DER.
+func (p *peerChain) encode() []byte {
+	var b []byte
+	for i, chain := range [][][]byte{p.sent, p.verified} {
+		for _, der := range chain {
+			b = append(binary.BigEndian.AppendUint32(append(b, byte(i)), uint32(len(der))), der...)
+		}
+	}
+	return b
+}
+
+// decodePeerChain is the inverse of encode, for what encode made.
+func decodePeerChain(b []byte) *peerChain {
+	p := &peerChain{}
+	for len(b) > 0 {
+		n := 5 + int(binary.BigEndian.Uint32(b[1:5]))
+		if b[0] == 0 {
+			p.sent = append(p.sent, b[5:n:n])
+		} else {
+			p.verified = append(p.verified, b[5:n:n])
+		}
+		b = b[n:]
+	}
+	return p
+}
 
 // parsed returns the chains for crypto/x509, parsed at the first call. A certificate that
 // OpenSSL accepts and crypto/x509 does not ends its chain.

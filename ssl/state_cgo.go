@@ -55,8 +55,9 @@ func (c *Conn) readPeer(p connPtr) error {
 		return nil
 	}
 	if c.info.state.DidResume {
-		if known, ok := exData(s, peerIndex).(*peerChain); ok {
-			c.info.peer = known
+		var out *C.uint8_t
+		if n := C.sessl_session_note(s, C.SESSL_CHAIN, &out); n > 0 {
+			c.info.peer = decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
 			return nil
 		}
 	}
@@ -68,12 +69,14 @@ func (c *Conn) readPeer(p connPtr) error {
 	if c.info.state.Verified {
 		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
 	}
-	if err != nil || len(peer.sent) == 0 {
+	if err != nil {
 		return err
 	}
 	c.info.peer = peer
-	// Without memory for it, a resumed connection knows only the leaf.
-	_ = setExData(s, peerIndex, peer)
+	b := peer.encode() // also when empty: what an earlier peer left must go
+	if C.sessl_session_set_note(s, C.SESSL_CHAIN, bytePtr(b), C.size_t(len(b))) == 0 {
+		return fail("handshake", ErrNoMemory)
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
 {
     sessl_session_share(s);
     if (c->stamp != NULL)
-        sessl_session_set_stamp(s, c->stamp, c->stamp_len); /* on failure: verified again */
+        sessl_session_set_note(s, SESSL_STAMP, c->stamp, c->stamp_len); /* on failure: verified again */
     if (c->keep_new && SSL_SESSION_up_ref(s)) /* +1, for the queue */
         queue_push(c, s);
 }
@@ -121,9 +121,9 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
         c->stamp_len = n;
         /* Not left to chance: a stamp that stays would speak for another peer. */
         if (s != NULL)
-            ok = sessl_session_set_stamp(s, p, n);
+            ok = sessl_session_set_note(s, SESSL_STAMP, p, n);
         for (i = 0; i < c->fresh_n; i++)
-            ok &= sessl_session_set_stamp(c->fresh[i], p, n);
+            ok &= sessl_session_set_note(c->fresh[i], SESSL_STAMP, p, n);
     }
     ERR_clear_error();
     return ok;

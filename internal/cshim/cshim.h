@@ -49,8 +49,12 @@ int sessl_session_claim(SSL_SESSION *s, uint64_t ctx);
 void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
 int sessl_session_recorded(const SSL_SESSION *s);
-int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n);
-size_t sessl_session_stamp(const SSL_SESSION *s, const uint8_t **p);
+
+/* Notes about a session: who was verified, by what; and the peer's certificates. */
+#define SESSL_STAMP 1
+#define SESSL_CHAIN 2
+int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n);
+size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p);
 
 /* ---- values.c: the numbers of the Go values bound to sessions ---- */
 

@@ -3,19 +3,24 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* What Go has noted about a session. Notes are immutable and counted, so that copies of
+ * the session share them; the newest of a kind counts, and an empty one means none. Older
+ * ones live on behind it: another thread may be reading. */
+typedef struct note {
+    atomic_int refs;
+    struct note *older; /* one reference */
+    int kind;
+    size_t n;
+    uint8_t bytes[];
+} note;
+
 /* One record hangs in the ex_data of every SSL_SESSION, from its birth to its last
  * SSL_SESSION_free. libssl creates and copies sessions by itself (tickets, resumption),
  * so this is the only place that sees all of them. */
-typedef struct stamp {
-    struct stamp *older; /* replaced stamps live on: another thread may be reading */
-    size_t n;
-    uint8_t bytes[];
-} stamp;
-
 typedef struct record {
     _Atomic uint64_t owner; /* number of the Ctx it belongs to; 0: none yet */
     atomic_int shared;      /* given to a Conn or a Ctx: immutable from then on */
-    _Atomic(stamp *) stamp;
+    _Atomic(note *) notes;  /* one reference */
     _Atomic(struct sessl_value *) value;
 } record;
 
@@ -39,7 +44,7 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
 
     (void)parent, (void)ptr, (void)argl, (void)argp;
     atomic_fetch_add(&created, 1);
-    /* Without a record the session has no owner and no stamp: refused where either counts,
+    /* Without a record the session has no owner and no notes: refused where either counts,
      * and never given to Go as a new object. */
     if (r == NULL)
         return;
@@ -48,23 +53,45 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
         OPENSSL_free(r);
 }
 
-static int push_stamp(record *r, const uint8_t *p, size_t n)
+/* The new note takes over the record's reference on the one before it. */
+static int push_note(record *r, int kind, const uint8_t *p, size_t n)
 {
-    stamp *s = OPENSSL_malloc(sizeof(*s) + n);
+    note *s = OPENSSL_malloc(sizeof(*s) + n);
 
     if (s == NULL)
         return 0;
     if (n > 0)
         memcpy(s->bytes, p, n);
+    atomic_init(&s->refs, 1);
+    s->kind = kind;
     s->n = n;
-    s->older = atomic_load(&r->stamp);
-    while (!atomic_compare_exchange_weak(&r->stamp, &s->older, s))
+    s->older = atomic_load(&r->notes);
+    while (!atomic_compare_exchange_weak(&r->notes, &s->older, s))
         ;
     return 1;
 }
 
+static void release_notes(note *s)
+{
+    note *older;
+
+    for (; s != NULL && atomic_fetch_sub(&s->refs, 1) == 1; s = older) {
+        older = s->older;
+        OPENSSL_free(s);
+    }
+}
+
+static const note *find_note(const record *r, int kind)
+{
+    const note *s = r == NULL ? NULL : atomic_load(&r->notes);
+
+    while (s != NULL && s->kind != kind)
+        s = s->older;
+    return s;
+}
+
 /* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy keeps
- * the stamp and the values, but its owner is the Ctx now at work and it is not shared:
+ * the notes and the values, but its owner is the Ctx now at work and it is not shared:
  * that is what makes SSL_SESSION_dup the way from one Ctx to another. */
 static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx, long argl, void *argp)
 {
@@ -72,15 +99,16 @@ static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d f
     record *src = *slot;
     record *dst = CRYPTO_get_ex_data(to, idx);
     struct sessl_value *v;
-    stamp *s;
+    note *s;
 
     (void)from, (void)argl, (void)argp;
     *slot = dst;
     if (src == NULL || dst == NULL)
         return src == NULL; /* 0 makes SSL_SESSION_dup fail */
-    s = atomic_load(&src->stamp);
+    s = atomic_load(&src->notes);
     if (s != NULL)
-        push_stamp(dst, s->bytes, s->n); /* on failure: unstamped, verified again */
+        atomic_fetch_add(&s->refs, 1);
+    atomic_store(&dst->notes, s);
     v = atomic_load(&src->value);
     if (v != NULL) {
         v = sessl_value_dup(v);
@@ -93,16 +121,12 @@ static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d f
 static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     record *r = ptr;
-    stamp *s, *older;
 
     (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
     atomic_fetch_add(&freed, 1);
     if (r == NULL)
         return;
-    for (s = atomic_load(&r->stamp); s != NULL; s = older) {
-        older = s->older;
-        OPENSSL_free(s);
-    }
+    release_notes(atomic_load(&r->notes));
     sessl_value_release(atomic_load(&r->value));
     OPENSSL_free(r);
 }
@@ -167,28 +191,27 @@ int sessl_session_recorded(const SSL_SESSION *s)
     return record_of(s) != NULL;
 }
 
-/* 0 without memory: the session keeps the stamp it had. */
-int sessl_session_set_stamp(SSL_SESSION *s, const uint8_t *p, size_t n)
+/* 0 without memory: the session keeps the note it had. */
+int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n)
 {
     record *r = record_of(s);
-    stamp *have;
+    const note *have;
 
     if (r == NULL)
         return 0;
-    have = atomic_load(&r->stamp);
+    have = find_note(r, kind);
     if (have == NULL ? n == 0 : have->n == n && (n == 0 || memcmp(have->bytes, p, n) == 0))
         return 1;
-    if (push_stamp(r, p, n))
+    if (push_note(r, kind, p, n))
         return 1;
     ERR_clear_error();
     return 0;
 }
 
-/* The stamp's bytes live as long as the session. */
-size_t sessl_session_stamp(const SSL_SESSION *s, const uint8_t **p)
+/* The note's bytes live as long as the session. */
+size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p)
 {
-    record *r = record_of(s);
-    stamp *have = r == NULL ? NULL : atomic_load(&r->stamp);
+    const note *have = find_note(record_of(s), kind);
 
     if (have == NULL)
         return 0;
