@@ -202,8 +202,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     c->feed = NULL;
     c->sink = NULL;
     c->feed_len = c->sink_len = c->sink_cap = 0;
-    if (ERR_peek_error() != 0)
-        ERR_clear_error(); /* also success may leave some behind */
+    sessl_err_clear(); /* also success may leave some behind */
 }
 
 /* Output that could not be sent: back to where it came from, before all that waits. */
@@ -213,7 +212,7 @@ int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n)
 
     if (!sessl_buf_append(&b, p, n) || !sessl_buf_append(&b, c->out.p + c->out.head, c->out.tail - c->out.head)) {
         sessl_buf_free(&b);
-        ERR_clear_error();
+        sessl_err_clear();
         return 0;
     }
     sessl_buf_free(&c->out);

@@ -63,7 +63,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_buf_free(&c->in);
     sessl_buf_free(&c->out);
     OPENSSL_free(c);
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 /* SNI (never for an address), and the name that verification demands when check is set. */

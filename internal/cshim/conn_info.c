@@ -29,7 +29,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->group = group_name(c->ssl);
     i->server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
     SSL_get0_alpn_selected(c->ssl, &i->alpn, &i->alpn_len);
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
@@ -41,7 +41,7 @@ static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
     if (cert == NULL)
         return 0;
     n = i2d_X509(cert, out);
-    ERR_clear_error();
+    sessl_err_clear();
     return n <= 0 ? -1 : n;
 }
 

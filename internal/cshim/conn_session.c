@@ -125,7 +125,7 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
         for (i = 0; i < c->fresh_n; i++)
             ok &= sessl_session_set_note(c->fresh[i], SESSL_STAMP, p, n);
     }
-    ERR_clear_error();
+    sessl_err_clear();
     return ok;
 }
 
@@ -147,6 +147,6 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
         ok = X509_verify_cert(v) == 1;
     }
     X509_STORE_CTX_free(v);
-    ERR_clear_error();
+    sessl_err_clear();
     return ok;
 }

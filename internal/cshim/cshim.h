@@ -32,6 +32,7 @@ typedef struct sessl_err {
     char data[SESSL_ERR_MAX][SESSL_ERR_DATA];
 } sessl_err;
 
+void sessl_err_clear(void);
 void sessl_err_begin(sessl_err *e);
 void sessl_err_take(sessl_err *e);
 int sessl_err_reason(unsigned long code);

@@ -41,7 +41,7 @@ SSL_CTX *sessl_ctx_new(int server, sessl_err *e)
 void sessl_ctx_free(SSL_CTX *ctx)
 {
     SSL_CTX_free(ctx);
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e)
@@ -128,7 +128,7 @@ void sessl_ctx_flush(SSL_CTX *ctx, int64_t now)
 #else
     SSL_CTX_flush_sessions(ctx, (long)now);
 #endif
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 void sessl_ctx_no_tickets(SSL_CTX *ctx)
@@ -163,7 +163,7 @@ int sessl_ctx_remove_session(SSL_CTX *ctx, SSL_SESSION *s)
 {
     int found = SSL_CTX_remove_session(ctx, s);
 
-    ERR_clear_error();
+    sessl_err_clear();
     return found;
 }
 

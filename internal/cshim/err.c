@@ -2,11 +2,19 @@
 
 #include <string.h>
 
+/* ERR_clear_error goes through all sixteen places of the queue, 190 ns on 3.0; to see that
+ * there is nothing to clear takes a fraction of that. */
+void sessl_err_clear(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /* Both ends of every entry point: an error that another call left on this thread
  * must not be taken for ours. */
 void sessl_err_begin(sessl_err *e)
 {
-    ERR_clear_error();
+    sessl_err_clear();
     e->n = 0;
     e->ssl_error = 0;
     e->no_memory = 0;
@@ -46,7 +54,7 @@ void sessl_err_take(sessl_err *e)
             to[SESSL_ERR_DATA - 1] = '\0';
         }
     }
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 unsigned long sessl_err_peek(void)

@@ -138,7 +138,7 @@ void sessl_init(void)
     sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
-    ERR_clear_error();
+    sessl_err_clear();
 }
 
 void sessl_session_counts(uint64_t *c, uint64_t *f)
@@ -204,7 +204,7 @@ int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n)
         return 1;
     if (push_note(r, kind, p, n))
         return 1;
-    ERR_clear_error();
+    sessl_err_clear();
     return 0;
 }
 
@@ -234,7 +234,7 @@ uint64_t sessl_session_value(SSL_SESSION *s, int create)
             sessl_value_release(v);
             v = none;
         }
-        ERR_clear_error();
+        sessl_err_clear();
     }
     return sessl_value_number(v);
 }

@@ -180,6 +180,6 @@ int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip)
         ok = X509_check_ip_asc(leaf, name, 0);
     else if (ok && name != NULL)
         ok = X509_check_host(leaf, name, 0, SESSL_HOST_FLAGS, NULL);
-    ERR_clear_error();
+    sessl_err_clear();
     return ok == 1;
 }
