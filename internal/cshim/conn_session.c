@@ -32,6 +32,32 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
         queue_push(c, s);
 }
 
+/* A server's session must not outlive the certificate it vouches for: once that has
+ * expired, the client is to get a full handshake, not a refusal each time it comes. */
+static void cap_timeout(SSL_SESSION *s)
+{
+    X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    int days, seconds;
+    long left;
+
+    if (leaf == NULL || !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
+        return;
+    left = days * 86400L + seconds;
+    if (left < SSL_SESSION_get_timeout(s))
+        SSL_SESSION_set_timeout(s, left > 0 ? left : 1);
+}
+
+/* Before a ticket is made of the session: SSL_CTX_set_session_ticket_cb. */
+int sessl_ticket_cb(SSL *ssl, void *arg)
+{
+    SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
+
+    (void)arg;
+    if (s != NULL)
+        cap_timeout(s);
+    return 1;
+}
+
 /* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added
  * for us, whatever happens here; ours is a separate one. */
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
@@ -41,6 +67,8 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
     if (c != NULL) {
         if (SSL_version(ssl) == TLS1_3_VERSION)
             c->tickets++;
+        else if (c->server)
+            cap_timeout(s); /* a TLS 1.2 id has no ticket callback */
         announce(c, s);
     }
     return 0;

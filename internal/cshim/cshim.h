@@ -203,6 +203,7 @@ int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e)
 int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n);
 int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
+int sessl_ticket_cb(SSL *ssl, void *arg);
 void sessl_conn_renewed(sessl_conn *c);
 
 typedef struct sessl_conn_info {
