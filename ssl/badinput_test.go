@@ -423,3 +423,74 @@ func TestListenWithClosedCtx(t *testing.T) {
 		t.Errorf("Listen: %v, %v, want ErrClosed", l, err)
 	}
 }
+
+// A panic in the application's code goes to the caller, and nothing is left behind.
+func TestPanicsLeaveNothing(t *testing.T) {
+	recovered := func(f func()) (r any) {
+		defer func() { r = recover() }()
+		f()
+		return nil
+	}
+	t.Run("OnNewSession in Close", func(t *testing.T) {
+		leakcheck.Test(t)
+		cli := clientConfig(t)
+		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close(); panic("on purpose") }
+		s := startServer(t, serverConfig(t))
+		c, err := ssl.Dial("tcp", s.Addr, newClientCtx(t, cli))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := recovered(func() { c.Close() }); r != "on purpose" {
+			t.Errorf("recovered %v", r)
+		}
+		if _, err := c.NetConn().Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the socket: %v, want it closed", err)
+		}
+	})
+	t.Run("VerifyConnection in Dial", func(t *testing.T) {
+		leakcheck.Test(t)
+		cli := clientConfig(t)
+		cli.VerifyConnection = func(ssl.ConnectionState) error { panic("on purpose") }
+		s := startServer(t, serverConfig(t))
+		ctx := newClientCtx(t, cli)
+		live := ssl.ReadCounters().Conns
+		if r := recovered(func() { ssl.Dial("tcp", s.Addr, ctx) }); r != "on purpose" {
+			t.Errorf("recovered %v", r)
+		}
+		if now := ssl.ReadCounters().Conns; now.Closed == live.Closed {
+			t.Error("Dial has not closed its Conn")
+		}
+	})
+}
+
+func TestNilConnsOfTheNetPackage(t *testing.T) {
+	leakcheck.Test(t)
+	ctx := newClientCtx(t, clientConfig(t))
+	for _, c := range []net.Conn{(*net.TCPConn)(nil), (*net.UnixConn)(nil)} {
+		if _, err := ssl.Client(c, ctx); !errors.Is(err, ssl.ErrNil) {
+			t.Errorf("%T: %v, want ErrNil", c, err)
+		}
+	}
+}
+
+func TestConfigsThatCannotWork(t *testing.T) {
+	leakcheck.Test(t)
+	many := make([]string, 400)
+	for i := range many {
+		many[i] = strings.Repeat("x", 200)
+	}
+	for name, change := range map[string]func(*ssl.Config){
+		"protocols":  func(c *ssl.Config) { c.NextProtos = many },
+		"tickets":    func(c *ssl.Config) { c.NumTickets = 1 << 40 },
+		"name, port": func(c *ssl.Config) { c.ServerName = "localhost:443" },
+		"long name":  func(c *ssl.Config) { c.ServerName = strings.Repeat("a", 1<<20) },
+	} {
+		cfg := clientConfig(t)
+		change(cfg)
+		ctx, err := ssl.NewClientCtx(cfg)
+		if !errors.Is(err, ssl.ErrConfig) || len(err.Error()) > 300 {
+			t.Errorf("%s: %v, want a short ErrConfig", name, err)
+		}
+		ctx.Close()
+	}
+}

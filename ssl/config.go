@@ -97,7 +97,7 @@ type Config struct {
 	SessionTicketsDisabled bool
 
 	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
-	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none. A resumption always issues at most one.
+	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none, and 255 is the most. A resumption always issues at most one.
 	NumTickets int
 
 	// OnNewSession is called for each session that a connection gets, which libssl reports
@@ -108,7 +108,8 @@ type Config struct {
 	// with no lock held: it may use the Conn in any way. No session is delivered before
 	// the peer has been verified.
 	//
-	// The function owns the Session: it must see to its Close.
+	// The function owns the Session: it must see to its Close. Connections that are used by
+	// different goroutines call it at the same time.
 	OnNewSession func(*Conn, *Session)
 }
 
@@ -144,6 +145,11 @@ func (cfg *Config) idContext() []byte {
 	return h.Sum(nil)
 }
 
+const (
+	maxProtosLen = 1<<14 - 64 // NextProtos must leave room for the rest of the hello
+	maxTickets   = 255        // each costs the handshake an encryption, and the client memory
+)
+
 // check refuses what could not work.
 func (cfg *Config) check(server bool) error {
 	switch {
@@ -155,6 +161,8 @@ func (cfg *Config) check(server bool) error {
 		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
 	case len(cfg.SessionIDContext) > maxIDCtxLen:
 		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
+	case cfg.NumTickets > maxTickets:
+		return configError("NumTickets is %d, the limit is %d", cfg.NumTickets, maxTickets)
 	case cfg.HandshakeLimit < 0:
 		return configError("HandshakeLimit is negative")
 	case cfg.SessionTimeout < 0:
@@ -164,10 +172,18 @@ func (cfg *Config) check(server bool) error {
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}
+	if _, err := hostName(cfg.ServerName); err != nil && !server {
+		return err
+	}
+	total := 0
 	for _, proto := range cfg.NextProtos {
+		total += 1 + len(proto)
 		if len(proto) == 0 || len(proto) > maxNameLen {
 			return configError("NextProtos has a name of %d bytes, 1 to 255 are possible", len(proto))
 		}
+	}
+	if total > maxProtosLen {
+		return configError("NextProtos take %d bytes, the limit is %d", total, maxProtosLen)
 	}
 	for _, v := range []uint16{cfg.MinVersion, cfg.MaxVersion} {
 		if v != 0 && (v < VersionTLS10 || v > VersionTLS13) {

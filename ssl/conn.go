@@ -74,7 +74,7 @@ func Server(conn net.Conn, ctx *Ctx) (*Conn, error) {
 }
 
 func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Conn, error) {
-	if conn == nil || ctx == nil {
+	if isNil(conn) || ctx == nil {
 		return nil, fail(op, ErrNil)
 	}
 	if server != ctx.server {
@@ -104,24 +104,46 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	return c, nil
 }
 
+// isNil also finds the nil pointers that transports would follow.
+func isNil(conn net.Conn) bool {
+	switch conn := conn.(type) {
+	case nil:
+		return true
+	case *net.TCPConn:
+		return conn == nil
+	case *net.UnixConn:
+		return conn == nil
+	}
+	return false
+}
+
 // checkName brings a client's server name into the form that certificates use.
 func (c *Conn) checkName() error {
 	if c.ctx.server {
 		c.name = ""
 		return nil
 	}
-	name := strings.TrimSuffix(c.name, ".")
-	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		name = ip.WithZone("").String()
+	name, err := hostName(c.name)
+	if err != nil {
+		return err
 	}
 	if name == "" && c.ctx.verify {
 		return configError("a client needs a ServerName to verify, or InsecureSkipVerify")
 	}
-	if len(name) > maxNameLen || strings.ContainsAny(name, "\x00 \t\r\n") {
-		return configError("ServerName %q is not a host name", name)
-	}
 	c.name = name
 	return nil
+}
+
+// hostName returns a name or an address without brackets, zone or final dot.
+func hostName(s string) (string, error) {
+	name := strings.TrimSuffix(s, ".")
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return ip.WithZone("").String(), nil
+	}
+	if len(name) > maxNameLen || strings.ContainsAny(name, "\x00 \t\r\n:/") {
+		return "", configError("ServerName %.64q is not a host name", name)
+	}
+	return name, nil
 }
 
 func isIP(name string) bool {

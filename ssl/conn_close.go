@@ -58,17 +58,23 @@ func (c *Conn) sendCloseNotify(op string) error {
 // A TLS 1.3 client that has not read its tickets yet reads them now: closing with unread
 // data would make the kernel reset the connection, and the server could lose what it has
 // not read. OnNewSession is called for such tickets.
-func (c *Conn) Close() error {
+func (c *Conn) Close() (err error) {
 	if c.usable("Conn.Close") != nil || !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	close(c.closing)
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
 	owned := c.kick() && c.takeOver()
+	defer func() { err = c.finalize(owned) }() // also when OnNewSession panics
 	if owned {
 		c.farewell()
 	}
 	c.deliver()
+	return nil
+}
+
+// finalize frees what the connection holds.
+func (c *Conn) finalize(owned bool) error {
 	c.dropFresh()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()

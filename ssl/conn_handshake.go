@@ -7,8 +7,8 @@ import (
 )
 
 // Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake). Read
-// and Write call it. After an error the connection can only be closed; the error is
-// returned by all later calls.
+// and Write call it. After an error the connection can only be closed, and all later calls
+// return the error; but a handshake that only met a deadline can go on.
 func (c *Conn) Handshake() error {
 	return c.HandshakeContext(context.Background())
 }

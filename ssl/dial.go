@@ -14,7 +14,7 @@ func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 	return dial("DialSession", network, addr, ctx, s)
 }
 
-func dial(op, network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
+func dial(op, network, addr string, ctx *Ctx, s *Session) (_ *Conn, err error) {
 	if ctx == nil {
 		return nil, fail(op, ErrNil)
 	}
@@ -31,16 +31,21 @@ func dial(op, network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 		raw.Close()
 		return nil, err
 	}
+	ok := false
+	defer func() {
+		if !ok { // also when the application's code panics
+			c.Close()
+		}
+	}()
 	if s != nil {
-		err = c.SetSession(s)
+		if err := c.SetSession(s); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil {
-		err = c.Handshake()
-	}
-	if err != nil {
-		c.Close()
+	if err := c.Handshake(); err != nil {
 		return nil, err
 	}
+	ok = true
 	return c, nil
 }
 

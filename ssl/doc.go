@@ -28,7 +28,8 @@
 // # Errors
 //
 // Failures are *Error: the operation, a cause for errors.Is, and what OpenSSL had to say.
-// Peers that fail verification give a *VerificationError.
+// Peers that fail verification give a *VerificationError. What the connection underneath
+// reports to a Read or Write, deadlines included, is returned as it is, for net.Error.
 //
 // # Resumption and verification
 //
