@@ -25,6 +25,7 @@ demo: deps ## session reuse on real connections; fails if any of it does not hol
 
 test: deps ## all tests
 	$(GO) test $(PKGS)
+	$(GO) test -tags ssldebug -run 'Debug|C05|Ownership' ./ssl
 
 race: deps ## all tests under the race detector
 	$(GO) test -race $(PKGS)
