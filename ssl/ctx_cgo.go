@@ -52,8 +52,11 @@ func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 		ids[i] = C.uint16_t(id)
 	}
 	var bad C.uint16_t
-	if C.sessl_ctx_set_ciphers(p, &ids[0], C.size_t(len(ids)), &bad, &e) == 0 {
+	switch C.sessl_ctx_set_ciphers(p, &ids[0], C.size_t(len(ids)), &bad, &e) {
+	case -1:
 		return asError(op, fmt.Errorf("%w: cipher suite 0x%04X", ErrUnsupported, uint16(bad)), &e)
+	case 0:
+		return asError(op, nil, &e)
 	}
 	return nil
 }

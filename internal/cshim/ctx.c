@@ -69,7 +69,7 @@ static int list_add(char *list, size_t cap, const char *name)
     return 1;
 }
 
-/* An empty list leaves the version's default suites as they are. *bad is the id that
+/* An empty list leaves the version's default suites as they are. -1: *bad is the id that
  * this library does not know. */
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e)
 {
@@ -86,7 +86,7 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
         if (c == NULL || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {
             *bad = ids[i];
             sessl_err_take(e);
-            return 0;
+            return -1;
         }
     }
     ok = (v13[0] == '\0' || SSL_CTX_set_ciphersuites(ctx, v13)) && (v12[0] == '\0' || SSL_CTX_set_cipher_list(ctx, v12));
