@@ -76,6 +76,6 @@ mutants: deps ## deliberate bugs that the tests must notice
 	scripts/mutants
 
 # Two at a time: most tests wait more than they compute.
-ci: deps-ci ## all of the above but bench and cover, and the three versions furthest apart
-	$(MAKE) -j2 --output-sync=target test lint demo race asan checkptr valgrind stress fuzz mutants interop
+ci: deps-ci ## all of the above but bench, cover and mutants, and the three versions furthest apart
+	$(MAKE) -j2 --output-sync=target test lint demo race asan checkptr valgrind stress fuzz interop
 	SESSL_MATRIX_REQUIRED="bullseye trixie experimental" scripts/matrix/run bullseye trixie experimental
