@@ -134,7 +134,7 @@ func (c *Conn) stepHandshake(fd int, in []byte) result {
 	defer c.leave()
 	c.started = true
 	var st C.sessl_step
-	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), nil, 0, &st)
+	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
 	return c.result("handshake", p, &st)
 }
 

@@ -112,9 +112,9 @@ static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, 
     st->late = 0;
 }
 
-void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
-    step_begin(c, fd, in, in_len, sink, cap, st);
+    step_begin(c, fd, in, in_len, NULL, 0, st);
     st->status = status_of(c, SSL_do_handshake(c->ssl));
     if (st->status == SESSL_OK)
         sessl_conn_renewed(c);

@@ -190,7 +190,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st);
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
-void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
