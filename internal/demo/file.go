@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -15,44 +15,42 @@ import (
 
 // throughFile saves a session, has OpenSSL's own tool read it, and resumes it in another
 // process.
-func throughFile(w io.Writer, certs string) error {
+func throughFile(w io.Writer, dir string, again func(Saved) []string) error {
 	fm := forms[len(forms)-1]
-	s, err := startServer(certs, fm)
+	s, err := startServer(dir, fm)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	addr := s.l.Addr().String()
-	dir, err := os.MkdirTemp("", "reuse")
-	if err != nil {
+	saved := Saved{
+		CA:      filepath.Join(dir, caFile),
+		Session: filepath.Join(dir, "session.pem"),
+		Addr:    s.l.Addr().String(),
+	}
+	if err := saveSession(fm, saved); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "session.pem")
-
-	if err := saveSession(certs, fm, addr, file); err != nil {
+	if err := readWithOpenSSL(w, saved.Session); err != nil {
 		return err
 	}
-	if err := readWithOpenSSL(w, file); err != nil {
-		return err
-	}
-	return resumeElsewhere(w, certs, file, addr)
+	return resumeElsewhere(w, again(saved))
 }
 
-func saveSession(certs string, fm form, addr, file string) error {
-	c, err := newClient(certs, fm, "ping\n")
+func saveSession(fm form, to Saved) error {
+	c, err := newClient(to.CA, fm, "ping\n")
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.connect(addr); err != nil {
+	if err := c.connect(to.Addr); err != nil {
 		return err
 	}
 	pem, err := c.newest.MarshalPEM()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, pem, 0o600) // it holds the session's secret
+	defer clear(pem)
+	return os.WriteFile(to.Session, pem, 0o600) // it holds the session's secret
 }
 
 func readWithOpenSSL(w io.Writer, file string) error {
@@ -72,7 +70,7 @@ func readWithOpenSSL(w io.Writer, file string) error {
 
 // resumeElsewhere starts this program once more. Where the library under test needs a
 // loader of its own, SESSL_EXEC names it.
-func resumeElsewhere(w io.Writer, certs, file, addr string) error {
+func resumeElsewhere(w io.Writer, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -80,10 +78,11 @@ func resumeElsewhere(w io.Writer, certs, file, addr string) error {
 	if len(os.Getenv("SESSL_EXEC")) > 0 {
 		self = os.Args[0]
 	}
-	args := append(strings.Fields(os.Getenv("SESSL_EXEC")), self, "-certs", certs, "-resume", file, "-addr", addr)
+	argv := append(strings.Fields(os.Getenv("SESSL_EXEC")), self)
+	argv = append(argv, args...)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("second process: %w: %s", err, out)
 	}
@@ -91,26 +90,26 @@ func resumeElsewhere(w io.Writer, certs, file, addr string) error {
 	return nil
 }
 
-// resumeFromFile is the second process.
-func resumeFromFile(certs, file, addr string) error {
-	c, err := newClient(certs, forms[len(forms)-1], "ping\n")
+// Resume is the second process: it resumes the saved session and says so on w.
+func Resume(w io.Writer, saved Saved) error {
+	c, err := newClient(saved.CA, forms[len(forms)-1], "ping\n")
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	pem, err := os.ReadFile(file)
+	pem, err := os.ReadFile(saved.Session)
 	if err != nil {
 		return err
 	}
 	if c.newest, err = ssl.ParseSessionPEM(pem); err != nil {
 		return err
 	}
-	if err := c.connect(addr); err != nil {
+	if err := c.connect(saved.Addr); err != nil {
 		return err
 	}
 	if c.reused != 1 {
 		return errors.New("the session was not resumed")
 	}
-	fmt.Printf("resumed %s, %s\n", ssl.VersionName(c.state.Version), c.state.CipherName)
+	fmt.Fprintf(w, "resumed %s, %s\n", ssl.VersionName(c.state.Version), c.state.CipherName)
 	return nil
 }

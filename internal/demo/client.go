@@ -1,11 +1,10 @@
-package main
+package demo
 
 import (
 	"bytes"
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,8 +22,8 @@ type client struct {
 	state   ssl.ConnectionState
 }
 
-func newClient(certs string, fm form, echoed string) (*client, error) {
-	roots, err := ssl.LoadCertPool(filepath.Join(certs, "ca.pem"))
+func newClient(ca string, fm form, echoed string) (*client, error) {
+	roots, err := ssl.LoadCertPool(ca)
 	if err != nil {
 		return nil, err
 	}

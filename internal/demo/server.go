@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -23,8 +23,8 @@ type server struct {
 	done sync.WaitGroup
 }
 
-func startServer(certs string, fm form) (*server, error) {
-	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+func startServer(dir string, fm form) (*server, error) {
+	cert, err := ssl.LoadX509KeyPair(filepath.Join(dir, certFile), filepath.Join(dir, keyFile))
 	if err != nil {
 		return nil, err
 	}
@@ -65,22 +65,22 @@ func (s *server) Close() {
 	s.ctx.Close()
 }
 
-func againstOurs(w io.Writer, certs string) error {
+func againstOurs(w io.Writer, dir string) error {
 	for _, fm := range forms {
-		if err := reuseOurs(w, certs, fm); err != nil {
+		if err := reuseOurs(w, dir, fm); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func reuseOurs(w io.Writer, certs string, fm form) error {
-	s, err := startServer(certs, fm)
+func reuseOurs(w io.Writer, dir string, fm form) error {
+	s, err := startServer(dir, fm)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	c, err := newClient(certs, fm, "ping\n")
+	c, err := newClient(filepath.Join(dir, caFile), fm, "ping\n")
 	if err != nil {
 		return err
 	}
@@ -88,9 +88,9 @@ func reuseOurs(w io.Writer, certs string, fm form) error {
 	return c.reuse(w, fm.name, s.l.Addr().String())
 }
 
-func againstOpenSSL(w io.Writer, certs string) error {
+func againstOpenSSL(w io.Writer, dir string) error {
 	for _, fm := range forms {
-		if err := reuseOpenSSL(w, certs, fm); err != nil {
+		if err := reuseOpenSSL(w, dir, fm); err != nil {
 			return err
 		}
 	}
@@ -106,13 +106,13 @@ func openssl() string {
 }
 
 // reuseOpenSSL lets openssl s_server -rev answer: it sends each line back reversed.
-func reuseOpenSSL(w io.Writer, certs string, fm form) error {
+func reuseOpenSSL(w io.Writer, dir string, fm form) error {
 	addr, err := freeAddr()
 	if err != nil {
 		return err
 	}
 	args := []string{"s_server", "-accept", addr, "-rev",
-		"-cert", filepath.Join(certs, "server-ecdsa.pem"), "-key", filepath.Join(certs, "server-ecdsa.key")}
+		"-cert", filepath.Join(dir, certFile), "-key", filepath.Join(dir, keyFile)}
 	if !fm.tickets {
 		args = append(args, "-no_ticket")
 	}
@@ -122,7 +122,7 @@ func reuseOpenSSL(w io.Writer, certs string, fm form) error {
 		return err
 	}
 	defer stop()
-	c, err := newClient(certs, fm, "gnip\n")
+	c, err := newClient(filepath.Join(dir, caFile), fm, "gnip\n")
 	if err != nil {
 		return err
 	}
