@@ -3,6 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_conn_set_session
 #cgo nocallback sessl_conn_set_session
+#cgo nocallback sessl_conn_withhold
 #cgo noescape sessl_conn_set_stamp
 #cgo nocallback sessl_conn_set_stamp
 #cgo noescape sessl_session_note
@@ -106,7 +107,8 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 //
 // A verifying client offers only what it may resume: a session that was verified under
 // the same configuration, or whose leaf certificate verifies now. Any other is accepted
-// here but not offered, and the handshake is a full one; see SessionOffered.
+// here but not offered, and the handshake is a full one; see SessionOffered. The last call
+// that succeeded counts.
 //
 // It fails with ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
 // and ErrNotResumable for a session that OpenSSL would ignore.
@@ -149,10 +151,14 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 		if C.SSL_SESSION_is_resumable(q) == 0 {
 			return fail(op, ErrNotResumable)
 		}
-		if !dup && C.sessl_session_claim(q, C.uint64_t(c.ctx.number)) == 0 {
-			return fail(op, ErrSessionCtx)
+		if !dup {
+			if C.sessl_session_claim(q, C.uint64_t(c.ctx.number)) == 0 {
+				return fail(op, ErrSessionCtx)
+			}
+			C.sessl_session_share(q)
 		}
 		if !c.trusts(p, q) {
+			C.sessl_conn_withhold(p) // also what an earlier call has set
 			c.offered = withheld
 			return nil
 		}

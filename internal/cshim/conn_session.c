@@ -135,6 +135,15 @@ int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e)
     return ok;
 }
 
+/* No session is offered, whatever was set before. */
+void sessl_conn_withhold(sessl_conn *c)
+{
+    SSL_set_session(c->ssl, NULL); /* the SSL drops its own reference */
+    sessl_drop_session(c->offered);
+    c->offered = NULL;
+    sessl_err_clear();
+}
+
 /* The peer has been verified: the session in use, and all that follow, say so. An empty
  * stamp (n is 0) takes that back. */
 int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)

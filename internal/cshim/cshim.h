@@ -200,6 +200,7 @@ int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n);
 SSL_SESSION *sessl_conn_next_session(sessl_conn *c);
 SSL_SESSION *sessl_conn_retain_session(sessl_conn *c);
 int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e);
+void sessl_conn_withhold(sessl_conn *c);
 int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n);
 int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);

@@ -1,0 +1,90 @@
+package ssl_test
+
+import (
+	"errors"
+	"testing"
+
+	"sessl/ssl"
+)
+
+// The last session given to SetSession counts: one that may not be offered takes back the
+// one before it, and the handshake is a full one; one that may takes its place.
+func TestLastOfferCounts(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+		good := madeWith(t, cli, sctx)
+		bad := madeWith(t, copyOf(cli, insecure), newServerCtx(t, copyOf(srv, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{keyPair(t, "selfsigned")}
+		})))
+		for _, shared := range []bool{false, true} {
+			for _, test := range []struct {
+				first, last *ssl.Session
+				resumes     bool
+			}{{good, bad, false}, {bad, good, true}, {good, good, true}} {
+				a, b := tcpPipe(t)
+				p := newPair(t, cctx, sctx, a, b)
+				for _, s := range []*ssl.Session{test.first, test.last} {
+					set := p.client.SetSession
+					if shared {
+						s, set = dup(t, s), p.client.SetSharedSession
+					}
+					if err := set(s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p.mustShake(t)
+				if p.client.SessionOffered() != test.resumes || p.client.SessionReused() != test.resumes {
+					t.Errorf("shared %t: offered %t, reused %t; want %t",
+						shared, p.client.SessionOffered(), p.client.SessionReused(), test.resumes)
+				}
+				p.closeBoth()
+			}
+		}
+	})
+}
+
+// A session that fails to be offered leaves the one before it in place.
+func TestFailedOfferChangesNothing(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		sctx := newServerCtx(t, srv)
+		good := madeWith(t, cli, sctx)
+		a, b := tcpPipe(t)
+		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+		if err := p.client.SetSession(good); err != nil {
+			t.Fatal(err)
+		}
+		empty, err := ssl.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer empty.Close()
+		if err := p.client.SetSession(empty); !errors.Is(err, ssl.ErrNotResumable) {
+			t.Fatalf("SetSession of an empty session: %v", err)
+		}
+		p.mustShake(t)
+		if !p.client.SessionReused() {
+			t.Error("not resumed")
+		}
+		p.closeBoth()
+	})
+}
+
+// SetSharedSession freezes a session also when it is withheld: what the caller may do with
+// it does not depend on what the client trusts.
+func TestWithheldSharedSessionIsFrozen(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		s := reparsed(t, madeWith(t, copyOf(cli, insecure), newServerCtx(t, copyOf(srv, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{keyPair(t, "selfsigned")}
+		}))))
+		p := newTCPPair(t, cli, srv)
+		if err := p.client.SetSharedSession(s); err != nil {
+			t.Fatal(err)
+		}
+		if p.client.SessionOffered() {
+			t.Error("offered")
+		}
+		if err := s.SetID([]byte("other")); !errors.Is(err, ssl.ErrSessionShared) {
+			t.Errorf("SetID: %v", err)
+		}
+	})
+}
