@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -231,12 +232,22 @@ func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func
 	if c.closed.Load() {
 		return fail(op, ErrClosed)
 	}
-	nano := int64(0)
-	if !t.IsZero() {
-		nano = max(t.UnixNano(), 1)
-	}
-	until.Store(nano)
+	until.Store(deadlineNano(t))
 	return set(t)
+}
+
+// deadlineNano is t in Unix nanoseconds, 0 for none. UnixNano alone is undefined before
+// 1678 and after 2262, where careless programs put the deadline that never comes.
+func deadlineNano(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case t.IsZero():
+		return 0
+	case s < 0:
+		return 1
+	case s >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	}
+	return max(t.UnixNano(), 1)
 }
 
 // sem is a mutex that can be waited for with a limit.
