@@ -1,10 +1,7 @@
 package ssl
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"slices"
-	"strings"
+	"crypto/tls"
 	"time"
 )
 
@@ -57,6 +54,23 @@ type Config struct {
 	// earlier versions are told apart by number; a version without any keeps its default,
 	// which is forward secret AEAD suites only, AES-128-GCM first.
 	CipherSuites []uint16
+
+	// CurvePreferences lists the key exchange groups to offer or accept, in order of
+	// preference (SSL_CTX_set1_groups_list); a client sends a key share for the first. In TLS
+	// 1.2 they also limit the curves of ECDSA certificates. Empty means OpenSSL's default. A
+	// group that the library lacks is ErrUnsupported, as X25519MLKEM768 is before OpenSSL 3.5.
+	CurvePreferences []tls.CurveID
+
+	// SignatureSchemes lists the schemes to sign with and to accept from the peer, in order
+	// of preference (SSL_CTX_set1_sigalgs_list). Empty means OpenSSL's default.
+	SignatureSchemes []tls.SignatureScheme
+
+	// SecurityLevel, 1 to 5, bounds from below the strength of everything that is
+	// negotiated, of keys and of certificates (SSL_CTX_set_security_level): 1 demands 80 bits
+	// of security, then 112, 128, 192 and 256. 0 means the library's default, which is 2 on
+	// most systems. Certificates that fall short are refused when the Ctx is made, as is
+	// what this Config lists and the level disables. See [InsecureSecurityLevel0].
+	SecurityLevel int
 
 	// NextProtos are the application protocols to offer or accept by ALPN, in order of
 	// preference; the server's order decides. If both sides name some and none in common,
@@ -111,93 +125,4 @@ type Config struct {
 	// The function owns the Session: it must see to its Close. Connections that are used by
 	// different goroutines call it at the same time.
 	OnNewSession func(*Conn, *Session)
-}
-
-// fingerprint identifies what a client's verification rests on. Sessions verified under
-// one fingerprint are not trusted under another.
-func (cfg *Config) fingerprint() [32]byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "sessl client 1;insecure=%t;", cfg.InsecureSkipVerify)
-	roots := cfg.RootCAs
-	if roots == nil {
-		roots = SystemCertPool()
-	}
-	roots.hashInto(h)
-	for _, c := range cfg.Certificates {
-		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chain...)))
-	}
-	return [32]byte(h.Sum(nil))
-}
-
-// idContext is the default session id context. The server's certificates are left out but
-// for their names: they differ by machine and change at renewal.
-func (cfg *Config) idContext() []byte {
-	var names []string
-	for _, c := range cfg.Certificates {
-		if c.leaf != nil {
-			names = append(names, c.leaf.DNSNames...)
-		}
-	}
-	slices.Sort(names)
-	h := sha256.New()
-	fmt.Fprintf(h, "sessl server 1;names=%q;auth=%d;", strings.Join(slices.Compact(names), " "), cfg.ClientAuth)
-	cfg.ClientCAs.hashInto(h)
-	return h.Sum(nil)
-}
-
-const (
-	maxProtosLen = 1<<14 - 64 // NextProtos must leave room for the rest of the hello
-	maxTickets   = 255        // each costs the handshake an encryption, and the client memory
-)
-
-// check refuses what could not work.
-func (cfg *Config) check(server bool) error {
-	switch {
-	case server && len(cfg.Certificates) == 0:
-		return configError("a server needs a certificate")
-	case cfg.MinVersion != 0 && cfg.MaxVersion != 0 && cfg.MinVersion > cfg.MaxVersion:
-		return configError("MinVersion %s is above MaxVersion %s", VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
-	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12:
-		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
-	case len(cfg.SessionIDContext) > maxIDCtxLen:
-		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
-	case cfg.NumTickets > maxTickets:
-		return configError("NumTickets is %d, the limit is %d", cfg.NumTickets, maxTickets)
-	case cfg.HandshakeLimit < 0:
-		return configError("HandshakeLimit is negative")
-	case cfg.SessionTimeout < 0:
-		return configError("SessionTimeout is negative")
-	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
-		return configError("unknown ClientAuth %d", cfg.ClientAuth)
-	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
-		return configError("ClientAuth verifies certificates but ClientCAs is nil")
-	}
-	if _, err := hostName(cfg.ServerName); err != nil && !server {
-		return err
-	}
-	total := 0
-	for _, proto := range cfg.NextProtos {
-		total += 1 + len(proto)
-		if len(proto) == 0 || len(proto) > maxNameLen {
-			return configError("NextProtos has a name of %d bytes, 1 to 255 are possible", len(proto))
-		}
-	}
-	if total > maxProtosLen {
-		return configError("NextProtos take %d bytes, the limit is %d", total, maxProtosLen)
-	}
-	for _, v := range []uint16{cfg.MinVersion, cfg.MaxVersion} {
-		if v != 0 && (v < VersionTLS10 || v > VersionTLS13) {
-			return configError("unknown protocol version %s", VersionName(v))
-		}
-	}
-	for i, c := range cfg.Certificates {
-		if len(c.chain) == 0 {
-			return configError("certificate %d is empty", i)
-		}
-	}
-	return nil
-}
-
-func configError(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 }

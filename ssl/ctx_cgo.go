@@ -26,7 +26,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setSessions, setTrust, setIdentity, setALPN} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setIdentity, setALPN, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -37,12 +37,9 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 
 func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	var e cErr
-	minimum := cfg.MinVersion
-	if minimum == 0 {
-		minimum = VersionTLS12
-	}
+	minimum, _ := cfg.versions()
 	if C.sessl_ctx_set_versions(p, C.int(minimum), C.int(cfg.MaxVersion), &e) == 0 {
-		return asError(op, configError("protocol versions"), &e)
+		return asError(op, configError("the library has no %s", versionRange(cfg.versions())), &e)
 	}
 	if len(cfg.CipherSuites) == 0 {
 		return nil

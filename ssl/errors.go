@@ -174,6 +174,14 @@ func fail(op string, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
+// unsupportedIn is the cause when the library in use lacks what; need may be empty.
+func unsupportedIn(what, need string) error {
+	if need != "" {
+		what += " needs " + need
+	}
+	return fmt.Errorf("%w: %s", ErrUnsupported, what)
+}
+
 func unsupported(op, need string) error {
 	return fail(op, fmt.Errorf("%w: needs %s", ErrUnsupported, need))
 }

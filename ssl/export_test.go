@@ -1,5 +1,7 @@
 package ssl
 
+import "crypto/tls"
+
 // A FakeKind is a sort of C object that is only a number.
 type FakeKind struct{ kind[int] }
 
@@ -70,4 +72,20 @@ func ValueTables() int {
 	defer values.Unlock()
 	applyValueEvents()
 	return len(values.byID)
+}
+
+// GroupIDs are the groups that CurvePreferences can have.
+func GroupIDs() (ids []tls.CurveID) {
+	for _, g := range groups {
+		ids = append(ids, g.id)
+	}
+	return ids
+}
+
+// SchemeIDs are the schemes that SignatureSchemes can have.
+func SchemeIDs() (ids []tls.SignatureScheme) {
+	for _, s := range schemes {
+		ids = append(ids, s.id)
+	}
+	return ids
 }

@@ -130,6 +130,40 @@ typedef struct sessl_ctx_stats {
 } sessl_ctx_stats;
 void sessl_ctx_get_stats(SSL_CTX *ctx, sessl_ctx_stats *st);
 
+/* ---- suites.c: what a Ctx's settings come to ---- */
+
+#define SESSL_KEY_RSA 1
+#define SESSL_KEY_RSA_PSS 2
+#define SESSL_KEY_EC 4
+#define SESSL_KEY_ED25519 8
+#define SESSL_KEY_ED448 16
+#define SESSL_KEY_OTHER 32
+
+/* Why a suite cannot be negotiated. */
+#define SESSL_SUITE_OK 0
+#define SESSL_SUITE_LEVEL 1    /* the security level disables it */
+#define SESSL_SUITE_KX 2       /* what its key exchange needs is never set */
+#define SESSL_SUITE_VERSION 3  /* no version that it is for is possible */
+#define SESSL_SUITE_KEY 4      /* no certificate has the key for it */
+#define SESSL_SUITE_MISSING 5  /* the library knows its name and no more */
+
+typedef struct sessl_suite {
+    uint16_t id;
+    int verdict;
+    const char *name;
+} sessl_suite;
+
+typedef struct sessl_params {
+    int level;     /* SSL_CTX_get_security_level */
+    int forbidden; /* highest version that the level forbids; 0 for none */
+    int keys;      /* SESSL_KEY_* of the certificates */
+    int usable;    /* how many suites can be negotiated */
+} sessl_params;
+
+int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
+int sessl_ctx_set_groups(SSL_CTX *ctx, const char *list, sessl_err *e);
+int sessl_ctx_set_sigalgs(SSL_CTX *ctx, const char *list, sessl_err *e);
+
 /* ---- conn.c, conn_session.c, bio.c: one connection ---- */
 
 typedef struct sessl_buf {

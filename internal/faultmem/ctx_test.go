@@ -1,6 +1,7 @@
 package faultmem_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,11 @@ import (
 	"sessl/ssl"
 )
 
-var suites = []uint16{0x1303, 0x1301, 0xC02B, 0xCCA9}
+var (
+	suites  = []uint16{0x1303, 0x1301, 0xC02B, 0xCCA9}
+	curves  = []tls.CurveID{tls.X25519, tls.CurveP256}
+	schemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256}
+)
 
 func TestCtxOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
@@ -24,13 +29,14 @@ func TestCtxOutOfMemory(t *testing.T) {
 		{"NewClientCtx", func() (cli, srv *ssl.Ctx, err error) {
 			cli, err = ssl.NewClientCtx(&ssl.Config{
 				RootCAs: ca, ServerName: "localhost", CipherSuites: suites, Certificates: []ssl.Certificate{client},
+				CurvePreferences: curves, SignatureSchemes: schemes,
 			})
 			return cli, nil, err
 		}},
 		{"NewServerCtx", func() (cli, srv *ssl.Ctx, err error) {
 			srv, err = ssl.NewServerCtx(&ssl.Config{
 				Certificates: []ssl.Certificate{cert}, ClientAuth: ssl.VerifyClientCertIfGiven, ClientCAs: ca,
-				CipherSuites: suites, NumTickets: 1,
+				CipherSuites: suites, NumTickets: 1, CurvePreferences: curves, SignatureSchemes: schemes,
 			})
 			return nil, srv, err
 		}},

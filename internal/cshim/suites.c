@@ -1,0 +1,142 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* Which of a Ctx's parameters can work together. libssl is asked through its own security
+ * callback, which allocates nothing: SSL_get1_supported_ciphers does not tell a suite that
+ * is disabled from one that there was no memory for. */
+
+static int allowed(SSL *ssl, int op, int bits, int nid, const void *other)
+{
+    return SSL_get_security_callback(ssl)(ssl, NULL, op, bits, nid, (void *)other, SSL_get0_security_ex_data(ssl));
+}
+
+/* Whether the security level leaves the version; up to TLS 1.1 no level above 0 does from
+ * OpenSSL 3.0 on. */
+static int version_allowed(SSL *ssl, int version)
+{
+    return allowed(ssl, SSL_SECOP_VERSION, 0, version, NULL);
+}
+
+/* What sort of key the certificates have; 0 when there is none. */
+static int key_kinds(SSL *ssl)
+{
+    int kinds = 0;
+    long more;
+
+    for (more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more == 1; more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+        X509 *cert = SSL_get_certificate(ssl); /* borrowed from the SSL */
+        EVP_PKEY *key = cert == NULL ? NULL : X509_get0_pubkey(cert);
+
+        switch (key == NULL ? EVP_PKEY_NONE : EVP_PKEY_base_id(key)) {
+        case EVP_PKEY_RSA: kinds |= SESSL_KEY_RSA; break;
+        case EVP_PKEY_RSA_PSS: kinds |= SESSL_KEY_RSA_PSS; break;
+        case EVP_PKEY_EC: kinds |= SESSL_KEY_EC; break;
+        case EVP_PKEY_ED25519: kinds |= SESSL_KEY_ED25519; break;
+        case EVP_PKEY_ED448: kinds |= SESSL_KEY_ED448; break;
+        default: kinds |= SESSL_KEY_OTHER; break;
+        }
+    }
+    return kinds;
+}
+
+/* The SSL negotiates some version from min to max. */
+static int has_version(SSL *ssl, int min, int max)
+{
+    int low = (int)SSL_get_min_proto_version(ssl), high = (int)SSL_get_max_proto_version(ssl), v;
+
+    if (high == 0 || high > TLS1_3_VERSION)
+        high = TLS1_3_VERSION;
+    for (v = min > low ? min : low; v <= max && v <= high; v++)
+        if (version_allowed(ssl, v))
+            return 1;
+    return 0;
+}
+
+static int suite_has_version(SSL *ssl, const SSL_CIPHER *c)
+{
+    const char *since = SSL_CIPHER_get_version(c);
+
+    if (strcmp(since, "TLSv1.3") == 0)
+        return has_version(ssl, TLS1_3_VERSION, TLS1_3_VERSION);
+    return has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
+}
+
+static int has_kx(const SSL_CIPHER *c, int server)
+{
+    switch (SSL_CIPHER_get_kx_nid(c)) {
+    case NID_kx_dhe: return !server; /* no parameters for it are ever set */
+    case NID_kx_psk:
+    case NID_kx_rsa_psk:
+    case NID_kx_dhe_psk:
+    case NID_kx_ecdhe_psk:
+    case NID_kx_srp: return 0;
+    }
+    return 1;
+}
+
+static int has_key(const SSL_CIPHER *c, int kinds)
+{
+    switch (kinds == 0 ? NID_auth_any : SSL_CIPHER_get_auth_nid(c)) {
+    case NID_auth_rsa: return (kinds & (SESSL_KEY_RSA | SESSL_KEY_RSA_PSS)) != 0;
+    case NID_auth_ecdsa: return (kinds & (SESSL_KEY_EC | SESSL_KEY_ED25519 | SESSL_KEY_ED448)) != 0;
+    }
+    return 1;
+}
+
+static int verdict(SSL *ssl, int server, const SSL_CIPHER *c, int kinds)
+{
+    if (!allowed(ssl, SSL_SECOP_CIPHER_SUPPORTED, SSL_CIPHER_get_bits(c, NULL), 0, c))
+        return SESSL_SUITE_LEVEL;
+    if (!has_kx(c, server))
+        return SESSL_SUITE_KX;
+    if (!suite_has_version(ssl, c))
+        return SESSL_SUITE_VERSION;
+    return !server || has_key(c, kinds) ? SESSL_SUITE_OK : SESSL_SUITE_KEY;
+}
+
+static void judge(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_params *got)
+{
+    STACK_OF(SSL_CIPHER) *all = SSL_get_ciphers(ssl); /* borrowed from the SSL */
+    size_t k;
+    int i;
+
+    for (i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+        int v = verdict(ssl, server, c, got->keys);
+
+        got->usable += v == SESSL_SUITE_OK;
+        for (k = 0; k < n; k++) {
+            if (suites[k].id == SSL_CIPHER_get_protocol_id(c)) {
+                suites[k].verdict = v;
+                suites[k].name = SSL_CIPHER_get_name(c); /* static */
+            }
+        }
+    }
+}
+
+/* What the Ctx's settings come to, and what becomes of each of the suites. 0 without
+ * memory. */
+int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e)
+{
+    size_t k;
+    SSL *ssl;
+    int v;
+
+    sessl_err_begin(e);
+    memset(got, 0, sizeof(*got));
+    for (k = 0; k < n; k++)
+        suites[k].verdict = SESSL_SUITE_MISSING;
+    ssl = SSL_new(ctx); /* returns +1 */
+    if (ssl != NULL) {
+        got->level = SSL_get_security_level(ssl);
+        got->keys = key_kinds(ssl);
+        for (v = TLS1_VERSION; v <= TLS1_3_VERSION; v++)
+            if (!version_allowed(ssl, v))
+                got->forbidden = v;
+        judge(ssl, server, suites, n, got);
+    }
+    SSL_free(ssl);
+    sessl_err_take(e);
+    return ssl != NULL;
+}

@@ -1,0 +1,184 @@
+package ssl
+
+import (
+	"crypto/tls"
+	"fmt"
+)
+
+// CheckClient reports why cfg cannot work for a client: nil, or the error that NewClientCtx
+// would return. It makes an SSL_CTX and frees it (SSL_CTX_new, SSL_CTX_free), so it sees
+// what the library in use and its providers can do. Among what is refused is what would
+// only fail later, at every handshake, and demands that nothing would enforce. Errors are
+// ErrConfig, with the name of the field and the reason, ErrUnsupported, or OpenSSL's.
+func (cfg *Config) CheckClient() error {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	return cfg.try("Config.CheckClient", false)
+}
+
+// CheckServer is CheckClient for NewServerCtx.
+func (cfg *Config) CheckServer() error {
+	const op = "Config.CheckServer"
+	if cfg == nil {
+		return fail(op, ErrNil)
+	}
+	return cfg.try(op, true)
+}
+
+func (cfg *Config) try(op string, server bool) error {
+	c, err := newCtx(op, cfg, server)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+const (
+	maxProtosLen = 1<<14 - 64 // NextProtos must leave room for the rest of the hello
+	maxTickets   = 255        // each costs the handshake an encryption, and the client memory
+)
+
+// check refuses what can be seen to be wrong without OpenSSL.
+func (cfg *Config) check(server bool) error {
+	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkSessions, cfg.checkAuth, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+		if err := check(server); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) checkVersions(bool) error {
+	for _, f := range []struct {
+		field   string
+		version uint16
+	}{{"MinVersion", cfg.MinVersion}, {"MaxVersion", cfg.MaxVersion}} {
+		if f.version != 0 && (f.version < VersionTLS10 || f.version > VersionTLS13) {
+			return configError("%s is the unknown protocol version %s", f.field, VersionName(f.version))
+		}
+	}
+	switch {
+	case cfg.MinVersion != 0 && cfg.MaxVersion != 0 && cfg.MinVersion > cfg.MaxVersion:
+		return configError("MinVersion %s is above MaxVersion %s", VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
+	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12:
+		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
+	case cfg.SecurityLevel < InsecureSecurityLevel0 || cfg.SecurityLevel > maxSecurityLevel:
+		return configError("SecurityLevel is %d, 1 to %d are possible", cfg.SecurityLevel, maxSecurityLevel)
+	}
+	return nil
+}
+
+// versions are the lowest and the highest to negotiate.
+func (cfg *Config) versions() (lowest, highest uint16) {
+	lowest, highest = cfg.MinVersion, cfg.MaxVersion
+	if lowest == 0 {
+		lowest = VersionTLS12
+	}
+	if highest == 0 {
+		highest = VersionTLS13
+	}
+	return lowest, highest
+}
+
+func (cfg *Config) checkSessions(bool) error {
+	switch {
+	case len(cfg.SessionIDContext) > maxIDCtxLen:
+		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
+	case cfg.NumTickets > maxTickets:
+		return configError("NumTickets is %d, the limit is %d", cfg.NumTickets, maxTickets)
+	case cfg.HandshakeLimit < 0:
+		return configError("HandshakeLimit is negative")
+	case cfg.SessionTimeout < 0:
+		return configError("SessionTimeout is negative")
+	}
+	return nil
+}
+
+func (cfg *Config) checkAuth(server bool) error {
+	switch {
+	case server && len(cfg.Certificates) == 0:
+		return configError("a server needs a certificate: Certificates is empty")
+	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
+		return configError("unknown ClientAuth %d", cfg.ClientAuth)
+	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
+		return configError("ClientAuth verifies certificates but ClientCAs is nil")
+	}
+	for i, c := range cfg.Certificates {
+		if len(c.chain) == 0 {
+			return configError("certificate %d in Certificates is empty", i)
+		}
+	}
+	if server {
+		return nil
+	}
+	_, err := hostName(cfg.ServerName)
+	return err
+}
+
+func (cfg *Config) checkProtos(bool) error {
+	total := 0
+	for _, proto := range cfg.NextProtos {
+		total += 1 + len(proto)
+		if len(proto) == 0 || len(proto) > maxNameLen {
+			return configError("NextProtos has a name of %d bytes, 1 to 255 are possible", len(proto))
+		}
+	}
+	if total > maxProtosLen {
+		return configError("NextProtos take %d bytes, the limit is %d", total, maxProtosLen)
+	}
+	return nil
+}
+
+func (cfg *Config) checkGroups(bool) error {
+	lowest, highest := cfg.versions()
+	usable := len(cfg.CurvePreferences) == 0
+	seen := map[tls.CurveID]bool{}
+	for _, id := range cfg.CurvePreferences {
+		g, ok := groupByID(id)
+		switch {
+		case !ok:
+			return fmt.Errorf("%w: CurvePreferences has the group %d, which this package does not know", ErrUnsupported, id)
+		case seen[id]:
+			return configError("CurvePreferences has %s twice", g.name)
+		}
+		seen[id] = true
+		usable = usable || g.only == 0 || g.only >= lowest && g.only <= highest
+	}
+	if !usable {
+		return configError("CurvePreferences has no group for %s", versionRange(lowest, highest))
+	}
+	return nil
+}
+
+func (cfg *Config) checkSchemes(bool) error {
+	lowest, highest := cfg.versions()
+	usable := len(cfg.SignatureSchemes) == 0
+	seen := map[tls.SignatureScheme]bool{}
+	for _, id := range cfg.SignatureSchemes {
+		s, ok := schemeByID(id)
+		switch {
+		case !ok:
+			return fmt.Errorf("%w: SignatureSchemes has 0x%04X, which this package does not know", ErrUnsupported, uint16(id))
+		case seen[id]:
+			return configError("SignatureSchemes has %s twice", s.name)
+		}
+		seen[id] = true
+		usable = usable || s.v12 && lowest <= VersionTLS12 || s.v13 && highest == VersionTLS13
+	}
+	if !usable {
+		return configError("SignatureSchemes has none for %s", versionRange(lowest, highest))
+	}
+	return nil
+}
+
+func versionRange(lowest, highest uint16) string {
+	if lowest == highest {
+		return VersionName(lowest)
+	}
+	return VersionName(lowest) + " to " + VersionName(highest)
+}
+
+func configError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}

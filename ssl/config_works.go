@@ -1,0 +1,99 @@
+package ssl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// works refuses settings that OpenSSL took one by one but that come to nothing together.
+func (cfg *Config) works(server bool, got params) error {
+	for _, check := range []func(bool, params) error{cfg.versionsWork, cfg.groupsWork, cfg.schemesWork, cfg.suitesWork} {
+		if err := check(server, got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) versionsWork(_ bool, got params) error {
+	lowest, _ := cfg.versions()
+	if lowest > got.forbidden {
+		return nil
+	}
+	return configError("MinVersion %s: security level %d forbids %s and below, SecurityLevel must be lower (InsecureSecurityLevel0 permits all)",
+		VersionName(lowest), got.level, VersionName(got.forbidden))
+}
+
+func (cfg *Config) groupsWork(_ bool, got params) error {
+	for _, id := range cfg.CurvePreferences {
+		if g, _ := groupByID(id); g.bits < levelBits[min(got.level, maxSecurityLevel)] {
+			return configError("CurvePreferences has %s, which security level %d disables", g.name, got.level)
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) schemesWork(server bool, got params) error {
+	if len(cfg.SignatureSchemes) == 0 {
+		return nil
+	}
+	keys := 0
+	for _, id := range cfg.SignatureSchemes {
+		s, _ := schemeByID(id)
+		if s.sha1 && got.level > maxSHA1Level {
+			return configError("SignatureSchemes has %s, which security level %d disables", s.name, got.level)
+		}
+		keys |= s.keys
+	}
+	if got.keys != 0 && got.keys&keys == 0 {
+		return configError("SignatureSchemes has none for the keys in Certificates, which are %s", keyNames(got.keys))
+	}
+	return nil
+}
+
+func (cfg *Config) suitesWork(_ bool, got params) error {
+	lowest, highest := cfg.versions()
+	var usable, early, noKey int // early: of versions before TLS 1.3
+	for _, s := range got.suites {
+		switch s.verdict {
+		case suiteLevel:
+			return configError("CipherSuites has %s, which security level %d disables", s.name, got.level)
+		case suiteKX:
+			return configError("CipherSuites has %s, whose key exchange needs parameters or secrets that a Config cannot have", s.name)
+		case suiteMissing:
+			return fmt.Errorf("%w: CipherSuites has 0x%04X, which no provider offers", ErrUnsupported, s.id)
+		case suiteKey:
+			noKey++
+		case suiteOK:
+			usable++
+		}
+		if s.verdict != suiteVersion && s.id>>8 != 0x13 {
+			early++
+		}
+	}
+	switch {
+	case early > 0 && early == noKey:
+		return configError("CipherSuites has suites for TLS 1.2, but none for the keys in Certificates, which are %s", keyNames(got.keys))
+	case len(got.suites) > 0 && usable == 0:
+		return configError("CipherSuites has no suite for %s", versionRange(lowest, highest))
+	case got.usable == 0:
+		return configError("no suite for %s: the default has none, name some in CipherSuites", versionRange(lowest, highest))
+	}
+	return nil
+}
+
+// keyNames lists sorts of key for people.
+func keyNames(keys int) string {
+	var names []string
+	for _, k := range []struct {
+		bit  int
+		name string
+	}{
+		{keyRSA, "RSA"}, {keyRSAPSS, "RSA-PSS"}, {keyEC, "EC"}, {keyEd25519, "Ed25519"}, {keyEd448, "Ed448"}, {keyOther, "another"},
+	} {
+		if keys&k.bit != 0 {
+			names = append(names, k.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

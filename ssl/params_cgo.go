@@ -1,0 +1,141 @@
+package ssl
+
+/*
+#cgo noescape sessl_ctx_set_groups
+#cgo nocallback sessl_ctx_set_groups
+#cgo noescape sessl_ctx_set_sigalgs
+#cgo nocallback sessl_ctx_set_sigalgs
+#cgo nocallback sessl_ctx_params
+#cgo nocallback SSL_CTX_set_security_level
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"strings"
+	"unsafe"
+)
+
+// The sorts of key that a certificate can have.
+const (
+	keyRSA     = C.SESSL_KEY_RSA
+	keyRSAPSS  = C.SESSL_KEY_RSA_PSS
+	keyEC      = C.SESSL_KEY_EC
+	keyEd25519 = C.SESSL_KEY_ED25519
+	keyEd448   = C.SESSL_KEY_ED448
+	keyOther   = C.SESSL_KEY_OTHER
+)
+
+// setParams comes before the certificates: the level decides which keys are big enough.
+func setParams(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	if level := cfg.SecurityLevel; level != 0 {
+		C.SSL_CTX_set_security_level(p, C.int(max(level, 0)))
+	}
+	var names []string
+	for _, id := range cfg.CurvePreferences {
+		g, _ := groupByID(id)
+		if err := setGroups(op, p, g.name, unsupportedIn("group "+g.name, g.need)); err != nil {
+			return err
+		}
+		names = append(names, g.name)
+	}
+	if len(names) > 0 {
+		if err := setGroups(op, p, strings.Join(names, ":"), configError("CurvePreferences")); err != nil {
+			return err
+		}
+	}
+	names = nil
+	for _, id := range cfg.SignatureSchemes {
+		s, _ := schemeByID(id)
+		if err := setSchemes(op, p, s.name, unsupportedIn("signature scheme "+s.name, s.need)); err != nil {
+			return err
+		}
+		names = append(names, s.name)
+	}
+	if len(names) > 0 {
+		return setSchemes(op, p, strings.Join(names, ":"), configError("SignatureSchemes"))
+	}
+	return nil
+}
+
+// setGroups sets a list of names (SSL_CTX_set1_groups_list); otherwise is the error for one
+// that the library does not take.
+func setGroups(op string, p ctxPtr, list string, otherwise error) error {
+	var e cErr
+	s := C.CString(list)
+	defer C.free(unsafe.Pointer(s))
+	if C.sessl_ctx_set_groups(p, s, &e) == 0 {
+		return asError(op, otherwise, &e)
+	}
+	return nil
+}
+
+// setSchemes is setGroups for SSL_CTX_set1_sigalgs_list.
+func setSchemes(op string, p ctxPtr, list string, otherwise error) error {
+	var e cErr
+	s := C.CString(list)
+	defer C.free(unsafe.Pointer(s))
+	if C.sessl_ctx_set_sigalgs(p, s, &e) == 0 {
+		return asError(op, otherwise, &e)
+	}
+	return nil
+}
+
+// Why a suite cannot be negotiated.
+const (
+	suiteOK      = C.SESSL_SUITE_OK
+	suiteLevel   = C.SESSL_SUITE_LEVEL
+	suiteKX      = C.SESSL_SUITE_KX
+	suiteVersion = C.SESSL_SUITE_VERSION
+	suiteKey     = C.SESSL_SUITE_KEY
+	suiteMissing = C.SESSL_SUITE_MISSING
+)
+
+// params is what the settings of an SSL_CTX come to.
+type params struct {
+	level     int    // the security level in force
+	forbidden uint16 // the highest version that it forbids
+	keys      int    // sorts of key in the certificates
+	usable    int    // suites that can be negotiated
+	suites    []suiteVerdict
+}
+
+type suiteVerdict struct {
+	id      uint16
+	verdict int
+	name    string
+}
+
+// readParams asks the built SSL_CTX; the suites are those of cfg.
+func readParams(op string, cfg *Config, server bool, p ctxPtr) (params, error) {
+	suites := make([]C.sessl_suite, len(cfg.CipherSuites))
+	for i, id := range cfg.CipherSuites {
+		suites[i].id = C.uint16_t(id)
+	}
+	var e cErr
+	var got C.sessl_params
+	if C.sessl_ctx_params(p, cBool(server), unsafe.SliceData(suites), C.size_t(len(suites)), &got, &e) == 0 {
+		return params{}, asError(op, ErrNoMemory, &e)
+	}
+	r := params{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable)}
+	for _, s := range suites {
+		r.suites = append(r.suites, suiteVerdict{uint16(s.id), int(s.verdict), C.GoString(s.name)})
+	}
+	return r, nil
+}
+
+// checkBuilt is the last step of building: what was set is looked at as a whole.
+func checkBuilt(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	got, err := readParams(op, cfg, c.server, p)
+	if err != nil {
+		return err
+	}
+	if err := cfg.works(c.server, got); err != nil {
+		return fail(op, err)
+	}
+	return nil
+}
+
+// maxSHA1Level is the highest security level that leaves signatures with SHA-1: OpenSSL
+// 3.0 counts 64 bits for them, 1.1.1 still 80.
+const maxSHA1Level = 1 - min(C.SESSL_HAVE_3_0, 1)
