@@ -1,90 +1,143 @@
 package ssl
 
-import "net"
+import (
+	"context"
+	"net"
+)
+
+// A Dialer makes client connections over TCP and Unix stream sockets, as crypto/tls's
+// does. It may be used from several goroutines at once, and must not be changed then.
+type Dialer struct {
+	// NetDialer makes the connection underneath: happy eyeballs, local address, keep-alive
+	// and Control are its own. Its Timeout and Deadline bound the handshake too. Nil means
+	// the zero net.Dialer, which has no limits.
+	NetDialer *net.Dialer
+
+	// Ctx is the client's Ctx that the connections are made from; it stays the caller's.
+	Ctx *Ctx
+}
+
+// Dial is DialContext with a context that does not end.
+func (d *Dialer) Dial(network, addr string) (*Conn, error) {
+	return d.dial(context.Background(), "Dialer.Dial", network, addr, nil)
+}
+
+// DialContext connects to addr and does a client's handshake. The host in addr is the name
+// that is sent and verified, unless the Ctx has a ServerName; the path of a Unix socket has
+// none. If ctx ends first, its error is returned; once the Conn has been returned, ctx does
+// nothing any more. On error nothing is left open.
+func (d *Dialer) DialContext(ctx context.Context, network, addr string) (*Conn, error) {
+	return d.dial(ctx, "Dialer.DialContext", network, addr, nil)
+}
+
+// DialSession is DialContext with a session offered: [Conn.SetSession]. s stays the
+// caller's; nil offers none.
+func (d *Dialer) DialSession(ctx context.Context, network, addr string, s *Session) (*Conn, error) {
+	return d.dial(ctx, "Dialer.DialSession", network, addr, s)
+}
+
+// DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
+// transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
+// offer h2. Package httpssl makes transports for both.
+func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := d.dial(ctx, "Dialer.DialTLSContext", network, addr, nil)
+	if err != nil {
+		return nil, err // not a nil *Conn in an interface
+	}
+	return c, nil
+}
 
 // Dial connects to addr and does a client's handshake. The host in addr is the name that
-// is sent and verified, unless ctx has a ServerName. Resources are freed on error.
+// is sent and verified, unless ctx has a ServerName. Resources are freed on error. A
+// [Dialer] takes timeouts and a context.
 func Dial(network, addr string, ctx *Ctx) (*Conn, error) {
-	return dial("Dial", network, addr, ctx, nil)
+	d := Dialer{Ctx: ctx}
+	return d.dial(context.Background(), "Dial", network, addr, nil)
 }
 
 // DialSession is Dial with a session offered: [Conn.SetSession]. s stays the caller's; nil
 // offers none.
 func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
-	return dial("DialSession", network, addr, ctx, s)
+	d := Dialer{Ctx: ctx}
+	return d.dial(context.Background(), "DialSession", network, addr, s)
 }
 
-func dial(op, network, addr string, ctx *Ctx, s *Session) (_ *Conn, err error) {
-	if ctx == nil {
-		return nil, fail(op, ErrNil)
+func (d *Dialer) dial(ctx context.Context, op, network, addr string, s *Session) (*Conn, error) {
+	host, err := d.check(ctx, op, network, addr)
+	if err != nil {
+		return nil, err
 	}
-	host, _, err := net.SplitHostPort(addr)
+	nd := d.NetDialer
+	if nd == nil {
+		nd = &net.Dialer{}
+	}
+	// net.Dialer's own limits end with the connection underneath.
+	if nd.Timeout != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, nd.Timeout)
+		defer cancel()
+	}
+	if !nd.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, nd.Deadline)
+		defer cancel()
+	}
+	raw, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, fail(op, err)
 	}
-	raw, err := net.Dial(network, addr)
-	if err != nil {
-		return nil, fail(op, err)
-	}
-	c, err := newConn(op, raw, ctx, false, host)
+	c, err := newConn(op, raw, d.Ctx, false, host)
 	if err != nil {
 		raw.Close()
 		return nil, err
 	}
+	if err := c.begin(ctx, s); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// check refuses what could not work before anybody is disturbed, and returns the name of
+// the host in addr.
+func (d *Dialer) check(ctx context.Context, op, network, addr string) (host string, err error) {
+	if d == nil || d.Ctx == nil || ctx == nil {
+		return "", fail(op, ErrNil)
+	}
+	if d.Ctx.server {
+		return "", fail(op, ErrServer)
+	}
+	if err := d.Ctx.withPtr(op, func(ctxPtr) error { return nil }); err != nil {
+		return "", err
+	}
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+		if host, _, err = net.SplitHostPort(addr); err != nil {
+			return "", fail(op, err)
+		}
+		return host, nil
+	case "unix":
+		return "", nil
+	}
+	return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
+}
+
+// begin offers s and does the handshake. On error c is closed, also when the
+// application's code panics.
+func (c *Conn) begin(ctx context.Context, s *Session) error {
 	ok := false
 	defer func() {
-		if !ok { // also when the application's code panics
+		if !ok {
 			c.Close()
 		}
 	}()
 	if s != nil {
 		if err := c.SetSession(s); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := c.Handshake(); err != nil {
-		return nil, err
+	if err := c.HandshakeContext(ctx); err != nil {
+		return err
 	}
 	ok = true
-	return c, nil
-}
-
-// Listen listens on addr for TLS connections. Accept returns each as a *Conn without
-// waiting for its handshake, so that a slow client does not hold up the others. The
-// caller closes the listener; ctx must stay open as long as it accepts.
-func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
-	const op = "Listen"
-	if ctx == nil {
-		return nil, fail(op, ErrNil)
-	}
-	if !ctx.server {
-		return nil, fail(op, ErrClient)
-	}
-	if err := ctx.withPtr(op, func(ctxPtr) error { return nil }); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen(network, addr)
-	if err != nil {
-		return nil, fail(op, err)
-	}
-	return &listener{Listener: l, ctx: ctx}, nil
-}
-
-type listener struct {
-	net.Listener
-	ctx *Ctx
-}
-
-// Accept returns the next connection, a *Conn.
-func (l *listener) Accept() (net.Conn, error) {
-	raw, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	c, err := Server(raw, l.ctx)
-	if err != nil {
-		raw.Close()
-		return nil, err
-	}
-	return c, nil
+	return nil
 }

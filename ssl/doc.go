@@ -4,7 +4,7 @@
 // # Connections
 //
 // A Ctx (SSL_CTX) is made from a Config; a Conn (SSL) is made from a Ctx over any
-// net.Conn, and is a net.Conn itself. Dial and Listen do both steps for TCP. Names follow
+// net.Conn, and is a net.Conn itself. Dial, Dialer and Listen do both steps. Names follow
 // crypto/tls where the concept is the same.
 //
 // # Sessions

@@ -2,9 +2,12 @@ package ssl_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
+	"net"
+	"time"
 
 	"sessl/ssl"
 )
@@ -74,6 +77,29 @@ func Example() {
 	// Output:
 	// reused: false
 	// reused: true
+}
+
+// A Dialer adds a context and limits of time, which cover the handshake.
+func ExampleDialer() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	d := &ssl.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Ctx: ctx}
+	conn, err := d.DialContext(context.Background(), "tcp", addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println(ssl.VersionName(conn.ConnectionState().Version))
+	// Output: TLS 1.3
 }
 
 func ExampleConn_WithSession() {

@@ -1,0 +1,78 @@
+package ssl
+
+import "net"
+
+// Listen listens on addr for TLS connections. Accept returns each as a *Conn without
+// waiting for its handshake, so that a slow client does not hold up the others. The
+// caller closes the listener; ctx must stay open as long as it accepts.
+func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
+	const op = "Listen"
+	if err := ctx.checkServer(op); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	return NewListener(l, ctx), nil
+}
+
+// NewListener returns a listener whose Accept makes a *Conn of each connection that inner
+// accepts, without waiting for its handshake. Close closes inner; ctx stays the caller's
+// and must stay open as long as it accepts. A ctx that cannot serve is reported by Accept.
+func NewListener(inner net.Listener, ctx *Ctx) net.Listener {
+	return &listener{inner: inner, ctx: ctx}
+}
+
+type listener struct {
+	inner net.Listener
+	ctx   *Ctx
+}
+
+// Accept returns the next connection, a *Conn.
+func (l *listener) Accept() (net.Conn, error) {
+	const op = "Listener.Accept"
+	if l.inner == nil {
+		return nil, fail(op, ErrNil)
+	}
+	if err := l.ctx.checkServer(op); err != nil {
+		return nil, err // before a client is made to wait for nothing
+	}
+	raw, err := l.inner.Accept()
+	if err != nil {
+		return nil, err // as it is: servers look for net.Error and net.ErrClosed
+	}
+	c, err := Server(raw, l.ctx)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close closes the listener underneath; connections that were accepted go on.
+func (l *listener) Close() error {
+	if l.inner == nil {
+		return fail("Listener.Close", ErrNil)
+	}
+	return l.inner.Close()
+}
+
+// Addr returns the address of the listener underneath.
+func (l *listener) Addr() net.Addr {
+	if l.inner == nil {
+		return nil
+	}
+	return l.inner.Addr()
+}
+
+// checkServer is why no server can be made from the Ctx.
+func (c *Ctx) checkServer(op string) error {
+	if c == nil {
+		return fail(op, ErrNil)
+	}
+	if !c.server {
+		return fail(op, ErrClient)
+	}
+	return c.withPtr(op, func(ctxPtr) error { return nil })
+}
