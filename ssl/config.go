@@ -33,7 +33,8 @@ type Config struct {
 	Certificates []Certificate
 
 	// RootCAs are the roots that a client verifies the server against; nil means
-	// OpenSSL's defaults, [SystemCertPool].
+	// OpenSSL's defaults, [SystemCertPool]. An intermediate certificate in it is not
+	// trusted by itself; it helps to build a chain to a root.
 	RootCAs *CertPool
 
 	// ServerName is the name that a client sends as SNI and demands of the server's

@@ -63,6 +63,10 @@ func NewSession() (*Session, error) {
 // again, the peer's intermediate certificates are gone, a timeout of zero becomes three
 // seconds and a time of zero becomes now. OpenSSL 1.1.1 cannot read what 3.0 and later
 // write; all other directions work.
+//
+// A client that verifies offers such a session only if its leaf verifies anew. Where the
+// server's chain has intermediate certificates, the client needs them for that, in
+// Config.RootCAs; those that the server sent are in [ConnectionState].PeerCertificates.
 func ParseSession(der []byte) (*Session, error) {
 	const op = "ParseSession"
 	if len(der) > MaxEncodedSession {

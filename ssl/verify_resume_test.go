@@ -230,6 +230,13 @@ func TestUnstampedSession(t *testing.T) {
 		chained := newServerCtx(t, srv)
 		wantFull(t, try(t, cli, chained, reparsed(t, madeWith(t, cli, chained))), 0)
 		wantFull(t, try(t, cli, chained, madeWith(t, copyOf(cli, insecure), chained)), 0)
+
+		// A client that has the intermediate resumes, and trusts it no more than before:
+		// without the root it is nobody's.
+		helped := copyOf(cli, func(c *ssl.Config) { c.RootCAs = roots(t, "ca"); c.RootCAs.AddCert(parsedCert(t, "intermediate")) })
+		wantResumed(t, try(t, helped, chained, reparsed(t, madeWith(t, cli, chained))))
+		alone := copyOf(cli, func(c *ssl.Config) { c.RootCAs = roots(t, "intermediate") })
+		wantFull(t, try(t, alone, chained, reparsed(t, madeWith(t, cli, chained))), noIssuerOfIssuer)
 	})
 }
 

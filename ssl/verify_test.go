@@ -20,6 +20,7 @@ import (
 const (
 	certExpired      = 10
 	selfSigned       = 18
+	noIssuerOfIssuer = 2
 	noIssuer         = 20
 	badPurpose       = 26
 	hostnameMismatch = 62
