@@ -1,0 +1,59 @@
+package ssl_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+func TestConnFromContext(t *testing.T) {
+	leakcheck.Test(t)
+	a, b := net.Pipe()
+	p := newPair(t, newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t)), a, b)
+	ctx := ssl.ConnContext(t.Context(), p.client)
+	if c, ok := ssl.ConnFromContext(context.WithoutCancel(ctx)); !ok || c != p.client {
+		t.Errorf("%v, %t, want the Conn", c, ok)
+	}
+	var none *ssl.Conn
+	for name, ctx := range map[string]context.Context{
+		"nothing":      t.Context(),
+		"another conn": ssl.ConnContext(t.Context(), a),
+		"nil Conn":     ssl.ConnContext(t.Context(), none),
+		"nil":          nil,
+	} {
+		if c, ok := ssl.ConnFromContext(ctx); ok || c != nil {
+			t.Errorf("%s: %v, %t", name, c, ok)
+		}
+	}
+}
+
+// The plainest server and client of net/http over ssl, without package httpssl.
+func TestConnContextInServer(t *testing.T) {
+	leakcheck.Test(t)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := ssl.ConnFromContext(r.Context())
+		fmt.Fprint(w, ok && c.ConnectionState().ServerName == "localhost")
+	}))
+	srv.Config.ConnContext = ssl.ConnContext
+	srv.Listener = ssl.NewListener(srv.Listener, newServerCtx(t, serverConfig(t)))
+	srv.Start()
+	defer srv.Close()
+	d := &ssl.Dialer{Ctx: newClientCtx(t, clientConfig(t))}
+	tr := &http.Transport{DialTLSContext: d.DialTLSContext}
+	defer tr.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: tr, Timeout: ioTimeout}).Get("https://" + srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got bool
+	if _, err := fmt.Fscan(resp.Body, &got); err != nil || !got {
+		t.Errorf("the handler has the connection: %t, %v", got, err)
+	}
+}
