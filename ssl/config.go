@@ -92,6 +92,21 @@ type Config struct {
 	// goroutine of the Handshake.
 	VerifyConnection func(ConnectionState) error
 
+	// GetConfigForClient, if set, chooses the Ctx that answers a client, by what it asks
+	// for in its ClientHello: a virtual host. It is called once a handshake, before OpenSSL
+	// has looked at the client's session or done anything else, on the goroutine of the
+	// Handshake and with no lock of OpenSSL held, so it may take its time. The connection
+	// begins anew from the chosen Ctx (SSL_new) with the same ClientHello, so that all of
+	// it is the chosen Ctx's: certificates, client authentication, versions, sessions and
+	// functions, except that its own GetConfigForClient is not asked and that
+	// HandshakeLimit stays. The Ctx must be a server's; it stays the caller's, who must keep
+	// it open until the function's Conn has ended its handshake. nil means the Ctx that was
+	// asked. An error ends the handshake; an AlertError chooses the alert.
+	//
+	// A client that is asked for a second ClientHello (HelloRetryRequest) must name the same
+	// host and protocols there.
+	GetConfigForClient func(*ClientHelloInfo) (*Ctx, error)
+
 	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
 	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only
 	// make threads, for a handshake is a C call that keeps a processor busy.

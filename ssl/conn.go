@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net"
@@ -20,10 +21,13 @@ import (
 // telling the peer.
 type Conn struct {
 	h    handle[connPtr]
-	ctx  *Ctx
+	ctx  *Ctx // a server's may become another in the handshake; under handshaking until done
+	gate gate // of the Ctx that it began with
 	net  net.Conn
 	tr   transport
 	name string // what the server must be called; a client's
+
+	server bool
 
 	// mu is held for one step in C at a time, never while waiting. Every use of the SSL is
 	// such a step: OpenSSL has no lock of its own that would help.
@@ -41,16 +45,17 @@ type Conn struct {
 	hsErr       error       // why it failed; under handshaking
 	info        connInfo    // set before done
 
-	flushing  atomic.Bool   // the background flusher runs
-	waiting   atomic.Int64  // output bytes that were not sent
-	closed    atomic.Bool   // Close has begun
-	closing   chan struct{} // closed then
-	gateHeld  bool          // the next handshake step has its place; under reading
-	readErr   error         // sticky; under reading
-	writeErr  atomic.Value  // sticky; stickyError
-	notified  bool          // close_notify has been queued; under writing
-	stuck     bool          // Close interrupted a Write; under writing
-	readUntil atomic.Int64  // deadlines in Unix nanoseconds, 0 for none
+	flushing  atomic.Bool     // the background flusher runs
+	waiting   atomic.Int64    // output bytes that were not sent
+	closed    atomic.Bool     // Close has begun
+	life      context.Context // ends then
+	end       context.CancelFunc
+	gateHeld  bool         // the next handshake step has its place; under reading
+	readErr   error        // sticky; under reading
+	writeErr  atomic.Value // sticky; stickyError
+	notified  bool         // close_notify has been queued; under writing
+	stuck     bool         // Close interrupted a Write; under writing
+	readUntil atomic.Int64 // deadlines in Unix nanoseconds, 0 for none
 	sendUntil atomic.Int64
 	deadlines sync.Mutex // held while they are set: none may be set over those of Close
 }
@@ -84,7 +89,8 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		}
 		return nil, fail(op, ErrServer)
 	}
-	c := &Conn{ctx: ctx, net: conn, name: ctx.name, reading: newSem(), writing: newSem(), handshaking: newSem(), closing: make(chan struct{})}
+	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: ctx.name, server: server, reading: newSem(), writing: newSem(), handshaking: newSem()}
+	c.life, c.end = context.WithCancel(context.Background())
 	if c.name == "" {
 		c.name = name
 	}
@@ -120,7 +126,7 @@ func isNil(conn net.Conn) bool {
 
 // checkName brings a client's server name into the form that certificates use.
 func (c *Conn) checkName() error {
-	if c.ctx.server {
+	if c.server {
 		c.name = ""
 		return nil
 	}

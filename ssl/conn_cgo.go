@@ -36,10 +36,11 @@ func freeConn(p connPtr) {
 
 func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	var e cErr
-	p := C.sessl_conn_new(ctx, cBool(c.ctx.server), C.uint64_t(c.ctx.number), cBool(c.ctx.onNew != nil), &e)
+	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), cBool(c.ctx.onNew != nil), &e)
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
+	p.hello_use = helloUse(c.ctx)
 	if c.name != "" {
 		name := C.CString(c.name)
 		defer C.free(unsafe.Pointer(name))
@@ -60,6 +61,7 @@ const (
 	stepFailed   status = C.SESSL_FAILED
 	stepIOEOF    status = C.SESSL_IO_EOF
 	stepIOError  status = C.SESSL_IO_ERROR
+	stepAsks     status = C.SESSL_SUSPENDED
 	stepGated    status = -1 // not begun: too many handshakes compute
 )
 
@@ -69,6 +71,7 @@ type result struct {
 	n      int   // application bytes moved
 	out    int   // output bytes in the sink
 	fresh  bool  // sessions have arrived
+	ask    ask   // for stepAsks
 	err    error // for stepFailed and stepIOError
 	late   error // what came after the n bytes
 	unsent error // output could not be sent to the socket
@@ -102,7 +105,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 		c.fresh = append(c.fresh, adoptSession(C.sessl_conn_next_session(p))) // the queue's reference
 	}
 	c.waiting.Store(int64(st.out_waiting))
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0}
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask)}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}
@@ -121,6 +124,9 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 func failure(op string, p connPtr) error {
 	if p.alloc_failed != 0 {
 		return asError(op, ErrNoMemory, &p.err)
+	}
+	if p.hello_changed != 0 {
+		return asError(op, errHelloChanged, &p.err)
 	}
 	return asError(op, nil, &p.err)
 }

@@ -62,7 +62,7 @@ func (c *Conn) Close() (err error) {
 	if c.usable("Conn.Close") != nil || !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	close(c.closing)
+	c.end()
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
 	owned := c.kick() && c.takeOver()
 	defer func() { err = c.finalize(owned) }() // also when OnNewSession panics
@@ -123,7 +123,7 @@ func (c *Conn) farewell() {
 
 // drain reads the tickets of a TLS 1.3 client that has not seen any.
 func (c *Conn) drain() {
-	if c.ctx.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
+	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
 		return
 	}
 	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {

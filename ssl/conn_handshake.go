@@ -48,6 +48,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		return fail("handshake", context.Cause(ctx))
 	}
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
+	defer stop() // also when the application's code panics
 	err := c.shakeHands(ctx)
 	if !stop() && ctx.Err() != nil {
 		err = fail("handshake", context.Cause(ctx))
@@ -87,6 +88,12 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 			err := c.finish()
 			c.flushSoon()
 			return err
+		case stepAsks:
+			if err := c.answer(ctx, r.ask); err != nil {
+				c.stepHandshake(noFD, nil) // without any input: it only makes the alert
+				c.flushSoon()
+				return c.closedOr("handshake", err)
+			}
 		case stepGated:
 			if err := c.waitGate(ctx); err != nil {
 				return fail("handshake", err)

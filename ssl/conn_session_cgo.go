@@ -132,7 +132,7 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 	if s == nil {
 		return fail(op, ErrNil)
 	}
-	if c.ctx.server {
+	if c.server {
 		return fail(op, ErrServer)
 	}
 	p, ok := c.enter()
@@ -215,7 +215,7 @@ func (c *Conn) stampOf(s sessionPtr) (ok bool, name string) {
 // trusted; a server's session still has the certificate that is demanded, and it has not
 // expired. mu is held.
 func (c *Conn) resumedOK(p connPtr) bool {
-	if !c.ctx.server {
+	if !c.server {
 		return c.offered == offered
 	}
 	s := C.SSL_get0_session(p.ssl) // borrowed, under mu

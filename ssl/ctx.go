@@ -14,6 +14,7 @@ type Ctx struct {
 	name    string
 	onNew   func(*Conn, *Session)
 	judge   func(ConnectionState) error
+	choose  func(*ClientHelloInfo) (*Ctx, error)
 	tickets int    // to issue once judge has passed; 0: libssl issues them
 	gate    gate   // limits the handshakes that compute
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
@@ -48,7 +49,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
-		judge: cfg.VerifyConnection, gate: newGate(cfg.HandshakeLimit)}
+		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, gate: newGate(cfg.HandshakeLimit)}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

@@ -85,7 +85,10 @@ func (closedError) Error() string { return "closed" }
 func (closedError) Is(target error) bool { return target == net.ErrClosed }
 
 // errPanicked is why a handshake failed for those who did not see the panic.
-var errPanicked = errors.New("VerifyConnection panicked")
+var errPanicked = errors.New("a function of the Config panicked")
+
+// errHelloChanged is why a server that has chosen a host does not go on.
+var errHelloChanged = errors.New("the second ClientHello asks for another host or protocol than the first")
 
 // Entry is one entry of OpenSSL's error queue.
 type Entry struct {

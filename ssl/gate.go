@@ -34,7 +34,7 @@ func (g gate) leave() { <-g }
 func (c *Conn) leaveGate() {
 	if c.gateHeld {
 		c.gateHeld = false
-		c.ctx.gate.leave()
+		c.gate.leave()
 	}
 }
 
@@ -48,12 +48,12 @@ func (c *Conn) waitGate(ctx context.Context) error {
 		expired = timer.C
 	}
 	select {
-	case c.ctx.gate <- struct{}{}:
+	case c.gate <- struct{}{}:
 		c.gateHeld = true
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.closing:
+	case <-c.life.Done():
 		return ErrClosed
 	case <-expired:
 		return os.ErrDeadlineExceeded

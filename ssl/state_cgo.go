@@ -42,7 +42,7 @@ func (c *Conn) readInfo(p connPtr) {
 		DidResume:          i.reused != 0,
 		ServerName:         c.name,
 	}
-	if c.ctx.server {
+	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}
 }
@@ -154,7 +154,7 @@ func (c *Conn) IssueTicket() error {
 	if err := c.usable(op); err != nil {
 		return err
 	}
-	if !c.ctx.server {
+	if !c.server {
 		return fail(op, ErrClient)
 	}
 	if !c.done.Load() {

@@ -23,11 +23,11 @@ type transport interface {
 type pullStep func(c *Conn, fd int, in, b []byte) result
 
 func handshakeStep(c *Conn, fd int, in, _ []byte) result {
-	if !c.gateHeld && !c.ctx.gate.try() {
+	if !c.gateHeld && !c.gate.try() {
 		return result{status: stepGated}
 	}
 	c.gateHeld = false
-	defer c.ctx.gate.leave()
+	defer c.gate.leave()
 	return c.stepHandshake(fd, in)
 }
 

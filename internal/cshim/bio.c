@@ -121,6 +121,10 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         BIO_set_retry_read(bio);
         return 0;
     }
+    if (c->hello_use == SESSL_HELLO_ASK && c->hello_state == SESSL_HELLO_FIRST && !sessl_buf_append(&c->replay, (const uint8_t *)p, *got)) {
+        c->alloc_failed = 1;
+        return 0;
+    }
     return 1;
 }
 

@@ -24,6 +24,11 @@
 /* SSL_new_session_ticket and ERR_get_error_all: 3.0. */
 #define SESSL_HAVE_3_0 (OPENSSL_VERSION_NUMBER >= 0x30000000L)
 
+/* SSL_set_retry_verify: 3.0. Before, no SSL waits for it. */
+#ifndef SSL_ERROR_WANT_RETRY_VERIFY
+#define SSL_ERROR_WANT_RETRY_VERIFY 12
+#endif
+
 /* The ex_data dup callback: from_d is void * on 1.1.1, void ** from 3.0. Both
  * point at the slot that is copied into the new object afterwards. */
 #if SESSL_HAVE_3_0

@@ -5,7 +5,8 @@
 /* One step of a connection: it never blocks, and tells what it came to in a sessl_step.
  * The caller holds the connection's mutex: an SSL is not safe for concurrent use. */
 
-static int attach(sessl_conn *c)
+/* Gives c->ssl what every SSL of a connection needs. */
+int sessl_conn_attach(sessl_conn *c)
 {
     const BIO_METHOD *m = sessl_bio_method();
     BIO *b = m == NULL ? NULL : BIO_new(m);
@@ -35,7 +36,7 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_n
         c->keep_new = keep_new;
         c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
-        if (c->ssl == NULL || !attach(c)) {
+        if (c->ssl == NULL || !sessl_conn_attach(c)) {
             sessl_err_take(e); /* freeing clears the queue */
             sessl_conn_free(c);
             c = NULL;
@@ -62,6 +63,8 @@ void sessl_conn_free(sessl_conn *c)
     OPENSSL_free(c->stamp);
     sessl_buf_free(&c->in);
     sessl_buf_free(&c->out);
+    sessl_buf_free(&c->hello);
+    sessl_buf_free(&c->replay);
     OPENSSL_free(c);
     sessl_err_clear();
 }
@@ -82,6 +85,11 @@ int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, s
     return ok;
 }
 
+static int is_suspension(int err)
+{
+    return err == SSL_ERROR_WANT_CLIENT_HELLO_CB || err == SSL_ERROR_WANT_X509_LOOKUP || err == SSL_ERROR_WANT_RETRY_VERIFY;
+}
+
 /* Turns the result of an SSL_* call into a status, on the thread that made the call. */
 static int status_of(sessl_conn *c, int ok)
 {
@@ -95,6 +103,8 @@ static int status_of(sessl_conn *c, int ok)
             return SESSL_WANT_READ;
         if (err == SSL_ERROR_ZERO_RETURN)
             return SESSL_EOF;
+        if (c->ask != 0 && is_suspension(err))
+            return SESSL_SUSPENDED;
     }
     c->fatal = 1;
     sessl_err_take(&c->err);
@@ -115,9 +125,13 @@ static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, 
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
     step_begin(c, fd, in, in_len, NULL, 0, st);
+    c->ask = 0;
     st->status = status_of(c, SSL_do_handshake(c->ssl));
-    if (st->status == SESSL_OK)
+    st->ask = c->ask;
+    if (st->status == SESSL_OK) {
         sessl_conn_renewed(c);
+        sessl_buf_free(&c->hello);
+    }
     sessl_conn_end(c, st);
 }
 

@@ -192,8 +192,28 @@ typedef struct sessl_conn {
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
     uint8_t *stamp;        /* set once the peer has been verified */
     size_t stamp_len;
+    int ask;               /* what the handshake waits for: SESSL_ASK_* */
+    int refused, alert;    /* the answer was no, and how the peer is told */
+    int hello_use;         /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
+    int hello_state;       /* how far it is with it */
+    int hello_changed;     /* the second hello was not for the same host */
+    sessl_buf hello;       /* a copy of it, until the handshake ends */
+    sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
     sessl_err err;         /* of the last step that failed */
 } sessl_conn;
+
+#define SESSL_HELLO_UNSEEN 0
+#define SESSL_HELLO_COPY 1 /* copied for later questions */
+#define SESSL_HELLO_ASK 2  /* Go chooses the Ctx */
+
+#define SESSL_HELLO_FIRST 0
+#define SESSL_HELLO_ANSWERED 1
+#define SESSL_HELLO_REFUSED 2
+#define SESSL_HELLO_SEEN 3
+
+#define SESSL_ASK_HELLO 1
+#define SESSL_ASK_CERTIFICATE 2
+#define SESSL_ASK_VERIFY 3
 
 #define SESSL_OK 1
 #define SESSL_WANT_READ 2
@@ -201,6 +221,7 @@ typedef struct sessl_conn {
 #define SESSL_FAILED 4
 #define SESSL_IO_EOF 5     /* the socket ended without close_notify */
 #define SESSL_IO_ERROR 6   /* recv failed with recv_errno */
+#define SESSL_SUSPENDED 7  /* until Go has answered what ask says */
 
 /* What a step came to. */
 typedef struct sessl_step {
@@ -209,6 +230,7 @@ typedef struct sessl_step {
     int recv_errno;
     int send_errno;        /* output could not be sent, whatever the status */
     int fresh;             /* new sessions waiting in the queue */
+    int ask;               /* with SESSL_SUSPENDED */
     size_t n;              /* application bytes moved */
     size_t out_len;        /* output bytes in the sink */
     size_t out_waiting;    /* output bytes that found no place there */
@@ -223,6 +245,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st);
 
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
+int sessl_conn_attach(sessl_conn *c);
 int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
@@ -240,6 +263,13 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
 int sessl_ticket_cb(SSL *ssl, void *arg);
 void sessl_conn_renewed(sessl_conn *c);
+
+/* ---- hello.c: the questions that a handshake waits for ---- */
+
+int sessl_hello_cb(SSL *ssl, int *al, void *arg);
+void sessl_conn_hello_done(sessl_conn *c);
+int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
+void sessl_conn_refuse(sessl_conn *c, int alert);
 
 typedef struct sessl_conn_info {
     int version, reused;

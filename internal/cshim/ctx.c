@@ -18,8 +18,11 @@ static int configure(SSL_CTX *ctx, int server)
      * cache is never looked up and would invalidate held sessions when the Ctx ends. */
     SSL_CTX_set_session_cache_mode(ctx, mode);
     SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
-    if (server && !SSL_CTX_set_session_ticket_cb(ctx, sessl_ticket_cb, NULL, NULL))
-        return 0;
+    if (server) {
+        SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);
+        if (!SSL_CTX_set_session_ticket_cb(ctx, sessl_ticket_cb, NULL, NULL))
+            return 0;
+    }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     return SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);

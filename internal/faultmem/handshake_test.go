@@ -38,6 +38,18 @@ func TestServerOutOfMemory(t *testing.T) {
 	})
 }
 
+// The connection begins anew from the Ctx that is chosen.
+func TestVirtualHostOutOfMemory(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, version uint16) {
+		l := newLink(t, version, setup{host: true})
+		perSite(t, func(op func(string)) (err, wrong error) {
+			s := l.serverEnd()
+			s.op = op
+			return drive(s.run, l.clientEnd(nil).run)
+		})
+	})
+}
+
 func TestResumingClientOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l := newLink(t, version, setup{})

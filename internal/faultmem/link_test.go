@@ -42,6 +42,7 @@ type setup struct {
 	mutual     bool   // the server demands a client's certificate
 	clientCert string // what the client has; with mutual, "client" unless set
 	clientRoot string // what the client trusts; "ca" unless set
+	host       bool   // the server's Ctx is chosen by the one that listens
 }
 
 // link makes connections between two Ctxs.
@@ -76,11 +77,23 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.client.Close() })
-	if l.server, err = ssl.NewServerCtx(srv); err != nil {
+	l.server = newServerCtx(t, srv)
+	if s.host {
+		host := l.server
+		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
+		l.server = newServerCtx(t, srv)
+	}
+	return l
+}
+
+func newServerCtx(t *testing.T, cfg *ssl.Config) *ssl.Ctx {
+	t.Helper()
+	ctx, err := ssl.NewServerCtx(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.server.Close() })
-	return l
+	t.Cleanup(func() { ctx.Close() })
+	return ctx
 }
 
 // keep is OnNewSession.

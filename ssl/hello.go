@@ -1,0 +1,116 @@
+package ssl
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"slices"
+)
+
+// ClientHelloInfo is what a client has said in its ClientHello, with the fields of
+// crypto/tls. Nothing in it has been verified.
+type ClientHelloInfo struct {
+	CipherSuites      []uint16
+	ServerName        string   // SNI, "" for none
+	SupportedProtos   []string // ALPN, in the client's order
+	SupportedVersions []uint16
+	SupportedCurves   []tls.CurveID
+	SignatureSchemes  []tls.SignatureScheme
+	Extensions        []uint16 // the numbers of all extensions, in order
+	SessionID         []byte   // of TLS 1.2; in TLS 1.3 it means nothing
+
+	// Conn is the connection underneath, for its addresses: it must not be read from or
+	// written to.
+	Conn net.Conn
+
+	ctx context.Context
+}
+
+// Context ends when the handshake's context does, when its read deadline passes, and when
+// the Conn is closed.
+func (h *ClientHelloInfo) Context() context.Context { return h.ctx }
+
+// Numbers of extensions in the TLS registry.
+const (
+	extServerName          = 0
+	extSupportedGroups     = 10
+	extSignatureAlgorithms = 13
+	extALPN                = 16
+	extSupportedVersions   = 43
+)
+
+// parseHello reads the copy of a ClientHello that the shim made. Extensions are the
+// client's bytes; one that is malformed counts as not there, for libssl refuses it anyway.
+func parseHello(b []byte) *ClientHelloInfo {
+	h := &ClientHelloInfo{}
+	r := reader(b)
+	legacy := r.uint16()
+	h.SessionID = r.bytes(1)
+	h.CipherSuites = uint16s[uint16](r.bytes(2))
+	for len(r) > 0 {
+		number := r.uint16()
+		h.Extensions = append(h.Extensions, number)
+		h.extension(number, r.bytes(2))
+	}
+	if h.SupportedVersions == nil {
+		for v := min(legacy, VersionTLS12); v >= VersionTLS10; v-- {
+			h.SupportedVersions = append(h.SupportedVersions, v)
+		}
+	}
+	return h
+}
+
+func (h *ClientHelloInfo) extension(number uint16, r reader) {
+	switch number {
+	case extServerName:
+		list := reader(r.bytes(2))
+		if list.uint8() == 0 { // host_name
+			h.ServerName = string(list.bytes(2))
+		}
+	case extSupportedGroups:
+		h.SupportedCurves = uint16s[tls.CurveID](r.bytes(2))
+	case extSignatureAlgorithms:
+		h.SignatureSchemes = uint16s[tls.SignatureScheme](r.bytes(2))
+	case extALPN:
+		for list := reader(r.bytes(2)); len(list) > 0; {
+			h.SupportedProtos = append(h.SupportedProtos, string(list.bytes(1)))
+		}
+	case extSupportedVersions:
+		h.SupportedVersions = uint16s[uint16](r.bytes(1))
+	}
+}
+
+// reader takes numbers and counted bytes off its front. What is too short is empty.
+type reader []byte
+
+func (r *reader) take(n int) []byte {
+	if n > len(*r) {
+		*r = nil
+		return nil
+	}
+	b := (*r)[:n:n]
+	*r = (*r)[n:]
+	return b
+}
+
+func (r *reader) uint8() uint8 { return uint8(r.number(1)) }
+
+func (r *reader) uint16() uint16 { return uint16(r.number(2)) }
+
+func (r *reader) number(width int) (n int) {
+	for _, b := range r.take(width) {
+		n = n<<8 | int(b)
+	}
+	return n
+}
+
+// bytes takes as many bytes as the number of width bytes before them says.
+func (r *reader) bytes(width int) []byte { return slices.Clone(r.take(r.number(width))) }
+
+func uint16s[T ~uint16](r reader) []T {
+	var out []T
+	for len(r) >= 2 {
+		out = append(out, T(r.uint16()))
+	}
+	return out
+}

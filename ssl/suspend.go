@@ -1,0 +1,86 @@
+package ssl
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// AlertError is an error by which a function that a handshake asks can choose the alert
+// that the peer gets, a number of RFC 8446, section 6. Any other error is internal_error
+// for the peer.
+type AlertError uint8
+
+// Error gives the number; its name is the peer's to tell.
+func (a AlertError) Error() string { return "TLS alert " + alertName(uint8(a)) }
+
+const (
+	alertBadCertificate = 42
+	alertInternalError  = 80
+)
+
+func alertFor(err error, otherwise uint8) uint8 {
+	var a AlertError
+	if errors.As(err, &a) {
+		return uint8(a)
+	}
+	return otherwise
+}
+
+// answer runs the application's code that a suspended handshake waits for, with no lock
+// held but those that keep other handshakes, Reads and Writes of this connection out. An
+// error refuses: the next step sends the alert.
+func (c *Conn) answer(ctx context.Context, a ask) (err error) {
+	ctx, cancel := c.askContext(ctx)
+	defer cancel()
+	answered := false
+	defer func() {
+		if !answered {
+			c.hsErr = fail("handshake", errPanicked)
+			c.withLive(condemn)
+		}
+	}()
+	switch a {
+	case askHello:
+		err = c.chooseCtx(ctx)
+	}
+	answered = true
+	return err
+}
+
+// askContext ends with the handshake's context, its deadline, and the connection.
+func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	cancel := context.CancelFunc(func() {})
+	if t := c.readUntil.Load(); t != 0 {
+		ctx, cancel = context.WithDeadline(ctx, time.Unix(0, t))
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.life, func() { end(ErrClosed) })
+	return ctx, func() {
+		stop()
+		end(nil)
+		cancel()
+	}
+}
+
+// chooseCtx asks GetConfigForClient which Ctx answers this client.
+func (c *Conn) chooseCtx(ctx context.Context) error {
+	hello, err := c.clientHello(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := c.ctx.choose(hello)
+	switch {
+	case err != nil:
+		c.refuse(alertFor(err, alertInternalError))
+		return fail("handshake", err)
+	case chosen == nil || chosen == c.ctx:
+		c.helloDone()
+		return nil
+	}
+	if err := c.restart(chosen); err != nil {
+		c.refuse(alertInternalError)
+		return err
+	}
+	return nil
+}

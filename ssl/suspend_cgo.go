@@ -1,0 +1,77 @@
+package ssl
+
+/*
+#cgo nocallback sessl_conn_hello_done
+#cgo noescape sessl_conn_restart
+#cgo nocallback sessl_conn_restart
+#cgo nocallback sessl_conn_refuse
+#cgo nocallback SSL_alert_desc_string_long
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"context"
+	"unsafe"
+)
+
+// ask is what a suspended handshake waits for.
+type ask int
+
+const (
+	askHello ask = C.SESSL_ASK_HELLO // which Ctx answers
+)
+
+// helloUse is what becomes of the ClientHello of a connection of ctx.
+func helloUse(ctx *Ctx) C.int {
+	if ctx.choose != nil {
+		return C.SESSL_HELLO_ASK
+	}
+	return C.SESSL_HELLO_UNSEEN
+}
+
+// clientHello is what the client has said (SSL_client_hello_get0_ext and others).
+func (c *Conn) clientHello(ctx context.Context) (*ClientHelloInfo, error) {
+	p, ok := c.enter()
+	if !ok {
+		return nil, fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	b := &p.hello
+	h := parseHello(C.GoBytes(unsafe.Add(unsafe.Pointer(b.p), b.head), C.int(b.tail-b.head)))
+	h.Conn, h.ctx = c.net, ctx
+	return h, nil
+}
+
+// helloDone lets the handshake go on with the connection's own Ctx.
+func (c *Conn) helloDone() { c.withLive(func(p connPtr) { C.sessl_conn_hello_done(p) }) }
+
+// refuse has the next step end the handshake with an alert.
+func (c *Conn) refuse(alert uint8) {
+	c.withLive(func(p connPtr) { C.sessl_conn_refuse(p, C.int(alert)) })
+}
+
+// restart begins the handshake anew from another Ctx (SSL_new), with the bytes of the
+// ClientHello that has arrived.
+func (c *Conn) restart(ctx *Ctx) error {
+	const op = "GetConfigForClient"
+	if !ctx.server {
+		return fail(op, ErrClient)
+	}
+	return ctx.withPtr(op, func(q ctxPtr) error {
+		p, ok := c.enter()
+		if !ok {
+			return fail("handshake", ErrClosed)
+		}
+		defer c.leave()
+		var e cErr
+		if C.sessl_conn_restart(p, q, C.uint64_t(ctx.number), cBool(ctx.onNew != nil), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		c.ctx = ctx
+		return nil
+	})
+}
+
+// alertName is the name of an alert's number (SSL_alert_desc_string_long).
+func alertName(a uint8) string { return C.GoString(C.SSL_alert_desc_string_long(C.int(a))) }
