@@ -40,6 +40,11 @@ var badConfigs = []struct {
 	{"verification without roots", func(c *ssl.Config) { c.ClientAuth = ssl.VerifyClientCertIfGiven }, true, false, ssl.ErrConfig, "ClientCAs"},
 	{"demand without roots", func(c *ssl.Config) { c.ClientAuth = ssl.RequireAndVerifyClientCert }, true, false, ssl.ErrConfig, "ClientCAs"},
 	{"an unknown suite", func(c *ssl.Config) { c.CipherSuites = []uint16{0x1301, 0x0A0A} }, true, true, ssl.ErrUnsupported, "0x0A0A"},
+	{"lists, but none", func(c *ssl.Config) { c.CRLs = [][]byte{} }, true, true, ssl.ErrConfig, "CRLs is empty"},
+	{"a chain check without lists", func(c *ssl.Config) { c.CRLCheckChain = true }, true, true, ssl.ErrConfig, "CRLCheckChain"},
+	{"unknown purpose", func(c *ssl.Config) { c.VerifyPurpose = 4 }, true, true, ssl.ErrConfig, "VerifyPurpose"},
+	{"negative purpose", func(c *ssl.Config) { c.VerifyPurpose = -1 }, true, true, ssl.ErrConfig, "VerifyPurpose"},
+	{"absurd depth", func(c *ssl.Config) { c.VerifyDepth = 101 }, true, true, ssl.ErrConfig, "VerifyDepth"},
 	{"suite zero", func(c *ssl.Config) { c.CipherSuites = []uint16{0} }, true, true, ssl.ErrUnsupported, "0x0000"},
 }
 

@@ -79,6 +79,26 @@ type Config struct {
 	// none is negotiated.
 	NextProtos []string
 
+	// VerifyDepth is how many intermediate certificates may stand between the peer's and a
+	// root (SSL_CTX_set_verify_depth). 0 means OpenSSL's default of 100, a negative number
+	// none.
+	VerifyDepth int
+
+	// VerifyPurpose is what the peer's certificate must be for. By default a client wants
+	// one for servers, and a server one for clients.
+	VerifyPurpose Purpose
+
+	// CRLs are certificate revocation lists, each in DER: see [LoadCRLs]. With any, the
+	// peer's certificate must not be revoked by the current list of its issuer
+	// (X509_V_FLAG_CRL_CHECK), and with CRLCheckChain none of its chain may be
+	// (X509_V_FLAG_CRL_CHECK_ALL). Where the list is missing, out of date or not signed by
+	// the issuer, the peer is refused: nothing counts as good for want of a list. Delta and
+	// indirect lists are not used. A session that was made without these lists is not a way
+	// around them, and none is resumed once a list is out of date. An empty slice that is
+	// not nil is an ErrConfig, and so are lists that nobody would look at.
+	CRLs          [][]byte
+	CRLCheckChain bool
+
 	// ClientAuth is what a server demands of its clients, ClientCAs the roots for it. The
 	// names of ClientCAs are sent to the client.
 	ClientAuth ClientAuthType
@@ -114,8 +134,10 @@ type Config struct {
 
 	// SessionIDContext separates this server's sessions from those of others with the
 	// same ticket keys or store: only equal contexts resume each other's. At most 32
-	// bytes (SSL_CTX_set_session_id_context). The default is a hash of the names in the certificates, of ClientAuth and of
-	// ClientCAs, so it survives a renewed certificate but not a changed demand.
+	// bytes (SSL_CTX_set_session_id_context). On a server that asks for certificates what is
+	// set is a hash of it and of what is demanded of them, CRLs included: no session is a
+	// way around a demand that its connection did not meet. The default is a hash of the
+	// names in the certificates and of those demands, so it survives a renewed certificate.
 	SessionIDContext []byte
 
 	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in

@@ -189,7 +189,7 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 		return true
 	}
 	stamped, name := c.stampOf(s)
-	if !stamped {
+	if !stamped || c.ctx.trustEnded() {
 		return C.sessl_conn_verify_again(p, s) != 0
 	}
 	if name == c.name {

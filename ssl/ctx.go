@@ -17,6 +17,7 @@ type Ctx struct {
 	choose  func(*ClientHelloInfo) (*Ctx, error)
 	tickets int    // to issue once judge has passed; 0: libssl issues them
 	gate    gate   // limits the handshakes that compute
+	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 }
 
@@ -57,11 +58,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		c.verify = !cfg.InsecureSkipVerify
 		c.require = c.verify
 	}
-	fp := cfg.fingerprint()
-	if server {
-		fp = [32]byte(cfg.idContext())
-	}
-	c.stamp = append([]byte{stampCertificate}, fp[:]...)
+	c.stamp = cfg.stamp(server)
 	ptr, err := buildCtx(op, cfg, c)
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setIdentity, setALPN, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setDemands, setIdentity, setALPN, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -65,10 +65,7 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	var e cErr
 	if c.server {
 		// Without one, libssl fails the second handshake of a server that verifies.
-		id := cfg.SessionIDContext
-		if len(id) == 0 {
-			id = cfg.idContext()
-		}
+		id := cfg.idContext()
 		if C.sessl_ctx_set_sid_ctx(p, bytePtr(id), C.uint(len(id)), &e) == 0 {
 			return asError(op, nil, &e)
 		}

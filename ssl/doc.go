@@ -35,5 +35,6 @@
 //
 // A resumed handshake shows no certificate, and OpenSSL checks neither name nor trust
 // then. A verifying client of this package offers a session only if its peer was verified
-// under the same configuration, or its certificate verifies now.
+// under the same configuration, revocation lists included, or its certificate verifies now.
+// A server's demands on its clients are part of its session id context.
 package ssl

@@ -1,6 +1,7 @@
 #include "cshim.h"
 
 #include <string.h>
+#include <time.h>
 
 /* Sessions that enter and leave a connection. The caller holds its mutex: the lock
  * inside SSL_get1_session protects nothing, for no writer takes it. */
@@ -32,19 +33,27 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
         queue_push(c, s);
 }
 
-/* A server's session must not outlive the certificate it vouches for: once that has
- * expired, the client is to get a full handshake, not a refusal each time it comes. */
-static void cap_timeout(SSL_SESSION *s)
+static void cap(SSL_SESSION *s, int64_t left)
+{
+    if (left < SSL_SESSION_get_timeout(s))
+        SSL_SESSION_set_timeout(s, left > 0 ? (long)left : 1);
+}
+
+/* A server's session must not outlive the certificate it vouches for, nor the revocation
+ * lists that let it pass: once those have expired, the client is to get a full handshake,
+ * not a refusal each time it comes. */
+static void cap_timeout(SSL *ssl, SSL_SESSION *s)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    int64_t until = sessl_ctx_trust_until(SSL_get_SSL_CTX(ssl));
     int days, seconds;
-    long left;
 
-    if (leaf == NULL || !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
+    if (leaf == NULL)
         return;
-    left = days * 86400L + seconds;
-    if (left < SSL_SESSION_get_timeout(s))
-        SSL_SESSION_set_timeout(s, left > 0 ? left : 1);
+    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
+        cap(s, days * (int64_t)86400 + seconds);
+    if (until != 0)
+        cap(s, until - (int64_t)time(NULL));
 }
 
 /* Before a ticket is made of the session: SSL_CTX_set_session_ticket_cb. */
@@ -54,7 +63,7 @@ int sessl_ticket_cb(SSL *ssl, void *arg)
 
     (void)arg;
     if (s != NULL)
-        cap_timeout(s);
+        cap_timeout(ssl, s);
     return 1;
 }
 
@@ -68,7 +77,7 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
         if (SSL_version(ssl) == TLS1_3_VERSION)
             c->tickets++;
         else if (c->server)
-            cap_timeout(s); /* a TLS 1.2 id has no ticket callback */
+            cap_timeout(ssl, s); /* a TLS 1.2 id has no ticket callback */
         announce(c, s);
     }
     return 0;

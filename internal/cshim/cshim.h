@@ -130,6 +130,17 @@ typedef struct sessl_ctx_stats {
 } sessl_ctx_stats;
 void sessl_ctx_get_stats(SSL_CTX *ctx, sessl_ctx_stats *st);
 
+/* ---- trust.c: what a Ctx demands of its peers ---- */
+
+#define SESSL_PURPOSE_SERVER 1
+#define SESSL_PURPOSE_CLIENT 2
+#define SESSL_PURPOSE_ANY 3
+int sessl_ctx_add_crl(SSL_CTX *ctx, const uint8_t *der, size_t n, int64_t *until, sessl_err *e);
+int sessl_ctx_set_demands(SSL_CTX *ctx, int depth, int purpose, unsigned long flags, sessl_err *e);
+int sessl_ctx_set_trust_until(SSL_CTX *ctx, int64_t until, sessl_err *e);
+int64_t sessl_ctx_trust_until(const SSL_CTX *ctx);
+void sessl_trust_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+
 /* ---- suites.c: what a Ctx's settings come to ---- */
 
 #define SESSL_KEY_RSA 1
@@ -295,5 +306,6 @@ size_t sessl_conn_pending(sessl_conn *c);
 extern int sessl_session_slot;
 extern int sessl_ssl_slot;
 extern int sessl_ctx_slot;
+extern int sessl_trust_slot;
 
 #endif

@@ -27,6 +27,7 @@ typedef struct record {
 int sessl_session_slot = -1;
 int sessl_ssl_slot = -1;
 int sessl_ctx_slot = -1;
+int sessl_trust_slot = -1;
 
 static atomic_uint_fast64_t created, freed;
 
@@ -138,6 +139,7 @@ void sessl_init(void)
     sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
+    sessl_trust_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_trust_free);
     sessl_err_clear();
 }
 

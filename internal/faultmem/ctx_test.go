@@ -1,11 +1,16 @@
 package faultmem_test
 
 import (
+	"crypto"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"testing"
+	"time"
 
 	"sessl/internal/cshim"
 	"sessl/internal/faultmem"
@@ -22,6 +27,7 @@ var (
 func TestCtxOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	cert, client, ca := keyPair(t, "server-ecdsa"), keyPair(t, "client-chain"), roots(t, "ca")
+	crls := [][]byte{emptyCRL(t)}
 	for _, c := range []struct {
 		name string
 		make func() (client, server *ssl.Ctx, err error)
@@ -29,7 +35,7 @@ func TestCtxOutOfMemory(t *testing.T) {
 		{"NewClientCtx", func() (cli, srv *ssl.Ctx, err error) {
 			cli, err = ssl.NewClientCtx(&ssl.Config{
 				RootCAs: ca, ServerName: "localhost", CipherSuites: suites, Certificates: []ssl.Certificate{client},
-				CurvePreferences: curves, SignatureSchemes: schemes,
+				CurvePreferences: curves, SignatureSchemes: schemes, CRLs: crls, VerifyPurpose: ssl.PurposeServer,
 			})
 			return cli, nil, err
 		}},
@@ -37,6 +43,7 @@ func TestCtxOutOfMemory(t *testing.T) {
 			srv, err = ssl.NewServerCtx(&ssl.Config{
 				Certificates: []ssl.Certificate{cert}, ClientAuth: ssl.VerifyClientCertIfGiven, ClientCAs: ca,
 				CipherSuites: suites, NumTickets: 1, CurvePreferences: curves, SignatureSchemes: schemes,
+				CRLs: crls, CRLCheckChain: true, VerifyDepth: 5,
 			})
 			return nil, srv, err
 		}},
@@ -76,6 +83,38 @@ func TestCtxOutOfMemory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// emptyCRL is a list of testdata's CA that revokes nothing.
+func emptyCRL(t *testing.T) []byte {
+	t.Helper()
+	parent, err := tls.LoadX509KeyPair(certFile("ca.pem"), certFile("ca.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := x509.ParseCertificate(parent.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Unix(0, 0), NextUpdate: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateRevocationList(rand.Reader, list, issuer, parent.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestParseCRLsOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	crl := emptyCRL(t)
+	every(t, func(op func(string)) (err, wrong error) {
+		op("ParseCRLs")
+		got, err := ssl.ParseCRLs(crl)
+		if err == nil && len(got) != 1 {
+			wrong = errors.New("a list is missing")
+		}
+		return err, wrong
+	})
 }
 
 func TestX509KeyPairOutOfMemory(t *testing.T) {

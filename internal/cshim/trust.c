@@ -1,0 +1,107 @@
+#include "cshim.h"
+
+#include <limits.h>
+#include <time.h>
+
+/* What a Ctx demands of a peer's certificate besides a chain to a root. */
+
+static X509_CRL *parse_crl(const uint8_t *der, size_t n, sessl_err *e)
+{
+    const unsigned char *p = der;
+    X509_CRL *crl = n > LONG_MAX ? NULL : d2i_X509_CRL(NULL, &p, (long)n); /* returns +1 */
+
+    if (crl == NULL && ERR_peek_error() == 0)
+        e->no_memory = 1; /* what is malformed gets an error */
+    if (crl != NULL && p != der + n) {
+        X509_CRL_free(crl);
+        crl = NULL;
+    }
+    return crl;
+}
+
+/* When the list is to be replaced, in Unix seconds; 0 when it does not say. */
+static int next_update(const X509_CRL *crl, int64_t *until)
+{
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl); /* borrowed from crl */
+    int days, seconds;
+
+    *until = 0;
+    if (next == NULL)
+        return 1;
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, next))
+        return 0;
+    *until = (int64_t)time(NULL) + days * (int64_t)86400 + seconds;
+    return 1;
+}
+
+/* Adds the list to ctx; without ctx it only looks at it. */
+int sessl_ctx_add_crl(SSL_CTX *ctx, const uint8_t *der, size_t n, int64_t *until, sessl_err *e)
+{
+    X509_CRL *crl;
+    int ok;
+
+    sessl_err_begin(e);
+    crl = parse_crl(der, n, e);
+    ok = crl != NULL && next_update(crl, until)
+        && (ctx == NULL || X509_STORE_add_crl(SSL_CTX_get_cert_store(ctx), crl)); /* takes its own reference */
+    X509_CRL_free(crl);
+    sessl_err_take(e);
+    return ok;
+}
+
+static int purpose_id(int purpose)
+{
+    switch (purpose) {
+    case SESSL_PURPOSE_SERVER: return X509_PURPOSE_SSL_SERVER;
+    case SESSL_PURPOSE_CLIENT: return X509_PURPOSE_SSL_CLIENT;
+    }
+    return X509_PURPOSE_ANY;
+}
+
+/* A depth below 0 and a purpose of 0 leave libssl's own. The SSLs made from ctx inherit. */
+int sessl_ctx_set_demands(SSL_CTX *ctx, int depth, int purpose, unsigned long flags, sessl_err *e)
+{
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx); /* borrowed from ctx */
+    int ok = 1;
+
+    sessl_err_begin(e);
+    if (depth >= 0)
+        X509_VERIFY_PARAM_set_depth(param, depth);
+    if (purpose != 0)
+        ok = X509_VERIFY_PARAM_set_purpose(param, purpose_id(purpose));
+    if (flags != 0)
+        ok = ok && X509_VERIFY_PARAM_set_flags(param, flags);
+    sessl_err_take(e);
+    return ok;
+}
+
+void sessl_trust_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    OPENSSL_free(ptr);
+}
+
+/* No session made under ctx is to be resumed after that time. */
+int sessl_ctx_set_trust_until(SSL_CTX *ctx, int64_t until, sessl_err *e)
+{
+    int64_t *kept;
+    int ok;
+
+    sessl_err_begin(e);
+    kept = OPENSSL_memdup(&until, sizeof(until));
+    ok = kept != NULL && SSL_CTX_set_ex_data(ctx, sessl_trust_slot, kept); /* freed with ctx */
+    if (!ok) {
+        OPENSSL_free(kept);
+        e->no_memory = 1;
+    }
+    sessl_err_take(e);
+    return ok;
+}
+
+/* 0 when there is no such time. */
+int64_t sessl_ctx_trust_until(const SSL_CTX *ctx)
+{
+    const int64_t *until = SSL_CTX_get_ex_data(ctx, sessl_trust_slot);
+
+    return until == NULL ? 0 : *until;
+}

@@ -1,0 +1,93 @@
+package ssl
+
+/*
+#cgo noescape sessl_ctx_add_crl
+#cgo nocallback sessl_ctx_add_crl
+#cgo noescape sessl_ctx_set_demands
+#cgo nocallback sessl_ctx_set_demands
+#cgo noescape sessl_ctx_set_trust_until
+#cgo nocallback sessl_ctx_set_trust_until
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Purpose is what a peer's certificate must be for, by its extended key usage
+// (X509_PURPOSE_*).
+type Purpose int
+
+// The purposes.
+const (
+	PurposeDefault     Purpose = iota                   // the peer's side of TLS
+	PurposeServer      Purpose = C.SESSL_PURPOSE_SERVER // X509_PURPOSE_SSL_SERVER
+	PurposeClient      Purpose = C.SESSL_PURPOSE_CLIENT // X509_PURPOSE_SSL_CLIENT
+	PurposeInsecureAny Purpose = C.SESSL_PURPOSE_ANY    // X509_PURPOSE_ANY: those for mail or code too
+)
+
+// checkCRL reports why der is no revocation list.
+func checkCRL(der []byte) error {
+	var e cErr
+	var until C.int64_t
+	if C.sessl_ctx_add_crl(nil, bytePtr(der), C.size_t(len(der)), &until, &e) == 0 {
+		return malformed(&e)
+	}
+	return nil
+}
+
+// malformed is the cause of input that OpenSSL did not take.
+func malformed(e *cErr) error {
+	if e.no_memory != 0 {
+		return ErrNoMemory
+	}
+	if e.n > 0 {
+		return fmt.Errorf("%w: %s", ErrMalformed, C.GoString(C.ERR_reason_error_string(e.code[0])))
+	}
+	return ErrMalformed
+}
+
+// setDemands is what the peer's certificate must satisfy besides a chain to a root.
+func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if !c.verify {
+		return nil
+	}
+	var e cErr
+	var flags C.ulong
+	if len(cfg.CRLs) > 0 {
+		flags |= C.X509_V_FLAG_CRL_CHECK
+	}
+	if cfg.CRLCheckChain {
+		flags |= C.X509_V_FLAG_CRL_CHECK_ALL
+	}
+	depth := cfg.VerifyDepth
+	if depth == 0 {
+		depth = -1 // libssl's own
+	} else {
+		depth = max(depth, 0)
+	}
+	if C.sessl_ctx_set_demands(p, C.int(depth), C.int(cfg.VerifyPurpose), flags, &e) == 0 {
+		return asError(op, configError("VerifyPurpose"), &e)
+	}
+	for i, der := range cfg.CRLs {
+		var until C.int64_t
+		if C.sessl_ctx_add_crl(p, bytePtr(der), C.size_t(len(der)), &until, &e) == 0 {
+			return asError(op, fmt.Errorf("%w: list %d of CRLs", ErrMalformed, i+1), &e)
+		}
+		if until != 0 && (c.until == 0 || int64(until) < c.until) {
+			c.until = int64(until)
+		}
+	}
+	if c.until != 0 && C.sessl_ctx_set_trust_until(p, C.int64_t(c.until), &e) == 0 {
+		return asError(op, ErrNoMemory, &e)
+	}
+	return nil
+}
+
+// trustEnded reports whether a revocation list is out of date: what was verified with it
+// must be verified again.
+func (c *Ctx) trustEnded() bool {
+	return c.until != 0 && time.Now().Unix() >= c.until
+}
