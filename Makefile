@@ -12,7 +12,7 @@ LONG := C34
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: deps deps-ci demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop ci
+.PHONY: deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -69,13 +69,18 @@ cover: deps ## coverage of the package by its tests
 	$(GO) test -coverprofile=cover.out -coverpkg=./ssl ./ssl
 	$(GO) tool cover -func=cover.out | tail -n 1
 
-interop: deps ## what needs a module of its own: x/net's tests of a net.Conn
-	cd interop && $(GO) vet ./... && $(GO) test -race ./...
+deps-interop: deps ## and the programs that interop talks to; none is left running
+	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy
+
+interop: deps-interop ## x/net's tests of a net.Conn; clients and servers that are strangers
+	cd interop && $(GO) vet ./... && $(GO) test -race .
+	mkdir -p build
+	cd interop/peers && INTEROP_JSON=$(CURDIR)/build/interop.json $(GO) test -race -count=1
 
 mutants: deps ## deliberate bugs that the tests must notice
 	scripts/mutants
 
 # Two at a time: most tests wait more than they compute.
-ci: deps-ci ## all of the above but bench, cover and mutants, and the three versions furthest apart
+ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and the three versions furthest apart
 	$(MAKE) -j2 --output-sync=target test lint demo race asan checkptr valgrind stress fuzz interop
 	SESSL_MATRIX_REQUIRED="bullseye trixie experimental" scripts/matrix/run bullseye trixie experimental

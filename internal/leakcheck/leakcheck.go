@@ -36,8 +36,9 @@ func Test(t testing.TB) {
 	})
 }
 
-// Main runs the tests of a binary and then checks that nothing at all is left.
-func Main(m *testing.M) {
+// Main runs the tests of a binary, a *testing.M or something around it, and then checks
+// that nothing at all is left.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if left := settle(ssl.Counters{}); left != "" {
 		fmt.Fprintln(os.Stderr, "leakcheck: left behind after all tests:", left)

@@ -1,0 +1,24 @@
+// Package peers lets programs that know nothing of sessl connect to it and be connected
+// to, and asks them whether the session was reused. docs/interop.md tells which programs
+// say it, and how.
+package peers
+
+import (
+	"testing"
+
+	"sessl/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) {
+	for _, p := range clients {
+		for _, f := range p.forms {
+			declare("client", p.name, f)
+		}
+	}
+	for _, p := range servers {
+		for _, f := range p.forms {
+			declare("server", p.name, f)
+		}
+	}
+	leakcheck.Main(matrixRun{m})
+}

@@ -1,0 +1,115 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"sessl/ssl"
+)
+
+func certFile(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "certs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// server is our end when peers are clients: net/http over sessl.
+type server struct {
+	port   string
+	http   *http.Server
+	served chan error
+
+	mu     sync.Mutex
+	reused []bool // one a connection, in the order in which they ended
+	failed []string
+}
+
+type connKey struct{}
+
+func startServer(t *testing.T, f form) *server {
+	t.Helper()
+	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &ssl.Config{
+		Certificates: []ssl.Certificate{cert},
+		MinVersion:   f.version, MaxVersion: f.version,
+		SessionTicketsDisabled: !f.tickets,
+	}
+	if !f.resumes() {
+		cfg.NumTickets = -1
+	}
+	ctx, err := ssl.NewServerCtx(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ssl.Listen("tcp", "127.0.0.1:0", ctx)
+	if err != nil {
+		ctx.Close()
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	s := &server{port: port, served: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler:     http.HandlerFunc(answer),
+		ReadTimeout: patience, WriteTimeout: patience,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: s.note,
+	}
+	go func() { s.served <- s.http.Serve(l) }()
+	t.Cleanup(func() {
+		s.http.Close()
+		ctx.Close()
+	})
+	return s
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	c := r.Context().Value(connKey{}).(*ssl.Conn)
+	fmt.Fprintf(w, "resumed=%t\n", c.SessionReused())
+}
+
+func (s *server) note(conn net.Conn, state http.ConnState) {
+	if state != http.StateClosed {
+		return
+	}
+	c := conn.(*ssl.Conn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.ConnectionState().Version == 0 {
+		s.failed = append(s.failed, fmt.Sprint(c.Handshake()))
+		return
+	}
+	s.reused = append(s.reused, c.SessionReused())
+}
+
+// finish waits for the connections to end and returns what this end says of each.
+func (s *server) finish(t *testing.T) []bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-s.served; err != http.ErrServerClosed {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.failed) > 0 {
+		t.Errorf("handshakes failed: %v", s.failed)
+	}
+	return s.reused
+}

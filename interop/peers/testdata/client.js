@@ -1,0 +1,29 @@
+// Three connections to 127.0.0.1:PORT, each with the newest session of those before.
+// usage: node client.js PORT CAFILE
+'use strict';
+const fs = require('node:fs');
+const tls = require('node:tls');
+
+const [port, cafile] = process.argv.slice(2);
+let session;
+
+function connect(left) {
+  if (left === 0) return;
+  const conn = tls.connect({
+    host: '127.0.0.1',
+    port: Number(port),
+    servername: 'localhost',
+    ca: fs.readFileSync(cafile),
+    session,
+  }, () => {
+    console.log(`isSessionReused=${conn.isSessionReused()} ${conn.getProtocol()}`);
+    conn.write('GET / HTTP/1.0\r\n\r\n');
+  });
+  conn.setTimeout(20000, () => conn.destroy(new Error('timeout')));
+  conn.on('session', (s) => { session = s; });
+  conn.on('error', (err) => { throw err; });
+  conn.on('close', () => connect(left - 1));
+  conn.resume();
+}
+
+connect(3);
