@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxChunk  = 64 << 10  // plaintext encrypted by one step
+	maxChunk  = 256 << 10 // plaintext encrypted by one step
 	maxUnsent = 256 << 10 // Write encrypts nothing more while so much waits
 	maxReply  = 64 << 10  // Read answers nothing more while so much waits
 )

@@ -55,7 +55,10 @@ func newTransport(c *Conn) transport {
 	return newFDTransport(c, rc)
 }
 
-const bufSize = 68 << 10 // four full records
+const (
+	bufSize    = 68 << 10 // four full records
+	recordRoom = 4 << 10  // what they add to the plaintext, and more
+)
 
 var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
 
@@ -88,6 +91,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 }
 
 func (t *netTransport) push(b []byte) (int, error) {
+	b = b[:min(len(b), bufSize-recordRoom)]
 	buf := getBuf()
 	defer putBuf(buf)
 	if t.c.waiting.Load() > maxUnsent {

@@ -12,6 +12,7 @@
 /* Buffers start at one large record and exist only while they hold something. */
 #define BUF_MIN 17408
 #define AHEAD_MAX (4 * BUF_MIN)
+#define BULK_MAX (16 * BUF_MIN) /* for a reader that has room for as much */
 
 int sessl_buf_reserve(sessl_buf *b, size_t n)
 {
@@ -72,8 +73,17 @@ static size_t from_buffer(sessl_conn *c, char *p, size_t n)
     return n;
 }
 
-/* One recv into the buffer; 0 when nothing is there, and recv_eof or recv_errno if so. The
- * next one asks for more when this one filled what it was given. */
+/* What the next recv asks for: the most there is room for when this one filled what it was
+ * given, else one record more than came. */
+static size_t next_ahead(const sessl_conn *c, size_t got)
+{
+    size_t max = c->room > BULK_MAX ? BULK_MAX : c->room < AHEAD_MAX ? AHEAD_MAX : c->room, next;
+
+    next = got == c->ahead ? max : (got / BUF_MIN + 1) * BUF_MIN;
+    return next < max ? next : max;
+}
+
+/* One recv into the buffer; 0 when nothing is there, and recv_eof or recv_errno if so. */
 static int read_ahead(sessl_conn *c)
 {
     ssize_t got;
@@ -89,7 +99,7 @@ static int read_ahead(sessl_conn *c)
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         c->in.tail += (size_t)got;
-        c->ahead = (size_t)got == c->ahead ? AHEAD_MAX : BUF_MIN;
+        c->ahead = next_ahead(c, (size_t)got);
         return 1;
     }
     if (got == 0)

@@ -142,6 +142,7 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
     int more = SESSL_OK;
 
     step_begin(c, fd, in, in_len, NULL, 0, st);
+    c->room = n;
     st->status = status_of(c, SSL_read_ex(c->ssl, p, n, &st->n));
     while (st->status == SESSL_OK && more == SESSL_OK && st->n < n && (c->in.p != NULL || c->feed_len > 0)) {
         int out = c->fd;

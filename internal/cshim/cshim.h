@@ -193,6 +193,7 @@ typedef struct sessl_conn {
     int fd;                /* the socket during a step; -1 for none */
     int recv_errno, send_errno, recv_eof; /* what the socket said in the step */
     size_t ahead;          /* how much recv asks for */
+    size_t room;           /* how much the last read had room for */
     const uint8_t *feed;   /* the step's fresh input, borrowed from Go */
     size_t feed_len;
     uint8_t *sink;         /* where the step's output goes, borrowed from Go */
