@@ -163,14 +163,14 @@ func TestBadKeyPairs(t *testing.T) {
 		"a certificate of garbage":  {badCert, key, ssl.ErrMalformed},
 		"a good and a bad one":      {append(bytes.Clone(cert), badCert...), key, ssl.ErrMalformed},
 		"a truncated certificate":   {cert[:len(cert)/2], key, ssl.ErrMalformed},
-		"a key of garbage":          {cert, garbage, ssl.ErrConfig},
-		"a key in DER of garbage":   {cert, []byte("garbage"), ssl.ErrConfig},
+		"a key of garbage":          {cert, garbage, ssl.ErrMalformed},
+		"a key in DER of garbage":   {cert, []byte("garbage"), ssl.ErrMalformed},
 		"another's key":             {cert, readFile(t, "client.key"), ssl.ErrConfig},
 		"another sort of key":       {cert, readFile(t, "server-rsa.key"), ssl.ErrConfig},
-		"an encrypted key":          {cert, readFile(t, "server-ecdsa.enc.key"), ssl.ErrMalformed},
+		"an encrypted key":          {cert, readFile(t, "server-ecdsa.enc.key"), ssl.ErrPassword},
 		"a key encrypted by header": {cert, block("EC PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}), ssl.ErrMalformed},
 		"5 MB":                      {make([]byte, 5<<20), key, ssl.ErrMalformed},
-		"a key of 5 MB":             {cert, make([]byte, 5<<20), ssl.ErrConfig},
+		"a key of 5 MB":             {cert, make([]byte, 5<<20), ssl.ErrMalformed},
 	} {
 		got, err := ssl.X509KeyPair(c.cert, c.key)
 		refuses(t, what, err, c.want)

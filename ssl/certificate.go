@@ -2,17 +2,26 @@ package ssl
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os"
 )
 
-// A Certificate is a certificate chain, leaf first, and the leaf's private key.
-type Certificate struct {
+// A Certificate is a certificate chain, leaf first, and the leaf's private key, for a Ctx
+// to show to its peers. The key lives in OpenSSL (an EVP_PKEY) and nowhere in Go.
+//
+// Copies of a Certificate share one object in C. There is nothing to close, as in
+// crypto/tls: when the last copy is gone, the garbage collector gives the object back, and
+// the key is wiped as soon as no Ctx and no Conn uses it either.
+type Certificate struct{ c *certificate }
+
+// certificate is what the copies share.
+type certificate struct {
+	h     handle[certPtr]
 	chain [][]byte // DER
-	key   []byte   // DER
 	leaf  *x509.Certificate
 }
+
+var certKind = kind[certPtr]{name: "certificate", free: freeCert, gone: ErrClosed}
 
 // LoadX509KeyPair reads a certificate chain and a private key from files, each in PEM or
 // DER. See X509KeyPair.
@@ -22,7 +31,7 @@ func LoadX509KeyPair(certFile, keyFile string) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, fail(op, err)
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := readSecret(keyFile)
 	if err != nil {
 		return Certificate{}, fail(op, err)
 	}
@@ -31,8 +40,12 @@ func LoadX509KeyPair(certFile, keyFile string) (Certificate, error) {
 }
 
 // X509KeyPair takes a certificate chain, in PEM (leaf first) or a single one in DER, and
-// its unencrypted private key, in PEM or DER, in any of the formats that OpenSSL reads
-// (d2i_AutoPrivateKey). A key that is not the leaf's is refused.
+// its private key, in PEM or DER, in any of the formats that OpenSSL reads
+// (d2i_AutoPrivateKey). In PEM the first key counts; blocks of other types are skipped on
+// both sides, so that one file can have it all.
+//
+// Errors are ErrMalformed, ErrPassword for a key that is encrypted, and ErrConfig for a
+// key that is not the leaf's. The caller may wipe key afterwards: no copy is left in Go.
 func X509KeyPair(cert, key []byte) (Certificate, error) {
 	return keyPair("X509KeyPair", cert, key)
 }
@@ -42,51 +55,61 @@ func keyPair(op string, cert, key []byte) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, fail(op, err)
 	}
-	leaf, err := x509.ParseCertificate(chain[0])
+	ptr, err := readCert(op, chain, key)
 	if err != nil {
-		return Certificate{}, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
-	}
-	der, err := keyDER(key)
-	if err != nil {
-		return Certificate{}, fail(op, err)
-	}
-	if err := checkKey(op, chain[0], der); err != nil {
 		return Certificate{}, err
 	}
-	return Certificate{chain: chain, key: der, leaf: leaf}, nil
+	return adoptCert(op, ptr, chain)
 }
 
-// keyDER returns a copy of the first private key in data.
-func keyDER(data []byte) ([]byte, error) {
-	sawPEM := false
-	for rest := data; ; {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			break
-		}
-		sawPEM = true
-		switch b.Type {
-		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
-			if b.Headers["DEK-Info"] != "" {
-				return nil, fmt.Errorf("%w: the private key is encrypted", ErrMalformed)
-			}
-			return b.Bytes, nil
-		case "ENCRYPTED PRIVATE KEY":
-			return nil, fmt.Errorf("%w: the private key is encrypted", ErrMalformed)
-		}
+// adoptCert takes over the caller's object.
+func adoptCert(op string, ptr certPtr, chain [][]byte) (Certificate, error) {
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		freeCert(ptr)
+		return Certificate{}, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
-	if sawPEM || len(data) == 0 {
-		return nil, fmt.Errorf("%w: no private key found", ErrMalformed)
-	}
-	return append([]byte(nil), data...), nil
+	c := &certificate{chain: chain, leaf: leaf}
+	c.h.adopt(&certKind, ptr)
+	return Certificate{c}, nil
 }
 
-// String names the leaf's subject; the key stays out of any print of a Config.
+// withPtr is the one way to the pointer: the object lives until f has returned.
+func (c Certificate) withPtr(op string, f func(certPtr) error) error {
+	if c.c == nil {
+		return fail(op, ErrClosed)
+	}
+	p, err := c.c.h.acquire()
+	if err != nil {
+		return fail(op, err)
+	}
+	defer c.c.h.release()
+	return f(p)
+}
+
+// Leaf returns the leaf, parsed by crypto/x509; nil for the zero Certificate. It must not
+// be changed.
+func (c Certificate) Leaf() *x509.Certificate {
+	if c.c == nil {
+		return nil
+	}
+	return c.c.leaf
+}
+
+// chainDER is the chain, leaf first.
+func (c Certificate) chainDER() [][]byte {
+	if c.c == nil {
+		return nil
+	}
+	return c.c.chain
+}
+
+// String names the leaf's subject.
 func (c Certificate) String() string {
-	if c.leaf == nil {
+	if c.c == nil {
 		return "ssl.Certificate{}"
 	}
-	return fmt.Sprintf("ssl.Certificate(%s)", c.leaf.Subject)
+	return fmt.Sprintf("ssl.Certificate(%s)", c.c.leaf.Subject)
 }
 
 // GoString is String.

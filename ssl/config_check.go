@@ -105,7 +105,7 @@ func (cfg *Config) checkAuth(server bool) error {
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}
 	for i, c := range cfg.Certificates {
-		if len(c.chain) == 0 {
+		if c.c == nil {
 			return configError("certificate %d in Certificates is empty", i)
 		}
 	}

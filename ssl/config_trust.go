@@ -20,7 +20,7 @@ func (cfg *Config) fingerprint() [32]byte {
 	roots.hashInto(h)
 	cfg.hashDemands(h)
 	for _, c := range cfg.Certificates {
-		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chain...)))
+		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chainDER()...)))
 	}
 	return [32]byte(h.Sum(nil))
 }
@@ -84,8 +84,8 @@ func (cfg *Config) idContext() []byte {
 func (cfg *Config) certNames() string {
 	var names []string
 	for _, c := range cfg.Certificates {
-		if c.leaf != nil {
-			names = append(names, c.leaf.DNSNames...)
+		if leaf := c.Leaf(); leaf != nil {
+			names = append(names, leaf.DNSNames...)
 		}
 	}
 	slices.Sort(names)

@@ -117,21 +117,6 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-func setIdentity(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
-	var e cErr
-	for _, cert := range cfg.Certificates {
-		for i, der := range cert.chain {
-			if C.sessl_ctx_use_cert(p, bytePtr(der), C.size_t(len(der)), cBool(i == 0), &e) == 0 {
-				return asError(op, configError("a certificate"), &e)
-			}
-		}
-		if C.sessl_ctx_use_key(p, bytePtr(cert.key), C.size_t(len(cert.key)), &e) == 0 {
-			return asError(op, configError("a private key"), &e)
-		}
-	}
-	return nil
-}
-
 func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if len(cfg.NextProtos) == 0 {
 		return nil
@@ -143,15 +128,6 @@ func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	var e cErr
 	if C.sessl_ctx_set_alpn(p, cBool(c.server), bytePtr(wire), C.size_t(len(wire)), &e) == 0 {
 		return asError(op, ErrNoMemory, &e)
-	}
-	return nil
-}
-
-// checkKey reports whether key is the one of the certificate, both in DER.
-func checkKey(op string, cert, key []byte) error {
-	var e cErr
-	if C.sessl_check_key(bytePtr(cert), C.size_t(len(cert)), bytePtr(key), C.size_t(len(key)), &e) == 0 {
-		return asError(op, configError("private key"), &e)
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ var (
 	// ErrMalformed says that the input could not be parsed.
 	ErrMalformed = errors.New("malformed input")
 
+	// ErrPassword says that a private key is encrypted and the password missing or wrong.
+	ErrPassword = errors.New("password missing or wrong")
+
 	// ErrUnsupported says that the OpenSSL in use lacks the feature; the text has the
 	// version that is needed.
 	ErrUnsupported = errors.New("not supported by this version of OpenSSL")

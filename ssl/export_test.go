@@ -89,3 +89,13 @@ func SchemeIDs() (ids []tls.SignatureScheme) {
 	}
 	return ids
 }
+
+// UseCertificate makes cert the only certificate of c.
+func UseCertificate(c *Conn, cert Certificate) error {
+	p, ok := c.enter()
+	if !ok {
+		return ErrClosed
+	}
+	defer c.leave()
+	return c.useCertificate("UseCertificate", p, cert)
+}

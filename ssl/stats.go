@@ -22,6 +22,9 @@ type Counters struct {
 	Conns    HandleCounts // *Conn, each an SSL
 	Ctxs     HandleCounts // *Ctx, each an SSL_CTX
 
+	// Certificates have no Close: the collector ends them all.
+	Certificates HandleCounts
+
 	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
 	// that libssl made for itself included: connections and internal caches hold
 	// sessions too. At rest, with every handle closed, they are equal.
@@ -38,6 +41,8 @@ func ReadCounters() Counters {
 		Borrowed: borrowedKind.read(),
 		Conns:    connKind.read(),
 		Ctxs:     ctxKind.read(),
+
+		Certificates: certKind.read(),
 	}
 	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
 	return c
@@ -45,7 +50,8 @@ func ReadCounters() Counters {
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was
 // built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
-// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn and ssl.ctx.
+// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx
+// and ssl.certificate.
 func LiveHandles(w io.Writer) (bool, error) {
 	return writeLiveHandles(w)
 }

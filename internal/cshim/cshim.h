@@ -11,7 +11,9 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -113,9 +115,7 @@ int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, 
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e);
 int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce, sessl_err *e);
-int sessl_ctx_use_cert(SSL_CTX *ctx, const uint8_t *der, size_t n, int leaf, sessl_err *e);
-int sessl_ctx_use_key(SSL_CTX *ctx, const uint8_t *key, size_t n, sessl_err *e);
-int sessl_check_key(const uint8_t *der, size_t n, const uint8_t *key, size_t klen, sessl_err *e);
+X509 *sessl_parse_cert(const uint8_t **p, size_t n, sessl_err *e);
 
 void sessl_ctx_flush(SSL_CTX *ctx, int64_t now);
 void sessl_ctx_no_tickets(SSL_CTX *ctx);
@@ -302,6 +302,29 @@ int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, 
 int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e);
 int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e);
 size_t sessl_conn_pending(sessl_conn *c);
+
+/* ---- identity.c, key.c: the certificates that this side shows ---- */
+
+typedef struct sessl_cert {
+    X509 *leaf;            /* each of these is one reference */
+    STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
+    EVP_PKEY *key;
+} sessl_cert;
+
+/* Why there is no key or no certificate, where OpenSSL does not say. */
+#define SESSL_KEY_MISSING 1
+#define SESSL_KEY_MALFORMED 2
+#define SESSL_KEY_NEEDS_PASSWORD 3
+#define SESSL_KEY_WRONG_PASSWORD 4
+#define SESSL_KEY_MISMATCH 5
+#define SESSL_CERT_MALFORMED 6
+
+EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
+                            const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+void sessl_cert_free(sessl_cert *c);
+int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
 
 /* ex_data slots, registered by sessl_init. */
 extern int sessl_session_slot;

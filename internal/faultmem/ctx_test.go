@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"testing"
 	"time"
 
@@ -114,23 +113,6 @@ func TestParseCRLsOutOfMemory(t *testing.T) {
 			wrong = errors.New("a list is missing")
 		}
 		return err, wrong
-	})
-}
-
-func TestX509KeyPairOutOfMemory(t *testing.T) {
-	leakcheck.Test(t)
-	cert, err := os.ReadFile(certFile("server-ecdsa.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := os.ReadFile(certFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	perSite(t, func(op func(string)) (err, wrong error) {
-		op("X509KeyPair")
-		_, err = ssl.X509KeyPair(cert, key)
-		return err, nil
 	})
 }
 

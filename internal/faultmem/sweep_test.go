@@ -165,7 +165,7 @@ func attempt(t *testing.T, r *report, k int, mode faultmem.Mode, f flow) bool {
 var misleading = []error{
 	ssl.ErrClosed, ssl.ErrNil, ssl.ErrBorrowExpired, ssl.ErrNoSession, ssl.ErrNotResumable,
 	ssl.ErrNotSerializable, ssl.ErrSessionShared, ssl.ErrSessionCtx, ssl.ErrTooLarge, ssl.ErrRange,
-	ssl.ErrTrailingData, ssl.ErrMalformed, ssl.ErrUnsupported, ssl.ErrUnverified, ssl.ErrConfig,
+	ssl.ErrTrailingData, ssl.ErrMalformed, ssl.ErrUnsupported, ssl.ErrUnverified, ssl.ErrConfig, ssl.ErrPassword,
 }
 
 // judge says what is wrong with an error of an operation.
@@ -182,9 +182,9 @@ func judge(op string, err error) string {
 		// it cannot copy a string, and nothing for a cipher that it does not know.
 		return ""
 	}
-	if errors.Is(err, ssl.ErrConfig) && len(e.Entries) > 0 {
-		// In OpenSSL 3 a certificate whose key could not be decoded for lack of memory
-		// looks like one with a key of unknown type.
+	if (errors.Is(err, ssl.ErrConfig) || readsKey(op) && errors.Is(err, ssl.ErrMalformed)) && len(e.Entries) > 0 {
+		// In OpenSSL 3 a certificate or key that could not be decoded for lack of memory
+		// looks like one of unknown type.
 		return ""
 	}
 	if op == "Conn.Handshake" && e.Err == ssl.ErrUnverified {
@@ -195,6 +195,8 @@ func judge(op string, err error) string {
 	}
 	return ""
 }
+
+func readsKey(op string) bool { return op == "X509KeyPair" }
 
 // drain lets the table of Go values catch up: it holds C memory until the next handle.
 func drain(t *testing.T) {

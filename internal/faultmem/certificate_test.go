@@ -1,0 +1,47 @@
+package faultmem_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(certFile(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// collected is the flow of making one Certificate, which only the collector frees; no other
+// may be in use.
+func collected(make func() (ssl.Certificate, error)) (err, wrong error) {
+	if _, err := make(); err != nil {
+		return err, nil
+	}
+	leakcheck.Collect()
+	if n := ssl.ReadCounters().Certificates.Live; n != 0 {
+		wrong = fmt.Errorf("%d certificates were not collected", n)
+	}
+	return nil, wrong
+}
+
+func TestX509KeyPairOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	for _, pair := range [][2]string{
+		{"server-chain.pem", "server-chain.key"},
+		{"server-rsa.pem", "server-rsa.key"},
+		{"server-ecdsa.der", "server-ecdsa.key.der"},
+	} {
+		cert, key := readFile(t, pair[0]), readFile(t, pair[1])
+		perSite(t, func(op func(string)) (err, wrong error) {
+			op("X509KeyPair")
+			return collected(func() (ssl.Certificate, error) { return ssl.X509KeyPair(cert, key) })
+		})
+	}
+}
