@@ -1,0 +1,38 @@
+package ssl_test
+
+import (
+	"testing"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// Without RootCAs a client trusts what OpenSSL's defaults are when its Ctx is made, and
+// nobody else; with an empty pool it trusts nobody, whatever the defaults.
+func TestSystemRootsAreTheDefault(t *testing.T) {
+	leakcheck.Test(t)
+	s := startServer(t, serverConfig(t))
+	verifies := func(what string, pool *ssl.CertPool, code int) {
+		t.Helper()
+		ctx := newClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool})
+		c, err := ssl.Dial("tcp", s.Addr, ctx)
+		if err == nil {
+			c.Close()
+		}
+		if code == 0 && err != nil || verifyCode(err) != code {
+			t.Errorf("%s: %v, want code %d", what, err, code)
+		}
+	}
+	t.Setenv("SSL_CERT_DIR", t.TempDir())
+	t.Setenv("SSL_CERT_FILE", certFile("ca.pem"))
+	verifies("the CA among the defaults", nil, 0)
+	verifies("the same by name", ssl.SystemCertPool(), 0)
+	verifies("an empty pool", ssl.NewCertPool(), noIssuer)
+	verifies("another pool", roots(t, "other-ca"), noIssuer)
+
+	t.Setenv("SSL_CERT_FILE", certFile("other-ca.pem"))
+	verifies("another CA among the defaults", nil, noIssuer)
+	more := ssl.SystemCertPool()
+	more.AddCert(parsedCert(t, "ca"))
+	verifies("the defaults and the CA", more, 0)
+}
