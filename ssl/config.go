@@ -156,7 +156,7 @@ type Config struct {
 	// through SSL_CTX_sess_set_new_cb: for each TLS 1.3
 	// ticket, when a Read has processed it, and for each TLS 1.2 session, tickets that
 	// were renewed during a resumption included. It runs on the goroutine of the
-	// Handshake, Read or Close that received the session, after the C call has returned,
+	// Handshake, Read, IssueTicket or Close that brought the session, after the C call has returned,
 	// with no lock held: it may use the Conn in any way. No session is delivered before
 	// the peer has been verified.
 	//

@@ -98,11 +98,18 @@ func closedResult(op string) result {
 	return result{status: stepFailed, err: fail(op, ErrClosed)}
 }
 
-// result ends every step. Sessions move from C's queue to handles here, so none is left
-// in C longer than the step that brought it.
+// takeFresh moves new sessions from C's queue to handles, so that none is left in C longer
+// than the step that brought it. mu is held.
+func (c *Conn) takeFresh(p connPtr) {
+	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
+		c.fresh = append(c.fresh, adoptSession(q)) // the queue's reference
+	}
+}
+
+// result ends every step.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
-	for range int(st.fresh) {
-		c.fresh = append(c.fresh, adoptSession(C.sessl_conn_next_session(p))) // the queue's reference
+	if st.fresh > 0 {
+		c.takeFresh(p)
 	}
 	c.waiting.Store(int64(st.out_waiting))
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask)}

@@ -160,7 +160,9 @@ func (c *Conn) IssueTicket() error {
 	if !c.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
-	if err := c.issueTickets(op, 1); err != nil {
+	err := c.issueTickets(op, 1)
+	c.deliver()
+	if err != nil {
 		return err
 	}
 	return c.flushLocked()
@@ -173,6 +175,12 @@ func (c *Conn) issueTickets(op string, n int) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
+	if q := C.SSL_get0_session(p.ssl); q != nil { // libssl fills it in for the first ticket
+		l := lockOf(q)
+		l.Lock()
+		defer l.Unlock()
+	}
+	defer c.takeFresh(p)
 	var e cErr
 	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
 	case 0:
