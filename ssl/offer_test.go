@@ -88,3 +88,49 @@ func TestWithheldSharedSessionIsFrozen(t *testing.T) {
 		}
 	})
 }
+
+// What is offered on a connection that never gets to a handshake, or whose handshake
+// fails, is given back once: the copy with the connection, the session itself with the
+// last handle.
+func TestOwnershipOfOffersInVain(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+		first := madeWith(t, cli, sctx)
+		var mine *ssl.Session
+		var p pair
+		connect := func() error {
+			a, b := tcpPipe(t)
+			p = newPair(t, cctx, sctx, a, b)
+			return nil
+		}
+		closeClient := func() error { return p.client.Close() }
+		closeServer := func() error { return p.server.Close() }
+		fail := func() error {
+			p.server.NetConn().Close()
+			if p.client.Handshake() == nil {
+				return errors.New("a handshake with nobody")
+			}
+			return nil
+		}
+		runSteps(t, []step{
+			{"Dup", into(&mine, first.Dup), census{created: 1, opened: 1}},
+
+			{"Client and Server", connect, census{conns: 2}},
+			{"SetSession", func() error { return p.client.SetSession(mine) }, census{created: 1}},
+			{"Close without a handshake", closeClient, census{conns: -1, freed: 1}},
+			{"Close of the server", closeServer, census{conns: -1}},
+
+			{"Client and Server", connect, census{conns: 2}},
+			{"SetSession", func() error { return p.client.SetSession(mine) }, census{created: 1}},
+			{"failed handshake", fail, census{}},
+			{"Close of the client", closeClient, census{conns: -1, freed: 1}},
+			{"Close of the server", func() error { closeServer(); return nil }, census{conns: -1}},
+
+			{"Client and Server", connect, census{conns: 2}},
+			{"SetSharedSession", func() error { return p.client.SetSharedSession(mine) }, census{}},
+			{"Close without a handshake", closeClient, census{conns: -1}},
+			{"Close of the server", closeServer, census{conns: -1}},
+			{"Close of the session", closing(&mine), census{closed: 1, freed: 1}},
+		})
+	})
+}
