@@ -134,3 +134,27 @@ func TestOwnershipOfOffersInVain(t *testing.T) {
 		})
 	})
 }
+
+// The copy that SetSession offers belongs to the connection's Ctx like any session that is
+// born there: what a resumed connection hands out is refused by another Ctx.
+func TestOfferedCopyBelongsToTheCtx(t *testing.T) {
+	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		sctx := newServerCtx(t, srv)
+		s := madeWith(t, cli, sctx)
+		a, b := tcpPipe(t)
+		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+		if err := p.client.SetSession(s); err != nil {
+			t.Fatal(err)
+		}
+		p.mustShake(t)
+		if !p.client.SessionReused() {
+			t.Fatal("not resumed")
+		}
+		now := sessionOf(t, p.client) // in TLS 1.2 the copy itself
+		a, b = tcpPipe(t)
+		other := newPair(t, newClientCtx(t, cli), sctx, a, b)
+		if err := other.client.SetSharedSession(now); !errors.Is(err, ssl.ErrSessionCtx) && !errors.Is(err, ssl.ErrNotResumable) {
+			t.Errorf("SetSharedSession in another Ctx: %v", err)
+		}
+	})
+}
