@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/hex"
+
+	"sessl/ssl"
+)
+
+// The ways to resume a session, as they are called in all output.
+const (
+	howNone   = "none"   // a full handshake
+	howID     = "id"     // TLS 1.2, the server found the session id in its cache
+	howTicket = "ticket" // TLS 1.2, the server opened a ticket
+	howPSK    = "psk"    // TLS 1.3, where tickets are pre-shared keys
+)
+
+// howClient tells how a client's connection was resumed with the session it offered.
+func howClient(st ssl.ConnectionState, offered *ssl.Session) string {
+	switch ticket, _ := offered.HasTicket(); {
+	case !st.DidResume:
+		return howNone
+	case st.Version >= ssl.VersionTLS13:
+		return howPSK
+	case ticket:
+		return howTicket
+	}
+	return howID
+}
+
+// seen marks the sessions that this server has made. The mark stays with the object in
+// the cache, which is the one that an id leads to; a ticket is decoded into a new one.
+var seen = ssl.NewSessionIndex()
+
+// howServer tells how a server's connection was resumed, and the id of its session. It
+// must be called once for each connection, after the handshake.
+func howServer(c *ssl.Conn) (how, id string, err error) {
+	s, err := c.Session()
+	if err != nil {
+		return "", "", err
+	}
+	defer s.Close()
+	b, err := s.ID()
+	if err != nil {
+		return "", "", err
+	}
+	mark, err := s.ExData(seen)
+	if err != nil {
+		return "", "", err
+	}
+	id = hex.EncodeToString(b)
+	switch st := c.ConnectionState(); {
+	case !st.DidResume:
+		return howNone, id, s.SetExData(seen, true)
+	case st.Version >= ssl.VersionTLS13:
+		return howPSK, id, nil
+	case mark != nil:
+		return howID, id, nil
+	}
+	return howTicket, id, nil
+}

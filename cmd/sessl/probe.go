@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessl/ssl"
+)
+
+type probeOptions struct {
+	addr, host            string // HOST:PORT, and HOST
+	n                     int
+	tls                   tlsVersion
+	noTickets             bool
+	ca, serverName        string
+	insecure              bool
+	cert, key             string
+	alpn                  []string
+	sessionIn, sessionOut string
+	send                  *string // nil: decide by what the server does
+	timeout               time.Duration
+	json                  bool
+}
+
+func newProbe() *cobra.Command {
+	var o probeOptions
+	var send string
+	cmd := &cobra.Command{
+		Use:   "probe HOST:PORT",
+		Short: "Measure whether and how a server reuses sessions",
+		Long: `Make -n full handshakes with a server and, in between, as many in which the newest session
+is offered. Print whether the server resumed them, how (id or ticket in TLS 1.2, psk in
+TLS 1.3), how long both kinds of handshake took, and for how long the server says that a
+ticket may be used. The port is 443 unless one is given. The time of a handshake is
+without that of the TCP connection.
+
+Some servers send their TLS 1.3 tickets only after data. If a connection brings none, a
+minimal HTTP request is sent on the next ones. --send has another text sent, with \r, \n
+and \xHH as escapes; --send "" sends nothing.
+
+--session-out keeps the newest session in a file, in PEM and readable by its owner only,
+for --session-in of another run or openssl s_client -sess_in. A session from a file is
+offered only if the server's certificate that is kept in it verifies now: with --ca or
+the system's roots. The file has no intermediate certificates: add them to --ca's.
+
+Exit status: 0 if every session that was offered was resumed, 3 if one was not or the
+server gave none, 1 for an error, 2 for wrong usage.`,
+		Example: `  sessl probe example.com
+  sessl probe localhost:4433 --ca ca.pem --tls 1.2 --no-tickets
+  sessl probe localhost:4433 --ca ca.pem --session-out s.pem && sessl probe localhost:4433 --ca ca.pem --session-in s.pem -n 1`,
+		Args:              oneArg("HOST:PORT"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("send") {
+				o.send = &send
+			}
+			if err := o.check(args[0]); err != nil {
+				return err
+			}
+			r, err := probe(cmd.Context(), &o, newProgress(cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			return r.print(cmd.OutOrStdout(), o.json)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&o.n, "handshakes", "n", 10, "`number` of handshakes of each kind")
+	tlsFlag(cmd, &o.tls)
+	f.BoolVar(&o.noTickets, "no-tickets", false, "do not ask for TLS 1.2 tickets, so that the server has to use ids")
+	fileFlag(cmd, &o.ca, "ca", "trust the roots in this `file` instead of the system's")
+	f.StringVar(&o.serverName, "server-name", "", "`name` to send and to verify instead of HOST")
+	f.BoolVar(&o.insecure, "insecure-skip-verify", false, "accept any certificate: anyone on the path can answer")
+	fileFlag(cmd, &o.cert, "cert", "`file` of a client certificate chain, for servers that ask")
+	fileFlag(cmd, &o.key, "key", "`file` of its private key")
+	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to offer, such as h2,http/1.1")
+	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
+	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
+	f.StringVar(&send, "send", "", "`text` to send on each connection")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "limit for each connection")
+	f.BoolVar(&o.json, "json", false, "print JSON; docs/cli.md describes it")
+	cmd.MarkFlagsRequiredTogether("cert", "key")
+	valueFlags(cmd, "handshakes", "server-name", "alpn", "send", "timeout")
+	return cmd
+}
+
+// check completes what was given, and refuses what cannot be meant.
+func (o *probeOptions) check(target string) error {
+	host, port, err := net.SplitHostPort(target)
+	var bad *net.AddrError
+	if errors.As(err, &bad) && bad.Err == "missing port in address" {
+		host, port, err = strings.Trim(target, "[]"), "443", nil
+	}
+	switch {
+	case err != nil:
+		return usagef("%q is not HOST:PORT", target)
+	case host == "" || port == "":
+		return usagef("%q is not HOST:PORT: one of the two is empty", target)
+	case o.n < 1:
+		return usagef("-n %d: at least one handshake is needed", o.n)
+	case o.timeout <= 0:
+		return usagef("--timeout %s: a positive time is needed", o.timeout)
+	case o.insecure && o.ca != "":
+		return usagef("--insecure-skip-verify and --ca contradict each other")
+	}
+	o.addr, o.host = net.JoinHostPort(host, port), host
+	if o.serverName == "" {
+		o.serverName = host
+	}
+	if o.send != nil {
+		text, err := strconv.Unquote(`"` + strings.ReplaceAll(*o.send, `"`, `\"`) + `"`)
+		if err != nil {
+			return usagef("--send %q: not a text with escapes", *o.send)
+		}
+		o.send = &text
+	}
+	return nil
+}
+
+func (o *probeOptions) config() (*ssl.Config, error) {
+	cfg := &ssl.Config{
+		ServerName:             o.serverName,
+		InsecureSkipVerify:     o.insecure,
+		SessionTicketsDisabled: o.noTickets,
+		NextProtos:             o.alpn,
+	}
+	o.tls.limit(cfg)
+	if o.ca != "" {
+		pool, err := loadPool(o.ca)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = pool
+	}
+	if o.cert != "" {
+		cert, err := keyPair(o.cert, o.key)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Certificates = []ssl.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+// request is the HTTP request for servers that wait for data, if they may speak HTTP.
+func (o *probeOptions) request(alpn string) string {
+	switch alpn {
+	case "", "http/1.1", "http/1.0":
+		return fmt.Sprintf("HEAD / HTTP/1.1\r\nHost: %s\r\nUser-Agent: sessl\r\nConnection: close\r\n\r\n", o.host)
+	}
+	return ""
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessl/internal/cshim"
+)
+
+// Exit statuses. They are documented in docs/cli.md.
+const (
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitNoReuse = 3 // probe only
+)
+
+const exitHelp = `Exit status: 0 for success, 1 for an error, 2 for wrong usage.`
+
+// A usageError is a mistake in the command line that cobra does not see by itself.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// A noReuseError says that a probe worked, and found that reuse does not.
+type noReuseError struct{ error }
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	root := newRoot()
+	began := false // errors before are cobra's own, about the command line
+	for _, c := range root.Commands() {
+		do := c.RunE
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			began = true
+			return do(cmd, args)
+		}
+	}
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var usage usageError
+	if !began || errors.As(err, &usage) {
+		fmt.Fprintf(errs, "%s: %s (see %[1]s --help)\n", cmd.CommandPath(), oneLine(err))
+		return exitUsage
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintf(errs, "%s: %s\n", cmd.CommandPath(), oneLine(err))
+	if errors.As(err, new(noReuseError)) {
+		return exitNoReuse
+	}
+	return exitError
+}
+
+// oneLine is what err says, without line breaks.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sessl",
+		Short: "Look at TLS session reuse, over the system's OpenSSL",
+		Long: `sessl shows what becomes of TLS sessions: it is a server that says of each connection
+whether its session was reused, a client that measures whether and how a server reuses
+sessions, and a reader of session files. Session files are those of openssl s_client
+(-sess_out, -sess_in) and openssl sess_id.
+
+` + exitHelp,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.AddCommand(newServe(), newProbe(), newInspect(), newDemo(), newMan())
+	return root
+}
+
+// version names the program's version and the library's.
+func version() string {
+	v := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	return v + ", " + cshim.Version()
+}
+
+// oneArg wants exactly one argument, and names it.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return fmt.Errorf("%s is missing", name)
+		case len(args) > 1:
+			return fmt.Errorf("one %s is wanted, not %d", name, len(args))
+		}
+		return nil
+	}
+}

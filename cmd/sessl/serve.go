@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessl/ssl"
+)
+
+// Limits on a peer that stalls.
+const (
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 2 * time.Minute
+	goodbyeTimeout   = time.Second // for answers under way when the server is told to end
+)
+
+type serveOptions struct {
+	listen, cert, key, clientCA string
+	tls                         tlsVersion
+	noTickets, www, closeEach   bool
+	alpn                        []string
+}
+
+func newServe() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve --cert FILE --key FILE",
+		Short: "Serve TLS, and say of each connection whether its session was reused",
+		Long: `Serve TLS connections and print one line for each handshake: the client's address, the
+protocol, the cipher, whether the session was reused and how (id, ticket or psk), and
+the session id. Without --www everything that a client sends is sent back. With --www
+each GET is answered, whatever its path, with the state of its connection, as text or,
+for "Accept: application/json", as JSON.
+
+The first line of the output has the address, for --listen with port 0. The server ends
+with SIGINT or SIGTERM and exit status 0.
+
+` + exitHelp,
+		Example: `  sessl serve --cert server.pem --key server.key --www
+  sessl serve --cert server.pem --key server.key --tls 1.2 --no-tickets --listen 127.0.0.1:0`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), &o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:4433", "`address` to listen on")
+	fileFlag(cmd, &o.cert, "cert", "`file` of the certificate chain, leaf first")
+	fileFlag(cmd, &o.key, "key", "`file` of the private key")
+	tlsFlag(cmd, &o.tls)
+	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in the server's cache instead of in tickets")
+	fileFlag(cmd, &o.clientCA, "client-ca", "demand client certificates of the roots in this `file`")
+	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
+	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
+	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
+	must(cmd.MarkFlagRequired("cert"))
+	must(cmd.MarkFlagRequired("key"))
+	valueFlags(cmd, "listen", "alpn")
+	return cmd
+}
+
+func (o *serveOptions) check() error {
+	switch {
+	case o.closeEach && !o.www:
+		return usagef("--close needs --www")
+	case o.www && slices.ContainsFunc(o.alpn, func(p string) bool { return p != "http/1.1" && p != "http/1.0" }):
+		return usagef("--www speaks http/1.1 and http/1.0, and no other protocol of --alpn")
+	}
+	return nil
+}
+
+func (o *serveOptions) config() (*ssl.Config, error) {
+	cert, err := keyPair(o.cert, o.key)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &ssl.Config{
+		Certificates:           []ssl.Certificate{cert},
+		SessionTicketsDisabled: o.noTickets,
+		NextProtos:             o.alpn,
+	}
+	o.tls.limit(cfg)
+	if o.clientCA != "" {
+		cfg.ClientAuth = ssl.RequireAndVerifyClientCert
+		if cfg.ClientCAs, err = loadPool(o.clientCA); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
+}
+
+// server is what connections share.
+type server struct {
+	mu                  sync.Mutex // one line at a time
+	out                 io.Writer
+	handshakes, resumed int
+}
+
+// serve runs until ctx ends.
+func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	sctx, err := ssl.NewServerCtx(cfg)
+	if err != nil {
+		return bare(err)
+	}
+	defer sctx.Close()
+	l, err := ssl.Listen("tcp", o.listen, sctx)
+	if err != nil {
+		return bare(err)
+	}
+	defer l.Close()
+	s := &server{out: out}
+	s.println("listening on", l.Addr())
+	if o.www {
+		err = s.www(ctx, l, o.closeEach, errs)
+	} else {
+		err = s.echoAll(ctx, l)
+	}
+	s.println("ended after", s.handshakes, "handshakes,", s.resumed, "of them resumed")
+	return err
+}
+
+func (s *server) println(args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintln(s.out, args...)
+}
+
+// echoAll accepts connections until ctx ends, and waits for the end of each.
+func (s *server) echoAll(ctx context.Context, l net.Listener) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	for {
+		c, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil: // too many open files, or the client is gone already
+			pause(ctx, 50*time.Millisecond)
+			continue
+		}
+		busy.Go(func() {
+			defer c.Close()
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			s.echo(&conn{Conn: c.(*ssl.Conn), s: s})
+		})
+	}
+}
+
+// pause waits for d, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// echo sends back what it reads, until the end or a long silence.
+func (s *server) echo(c *conn) {
+	c.SetDeadline(time.Now().Add(handshakeTimeout))
+	if c.handshake() != nil {
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for {
+		c.SetDeadline(time.Now().Add(idleTimeout))
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// conn is a connection that has its handshake reported.
+type conn struct {
+	*ssl.Conn
+	s    *server
+	once sync.Once
+	err  error
+	status
+}
+
+// Read does the handshake first, because net/http knows no better moment.
+func (c *conn) Read(b []byte) (int, error) {
+	if err := c.handshake(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *conn) handshake() error {
+	c.once.Do(func() {
+		if c.err = c.Handshake(); c.err == nil {
+			c.status, c.err = statusOf(c.Conn)
+		}
+		c.s.report(c)
+	})
+	return c.err
+}
+
+// report prints the line of a handshake.
+func (s *server) report(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.err != nil {
+		fmt.Fprintf(s.out, "%s failed: %s\n", c.RemoteAddr(), oneLine(c.err))
+		return
+	}
+	s.handshakes++
+	word := "full"
+	if c.Reused {
+		s.resumed++
+		word = "resumed=" + c.How
+	}
+	id := c.SessionID
+	if id == "" {
+		id = "-"
+	}
+	fmt.Fprintf(s.out, "%s %s %s %s session=%s\n", c.RemoteAddr(), c.Protocol, c.Cipher, word, id)
+}
