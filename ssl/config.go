@@ -105,11 +105,16 @@ type Config struct {
 	ClientCAs  *CertPool
 
 	// VerifyConnection, if set, has the last word on every connection, resumed ones
-	// included: it is called when the handshake is complete and OpenSSL is content, before
-	// any application byte is read or written and before any session is delivered. Its
-	// error ends the handshake and invalidates the session. On a server the TLS 1.3
-	// tickets are issued only after it has passed (OpenSSL 3.0 and later). It runs on the
-	// goroutine of the Handshake.
+	// included, after OpenSSL is content, before any application byte is read or written and
+	// before any session is delivered. Its error ends the handshake and invalidates the
+	// session. It runs on the goroutine of the Handshake, with no lock of OpenSSL held.
+	//
+	// A client asks it when it has the server's certificate, before it sends its own or
+	// anything else (SSL_set_retry_verify, OpenSSL 3.0 and later), and the server gets the
+	// alert bad_certificate; on a resumed connection, which shows no certificate, and with
+	// OpenSSL 1.1.1 when the handshake is complete. A server asks it when the handshake is
+	// complete and issues the TLS 1.3 tickets only after it has passed (OpenSSL 3.0 and
+	// later).
 	VerifyConnection func(ConnectionState) error
 
 	// GetConfigForClient, if set, chooses the Ctx that answers a client, by what it asks

@@ -43,6 +43,7 @@ type Conn struct {
 	handshaking sem
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
+	judged      bool        // VerifyConnection has been asked; under handshaking
 	info        connInfo    // set before done
 
 	flushing  atomic.Bool     // the background flusher runs

@@ -131,7 +131,7 @@ func (c *Conn) finish() error {
 // askApplication calls VerifyConnection, with mu free. A panic in it fails the handshake
 // for good, and goes on to the caller.
 func (c *Conn) askApplication() (err error) {
-	if c.ctx.judge == nil {
+	if c.ctx.judge == nil || c.judged {
 		return nil
 	}
 	passed := false

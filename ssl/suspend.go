@@ -43,6 +43,8 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	switch a {
 	case askHello:
 		err = c.chooseCtx(ctx)
+	case askVerify:
+		err = c.judgeServer()
 	}
 	answered = true
 	return err
@@ -61,6 +63,22 @@ func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelF
 		end(nil)
 		cancel()
 	}
+}
+
+// judgeServer calls VerifyConnection once libssl is content with a server's certificate,
+// before the client sends anything more.
+func (c *Conn) judgeServer() error {
+	state, err := c.stateToJudge()
+	if err == nil {
+		err = c.ctx.judge(state)
+	}
+	if err != nil {
+		c.refuse(alertBadCertificate)
+		return fail("handshake", err)
+	}
+	c.judged = true
+	c.goOn()
+	return nil
 }
 
 // chooseCtx asks GetConfigForClient which Ctx answers this client.

@@ -5,6 +5,9 @@ package ssl
 #cgo noescape sessl_conn_restart
 #cgo nocallback sessl_conn_restart
 #cgo nocallback sessl_conn_refuse
+#cgo noescape sessl_conn_judged_cert
+#cgo nocallback sessl_conn_judged_cert
+#cgo nocallback sessl_conn_judged
 #cgo nocallback SSL_alert_desc_string_long
 #include "cshim.h"
 */
@@ -19,7 +22,8 @@ import (
 type ask int
 
 const (
-	askHello ask = C.SESSL_ASK_HELLO // which Ctx answers
+	askHello  ask = C.SESSL_ASK_HELLO  // which Ctx answers
+	askVerify ask = C.SESSL_ASK_VERIFY // whether the server's certificate will do
 )
 
 // helloUse is what becomes of the ClientHello of a connection of ctx.
@@ -72,6 +76,34 @@ func (c *Conn) restart(ctx *Ctx) error {
 		return nil
 	})
 }
+
+// stateToJudge is what VerifyConnection is asked about in the middle of the handshake.
+func (c *Conn) stateToJudge() (ConnectionState, error) {
+	p, ok := c.enter()
+	if !ok {
+		return ConnectionState{}, fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	c.readInfo(p)
+	state := c.info.state
+	state.Verified = c.ctx.verify
+	chain := func(built C.int) ([][]byte, error) {
+		return certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_judged_cert(p, built, i, out) })
+	}
+	sent, err := chain(0)
+	if err != nil {
+		return state, err
+	}
+	verified, err := chain(1)
+	if err != nil {
+		return state, err
+	}
+	state.PeerCertificates, state.VerifiedChain = parseChain(sent), parseChain(verified)
+	return state, nil
+}
+
+// goOn lets the handshake go on after VerifyConnection.
+func (c *Conn) goOn() { c.withLive(func(p connPtr) { C.sessl_conn_judged(p) }) }
 
 // alertName is the name of an alert's number (SSL_alert_desc_string_long).
 func alertName(a uint8) string { return C.GoString(C.SSL_alert_desc_string_long(C.int(a))) }

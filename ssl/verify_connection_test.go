@@ -165,3 +165,52 @@ func TestHandshakeLimitIsChecked(t *testing.T) {
 		t.Errorf("%v, want ErrConfig", err)
 	}
 }
+
+// A client asks before it has sent anything that depends on the certificate: the server
+// gets the alert, and its handshake fails. With nobody else verifying, too.
+func TestClientRefusesWithinTheHandshake(t *testing.T) {
+	if release() == "1.1.1" {
+		return // asked when the handshake is over: TestVerifyConnectionRefuses
+	}
+	for _, insecure := range []bool{false, true} {
+		forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+			cli.InsecureSkipVerify = insecure
+			cli.VerifyConnection = func(st ssl.ConnectionState) error {
+				if len(st.PeerCertificates) != 1 || st.Version != cli.MaxVersion || st.Verified == insecure || (len(st.VerifiedChain) == 2) == insecure {
+					t.Errorf("asked about %d certificates, a chain of %d, %+v", len(st.PeerCertificates), len(st.VerifiedChain), st)
+				}
+				return errRefused
+			}
+			client, server := newTCPPair(t, cli, srv).shake()
+			if !errors.Is(client, errRefused) || alertOf(server) != 42 {
+				t.Errorf("client: %v, server: %v; want %v and the alert bad_certificate", client, server, errRefused)
+			}
+		})
+	}
+}
+
+// With InsecureSkipVerify the function alone decides, and its yes does not count as a
+// verification for those who do verify.
+func TestVerifyConnectionAlone(t *testing.T) {
+	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+		strict := *cli
+		cli.InsecureSkipVerify, cli.ServerName = true, "elsewhere.test"
+		asked := 0
+		cli.VerifyConnection = func(ssl.ConnectionState) error { asked++; return nil }
+		got := newInbox(t, cli)
+		s := startServer(t, srv)
+		ctx := newClientCtx(t, cli)
+		if st := dial(t, s, ctx, nil).ConnectionState(); st.Verified || len(st.VerifiedChain) != 0 || len(st.PeerCertificates) != 1 {
+			t.Errorf("unverified, but the state is %+v", st)
+		}
+		if c := dial(t, s, ctx, got.last(t)); !c.SessionReused() || asked != 2 {
+			t.Errorf("resumed: %t, asked %d times, want 2", c.SessionReused(), asked)
+		}
+		strict.RootCAs = roots(t, "other-ca")
+		c := clientConn(t, s, newClientCtx(t, &strict))
+		c.SetSession(got.last(t))
+		if err := c.Handshake(); err == nil || c.SessionOffered() {
+			t.Errorf("a verifying client offered it (%t): %v", c.SessionOffered(), err)
+		}
+	})
+}

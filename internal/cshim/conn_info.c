@@ -32,7 +32,8 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     sessl_err_clear();
 }
 
-static int cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
+/* The i-th certificate of chain; 0 past the last, and negative without memory. */
+int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
 {
     X509 *cert = i < sk_X509_num(chain) ? sk_X509_value(chain, i) : NULL; /* borrowed */
     int n;
@@ -55,14 +56,14 @@ int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out)
 
     if (i == 0)
         return s == NULL ? 0 : sessl_session_peer_der(s, out, &e);
-    return cert_der(SSL_get_peer_cert_chain(c->ssl), c->server ? i - 1 : i, out); /* borrowed */
+    return sessl_cert_der(SSL_get_peer_cert_chain(c->ssl), c->server ? i - 1 : i, out); /* borrowed */
 }
 
 /* The i-th certificate of the chain that was built and verified, leaf first. Only a full
  * handshake has one. */
 int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out)
 {
-    return cert_der(SSL_get0_verified_chain(c->ssl), i, out); /* borrowed */
+    return sessl_cert_der(SSL_get0_verified_chain(c->ssl), i, out); /* borrowed */
 }
 
 int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,

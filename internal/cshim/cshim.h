@@ -210,6 +210,8 @@ typedef struct sessl_conn {
     int hello_state;       /* how far it is with it */
     int hello_changed;     /* the second hello was not for the same host */
     sessl_buf hello;       /* a copy of it, until the handshake ends */
+    int judged;            /* the application is content with the server's certificate */
+    STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
     sessl_err err;         /* of the last step that failed */
 } sessl_conn;
@@ -283,6 +285,13 @@ void sessl_conn_hello_done(sessl_conn *c);
 int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
 
+/* ---- judge.c: the application's word on a server's certificate ---- */
+
+void sessl_ctx_set_judge(SSL_CTX *ctx, int only);
+int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out);
+void sessl_conn_judged(sessl_conn *c);
+void sessl_conn_forget_chains(sessl_conn *c);
+
 typedef struct sessl_conn_info {
     int version, reused;
     uint16_t cipher;
@@ -295,6 +304,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
 /* How a host name is compared: by subjectAltName, and no part of a label is a wildcard. */
 #define SESSL_HOST_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
+int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out);
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,

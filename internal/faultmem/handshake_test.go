@@ -38,6 +38,18 @@ func TestServerOutOfMemory(t *testing.T) {
 	})
 }
 
+// The handshake waits for the application's word on the certificate.
+func TestJudgingClientOutOfMemory(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, version uint16) {
+		l := newLink(t, version, setup{judge: true})
+		perSite(t, func(op func(string)) (err, wrong error) {
+			c := l.clientEnd(nil)
+			c.op = op
+			return drive(c.run, l.serverEnd().run)
+		})
+	})
+}
+
 // The connection begins anew from the Ctx that is chosen.
 func TestVirtualHostOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {

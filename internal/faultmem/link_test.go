@@ -42,6 +42,7 @@ type setup struct {
 	mutual     bool   // the server demands a client's certificate
 	clientCert string // what the client has; with mutual, "client" unless set
 	clientRoot string // what the client trusts; "ca" unless set
+	judge      bool   // the client's application judges the server's certificate
 	host       bool   // the server's Ctx is chosen by the one that listens
 }
 
@@ -72,6 +73,9 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 	if s.clientCert != "" && s.clientCert != "none" {
 		cli.Certificates = []ssl.Certificate{keyPair(t, s.clientCert)}
 	}
+	if s.judge {
+		cli.VerifyConnection = judgeLeaf
+	}
 	var err error
 	if l.client, err = ssl.NewClientCtx(cli); err != nil {
 		t.Fatal(err)
@@ -84,6 +88,14 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 		l.server = newServerCtx(t, srv)
 	}
 	return l
+}
+
+// judgeLeaf is VerifyConnection: no certificate may be missing, whatever ran out.
+func judgeLeaf(st ssl.ConnectionState) error {
+	if len(st.PeerCertificates) != 1 || len(st.VerifiedChain) != 2 {
+		return fmt.Errorf("asked about %d certificates and a chain of %d", len(st.PeerCertificates), len(st.VerifiedChain))
+	}
+	return nil
 }
 
 func newServerCtx(t *testing.T, cfg *ssl.Config) *ssl.Ctx {
