@@ -40,6 +40,10 @@ type Conn struct {
 	// first when both are needed, and mu is taken inside of them.
 	reading, writing sem
 
+	// writers is held by a Write to its end, outside of the others.
+	writers sem
+	midway  midway
+
 	handshaking sem
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
@@ -90,7 +94,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		}
 		return nil, fail(op, ErrServer)
 	}
-	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: ctx.name, server: server, reading: newSem(), writing: newSem(), handshaking: newSem()}
+	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: ctx.name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway()}
 	c.life, c.end = context.WithCancel(context.Background())
 	if c.name == "" {
 		c.name = name
@@ -230,6 +234,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if err := c.usable(op); err != nil {
 		return err
 	}
+	defer c.midway.wake()
 	return c.setDeadline(op, t, &c.sendUntil, c.net.SetWriteDeadline)
 }
 

@@ -8,6 +8,8 @@ package ssl
 #cgo nocallback sessl_conn_handshake
 #cgo noescape sessl_conn_read
 #cgo nocallback sessl_conn_read
+#cgo noescape sessl_conn_peek
+#cgo nocallback sessl_conn_peek
 #cgo noescape sessl_conn_write
 #cgo nocallback sessl_conn_write
 #cgo noescape sessl_conn_shutdown
@@ -112,6 +114,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 		c.takeFresh(p)
 	}
 	c.waiting.Store(int64(st.out_waiting))
+	c.noteMidway(st.midway != 0)
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask)}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
@@ -163,6 +166,18 @@ func (c *Conn) stepRead(fd int, in, b []byte) result {
 	return c.result("read", p, &st)
 }
 
+// stepPeek reads up to the first application byte, which stays (SSL_peek_ex). n is 1 then.
+func (c *Conn) stepPeek(fd int, in []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult("read")
+	}
+	defer c.leave()
+	var st C.sessl_step
+	C.sessl_conn_peek(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
+	return c.result("read", p, &st)
+}
+
 // stepWrite encrypts b (SSL_write_ex); the records go to fd or sink, what is left waits.
 func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	p, ok := c.enter()
@@ -172,7 +187,9 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	defer c.leave()
 	var st C.sessl_step
 	C.sessl_conn_write(p, C.int(fd), bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
-	return c.result("write", p, &st)
+	r := c.result("write", p, &st)
+	c.midway.blocked = r.status == stepWantRead
+	return r
 }
 
 // stepShutdown makes close_notify wait for output (SSL_shutdown).

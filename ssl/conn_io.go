@@ -28,7 +28,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, again, err := c.readOnce(b)
+		n, again, err := c.readOnce(readStep, b)
 		c.deliver()
 		if !again {
 			return n, err
@@ -38,7 +38,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 // readOnce reads until there is data or an error; again says that sessions have arrived
 // and should be delivered before waiting for more.
-func (c *Conn) readOnce(b []byte) (n int, again bool, err error) {
+func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) {
 	c.reading.lock()
 	defer c.reading.unlock()
 	for {
@@ -52,7 +52,7 @@ func (c *Conn) readOnce(b []byte) (n int, again bool, err error) {
 		if err := c.expired(&c.readUntil); err != nil {
 			return 0, false, err
 		}
-		r, err := c.tr.pull(readStep, b, maxReply)
+		r, err := c.tr.pull(step, b, maxReply)
 		if c.waiting.Load() > 0 {
 			c.flushSoon()
 		}
@@ -90,6 +90,23 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	if c.closed.Load() {
 		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
 	}
+	c.writers.lock()
+	defer c.writers.unlock()
+	for n < len(b) {
+		put, err := c.writeSome(b[n:])
+		n += put
+		if err == errMidway {
+			err = c.untilWhole()
+		}
+		if err != nil {
+			return n, c.closedOr("write", err)
+		}
+	}
+	return n, nil
+}
+
+// writeSome is Write up to its end, or to where libssl must read first: errMidway.
+func (c *Conn) writeSome(b []byte) (n int, err error) {
 	c.writing.lock()
 	defer c.writing.unlock()
 	for n < len(b) {
@@ -100,7 +117,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 		n += put
 		if err != nil {
 			c.stuck = c.closed.Load()
-			return n, c.closedOr("write", err)
+			return n, err
 		}
 	}
 	return n, nil

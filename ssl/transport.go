@@ -32,6 +32,7 @@ func handshakeStep(c *Conn, fd int, in, _ []byte) result {
 }
 
 func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, b) }
+func peekStep(c *Conn, fd int, in, _ []byte) result { return c.stepPeek(fd, in) }
 
 // newTransport takes the descriptor of exactly those types that have nothing but it: a
 // type that wraps one may hold bytes of its own.
@@ -111,14 +112,16 @@ func (t *netTransport) push(b []byte) (int, error) {
 	return r.n, writeError(r)
 }
 
-// writeError is what a step of stepWrite came to. libssl wants to read there only when the
-// peer has ended the connection in the middle of something.
+// writeError is what a step of stepWrite came to. libssl wants to read there only in the
+// middle of a handshake message of the peer's.
 func writeError(r result) error {
 	switch r.status {
 	case stepOK:
 		return nil
 	case stepFailed:
 		return r.err
+	case stepWantRead:
+		return errMidway
 	}
 	return io.ErrUnexpectedEOF
 }

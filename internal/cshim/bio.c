@@ -212,6 +212,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->out_len = c->sink_len;
     st->out_waiting = c->out.tail - c->out.head;
     st->fresh = c->fresh_n;
+    st->midway = SSL_in_init(c->ssl);
     c->fd = -1;
     c->feed = NULL;
     c->sink = NULL;

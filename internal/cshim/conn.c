@@ -158,6 +158,16 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
     sessl_conn_end(c, st);
 }
 
+/* As a read up to the first application byte, which stays. */
+void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
+{
+    uint8_t b;
+
+    step_begin(c, fd, in, in_len, NULL, 0, st);
+    st->status = status_of(c, SSL_peek_ex(c->ssl, &b, 1, &st->n));
+    sessl_conn_end(c, st);
+}
+
 /* As many records as p fills, so that one send carries them all. */
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
 {

@@ -241,6 +241,7 @@ typedef struct sessl_conn {
 typedef struct sessl_step {
     int status;
     int late;              /* a failure that came after the n bytes */
+    int midway;            /* a handshake message has come in part: nothing can be written */
     int recv_errno;
     int send_errno;        /* output could not be sent, whatever the status */
     int fresh;             /* new sessions waiting in the queue */
@@ -263,6 +264,7 @@ int sessl_conn_attach(sessl_conn *c);
 int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
+void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
 void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st);

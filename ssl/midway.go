@@ -1,0 +1,118 @@
+package ssl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A handshake message may come in parts, also after the handshake: a long ticket, a peer's
+// certificate. In the middle of one libssl encrypts nothing: SSL_write wants to read what
+// is missing. That is for a reader to bring, and a Write waits for it here.
+
+// errMidway says that a step of Write stopped because of that.
+var errMidway = errors.New("in the middle of a handshake message")
+
+type midway struct {
+	blocked bool          // a Write waits for the end of the message; under the Conn's mu
+	whole   chan struct{} // holds one when it is worth another try
+	lock    sync.Mutex
+	pump    *pump
+}
+
+func newMidway() midway { return midway{whole: make(chan struct{}, 1)} }
+
+func (m *midway) wake() {
+	select {
+	case m.whole <- struct{}{}:
+	default:
+	}
+}
+
+// noteMidway is called by each step, with mu held.
+func (c *Conn) noteMidway(now bool) {
+	if !now && c.midway.blocked {
+		c.midway.blocked = false
+		c.midway.wake()
+	}
+}
+
+// untilWhole waits until a Write is worth another try. The message is read by the Read
+// that is under way, or else by the pump.
+func (c *Conn) untilWhole() error {
+	p := c.startPump()
+	expired, stop := untilTimer(&c.sendUntil)
+	defer stop()
+	select {
+	case <-c.midway.whole:
+		return nil
+	case <-p.ended:
+		if err := p.result(); err != io.EOF {
+			return err
+		}
+		return io.ErrUnexpectedEOF
+	case <-c.life.Done():
+		return ErrClosed
+	case <-expired:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// untilTimer is a timer for a deadline; it never fires if there is none.
+func untilTimer(until *atomic.Int64) (expired <-chan time.Time, stop func() bool) {
+	nano := until.Load()
+	if nano == 0 {
+		return nil, func() bool { return true }
+	}
+	t := time.NewTimer(time.Until(time.Unix(0, nano)))
+	return t.C, t.Stop
+}
+
+// A pump reads in the background, up to the next application byte, for a caller that needs
+// what comes before that byte while nobody else may be reading.
+type pump struct {
+	ended chan struct{}
+	err   error // why it ended, if not for an application byte; set before ended
+	panic any   // of the application's code, for the caller
+}
+
+// startPump returns the pump that runs, or a new one: a connection has at most one.
+func (c *Conn) startPump() *pump {
+	c.midway.lock.Lock()
+	defer c.midway.lock.Unlock()
+	if p := c.midway.pump; p != nil {
+		select {
+		case <-p.ended:
+		default:
+			return p
+		}
+	}
+	p := &pump{ended: make(chan struct{})}
+	c.midway.pump = p
+	go p.run(c)
+	return p
+}
+
+func (p *pump) run(c *Conn) {
+	defer close(p.ended)
+	defer func() {
+		if p.panic = recover(); p.panic != nil {
+			p.err = fmt.Errorf("%w: %v", errPanicked, p.panic)
+		}
+	}()
+	for again := true; again && p.err == nil; {
+		_, again, p.err = c.readOnce(peekStep, nil)
+	}
+}
+
+// result is for after the end: a panic goes on in the goroutine of the caller.
+func (p *pump) result() error {
+	if p.panic != nil {
+		panic(p.panic)
+	}
+	return p.err
+}
