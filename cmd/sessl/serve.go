@@ -221,8 +221,11 @@ func (c *conn) handshake() error {
 	return c.err
 }
 
-// report prints the line of a handshake.
+// report prints the line of a handshake, but not of one that the server's end cut off.
 func (s *server) report(c *conn) {
+	if errors.Is(c.err, net.ErrClosed) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.err != nil {
