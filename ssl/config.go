@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"crypto/tls"
+	"io"
 	"time"
 )
 
@@ -131,6 +132,14 @@ type Config struct {
 	// A client that is asked for a second ClientHello (HelloRetryRequest) must name the same
 	// host and protocols there.
 	GetConfigForClient func(*ClientHelloInfo) (*Ctx, error)
+
+	// KeyLogWriter, if set, gets the secrets of every connection, a line of text for each
+	// Write, in the format of NSS key logs (SSL_CTX_set_keylog_callback). Whoever has them can
+	// read and change the traffic: it is for debugging with tools such as Wireshark, and
+	// breaks confidentiality. Lines are written before the handshake returns, with no lock
+	// of OpenSSL held, by one connection of the process at a time; an error ends the handshake.
+	// See [KeyLogFromEnvironment].
+	KeyLogWriter io.Writer
 
 	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
 	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only

@@ -36,6 +36,8 @@ type Conn struct {
 	offered offer      // what SetSession found
 	fresh   []*Session // received, not yet delivered; each owned
 
+	keyLines [][]byte // for KeyLogWriter, not yet written
+
 	// reading and writing are held while bytes are moved to and from net; reading comes
 	// first when both are needed, and mu is taken inside of them.
 	reading, writing sem

@@ -113,6 +113,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.fresh > 0 {
 		c.takeFresh(p)
 	}
+	c.takeKeyLog(p)
 	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask)}

@@ -75,6 +75,7 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 	c.writing.lock()
 	defer c.writing.unlock()
 	defer c.leaveGate()
+	defer c.logKeys() // of a handshake that fails, too
 	for {
 		if err := c.expired(&c.readUntil); err != nil {
 			return fail("handshake", err)
@@ -119,6 +120,10 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 // the application.
 func (c *Conn) finish() error {
 	if err := c.inspect(); err != nil {
+		return err
+	}
+	if err := c.logKeys(); err != nil {
+		c.withLive(condemn)
 		return err
 	}
 	if err := c.askApplication(); err != nil {

@@ -1,6 +1,9 @@
 package ssl
 
-import "sync/atomic"
+import (
+	"io"
+	"sync/atomic"
+)
 
 // A Ctx is an SSL_CTX: the configuration that connections are made from, and the place
 // where a server's sessions live. It is immutable once it has been made and may be used
@@ -15,8 +18,9 @@ type Ctx struct {
 	onNew   func(*Conn, *Session)
 	judge   func(ConnectionState) error
 	choose  func(*ClientHelloInfo) (*Ctx, error)
-	tickets int    // to issue once judge has passed; 0: libssl issues them
-	gate    gate   // limits the handshakes that compute
+	tickets int  // to issue once judge has passed; 0: libssl issues them
+	gate    gate // limits the handshakes that compute
+	keyLog  io.Writer
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 }

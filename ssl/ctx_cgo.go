@@ -26,7 +26,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setDemands, setIdentity, setALPN, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setDemands, setIdentity, setALPN, setKeyLog, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err

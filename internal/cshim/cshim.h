@@ -213,6 +213,8 @@ typedef struct sessl_conn {
     int judged;            /* the application is content with the server's certificate */
     STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
+    uint8_t *keylog;       /* lines for a key log; wiped when they go */
+    size_t keylog_len;
     sessl_err err;         /* of the last step that failed */
 } sessl_conn;
 
@@ -293,6 +295,10 @@ void sessl_ctx_set_judge(SSL_CTX *ctx, int only);
 int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out);
 void sessl_conn_judged(sessl_conn *c);
 void sessl_conn_forget_chains(sessl_conn *c);
+
+void sessl_ctx_log_keys(SSL_CTX *ctx);
+void sessl_keylog_cb(const SSL *ssl, const char *line);
+void sessl_conn_take_keylog(sessl_conn *c, uint8_t *out);
 
 typedef struct sessl_conn_info {
     int version, reused;

@@ -3,6 +3,7 @@ package faultmem_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"sync"
@@ -59,8 +60,8 @@ type link struct {
 func newLink(t *testing.T, version uint16, s setup) *link {
 	t.Helper()
 	l := &link{version: version, mutual: s.mutual}
-	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version, OnNewSession: l.keep}
-	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version}
+	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version, OnNewSession: l.keep, KeyLogWriter: io.Discard}
+	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version, KeyLogWriter: io.Discard}
 	if s.clientRoot != "" {
 		cli.RootCAs = roots(t, s.clientRoot)
 	}
