@@ -122,24 +122,26 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	}
 	switch {
 	case r.status == stepFailed:
-		r.err = failure(op, p)
+		r.err = c.failure(op, p)
 	case r.status == stepIOError:
 		r.err = os.NewSyscallError("recv", syscall.Errno(st.recv_errno))
 	case st.late != 0:
-		r.late = failure(op, p)
+		r.late = c.failure(op, p)
 	}
 	return r
 }
 
 // failure is why the last step failed. mu is held.
-func failure(op string, p connPtr) error {
+func (c *Conn) failure(op string, p connPtr) error {
 	if p.alloc_failed != 0 {
 		return asError(op, ErrNoMemory, &p.err)
 	}
 	if p.hello_changed != 0 {
 		return asError(op, errHelloChanged, &p.err)
 	}
-	return asError(op, nil, &p.err)
+	err := asError(op, nil, &p.err)
+	c.explain(p, err)
+	return err
 }
 
 // stepHandshake goes on with the handshake (SSL_do_handshake), with input from fd or in.

@@ -164,18 +164,6 @@ func (e *Error) Alert() (alert uint8, ok bool) {
 	return 0, false
 }
 
-// VerificationError says why the peer's certificate was refused. It is found in an Error
-// with errors.As.
-type VerificationError struct {
-	Code   int    // X509_V_ERR_*, as returned by SSL_get_verify_result
-	Reason string // X509_verify_cert_error_string of Code
-}
-
-// Error returns the reason in OpenSSL's words.
-func (e *VerificationError) Error() string {
-	return "peer certificate refused: " + e.Reason
-}
-
 func fail(op string, err error) error {
 	return &Error{Op: op, Err: err}
 }

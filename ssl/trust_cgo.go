@@ -7,11 +7,15 @@ package ssl
 #cgo nocallback sessl_ctx_set_demands
 #cgo noescape sessl_ctx_set_trust_until
 #cgo nocallback sessl_ctx_set_trust_until
+#cgo noescape sessl_conn_bad_cert
+#cgo nocallback sessl_conn_bad_cert
 #include "cshim.h"
 */
 import "C"
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -90,4 +94,27 @@ func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 // must be verified again.
 func (c *Ctx) trustEnded() bool {
 	return c.until != 0 && time.Now().Unix() >= c.until
+}
+
+// explain adds to a refusal which certificate it is about. mu is held.
+func (c *Conn) explain(p connPtr, err error) {
+	var v *VerificationError
+	if !errors.As(err, &v) {
+		return
+	}
+	v.Depth = int(p.bad_depth)
+	var out *C.uint8_t
+	n := C.sessl_conn_bad_cert(p, &out)
+	if n == 0 {
+		return
+	}
+	if v.Certificate, err = x509.ParseCertificate(takeSecret(out, n)); err != nil {
+		v.Certificate = nil
+	}
+	if v.Code == C.X509_V_ERR_HOSTNAME_MISMATCH || v.Code == C.X509_V_ERR_IP_ADDRESS_MISMATCH {
+		v.Host = c.name
+		if v.Certificate != nil {
+			v.Names = namesOf(v.Certificate)
+		}
+	}
 }

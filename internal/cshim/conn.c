@@ -61,6 +61,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_drop_session(c->offered);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
+    X509_free(c->bad_cert);
     sessl_conn_take_keylog(c, NULL);
     sessl_buf_free(&c->in);
     sessl_buf_free(&c->out);

@@ -110,6 +110,7 @@ void sessl_ctx_free(SSL_CTX *ctx);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
+int sessl_verify_cb(int ok, X509_STORE_CTX *store);
 void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check);
 int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
@@ -213,6 +214,8 @@ typedef struct sessl_conn {
     int judged;            /* the application is content with the server's certificate */
     STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
+    X509 *bad_cert;        /* one reference; the certificate that was refused */
+    int bad_depth;         /* and where in the chain it was */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */
     size_t keylog_len;
     sessl_err err;         /* of the last step that failed */
@@ -296,6 +299,7 @@ int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out);
 void sessl_conn_judged(sessl_conn *c);
 void sessl_conn_forget_chains(sessl_conn *c);
 
+int sessl_conn_bad_cert(sessl_conn *c, uint8_t **out);
 void sessl_ctx_log_keys(SSL_CTX *ctx);
 void sessl_keylog_cb(const SSL *ssl, const char *line);
 void sessl_conn_take_keylog(sessl_conn *c, uint8_t *out);

@@ -123,7 +123,7 @@ void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check)
         mode |= SSL_VERIFY_PEER;
     if (require)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(ctx, mode, check ? NULL : accept_any);
+    SSL_CTX_set_verify(ctx, mode, check ? sessl_verify_cb : accept_any);
 }
 
 /* Drops the cache's references on what has expired by now; 0 means all. */

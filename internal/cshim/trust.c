@@ -105,3 +105,31 @@ int64_t sessl_ctx_trust_until(const SSL_CTX *ctx)
 
     return until == NULL ? 0 : *until;
 }
+
+/* Notes which certificate is refused, and leaves the verdict to libssl. */
+int sessl_verify_cb(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
+    X509 *cert = X509_STORE_CTX_get_current_cert(store); /* borrowed from store */
+
+    if (ok || c == NULL)
+        return ok;
+    c->bad_depth = X509_STORE_CTX_get_error_depth(store);
+    if (cert == NULL && c->bad_depth == 0)
+        cert = X509_STORE_CTX_get0_cert(store);
+    if (cert != NULL && X509_up_ref(cert)) { /* +1, ours */
+        X509_free(c->bad_cert);
+        c->bad_cert = cert;
+    }
+    return ok;
+}
+
+/* DER of the certificate that was refused; 0 when it is not known. */
+int sessl_conn_bad_cert(sessl_conn *c, uint8_t **out)
+{
+    int n = c->bad_cert == NULL ? 0 : i2d_X509(c->bad_cert, out);
+
+    sessl_err_clear();
+    return n > 0 ? n : 0;
+}

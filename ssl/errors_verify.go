@@ -1,0 +1,70 @@
+package ssl
+
+import (
+	"crypto/x509"
+	"strconv"
+	"strings"
+)
+
+// VerificationError says why the peer's certificate was refused. It is found in an Error
+// with errors.As.
+type VerificationError struct {
+	Code   int    // X509_V_ERR_*, as returned by SSL_get_verify_result
+	Reason string // X509_verify_cert_error_string of Code
+
+	// Depth is where in the chain the certificate at fault is: 0 is the peer's own, then
+	// come its issuers (X509_STORE_CTX_get_error_depth). Certificate is that certificate,
+	// nil if crypto/x509 cannot parse it (X509_STORE_CTX_get_current_cert).
+	Depth       int
+	Certificate *x509.Certificate
+
+	// Host is the name or address that was demanded, and Names are those that the
+	// certificate is for. Both are set only if that is what did not match.
+	Host  string
+	Names []string
+}
+
+// maxNamesShown bounds what a certificate can put into a line of text.
+const maxNamesShown = 8
+
+// Error returns the reason in OpenSSL's words, and what it is about. Text that the peer
+// has chosen is quoted.
+func (e *VerificationError) Error() string {
+	text := "peer certificate refused: " + e.Reason
+	if e.Host != "" {
+		return text + ": asked for " + strconv.Quote(e.Host) + ", the certificate is for " + quoteNames(e.Names)
+	}
+	if e.Depth > 0 {
+		text += " at depth " + strconv.Itoa(e.Depth)
+		if e.Certificate != nil {
+			text += ", " + strconv.Quote(e.Certificate.Subject.String())
+		}
+	}
+	return text
+}
+
+func quoteNames(names []string) string {
+	if len(names) == 0 {
+		return "no name"
+	}
+	var b strings.Builder
+	for i, name := range names[:min(len(names), maxNamesShown)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Quote(name))
+	}
+	if more := len(names) - maxNamesShown; more > 0 {
+		b.WriteString(" and " + strconv.Itoa(more) + " more")
+	}
+	return b.String()
+}
+
+// namesOf lists the names and the addresses in a certificate.
+func namesOf(cert *x509.Certificate) []string {
+	names := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
