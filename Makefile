@@ -47,8 +47,9 @@ stress: deps ## ten rounds in random order
 matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
 	scripts/matrix/run $(MATRIX)
 
-bench: deps ## figures of this machine
+bench: deps ## figures of this machine, and a table against crypto/tls
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./ssl
+	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
 
 fuzz: deps ## the parsers, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz '^FuzzParseSession$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
