@@ -3,7 +3,6 @@ package ssl
 import (
 	"crypto/x509"
 	"fmt"
-	"os"
 )
 
 // A Certificate is a certificate chain, leaf first, and the leaf's private key, for a Ctx
@@ -22,45 +21,6 @@ type certificate struct {
 }
 
 var certKind = kind[certPtr]{name: "certificate", free: freeCert, gone: ErrClosed}
-
-// LoadX509KeyPair reads a certificate chain and a private key from files, each in PEM or
-// DER. See X509KeyPair.
-func LoadX509KeyPair(certFile, keyFile string) (Certificate, error) {
-	const op = "LoadX509KeyPair"
-	cert, err := os.ReadFile(certFile)
-	if err != nil {
-		return Certificate{}, fail(op, err)
-	}
-	key, err := readSecret(keyFile)
-	if err != nil {
-		return Certificate{}, fail(op, err)
-	}
-	defer clear(key)
-	return keyPair(op, cert, key)
-}
-
-// X509KeyPair takes a certificate chain, in PEM (leaf first) or a single one in DER, and
-// its private key, in PEM or DER, in any of the formats that OpenSSL reads
-// (d2i_AutoPrivateKey). In PEM the first key counts; blocks of other types are skipped on
-// both sides, so that one file can have it all.
-//
-// Errors are ErrMalformed, ErrPassword for a key that is encrypted, and ErrConfig for a
-// key that is not the leaf's. The caller may wipe key afterwards: no copy is left in Go.
-func X509KeyPair(cert, key []byte) (Certificate, error) {
-	return keyPair("X509KeyPair", cert, key)
-}
-
-func keyPair(op string, cert, key []byte) (Certificate, error) {
-	chain, err := splitCerts(cert)
-	if err != nil {
-		return Certificate{}, fail(op, err)
-	}
-	ptr, err := readCert(op, chain, key)
-	if err != nil {
-		return Certificate{}, err
-	}
-	return adoptCert(op, ptr, chain)
-}
 
 // adoptCert takes over the caller's object.
 func adoptCert(op string, ptr certPtr, chain [][]byte) (Certificate, error) {

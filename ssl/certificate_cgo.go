@@ -3,6 +3,10 @@ package ssl
 /*
 #cgo noescape sessl_cert_read
 #cgo nocallback sessl_cert_read
+#cgo noescape sessl_cert_open
+#cgo nocallback sessl_cert_open
+#cgo noescape sessl_cert_nth
+#cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
 #cgo noescape sessl_ctx_use_cert
 #cgo nocallback sessl_ctx_use_cert
@@ -15,6 +19,7 @@ import "C"
 import (
 	"fmt"
 	"slices"
+	"unsafe"
 )
 
 type certPtr = *C.sessl_cert
@@ -25,16 +30,57 @@ func freeCert(p certPtr) {
 	C.sessl_cert_free(p)
 }
 
-// readCert makes the object of a chain in DER and a key in any form.
-func readCert(op string, chain [][]byte, key []byte) (certPtr, error) {
+// readCert makes the object of a chain in DER and a key in any form. password is nil for a
+// key that is not encrypted.
+func readCert(op string, chain [][]byte, key []byte, password *[]byte) (certPtr, error) {
 	var e cErr
 	var why C.int
+	pass, n := passwordPtr(password)
 	der := slices.Concat(chain...)
-	p := C.sessl_cert_read(bytePtr(der), C.size_t(len(der)), bytePtr(key), C.size_t(len(key)), nil, -1, &why, &e)
+	p := C.sessl_cert_read(bytePtr(der), C.size_t(len(der)), bytePtr(key), C.size_t(len(key)), pass, n, &why, &e)
 	if p == nil {
 		return nil, asError(op, certCause(why), &e)
 	}
 	return p, nil
+}
+
+// openCert makes the object of what two URIs name (OSSL_STORE_open).
+func openCert(op, certURI, keyURI string, password *[]byte) (certPtr, error) {
+	var e cErr
+	var why C.int
+	pass, n := passwordPtr(password)
+	c, k := C.CString(certURI), C.CString(keyURI)
+	defer C.free(unsafe.Pointer(c))
+	defer C.free(unsafe.Pointer(k))
+	p := C.sessl_cert_open(c, k, pass, n, &why, &e)
+	if p == nil {
+		return nil, asError(op, certCause(why), &e)
+	}
+	return p, nil
+}
+
+// passwordPtr is the password for C; its length is -1 when there is none.
+func passwordPtr(password *[]byte) (*C.uint8_t, C.int) {
+	if password == nil {
+		return nil, -1
+	}
+	return bytePtr(*password), C.int(len(*password))
+}
+
+// chainOf reads the chain back, in DER.
+func chainOf(op string, p certPtr) ([][]byte, error) {
+	var chain [][]byte
+	for {
+		var out *C.uint8_t
+		n := C.sessl_cert_nth(p, C.int(len(chain)), &out)
+		switch {
+		case n < 0:
+			return nil, fail(op, ErrNoMemory)
+		case n == 0:
+			return chain, nil
+		}
+		chain = append(chain, takeSecret(out, n))
+	}
 }
 
 // certCause is what a failure to read a certificate is in this package's terms; nil where
@@ -50,9 +96,13 @@ func certCause(why C.int) error {
 	case C.SESSL_KEY_WRONG_PASSWORD:
 		return fmt.Errorf("%w: it does not open the private key", ErrPassword)
 	case C.SESSL_KEY_MISMATCH:
-		return configError("the private key is not that of the leaf, the first certificate")
+		return configError("the private key is not that of the leaf")
 	case C.SESSL_CERT_MALFORMED:
 		return fmt.Errorf("%w: certificate", ErrMalformed)
+	case C.SESSL_CERT_MISSING:
+		return fmt.Errorf("%w: no certificate found", ErrMalformed)
+	case C.SESSL_STORE_SCHEME:
+		return fmt.Errorf("%w: the URI's scheme, which a provider or (1.1.1) an engine must bring", ErrUnsupported)
 	}
 	return nil
 }

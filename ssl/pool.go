@@ -89,10 +89,20 @@ func splitCerts(data []byte) ([][]byte, error) {
 	if len(certs) == 0 {
 		certs = append(certs, data)
 	}
+	return parsedAll(certs)
+}
+
+// parsedAll returns the certificates if there are any, and crypto/x509 takes them all.
+func parsedAll(certs [][]byte) ([][]byte, error) {
+	if len(certs) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", ErrMalformed)
+	}
+	out := make([][]byte, len(certs))
 	for i, der := range certs {
 		if _, err := x509.ParseCertificate(der); err != nil {
 			return nil, fmt.Errorf("%w: certificate %d: %w", ErrMalformed, i+1, err)
 		}
+		out[i] = slices.Clone(der)
 	}
-	return certs, nil
+	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // maxSecretFile is far more than any key takes; /dev/zero has no end.
@@ -38,3 +39,6 @@ func readSecret(name string) (_ []byte, err error) {
 		}
 	}
 }
+
+// hasNUL: C would see the text up to there only.
+func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }

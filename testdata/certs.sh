@@ -118,6 +118,23 @@ quiet openssl pkcs8 -topk8 -nocrypt -in server-ecdsa.key -outform DER -out serve
 [ -f server-ecdsa.enc.key ] || quiet openssl pkcs8 -topk8 -in server-ecdsa.key -v2 aes-256-cbc \
 	-v2prf hmacWithSHA256 -passout "pass:$password" -out server-ecdsa.enc.key
 
+# The same in the form that had its encryption in PEM headers.
+[ -f server-ecdsa.enc-old.key ] || quiet openssl ec -in server-ecdsa.key -aes256 \
+	-passout "pass:$password" -out server-ecdsa.enc-old.key
+
+# staple NAME: NAME.ocsp, the CA's word that NAME.pem is good.
+staple() {
+	if [ -f "$1.ocsp" ]; then return; fi
+	serial=$(openssl x509 -in "$1.pem" -noout -serial)
+	printf 'V\t210001010000Z\t\t%s\tunknown\t/CN=%s\n' "${serial#serial=}" "$1" >"$tmp/ocsp.txt"
+	quiet openssl ocsp -issuer ca.pem -cert "$1.pem" -no_nonce -reqout "$tmp/request"
+	quiet openssl ocsp -index "$tmp/ocsp.txt" -CA ca.pem -rsigner ca.pem -rkey ca.key \
+		-ndays 36500 -reqin "$tmp/request" -respout "$tmp/response"
+	mv "$tmp/response" "$1.ocsp"
+}
+staple server-ecdsa
+staple server-rsa
+
 # Check what is there: keys belong to their certificates, chains verify, and
 # the bad certificates are bad for the reason they were made.
 # verifies PURPOSE NAME... / fails ERROR ARG...
@@ -140,11 +157,14 @@ fails() {
 for key in *.key; do
 	name=${key%.key}
 	openssl pkey -in "$key" -passin "pass:$password" -pubout >"$tmp/pub.key"
-	openssl x509 -in "${name%.enc}.pem" -noout -pubkey >"$tmp/pub.pem"
-	cmp -s "$tmp/pub.key" "$tmp/pub.pem" || { echo "$key is not the key of ${name%.enc}.pem" >&2; exit 1; }
+	openssl x509 -in "${name%.enc*}.pem" -noout -pubkey >"$tmp/pub.pem"
+	cmp -s "$tmp/pub.key" "$tmp/pub.pem" || { echo "$key is not the key of ${name%.enc*}.pem" >&2; exit 1; }
 done
 verifies sslserver server-ecdsa server-rsa server-chain a-test b-test
 verifies sslclient client client2 client-chain
+for name in server-ecdsa server-rsa; do
+	quiet openssl ocsp -respin "$name.ocsp" -issuer ca.pem -cert "$name.pem" -CAfile ca.pem
+done
 quiet openssl verify -x509_strict -purpose sslserver -CAfile other-ca.pem other-server.pem
 quiet openssl verify -CAfile selfsigned.pem selfsigned.pem
 fails 'certificate has expired' -CAfile ca.pem expired.pem

@@ -325,7 +325,7 @@ int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e);
 int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e);
 size_t sessl_conn_pending(sessl_conn *c);
 
-/* ---- identity.c, key.c: the certificates that this side shows ---- */
+/* ---- identity.c, key.c, uri.c: the certificates that this side shows ---- */
 
 typedef struct sessl_cert {
     X509 *leaf;            /* each of these is one reference */
@@ -340,10 +340,14 @@ typedef struct sessl_cert {
 #define SESSL_KEY_WRONG_PASSWORD 4
 #define SESSL_KEY_MISMATCH 5
 #define SESSL_CERT_MALFORMED 6
+#define SESSL_CERT_MISSING 7
+#define SESSL_STORE_SCHEME 8 /* nothing is loaded that knows the URI's scheme */
 
 EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
 sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
                             const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
 void sessl_cert_free(sessl_cert *c);
 int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
 int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);

@@ -41,6 +41,7 @@ static int build(sessl_cert *c, const uint8_t *chain, size_t n, const uint8_t *k
     if (c->key == NULL)
         return 0;
     if (!X509_check_private_key(c->leaf, c->key)) {
+        e->no_memory |= ERR_peek_error() == 0; /* another's key gets an error */
         *why = SESSL_KEY_MISMATCH;
         return 0;
     }
@@ -64,6 +65,20 @@ sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, 
     }
     sessl_err_take(e);
     return c;
+}
+
+/* The i-th certificate in DER, leaf first; 0 past the last, and negative without memory. */
+int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out)
+{
+    X509 *x = i == 0 ? c->leaf : sk_X509_value(c->chain, i - 1); /* borrowed; NULL past the last */
+    int n;
+
+    *out = NULL;
+    if (x == NULL)
+        return 0;
+    n = i2d_X509(x, out);
+    sessl_err_clear();
+    return n <= 0 ? -1 : n;
 }
 
 /* Drops the references of c; the last one on the key wipes it. */

@@ -28,8 +28,7 @@ static int wrong_password(sessl_err *e)
         if (reason == ERR_R_UNSUPPORTED)
             return 0;
 #endif
-        found |= lib == ERR_LIB_PEM && reason == PEM_R_BAD_DECRYPT;
-        found |= lib == ERR_LIB_PKCS12 && reason == PKCS12_R_PKCS12_CIPHERFINAL_ERROR;
+        found |= lib != ERR_LIB_PEM && lib != ERR_LIB_PKCS12 && reason == EVP_R_BAD_DECRYPT; /* EVP, or from 3.0 a provider */
         found |= lib == ERR_LIB_PKCS12 && reason == PKCS12_R_DECODE_ERROR;
     }
     return found && !e->no_memory;
@@ -128,8 +127,6 @@ static EVP_PKEY *parse_pem(BIO *in, password *pw, int *blocks, int *why, sessl_e
         if (!PEM_read_bio_ex(in, &name, &header, &data, &n, PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE)) {
             int over = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 
-            if (ERR_peek_error() == 0)
-                e->no_memory = 1;
             if (over)
                 sessl_err_clear();
             *why = over ? SESSL_KEY_MISSING : SESSL_KEY_MALFORMED;
@@ -161,7 +158,7 @@ static int looks_encrypted(const uint8_t *der, long n)
  * is -1 without a password. */
 EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e)
 {
-    password pw = { pass, pass_len };
+    password pw = { pass != NULL ? pass : (const uint8_t *)"", pass_len };
     EVP_PKEY *key;
     BIO *in;
     int blocks;

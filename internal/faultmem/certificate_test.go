@@ -45,3 +45,17 @@ func TestX509KeyPairOutOfMemory(t *testing.T) {
 		})
 	}
 }
+
+func password() ([]byte, error) { return []byte("sessl-test"), nil }
+
+func TestEncryptedKeyOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	cert := readFile(t, "server-ecdsa.pem")
+	for _, name := range []string{"server-ecdsa.enc.key", "server-ecdsa.enc-old.key"} {
+		key := readFile(t, name)
+		perSite(t, func(op func(string)) (err, wrong error) {
+			op("X509KeyPairWithPassword")
+			return collected(func() (ssl.Certificate, error) { return ssl.X509KeyPairWithPassword(cert, key, password) })
+		})
+	}
+}
