@@ -96,6 +96,10 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		}
 		return nil, fail(op, ErrServer)
 	}
+	promised, _ := conn.(*unsafeSocket)
+	if promised != nil {
+		conn = promised.Conn
+	}
 	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: ctx.name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway()}
 	c.life, c.end = context.WithCancel(context.Background())
 	if c.name == "" {
@@ -108,7 +112,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 		ptr, err := newConnPtr(op, p, c)
 		if err == nil {
 			c.h.adopt(&connKind, ptr)
-			c.tr = newTransport(c)
+			c.tr = newTransport(c, promised)
 		}
 		return err
 	})

@@ -35,8 +35,11 @@ func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, 
 func peekStep(c *Conn, fd int, in, _ []byte) result { return c.stepPeek(fd, in) }
 
 // newTransport takes the descriptor of exactly those types that have nothing but it: a
-// type that wraps one may hold bytes of its own.
-func newTransport(c *Conn) transport {
+// type that wraps one may hold bytes of its own. promised is UnsafeSocket's word, or nil.
+func newTransport(c *Conn, promised *unsafeSocket) transport {
+	if promised != nil {
+		return newFDTransport(c, promised.rc)
+	}
 	var sc syscall.Conn
 	switch conn := c.net.(type) {
 	case *net.TCPConn:
