@@ -12,7 +12,7 @@ LONG := C34
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli man ci
+.PHONY: deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -85,10 +85,14 @@ cli: deps ## the command line tool: tests its module and builds bin/sessl
 man: deps ## the manual pages of the command line tool, in build/man
 	cd cmd/sessl && $(GO) run . man ../../build/man
 
+go127: deps ## net/http takes our connections another way from Go 1.27 on
+	GOTOOLCHAIN=go1.27.0 $(GO) vet ./httpssl
+	GOTOOLCHAIN=go1.27.0 $(GO) test ./httpssl
+
 mutants: deps ## deliberate bugs that the tests must notice
 	scripts/mutants
 
 # Two at a time: most tests wait more than they compute.
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and the three versions furthest apart
-	$(MAKE) -j2 --output-sync=target test lint demo race asan checkptr valgrind stress fuzz interop cli man
+	$(MAKE) -j2 --output-sync=target test lint demo race asan checkptr valgrind stress fuzz interop cli man go127
 	SESSL_MATRIX_REQUIRED="bullseye trixie experimental" scripts/matrix/run bullseye trixie experimental

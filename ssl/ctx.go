@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"io"
+	"slices"
 	"sync/atomic"
 )
 
@@ -21,6 +22,7 @@ type Ctx struct {
 	tickets int  // to issue once judge has passed; 0: libssl issues them
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
+	protos  []string
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 }
@@ -54,7 +56,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
-		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, gate: newGate(cfg.HandshakeLimit)}
+		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, protos: slices.Clone(cfg.NextProtos), gate: newGate(cfg.HandshakeLimit)}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

@@ -21,7 +21,7 @@ func TestStateAsCryptoTLSHasIt(t *testing.T) {
 		got, want := ours.ConnectionState().TLS(), peer
 		if got.Version != want.Version || got.CipherSuite != want.CipherSuite || got.NegotiatedProtocol != "http/1.1" ||
 			got.NegotiatedProtocol != want.NegotiatedProtocol || got.ServerName != "localhost" || !got.HandshakeComplete ||
-			got.DidResume || !got.NegotiatedProtocolIsMutual || len(got.PeerCertificates)+len(got.VerifiedChains) != 0 {
+			got.DidResume || len(got.PeerCertificates)+len(got.VerifiedChains) != 0 {
 			t.Errorf("got %+v, crypto/tls says %+v", got, want)
 		}
 		if ours.ConnectionState().Group != "" && got.CurveID != tls.CurveP384 {

@@ -1,0 +1,39 @@
+//go:build go1.27
+
+package httpssl
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+
+	"sessl/ssl"
+)
+
+// conn has what net/http asks of a TLS connection since Go 1.27, by name and type:
+// ConnectionState of crypto/tls and HandshakeContext.
+type conn struct{ base }
+
+func newConn(c *ssl.Conn) *conn { return &conn{base{Conn: c}} }
+
+// begin has nothing to prepare: net/http bounds the handshake.
+func (c *conn) begin(context.Context, *http.Server) {}
+
+// ConnectionState is crypto/tls's form of what was settled.
+func (c *conn) ConnectionState() tls.ConnectionState { return *c.state() }
+
+// HandshakeContext does a server's handshake; a client's is over.
+func (c *conn) HandshakeContext(ctx context.Context) error {
+	if c.state().HandshakeComplete && c.server == nil {
+		return nil
+	}
+	return c.shake(ctx)
+}
+
+// netHTTPProtocols is what net/http is to be told that it speaks.
+func netHTTPProtocols(p protocols) *http.Protocols {
+	var out http.Protocols
+	out.SetHTTP1(p.http1)
+	out.SetHTTP2(p.http2)
+	return &out
+}

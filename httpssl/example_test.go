@@ -1,0 +1,132 @@
+package httpssl_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"sessl/httpssl"
+	"sessl/ssl"
+)
+
+// exampleServer serves on loopback; stop ends it.
+func exampleServer() (url string, stop func()) {
+	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.NotFoundHandler()}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		httpssl.Serve(srv, l, ctx)
+	}()
+	return "https://" + l.Addr().String(), func() {
+		srv.Close()
+		<-done
+		ctx.Close()
+	}
+}
+
+// A server of HTTP/1.1 and HTTP/2 whose handlers see the connection.
+func ExampleServe() {
+	cert, err := ssl.LoadX509KeyPair("../testdata/certs/server-ecdsa.pem", "../testdata/certs/server-ecdsa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewServerCtx(&ssl.Config{
+		Certificates: []ssl.Certificate{cert},
+		NextProtos:   []string{"h2", "http/1.1"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	srv := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second, // bounds the handshake, too
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, _ := ssl.ConnFromContext(r.Context())
+			fmt.Fprintln(w, r.Proto, "resumed:", conn.SessionReused())
+		}),
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") // or httpssl.ListenAndServe
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- httpssl.Serve(srv, l, ctx) }()
+
+	fmt.Print(get("https://" + l.Addr().String()))
+	srv.Close()
+	fmt.Println(<-done)
+	// Output:
+	// HTTP/2.0 resumed: false
+	// http: Server closed
+}
+
+// get is a client for ExampleServe.
+func get(url string) string {
+	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: ctx}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tr.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: tr}).Get(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return string(b)
+}
+
+// A client of HTTP/1.1 and HTTP/2, as the server has it.
+func ExampleNewTransport() {
+	url, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: ctx}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr, Timeout: time.Minute}
+	resp, err := client.Get(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Proto, resp.Status, ssl.VersionName(resp.TLS.Version))
+	// Output: HTTP/2.0 404 Not Found TLS 1.3
+}

@@ -1,0 +1,158 @@
+package httpssl
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
+
+	"sessl/ssl"
+)
+
+// ListenAndServe listens on srv.Addr, ":https" if it is empty, and calls Serve.
+func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
+	if srv == nil || ctx == nil {
+		return &ssl.Error{Op: "httpssl.ListenAndServe", Err: ssl.ErrNil}
+	}
+	addr := srv.Addr
+	if addr == "" {
+		addr = ":https"
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return Serve(srv, l, ctx)
+}
+
+// Serve serves HTTP/1.1 and HTTP/2 over TLS to those who connect to l, until l or srv is
+// closed; it always returns an error, http.ErrServerClosed after Shutdown and Close, and
+// closes l. It may be called for several listeners. ctx, a server's, stays the caller's and
+// must stay open meanwhile.
+//
+// It calls Configure. srv.Protocols nil means HTTP/1.1, and HTTP/2 if ctx has "h2" among
+// its NextProtos; a ctx that offers "h2" to clients where srv does not speak it is refused.
+func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
+	if srv == nil || l == nil || ctx == nil {
+		return &ssl.Error{Op: "httpssl.Serve", Err: ssl.ErrNil}
+	}
+	defer l.Close()
+	h, err := configure(srv)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(ctx.NextProtos(), protoH2) && !h.protocols.http2 {
+		return badConfig("the Ctx offers h2, which the http.Server's Protocols exclude")
+	}
+	return srv.Serve(NewListener(l, ctx))
+}
+
+// NewListener returns a listener for the Serve method of an http.Server that Configure has
+// prepared. Its Accept wraps what inner accepts, without waiting for the handshake.
+func NewListener(inner net.Listener, ctx *ssl.Ctx) net.Listener {
+	return listener{ssl.NewListener(inner, ctx)}
+}
+
+type listener struct{ net.Listener }
+
+// Accept returns the next connection, for net/http.
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(c.(*ssl.Conn)), nil
+}
+
+// Configure prepares srv for connections of NewListener: it wraps srv.Handler, to fill
+// r.TLS, and srv.ConnContext, for ssl.ConnFromContext, and sets srv.Protocols. A second
+// call does nothing. Handler and Protocols must be set before, and srv must not be
+// changed afterwards, nor serve other listeners, for on Go 1.26 it accepts HTTP/2 without
+// TLS there.
+//
+// It refuses a TLSConfig with settings: the Ctx has its own, and they would be ignored.
+func Configure(srv *http.Server) error {
+	if srv == nil {
+		return &ssl.Error{Op: "httpssl.Configure", Err: ssl.ErrNil}
+	}
+	_, err := configure(srv)
+	return err
+}
+
+// configuring keeps two Serves of one http.Server from preparing it twice.
+var configuring sync.Mutex
+
+func configure(srv *http.Server) (*handler, error) {
+	configuring.Lock()
+	defer configuring.Unlock()
+	if h, ok := srv.Handler.(*handler); ok {
+		return h, nil
+	}
+	if !emptyTLS(srv.TLSConfig) {
+		return nil, badConfig("the http.Server's TLSConfig would be ignored: configure the Ctx")
+	}
+	h := &handler{inner: srv.Handler, protocols: serverProtocols(srv)}
+	if h.protocols == (protocols{}) {
+		return nil, badConfig("the http.Server's Protocols have neither HTTP1 nor HTTP2")
+	}
+	srv.Handler = h
+	srv.Protocols = netHTTPProtocols(h.protocols)
+	hook := srv.ConnContext
+	srv.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if c, ok := nc.(*conn); ok {
+			c.server = h
+			c.begin(ctx, srv)
+			ctx = context.WithValue(ssl.ConnContext(ctx, c.Conn), connKey{}, c)
+		}
+		if hook != nil {
+			ctx = hook(ctx, nc)
+		}
+		return ctx
+	}
+	return h, nil
+}
+
+type connKey struct{}
+
+// serverProtocols is what srv is to speak over TLS, by net/http's rules: an empty
+// TLSNextProto is the old way to turn HTTP/2 off.
+func serverProtocols(srv *http.Server) protocols {
+	if p := srv.Protocols; p != nil {
+		return protocols{http1: p.HTTP1(), http2: p.HTTP2()}
+	}
+	return protocols{http1: true, http2: srv.TLSNextProto == nil}
+}
+
+// emptyTLS reports whether c has no more than what net/http itself puts into one.
+func emptyTLS(c *tls.Config) bool {
+	if c == nil {
+		return true
+	}
+	c = c.Clone()
+	c.NextProtos = nil
+	c.PreferServerCipherSuites = false //lint:ignore SA1019 net/http sets it
+	return reflect.DeepEqual(c, &tls.Config{})
+}
+
+// handler fills r.TLS where net/http has not, and marks a server as configured.
+type handler struct {
+	inner     http.Handler // nil means http.DefaultServeMux
+	protocols protocols
+}
+
+// ServeHTTP passes the request on.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TLS == nil {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+			r.TLS = c.state()
+		}
+	}
+	inner := h.inner
+	if inner == nil {
+		inner = http.DefaultServeMux
+	}
+	inner.ServeHTTP(w, r)
+}

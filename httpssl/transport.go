@@ -1,0 +1,137 @@
+package httpssl
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"sessl/ssl"
+)
+
+// A Transport is an http.RoundTripper whose https connections are made by an ssl.Dialer.
+// It keeps connections for reuse, as http.Transport does, so make one and share it. It may
+// be used from several goroutines at once.
+type Transport struct {
+	dialer    ssl.Dialer
+	protocols protocols
+	rt        roundTripper
+}
+
+// roundTripper is what differs by Go version.
+type roundTripper interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// NewTransport returns a Transport that dials with d, whose Ctx stays the caller's. A d
+// without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the handshake
+// included. All other settings are those of a copy of base; nil means those of
+// http.DefaultTransport without its proxy.
+//
+// HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"
+// among its NextProtos. base.Protocols, if set, must agree with them.
+//
+// What base has for the TLS of net/http is refused with ssl.ErrConfig, because it would
+// decide nothing: TLSClientConfig, DialTLS, DialTLSContext. So is a Proxy: net/http would
+// use crypto/tls for what goes through it. DialContext is for http URLs only.
+func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
+	if d == nil || d.Ctx == nil {
+		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrNil}
+	}
+	if d.Ctx.IsServer() {
+		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrServer}
+	}
+	if base == nil {
+		base = http.DefaultTransport.(*http.Transport).Clone()
+		base.Proxy = nil
+	}
+	p, err := clientProtocols(d.Ctx.NextProtos(), base)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transport{dialer: *d, protocols: p}
+	if t.dialer.NetDialer == nil {
+		t.dialer.NetDialer = &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	}
+	t.rt = newRoundTripper(t, base)
+	return t, nil
+}
+
+// clientProtocols is what there will be to speak, and refuses a base that contradicts.
+func clientProtocols(offered []string, base *http.Transport) (p protocols, err error) {
+	switch {
+	case base.Proxy != nil:
+		return p, badConfig("a Transport with a Proxy would use crypto/tls through it")
+	case base.DialTLSContext != nil || base.DialTLS != nil: //lint:ignore SA1019 it is refused
+		return p, badConfig("the http.Transport has a TLS dialer of its own")
+	case !emptyTLS(base.TLSClientConfig):
+		return p, badConfig("the http.Transport's TLSClientConfig would be ignored: configure the Ctx")
+	}
+	p = protocols{http1: true, http2: slices.Contains(offered, protoH2)}
+	if base.Protocols == nil {
+		return p, nil
+	}
+	if p.http2 && !base.Protocols.HTTP2() {
+		return p, badConfig("the Ctx offers h2, which the http.Transport's Protocols exclude")
+	}
+	p.http1 = base.Protocols.HTTP1()
+	if !p.http1 && !p.http2 {
+		return p, badConfig("the http.Transport's Protocols leave only HTTP/2, and the Ctx does not offer h2")
+	}
+	return p, nil
+}
+
+// RoundTrip sends a request; see http.RoundTripper. The response's TLS field is set for
+// https. A websocket's upgrade needs HTTP/1.1: it fails where h2 is negotiated, and works
+// with a Ctx that does not offer that.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var got atomic.Pointer[ssl.Conn]
+	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if c, ok := Unwrap(i.Conn); ok {
+			got.Store(c)
+		}
+	}}
+	traced := r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+	resp, err := t.rt.RoundTrip(traced)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = r
+	if c := got.Load(); c != nil && resp.TLS == nil {
+		s := c.ConnectionState().TLS()
+		resp.TLS = &s
+	}
+	return resp, nil
+}
+
+// CloseIdleConnections closes what no request uses. http.Client has a method of the same
+// name that calls it.
+func (t *Transport) CloseIdleConnections() { t.rt.CloseIdleConnections() }
+
+// dial makes one connection, and refuses one on which nothing could be said.
+func (t *Transport) dial(ctx context.Context, network, addr string) (*ssl.Conn, error) {
+	c, err := t.dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.protocols.check(c.ConnectionState().NegotiatedProtocol); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// clone is base for TLS connections that dial makes, with what net/http is to speak.
+func clone(base *http.Transport, p *http.Protocols, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
+	t := base.Clone()
+	t.TLSClientConfig = nil
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.DialTLSContext = dial
+	t.Protocols = p
+	return t
+}

@@ -1,0 +1,305 @@
+package httpssl_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"sessl/httpssl"
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+func TestTransportRefuses(t *testing.T) {
+	leakcheck.Test(t)
+	h2 := &ssl.Dialer{Ctx: clientCtx(t)}
+	one := &ssl.Dialer{Ctx: clientCtx(t, protos("http/1.1"))}
+	only := func(set func(*http.Protocols)) *http.Protocols {
+		p := new(http.Protocols)
+		set(p)
+		return p
+	}
+	for _, tc := range []struct {
+		name string
+		d    *ssl.Dialer
+		base *http.Transport
+		want error
+	}{
+		{"nil Dialer", nil, nil, ssl.ErrNil},
+		{"no Ctx", &ssl.Dialer{}, nil, ssl.ErrNil},
+		{"server's Ctx", &ssl.Dialer{Ctx: serverCtx(t)}, nil, ssl.ErrServer},
+		{"Proxy", h2, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "localhost"})}, ssl.ErrConfig},
+		{"DialTLSContext", h2, &http.Transport{DialTLSContext: h2.DialTLSContext}, ssl.ErrConfig},
+		{"TLSClientConfig", h2, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, ssl.ErrConfig},
+		{"h2 offered, HTTP/1.1 spoken", h2, &http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP1(true) })}, ssl.ErrConfig},
+		{"HTTP/1.1 offered, h2 spoken", one, &http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP2(true) })}, ssl.ErrConfig},
+	} {
+		if tr, err := httpssl.NewTransport(tc.d, tc.base); tr != nil || !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, %v, want %v", tc.name, tr, err, tc.want)
+		}
+	}
+}
+
+// What net/http itself puts into a transport is no setting of the user's.
+func TestTransportFromDefault(t *testing.T) {
+	leakcheck.Test(t)
+	s := start(t, serverCtx(t), nil)
+	used := http.DefaultTransport.(*http.Transport).Clone()
+	used.Proxy = nil
+	for name, base := range map[string]*http.Transport{"nil": nil, "a clone": used} {
+		tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t)}, base)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		resp, body := post(t, &http.Client{Transport: tr, Timeout: ioTimeout}, s.URL, "x")
+		if resp.ProtoMajor != 2 || body != "x" {
+			t.Errorf("%s: %s, %q", name, resp.Proto, body)
+		}
+		tr.CloseIdleConnections()
+	}
+}
+
+// Only HTTP/2: a server that does not agree is not spoken to at all.
+func TestTransportOnlyHTTP2(t *testing.T) {
+	leakcheck.Test(t)
+	base := &http.Transport{Protocols: new(http.Protocols)}
+	base.Protocols.SetHTTP2(true)
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, protos("h2"))}, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.CloseIdleConnections()
+	c := &http.Client{Transport: tr, Timeout: ioTimeout}
+	if resp, _ := post(t, c, start(t, serverCtx(t), nil).URL, ""); resp.ProtoMajor != 2 {
+		t.Errorf("spoke %s", resp.Proto)
+	}
+	if resp, err := c.Get(start(t, serverCtx(t, protos()), nil).URL); err == nil {
+		t.Errorf("spoke %s to a server without h2", resp.Proto)
+	}
+}
+
+func TestTransportPlainURL(t *testing.T) {
+	leakcheck.Test(t)
+	s := httptest.NewServer(http.HandlerFunc(echo))
+	defer s.Close()
+	resp, body := post(t, client(t, clientCtx(t)), s.URL, "plain")
+	if resp.TLS != nil || body != "plain" {
+		t.Errorf("%+v, %q", resp.TLS, body)
+	}
+}
+
+// closeCounter is a body that counts its Closes.
+type closeCounter struct {
+	io.Reader
+	closes atomic.Int32
+}
+
+func (c *closeCounter) Close() error { c.closes.Add(1); return nil }
+
+// The reason for a failed handshake comes through, and the body is closed.
+func TestTransportFailedHandshake(t *testing.T) {
+	leakcheck.Test(t)
+	s := start(t, serverCtx(t), nil)
+	c := client(t, clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = roots(t, "other-ca") }))
+	body := &closeCounter{Reader: strings.NewReader("x")}
+	_, err := c.Post(s.URL, "", body)
+	var v *ssl.VerificationError
+	if !errors.As(err, &v) {
+		t.Errorf("%v, want a VerificationError", err)
+	}
+	if body.closes.Load() == 0 {
+		t.Error("the body was not closed")
+	}
+}
+
+// What httptrace reports leads to the connection and its session.
+func TestTransportTrace(t *testing.T) {
+	forEachProtocol(t, func(t *testing.T, proto string, cli, srv *ssl.Ctx) {
+		s := start(t, srv, nil)
+		var got *ssl.Conn
+		var done tls.ConnectionState
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			GotConn:          func(i httptrace.GotConnInfo) { got, _ = httpssl.Unwrap(i.Conn) },
+			TLSHandshakeDone: func(s tls.ConnectionState, _ error) { done = s },
+		})
+		req, err := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(t, cli).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if got == nil || got.ConnectionState().NegotiatedProtocol != resp.TLS.NegotiatedProtocol {
+			t.Errorf("GotConn leads to %v", got)
+		}
+		if !done.HandshakeComplete || done.Version != resp.TLS.Version {
+			t.Errorf("TLSHandshakeDone got %+v", done)
+		}
+		if c, ok := httpssl.Unwrap(nil); ok || c != nil {
+			t.Error("Unwrap of nothing gives something")
+		}
+	})
+}
+
+// A websocket's upgrade is refused where only HTTP/2 could carry it.
+func TestTransportUpgradeOverHTTP2(t *testing.T) {
+	leakcheck.Test(t)
+	s := start(t, serverCtx(t), nil)
+	c := client(t, clientCtx(t))
+	for range 2 { // the second time, the transport knows the server
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", "websocket")
+		if resp, err := c.Do(req); err == nil {
+			t.Errorf("the upgrade was sent: %s %s", resp.Proto, resp.Status)
+		}
+		post(t, c, s.URL, "x")
+	}
+}
+
+// Requests that wait for one that finds out what is spoken go on when that gives up.
+func TestTransportFirstRequestGivesUp(t *testing.T) {
+	leakcheck.Test(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := client(t, clientCtx(t))
+	url := "https://" + l.Addr().String()
+	first := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+		if err == nil {
+			_, err = c.Do(req)
+		}
+		first <- err
+	}()
+	silent, err := l.Accept() // and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	srv := &http.Server{Handler: http.HandlerFunc(echo)}
+	ended := make(chan error, 1)
+	go func() { ended <- httpssl.Serve(srv, l, serverCtx(t)) }()
+	defer func() { srv.Close(); <-ended }()
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			resp, err := c.Post(url, "", strings.NewReader("x"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if b, err := io.ReadAll(resp.Body); string(b) != "x" || err != nil {
+				t.Errorf("%q, %v", b, err)
+			}
+		})
+	}
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first request: %v", err)
+	}
+	wg.Wait()
+}
+
+// relay is a listener of several servers, one after the other, behind one address.
+type relay struct {
+	net.Listener
+	conns chan net.Conn // shared by all
+	done  chan struct{}
+	once  sync.Once
+}
+
+// Accept returns the next connection of the address.
+func (r *relay) Accept() (net.Conn, error) {
+	select {
+	case c := <-r.conns:
+		return c, nil
+	case <-r.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close leaves the address to the next server.
+func (r *relay) Close() error {
+	r.once.Do(func() { close(r.done) })
+	return nil
+}
+
+// acceptAll gives what l accepts to whoever takes it, until l is closed.
+func acceptAll(l net.Listener, conns chan<- net.Conn) {
+	defer close(conns)
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		conns <- c
+	}
+}
+
+// A server that changes what it negotiates is followed, and no body is lost.
+func TestTransportFollowsTheServer(t *testing.T) {
+	leakcheck.Test(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make(chan net.Conn)
+	go acceptAll(l, conns)
+	defer func() {
+		l.Close()
+		for c := range conns {
+			c.Close()
+		}
+	}()
+	c := client(t, clientCtx(t))
+	for i, want := range []string{"HTTP/2.0", "HTTP/1.1", "HTTP/2.0", "HTTP/1.1"} {
+		names := both
+		if want == "HTTP/1.1" {
+			names = []string{"http/1.1"}
+		}
+		srv := &http.Server{Handler: http.HandlerFunc(echo)}
+		ended := make(chan error, 1)
+		r := &relay{Listener: l, conns: conns, done: make(chan struct{})}
+		ctx := serverCtx(t, protos(names...))
+		go func() { ended <- httpssl.Serve(srv, r, ctx) }()
+		body := &closeCounter{Reader: strings.NewReader(fmt.Sprint("body ", i))}
+		resp, err := c.Post("https://"+l.Addr().String(), "", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(b) != fmt.Sprint("body ", i) || err != nil || resp.Proto != want {
+			t.Errorf("%q, %v by %s, want body %d by %s", b, err, resp.Proto, i, want)
+		}
+		if body.closes.Load() == 0 {
+			t.Error("the body was not closed")
+		}
+		c.CloseIdleConnections()
+		srv.Close()
+		<-ended
+	}
+}

@@ -1,0 +1,15 @@
+package ssl
+
+import "slices"
+
+// IsServer reports whether the Ctx came from NewServerCtx. A nil Ctx is no server's.
+func (c *Ctx) IsServer() bool { return c != nil && c.server }
+
+// NextProtos returns a copy of the application protocols that the Ctx offers or accepts by
+// ALPN: its Config's. They are known after Close, too.
+func (c *Ctx) NextProtos() []string {
+	if c == nil {
+		return nil
+	}
+	return slices.Clone(c.protos)
+}
