@@ -8,6 +8,7 @@ package ssl
 #cgo noescape sessl_cert_nth
 #cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
+#cgo nocallback sessl_ctx_set_choose
 #cgo noescape sessl_ctx_use_cert
 #cgo nocallback sessl_ctx_use_cert
 #cgo noescape sessl_conn_use_cert
@@ -108,7 +109,10 @@ func certCause(why C.int) error {
 }
 
 // setIdentity gives the Ctx its certificates. OpenSSL chooses among them by type of key.
-func setIdentity(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+func setIdentity(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if c.server && c.getCert != nil || !c.server && c.getClientCert != nil {
+		C.sessl_ctx_set_choose(p)
+	}
 	for i, cert := range cfg.Certificates {
 		err := cert.withPtr(op, func(ptr certPtr) error {
 			var e cErr
@@ -130,6 +134,9 @@ func (c *Conn) useCertificate(op string, p connPtr, cert Certificate) error {
 	return cert.withPtr(op, func(ptr certPtr) error {
 		var e cErr
 		if C.sessl_conn_use_cert(p, ptr, &e) == 0 {
+			if e.n == 0 {
+				return fail(op, ErrNoMemory)
+			}
 			return asError(op, configError("a certificate"), &e)
 		}
 		return nil

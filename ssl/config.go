@@ -141,6 +141,19 @@ type Config struct {
 	// See [KeyLogFromEnvironment].
 	KeyLogWriter io.Writer
 
+	// GetCertificate, if set, chooses a server's certificate, by what the client asks for in
+	// its ClientHello (SSL_CTX_set_cert_cb). It is called once in each full handshake, not
+	// in a resumption, which shows no certificate, on the goroutine of the Handshake and
+	// with no lock of OpenSSL held. nil means one of Certificates. An error ends the
+	// handshake with the alert internal_error.
+	GetCertificate func(*ClientHelloInfo) (*Certificate, error)
+
+	// GetClientCertificate, if set, chooses a client's certificate for a server that asks
+	// for one (SSL_CTX_set_cert_cb), instead of Certificates. It is called once in each full
+	// handshake in which the server asks, as GetCertificate is. nil and the zero
+	// Certificate mean none. An error ends the handshake with the alert internal_error.
+	GetClientCertificate func(*CertificateRequestInfo) (*Certificate, error)
+
 	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
 	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only
 	// make threads, for a handshake is a C call that keeps a processor busy.

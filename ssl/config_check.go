@@ -97,8 +97,8 @@ func (cfg *Config) checkSessions(bool) error {
 
 func (cfg *Config) checkAuth(server bool) error {
 	switch {
-	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil:
-		return configError("a server needs a certificate: Certificates is empty, and there is no GetConfigForClient")
+	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil && cfg.GetCertificate == nil:
+		return configError("a server needs a certificate: Certificates is empty, and there is neither GetCertificate nor GetConfigForClient")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:

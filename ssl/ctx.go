@@ -19,6 +19,10 @@ type Ctx struct {
 	onNew   func(*Conn, *Session)
 	judge   func(ConnectionState) error
 	choose  func(*ClientHelloInfo) (*Ctx, error)
+	getCert func(*ClientHelloInfo) (*Certificate, error)
+
+	getClientCert func(*CertificateRequestInfo) (*Certificate, error)
+
 	tickets int  // to issue once judge has passed; 0: libssl issues them
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
@@ -56,7 +60,9 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
-		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, protos: slices.Clone(cfg.NextProtos), gate: newGate(cfg.HandshakeLimit)}
+		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
+		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
+		gate: newGate(cfg.HandshakeLimit)}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

@@ -45,6 +45,8 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 		err = c.chooseCtx(ctx)
 	case askVerify:
 		err = c.judgeServer()
+	case askCertificate:
+		err = c.chooseCertificate(ctx)
 	}
 	answered = true
 	return err
@@ -70,11 +72,11 @@ func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelF
 func (c *Conn) judgeServer() error {
 	state, err := c.stateToJudge()
 	if err == nil {
-		err = c.ctx.judge(state)
+		err = refusal(c.ctx.judge(state))
 	}
 	if err != nil {
 		c.refuse(alertBadCertificate)
-		return fail("handshake", err)
+		return err
 	}
 	c.judged = true
 	c.goOn()

@@ -5,6 +5,8 @@ package ssl
 #cgo noescape sessl_conn_restart
 #cgo nocallback sessl_conn_restart
 #cgo nocallback sessl_conn_refuse
+#cgo nocallback sessl_conn_no_cert
+#cgo nocallback SSL_version
 #cgo noescape sessl_conn_judged_cert
 #cgo nocallback sessl_conn_judged_cert
 #cgo nocallback sessl_conn_judged
@@ -15,6 +17,7 @@ import "C"
 
 import (
 	"context"
+	"crypto/tls"
 	"unsafe"
 )
 
@@ -24,12 +27,17 @@ type ask int
 const (
 	askHello  ask = C.SESSL_ASK_HELLO  // which Ctx answers
 	askVerify ask = C.SESSL_ASK_VERIFY // whether the server's certificate will do
+
+	askCertificate ask = C.SESSL_ASK_CERTIFICATE // which certificate to show
 )
 
 // helloUse is what becomes of the ClientHello of a connection of ctx.
 func helloUse(ctx *Ctx) C.int {
-	if ctx.choose != nil {
+	switch {
+	case ctx.choose != nil:
 		return C.SESSL_HELLO_ASK
+	case ctx.getCert != nil:
+		return C.SESSL_HELLO_COPY
 	}
 	return C.SESSL_HELLO_UNSEEN
 }
@@ -41,10 +49,49 @@ func (c *Conn) clientHello(ctx context.Context) (*ClientHelloInfo, error) {
 		return nil, fail("handshake", ErrClosed)
 	}
 	defer c.leave()
-	b := &p.hello
-	h := parseHello(C.GoBytes(unsafe.Add(unsafe.Pointer(b.p), b.head), C.int(b.tail-b.head)))
+	h := parseHello(helloBytes(p))
 	h.Conn, h.ctx = c.net, ctx
 	return h, nil
+}
+
+// helloBytes copies what the shim has kept of the peer's message. mu is held.
+func helloBytes(p connPtr) []byte {
+	b := &p.hello
+	return C.GoBytes(unsafe.Add(unsafe.Pointer(b.p), b.head), C.int(b.tail-b.head))
+}
+
+// certificateRequest is what the server wants (SSL_get_sigalgs, SSL_get0_peer_CA_list).
+func (c *Conn) certificateRequest(ctx context.Context) (*CertificateRequestInfo, error) {
+	p, ok := c.enter()
+	if !ok {
+		return nil, fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	r := reader(helloBytes(p))
+	info := &CertificateRequestInfo{SignatureSchemes: uint16s[tls.SignatureScheme](r.bytes(2)), Version: uint16(C.SSL_version(p.ssl)), ctx: ctx}
+	for len(r) > 0 {
+		info.AcceptableCAs = append(info.AcceptableCAs, r.bytes(2))
+	}
+	return info, nil
+}
+
+// show makes cert the connection's certificate; nil keeps those of the Ctx, and the zero
+// Certificate is none.
+func (c *Conn) show(cert *Certificate) error {
+	p, ok := c.enter()
+	if !ok {
+		return fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	p.chosen = 1
+	switch {
+	case cert == nil:
+		return nil
+	case cert.c == nil:
+		C.sessl_conn_no_cert(p)
+		return nil
+	}
+	return c.useCertificate("handshake", p, *cert)
 }
 
 // helloDone lets the handshake go on with the connection's own Ctx.

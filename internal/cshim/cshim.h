@@ -210,7 +210,8 @@ typedef struct sessl_conn {
     int hello_use;         /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
     int hello_state;       /* how far it is with it */
     int hello_changed;     /* the second hello was not for the same host */
-    sessl_buf hello;       /* a copy of it, until the handshake ends */
+    int chosen;            /* Go has said which certificate to show */
+    sessl_buf hello;       /* a copy of it, until the handshake ends; a client's has the CertificateRequest */
     int judged;            /* the application is content with the server's certificate */
     STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
@@ -257,6 +258,8 @@ typedef struct sessl_step {
 } sessl_step;
 
 const BIO_METHOD *sessl_bio_method(void);
+int sessl_buf_number(sessl_buf *b, size_t v, int n);
+int sessl_buf_counted(sessl_buf *b, const uint8_t *p, size_t n, int width);
 int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n);
 void sessl_buf_free(sessl_buf *b);
 int sessl_buf_reserve(sessl_buf *b, size_t n);
@@ -291,6 +294,11 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg);
 void sessl_conn_hello_done(sessl_conn *c);
 int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
+
+/* ---- choose.c: the certificate to show ---- */
+
+void sessl_ctx_set_choose(SSL_CTX *ctx);
+void sessl_conn_no_cert(sessl_conn *c);
 
 /* ---- judge.c: the application's word on a server's certificate ---- */
 

@@ -6,7 +6,7 @@
  * client_hello callback copies it for Go, and can leave the handshake waiting there. */
 
 /* Appends n big-endian bytes of v. */
-static int put_number(sessl_buf *b, size_t v, int n)
+int sessl_buf_number(sessl_buf *b, size_t v, int n)
 {
     uint8_t bytes[4];
     int i;
@@ -16,9 +16,10 @@ static int put_number(sessl_buf *b, size_t v, int n)
     return sessl_buf_append(b, bytes, (size_t)n);
 }
 
-static int put_bytes(sessl_buf *b, const uint8_t *p, size_t n, int width)
+/* Appends p behind its length in width bytes. */
+int sessl_buf_counted(sessl_buf *b, const uint8_t *p, size_t n, int width)
 {
-    return put_number(b, n, width) && sessl_buf_append(b, p, n);
+    return sessl_buf_number(b, n, width) && sessl_buf_append(b, p, n);
 }
 
 static int put_extensions(sessl_buf *b, SSL *ssl)
@@ -29,9 +30,9 @@ static int put_extensions(sessl_buf *b, SSL *ssl)
 
     ok = SSL_client_hello_get1_extensions_present(ssl, &types, &n); /* an array of ours */
     for (i = 0; i < n && ok; i++) {
-        ok = put_number(b, (size_t)types[i], 2)
+        ok = sessl_buf_number(b, (size_t)types[i], 2)
             && SSL_client_hello_get0_ext(ssl, (unsigned)types[i], &p, &len) /* borrowed */
-            && put_bytes(b, p, len, 2);
+            && sessl_buf_counted(b, p, len, 2);
     }
     OPENSSL_free(types);
     return ok;
@@ -45,13 +46,13 @@ static int copy_hello(SSL *ssl, sessl_buf *b)
     size_t n;
 
     sessl_buf_free(b);
-    if (!put_number(b, SSL_client_hello_get0_legacy_version(ssl), 2))
+    if (!sessl_buf_number(b, SSL_client_hello_get0_legacy_version(ssl), 2))
         return 0;
     n = SSL_client_hello_get0_session_id(ssl, &p); /* borrowed, as the rest is */
-    if (!put_bytes(b, p, n, 1))
+    if (!sessl_buf_counted(b, p, n, 1))
         return 0;
     n = SSL_client_hello_get0_ciphers(ssl, &p);
-    return put_bytes(b, p, n, 2) && put_extensions(b, ssl);
+    return sessl_buf_counted(b, p, n, 2) && put_extensions(b, ssl);
 }
 
 /* What the first hello said about type; NULL for nothing. */

@@ -38,10 +38,10 @@ func TestServerOutOfMemory(t *testing.T) {
 	})
 }
 
-// The handshake waits for the application's word on the certificate.
+// The handshake waits for the application's word on the server's certificate, and its own.
 func TestJudgingClientOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
-		l := newLink(t, version, setup{judge: true})
+		l := newLink(t, version, setup{judge: true, mutual: true})
 		perSite(t, func(op func(string)) (err, wrong error) {
 			c := l.clientEnd(nil)
 			c.op = op

@@ -43,7 +43,7 @@ type setup struct {
 	mutual     bool   // the server demands a client's certificate
 	clientCert string // what the client has; with mutual, "client" unless set
 	clientRoot string // what the client trusts; "ca" unless set
-	judge      bool   // the client's application judges the server's certificate
+	judge      bool   // the client's application judges the server's certificate, and chooses its own
 	host       bool   // the server's Ctx is chosen by the one that listens
 }
 
@@ -76,6 +76,10 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 	}
 	if s.judge {
 		cli.VerifyConnection = judgeLeaf
+		if len(cli.Certificates) > 0 {
+			cert := cli.Certificates[0]
+			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return &cert, nil }
+		}
 	}
 	var err error
 	if l.client, err = ssl.NewClientCtx(cli); err != nil {
@@ -84,7 +88,9 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 	t.Cleanup(func() { l.client.Close() })
 	l.server = newServerCtx(t, srv)
 	if s.host {
-		host := l.server
+		cert := srv.Certificates[0]
+		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return &cert, nil }
+		host := newServerCtx(t, srv)
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 		l.server = newServerCtx(t, srv)
 	}

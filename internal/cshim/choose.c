@@ -1,0 +1,62 @@
+#include "cshim.h"
+
+/* The certificate that a side shows is asked for where libssl needs it, which is not in
+ * resumptions: cert_cb leaves the handshake waiting until Go has answered. */
+
+/* The parts of a CertificateRequest that matter for a choice: signature schemes, then the
+ * names of CAs, each in DER. */
+static int copy_request(SSL *ssl, sessl_buf *b)
+{
+    const STACK_OF(X509_NAME) *names = SSL_get0_peer_CA_list(ssl); /* borrowed */
+    int i, n = SSL_get_sigalgs(ssl, 0, NULL, NULL, NULL, NULL, NULL);
+    unsigned char rsig, rhash;
+
+    sessl_buf_free(b);
+    if (!sessl_buf_number(b, n > 0 ? 2 * (size_t)n : 0, 2))
+        return 0;
+    for (i = 0; i < n; i++) {
+        SSL_get_sigalgs(ssl, i, NULL, NULL, NULL, &rsig, &rhash);
+        if (!sessl_buf_number(b, (size_t)(rhash << 8 | rsig), 2))
+            return 0;
+    }
+    for (i = 0; names != NULL && i < sk_X509_NAME_num(names); i++) {
+        unsigned char *der = NULL;
+        int len = i2d_X509_NAME(sk_X509_NAME_value(names, i), &der); /* allocates der */
+        int ok = len >= 0 && sessl_buf_counted(b, der, (size_t)len, 2);
+
+        OPENSSL_free(der);
+        if (!ok)
+            return 0;
+    }
+    return 1;
+}
+
+/* It may be called twice a handshake, when there is a HelloRetryRequest: the answer is
+ * kept in the SSL. */
+static int choose(SSL *ssl, void *arg)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)arg;
+    if (c == NULL || c->chosen)
+        return 1;
+    if (c->refused)
+        return 0; /* internal_error */
+    if (!c->server && !copy_request(ssl, &c->hello)) {
+        c->alloc_failed = 1;
+        return 0;
+    }
+    c->ask = SESSL_ASK_CERTIFICATE;
+    return -1;
+}
+
+void sessl_ctx_set_choose(SSL_CTX *ctx)
+{
+    SSL_CTX_set_cert_cb(ctx, choose, NULL);
+}
+
+/* The connection has no certificate, whatever its Ctx has. */
+void sessl_conn_no_cert(sessl_conn *c)
+{
+    SSL_certs_clear(c->ssl);
+}

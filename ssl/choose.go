@@ -1,0 +1,108 @@
+package ssl
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"errors"
+	"io"
+)
+
+// CertificateRequestInfo is what a server wants of a client's certificate, with the fields
+// of crypto/tls.
+type CertificateRequestInfo struct {
+	// AcceptableCAs are the distinguished names of the CAs that the server names, in DER;
+	// empty means that it names none.
+	AcceptableCAs [][]byte
+
+	SignatureSchemes []tls.SignatureScheme
+	Version          uint16
+
+	ctx context.Context
+}
+
+// Context ends when the handshake's context does, when its read deadline passes, and when
+// the Conn is closed.
+func (r *CertificateRequestInfo) Context() context.Context { return r.ctx }
+
+// SupportsCertificate returns nil if the server accepts cert by the names of its issuers
+// and by its key, and else why not, in the words of crypto/tls, which decides.
+func (r *CertificateRequestInfo) SupportsCertificate(cert *Certificate) error {
+	c, err := publicPart(cert)
+	if err != nil {
+		return err
+	}
+	return (&tls.CertificateRequestInfo{AcceptableCAs: r.AcceptableCAs, SignatureSchemes: r.SignatureSchemes, Version: r.Version}).SupportsCertificate(c)
+}
+
+// SupportsCertificate returns nil if the client accepts cert by its name, its key and the
+// cipher suites, and else why not, in the words of crypto/tls, which decides.
+func (h *ClientHelloInfo) SupportsCertificate(cert *Certificate) error {
+	c, err := publicPart(cert)
+	if err != nil {
+		return err
+	}
+	return (&tls.ClientHelloInfo{
+		CipherSuites: h.CipherSuites, ServerName: h.ServerName, SupportedCurves: h.SupportedCurves, SupportedPoints: []uint8{0},
+		SignatureSchemes: h.SignatureSchemes, SupportedProtos: h.SupportedProtos, SupportedVersions: h.SupportedVersions,
+	}).SupportsCertificate(c)
+}
+
+// publicPart is cert for crypto/tls, which looks at the public key alone.
+func publicPart(cert *Certificate) (*tls.Certificate, error) {
+	if cert == nil || cert.c == nil {
+		return nil, fail("SupportsCertificate", ErrNil)
+	}
+	leaf := cert.Leaf()
+	return &tls.Certificate{Certificate: cert.chainDER(), Leaf: leaf, PrivateKey: publicKey{leaf.PublicKey}}, nil
+}
+
+// publicKey is a crypto.Signer that cannot sign.
+type publicKey struct{ pub crypto.PublicKey }
+
+func (k publicKey) Public() crypto.PublicKey { return k.pub }
+
+func (k publicKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// chooseCertificate asks GetCertificate or GetClientCertificate. The answer holds for the
+// handshake.
+func (c *Conn) chooseCertificate(ctx context.Context) error {
+	cert, err := c.askCertificate(ctx)
+	if err == nil {
+		err = c.show(cert)
+	}
+	if err != nil {
+		c.refuse(alertInternalError)
+	}
+	return err
+}
+
+func (c *Conn) askCertificate(ctx context.Context) (*Certificate, error) {
+	if c.server {
+		hello, err := c.clientHello(ctx)
+		if err != nil {
+			return nil, err
+		}
+		cert, err := c.ctx.getCert(hello)
+		return cert, refusal(err)
+	}
+	request, err := c.certificateRequest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := c.ctx.getClientCert(request)
+	if cert == nil {
+		cert = &Certificate{}
+	}
+	return cert, refusal(err)
+}
+
+// refusal is the error of a handshake that the application ends.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fail("handshake", err)
+}
