@@ -25,6 +25,9 @@ func TestWrongNameIsExplained(t *testing.T) {
 	for name, code := range map[string]int{"other.test": hostnameMismatch, "127.0.0.2": ipMismatch} {
 		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 			cli.ServerName = name
+			if cli.MaxVersion == ssl.VersionTLS13 { // with a word of the application's, too
+				cli.VerifyConnection = func(ssl.ConnectionState) error { t.Error("asked"); return nil }
+			}
 			cerr, _ := newTCPPair(t, cli, srv).shake()
 			v := refusalOf(t, cerr)
 			if v.Code != code || v.Host != name || !slices.Equal(v.Names, has) || v.Depth != 0 {

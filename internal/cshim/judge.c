@@ -55,7 +55,7 @@ void sessl_ctx_set_judge(SSL_CTX *ctx, int only)
 #if SESSL_HAVE_3_0
     static const char yes;
 
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL); /* else libssl would ignore a no */
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, only ? NULL : sessl_verify_cb); /* else libssl would ignore a no */
     SSL_CTX_set_cert_verify_callback(ctx, verify, only ? (void *)&yes : NULL);
 #else
     (void)ctx, (void)only;
