@@ -151,8 +151,11 @@ func TestServeTellsIDsFromTickets(t *testing.T) {
 	s, addr := startServe(t, "--tls", "1.2")
 	probeJSON(t, exitOK, addr, "-n", "1", "--no-tickets")
 	probeJSON(t, exitOK, addr, "-n", "1")
-	s.await(1, " resumed=id ")
-	s.await(1, " resumed=ticket ")
+	for i, want := range []string{" resumed=id ", " resumed=ticket "} {
+		if line := s.await(i+1, " resumed="); !strings.Contains(line, want) {
+			t.Errorf("resumption %d, want%s: %s", i, want, line)
+		}
+	}
 }
 
 func TestServeEcho(t *testing.T) {
