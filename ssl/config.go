@@ -189,5 +189,6 @@ type Config struct {
 	//
 	// The function owns the Session: it must see to its Close. Connections that are used by
 	// different goroutines call it at the same time.
+	// A panic in it, as in any function here, goes on to the caller and closes the connection.
 	OnNewSession func(*Conn, *Session)
 }

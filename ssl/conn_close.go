@@ -73,6 +73,16 @@ func (c *Conn) Close() (err error) {
 	return nil
 }
 
+// abandon is Close for when the application's code has panicked: nothing is sent to the
+// peer, and nothing more delivered.
+func (c *Conn) abandon() {
+	if !c.closed.CompareAndSwap(false, true) {
+		return
+	}
+	c.end()
+	c.finalize(c.kick() && c.takeOver())
+}
+
 // finalize frees what the connection holds.
 func (c *Conn) finalize(owned bool) error {
 	c.dropFresh()

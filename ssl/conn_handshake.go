@@ -25,8 +25,15 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.done.Load() {
 		return nil
 	}
+	returned := false
+	defer func() {
+		if !returned { // the application's code panicked
+			c.abandon()
+		}
+	}()
 	err := c.handshakeOnce(ctx)
 	c.deliver()
+	returned = true
 	return err
 }
 

@@ -16,8 +16,20 @@ func (c *Conn) nextFresh() *Session {
 // deliver calls OnNewSession for what has arrived. No lock is held.
 func (c *Conn) deliver() {
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
-		c.ctx.onNew(c, s)
+		c.hand(s)
 	}
+}
+
+// hand calls OnNewSession once; a panic in it ends the connection, and goes on.
+func (c *Conn) hand(s *Session) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.abandon()
+		}
+	}()
+	c.ctx.onNew(c, s)
+	returned = true
 }
 
 // dropFresh closes what can no longer be delivered.

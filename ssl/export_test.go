@@ -99,3 +99,9 @@ func UseCertificate(c *Conn, cert Certificate) error {
 	defer c.leave()
 	return c.useCertificate("UseCertificate", p, cert)
 }
+
+// TakeGate takes one place of those for handshakes that compute; leave gives it back.
+func (c *Ctx) TakeGate() (leave func()) {
+	c.gate <- struct{}{}
+	return c.gate.leave
+}

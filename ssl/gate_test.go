@@ -1,0 +1,81 @@
+package ssl_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// awaitInside waits until some goroutine is in the function.
+func awaitInside(t *testing.T, function string) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	for deadline := time.Now().Add(ioTimeout); time.Now().Before(deadline); runtime.Gosched() {
+		if n := runtime.Stack(stacks, true); bytes.Contains(stacks[:n], []byte(function)) {
+			return
+		}
+	}
+	t.Fatalf("nobody gets to %s", function)
+}
+
+// A handshake that waits for its turn to compute can be ended in every way that one which
+// waits for the network can, and takes no place with it.
+func TestGateCanBeLeft(t *testing.T) {
+	for _, role := range []string{"client", "server"} {
+		for _, end := range []string{"context", "deadline", "Close"} {
+			t.Run(role+"/"+end, func(t *testing.T) {
+				leakcheck.Test(t)
+				srv, cli := serverConfig(t), clientConfig(t)
+				srv.HandshakeLimit, cli.HandshakeLimit = 1, 1
+				sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+				a, b := tcpPipe(t)
+				p := newPair(t, cctx, sctx, a, b)
+				conn, peer, ctx := p.client, p.server, cctx
+				if role == "server" {
+					conn, peer, ctx = p.server, p.client, sctx
+				}
+				leave := ctx.TakeGate()
+				peerDone, done := make(chan error, 1), make(chan error, 1)
+				go func() { peerDone <- peer.Handshake() }()
+				c, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				if end == "deadline" {
+					conn.SetDeadline(time.Now().Add(time.Second / 4))
+				}
+				go func() { done <- conn.HandshakeContext(c) }()
+				want := map[string]error{"context": context.Canceled, "deadline": os.ErrDeadlineExceeded, "Close": ssl.ErrClosed}[end]
+				if end != "deadline" {
+					awaitInside(t, "ssl.(*Conn).waitGate(")
+				}
+				switch end {
+				case "context":
+					cancel()
+				case "Close":
+					conn.Close()
+				}
+				if err := <-done; !errors.Is(err, want) {
+					t.Errorf("the handshake: %v, want %v", err, want)
+				}
+				leave()
+				if end == "deadline" { // it can go on
+					conn.SetDeadline(time.Now().Add(ioTimeout))
+					if err := conn.Handshake(); err != nil {
+						t.Errorf("after the deadline: %v", err)
+					}
+				} else {
+					peer.Close()
+				}
+				<-peerDone
+				a, b = tcpPipe(t)
+				newPair(t, cctx, sctx, a, b).mustShake(t)
+			})
+		}
+	}
+}
