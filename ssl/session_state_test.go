@@ -2,6 +2,7 @@ package ssl_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"reflect"
@@ -58,8 +59,8 @@ func without(t *testing.T, name string, out []reflect.Value, want error) (err er
 		if out[0].Bool() {
 			t.Error("Same is true")
 		}
-	case "String", "GoString":
-		if s := out[0].String(); !strings.Contains(s, want.Error()) {
+	case "String", "GoString", "LogValue":
+		if s := fmt.Sprint(out[0].Interface()); !strings.Contains(s, want.Error()) {
 			t.Errorf("%s is %q, want the reason %q", name, s, want)
 		}
 	default:
