@@ -74,6 +74,20 @@ type Config struct {
 	// what this Config lists and the level disables. See [InsecureSecurityLevel0].
 	SecurityLevel int
 
+	// FIPS makes every algorithm of the Ctx's connections come from OpenSSL's FIPS provider:
+	// the Ctx is made in a library context of its own (SSL_CTX_new_ex, OSSL_LIB_CTX_new) with
+	// the providers fips and base, set up as the system's openssl.cnf says. Where the
+	// provider cannot be loaded it is ErrNoProvider, and before OpenSSL 3.0 ErrUnsupported;
+	// there is no way back to other algorithms. Its users share that context, which lasts as
+	// long as the process. Only sessions that were verified under the same setting are
+	// offered. This package makes no claim about a certification.
+	FIPS bool
+
+	// PropertyQuery chooses among the implementations of the providers that OpenSSL has
+	// loaded, as "provider=default" or "?fips=yes" does: see property(7). Where nothing
+	// has the properties it is ErrNoProvider, and before OpenSSL 3.0 ErrUnsupported.
+	PropertyQuery string
+
 	// NextProtos are the application protocols to offer or accept by ALPN, in order of
 	// preference; the server's order decides. If both sides name some and none in common,
 	// the handshake fails with the alert no_application_protocol; if one names none,

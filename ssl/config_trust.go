@@ -38,6 +38,7 @@ func (cfg *Config) stamp(server bool) []byte {
 // is added to a Config that can have a peer refused belongs here: resumption skips it all.
 func (cfg *Config) hashDemands(h hash.Hash) {
 	fmt.Fprintf(h, "level=%d;schemes=%04x;depth=%d;purpose=%d;chain=%t;", cfg.SecurityLevel, cfg.schemeNumbers(), cfg.VerifyDepth, cfg.VerifyPurpose, cfg.CRLCheckChain)
+	fmt.Fprintf(h, "query=%q;", cfg.query())
 	sums := make([]string, 0, len(cfg.CRLs))
 	for _, der := range cfg.CRLs {
 		sum := sha256.Sum256(der)

@@ -190,7 +190,7 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	}
 	stamped, name := c.stampOf(s)
 	if !stamped || c.ctx.trustEnded() {
-		return C.sessl_conn_verify_again(p, s) != 0
+		return !c.ctx.strict && C.sessl_conn_verify_again(p, s) != 0
 	}
 	if name == c.name {
 		return C.sessl_session_peer_ok(s, nil, 0) != 0

@@ -27,6 +27,7 @@ type Ctx struct {
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
 	protos  []string
+	strict  bool   // what was not done with the Ctx's own providers does not count
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 }
@@ -71,6 +72,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		c.require = c.verify
 	}
 	c.stamp = cfg.stamp(server)
+	c.strict = cfg.query() != ""
 	ptr, err := buildCtx(op, cfg, c)
 	if err != nil {
 		return nil, err

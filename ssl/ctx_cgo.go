@@ -2,8 +2,6 @@ package ssl
 
 /*
 #cgo nocallback sessl_ctx_free
-#cgo noescape sessl_ctx_new
-#cgo nocallback sessl_ctx_new
 #include "cshim.h"
 */
 import "C"
@@ -21,10 +19,9 @@ func freeCtx(p ctxPtr) {
 
 // buildCtx makes the SSL_CTX for c; each setting stops at the first error.
 func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
-	var e cErr
-	p := C.sessl_ctx_new(cBool(c.server), &e) // SSL_CTX_new returns +1
-	if p == nil {
-		return nil, asError(op, nil, &e)
+	p, err := newCtxPtr(op, cfg, c.server)
+	if err != nil {
+		return nil, err
 	}
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setTrust, setDemands, setIdentity, setALPN, setKeyLog, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {

@@ -69,6 +69,10 @@ var (
 	// version that is needed.
 	ErrUnsupported = errors.New("not supported by this version of OpenSSL")
 
+	// ErrNoProvider says that no provider of OpenSSL can do what the configuration demands of
+	// it: see [Config].FIPS and PropertyQuery. The Error's entries have OpenSSL's reasons.
+	ErrNoProvider = errors.New("no OpenSSL provider for the configuration")
+
 	// ErrUnverified says that a connection that verifies its peer resumed a session for
 	// which that was never done.
 	ErrUnverified = errors.New("resumed session was never verified under this configuration")

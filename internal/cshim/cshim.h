@@ -105,7 +105,15 @@ int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip);
 
 /* ---- ctx.c, cert.c: SSL_CTX ---- */
 
-SSL_CTX *sessl_ctx_new(int server, sessl_err *e);
+/* Why there is no SSL_CTX. */
+#define SESSL_CTX_FAILED 0
+#define SESSL_CTX_NEEDS_3_0 1
+#define SESSL_CTX_NO_FIPS 2  /* its provider cannot be loaded */
+#define SESSL_CTX_NO_MATCH 3 /* nothing has the properties */
+#define SESSL_CTX_BAD_QUERY 4
+
+SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, sessl_err *e);
+SSL_CTX *sessl_ctx_make(int server, int want_fips, const char *query, int *why);
 void sessl_ctx_free(SSL_CTX *ctx);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);

@@ -29,13 +29,14 @@ static int configure(SSL_CTX *ctx, int server)
     return SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);
 }
 
-SSL_CTX *sessl_ctx_new(int server, sessl_err *e)
+SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, sessl_err *e)
 {
     SSL_CTX *ctx;
 
     sessl_err_begin(e);
-    ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()); /* returns +1 */
+    ctx = sessl_ctx_make(server, want_fips, query, why); /* returns +1 */
     if (ctx != NULL && !configure(ctx, server)) {
+        sessl_err_take(e); /* freeing clears the queue */
         SSL_CTX_free(ctx);
         ctx = NULL;
     }
