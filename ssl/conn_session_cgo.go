@@ -148,7 +148,11 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 		use = s.read
 	}
 	return use(op, func(q sessionPtr) error {
-		if C.SSL_SESSION_is_resumable(q) == 0 {
+		var n C.uint
+		C.SSL_SESSION_get_id(q, &n)
+		// Into an object without an id libssl writes the next full handshake, and leaks the
+		// chain that it has; the client gives each ticket an id, so this is nobody's loss.
+		if n == 0 || C.SSL_SESSION_is_resumable(q) == 0 {
 			return fail(op, ErrNotResumable)
 		}
 		if !dup {

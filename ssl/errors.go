@@ -23,7 +23,7 @@ var (
 	// ErrNoSession says that the connection has no session: its handshake is not over.
 	ErrNoSession = errors.New("no session before the handshake is complete")
 
-	// ErrNotResumable says that the session cannot be offered: it has neither an id nor a
+	// ErrNotResumable says that the session cannot be offered: it has no id, or no id and no
 	// ticket, or OpenSSL has marked it so. See [Session.Resumable].
 	ErrNotResumable = errors.New("session is not resumable")
 
