@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"runtime"
-	"time"
 )
 
 // A gate limits how many handshakes compute at a time. A step in C keeps a thread for up
@@ -41,12 +40,8 @@ func (c *Conn) leaveGate() {
 // waitGate takes a place for the connection's next handshake step. Those who wait are
 // served in order. reading is held.
 func (c *Conn) waitGate(ctx context.Context) error {
-	var expired <-chan time.Time
-	if t := c.readUntil.Load(); t != 0 {
-		timer := time.NewTimer(time.Until(time.Unix(0, t)))
-		defer timer.Stop()
-		expired = timer.C
-	}
+	expired, stop := untilTimer(&c.readUntil)
+	defer stop()
 	select {
 	case c.gate <- struct{}{}:
 		c.gateHeld = true
