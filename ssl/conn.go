@@ -78,7 +78,7 @@ var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 // by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is
 // InsecureSkipVerify. The Conn owns conn from here on; on error conn is left alone.
 func Client(conn net.Conn, ctx *Ctx) (*Conn, error) {
-	return newConn("Client", conn, ctx, false, "")
+	return newConn("Client", conn, ctx, false, ctx.ServerName())
 }
 
 // Server makes the server side of a connection over conn (SSL_new). See Client.
@@ -100,11 +100,8 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	if promised != nil {
 		conn = promised.Conn
 	}
-	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: ctx.name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway()}
+	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway()}
 	c.life, c.end = context.WithCancel(context.Background())
-	if c.name == "" {
-		c.name = name
-	}
 	if err := c.checkName(); err != nil {
 		return nil, fail(op, err)
 	}

@@ -13,3 +13,12 @@ func (c *Ctx) NextProtos() []string {
 	}
 	return slices.Clone(c.protos)
 }
+
+// ServerName returns the name that the Ctx's connections demand of the server unless they
+// are given another: its Config's. It is known after Close, too.
+func (c *Ctx) ServerName() string {
+	if c == nil {
+		return ""
+	}
+	return c.name
+}

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"context"
 	"net"
 )
@@ -86,7 +87,7 @@ func (d *Dialer) dial(ctx context.Context, op, network, addr string, s *Session)
 	if err != nil {
 		return nil, fail(op, err)
 	}
-	c, err := newConn(op, raw, d.Ctx, false, host)
+	c, err := newConn(op, raw, d.Ctx, false, cmp.Or(d.Ctx.name, host))
 	if err != nil {
 		raw.Close()
 		return nil, err

@@ -1,0 +1,14 @@
+package ssl
+
+import (
+	"cmp"
+	"net"
+)
+
+// ClientWithServerName is Client for the server of that name, which is sent as SNI and
+// demanded of the certificate (SSL_set_tlsext_host_name, X509_VERIFY_PARAM_set1_host) in the place of
+// the Ctx's ServerName; an empty one leaves that in force. It is for those who connect by
+// other means than a [Dialer], to many servers with one Ctx.
+func ClientWithServerName(conn net.Conn, ctx *Ctx, serverName string) (*Conn, error) {
+	return newConn("ClientWithServerName", conn, ctx, false, cmp.Or(serverName, ctx.ServerName()))
+}
