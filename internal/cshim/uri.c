@@ -115,12 +115,20 @@ static int why_no_key(const opening *o)
     return o->pass_len < 0 ? SESSL_KEY_NEEDS_PASSWORD : SESSL_KEY_WRONG_PASSWORD;
 }
 
+/* OpenSSL 3 looks for a loader of the file scheme in its old registry first and, not finding
+ * it there, queues that the scheme is unregistered, for a file that is missing too. */
+#if SESSL_HAVE_3_0
+#define NO_LOADER ERR_R_UNSUPPORTED
+#else
+#define NO_LOADER OSSL_STORE_R_UNREGISTERED_SCHEME
+#endif
+
 static int unknown_scheme(const sessl_err *e)
 {
     int i;
 
     for (i = 0; i < e->n; i++)
-        if (ERR_GET_LIB(e->code[i]) == ERR_LIB_OSSL_STORE && ERR_GET_REASON(e->code[i]) == OSSL_STORE_R_UNREGISTERED_SCHEME)
+        if (ERR_GET_LIB(e->code[i]) == ERR_LIB_OSSL_STORE && ERR_GET_REASON(e->code[i]) == NO_LOADER)
             return 1;
     return 0;
 }

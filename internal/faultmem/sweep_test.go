@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -172,26 +173,15 @@ var misleading = []error{
 func judge(op string, err error) string {
 	var e *ssl.Error
 	switch {
+	case op == "Conn.Handshake" && err == io.ErrClosedPipe:
+		return "" // the peer got less than it needs, and was gone before our alert
 	case !errors.As(err, &e):
 		return "the error has another type than *ssl.Error"
 	case e.Op == "" || strings.HasSuffix(err.Error(), ": "):
 		return "the error says too little"
 	}
-	if (op == "ParseSession" || op == "ParseSessionPEM") && e.Err == ssl.ErrMalformed {
-		// d2i_SSL_SESSION does not always say that it had no memory: it queues nothing when
-		// it cannot copy a string, and nothing for a cipher that it does not know.
+	if cannotTell(op, err, e) {
 		return ""
-	}
-	if readsKey(op) && errors.Is(err, ssl.ErrMalformed) {
-		return "" // PEM_read_bio_ex queues nothing in either case
-	}
-	if errors.Is(err, ssl.ErrConfig) && len(e.Entries) > 0 {
-		// In OpenSSL 3 a certificate whose key could not be decoded for lack of memory
-		// looks like one with a key of unknown type.
-		return ""
-	}
-	if op == "Conn.Handshake" && e.Err == ssl.ErrUnverified {
-		return "" // the certificate could not be looked at, so it was not trusted
 	}
 	if i := slices.IndexFunc(misleading, func(m error) bool { return errors.Is(err, m) }); i >= 0 {
 		return fmt.Sprintf("the error is %q", misleading[i])
@@ -199,8 +189,34 @@ func judge(op string, err error) string {
 	return ""
 }
 
-func readsKey(op string) bool {
-	return op == "X509KeyPair" || op == "X509KeyPairWithPassword"
+// cannotTell knows where OpenSSL itself takes a lack of memory for something else.
+func cannotTell(op string, err error, e *ssl.Error) bool {
+	malformed := errors.Is(err, ssl.ErrMalformed)
+	if errors.Is(err, ssl.ErrConfig) && len(e.Entries) > 0 {
+		// In OpenSSL 3 a certificate whose key could not be decoded looks like one with a
+		// key of unknown type.
+		return true
+	}
+	switch op {
+	case "ParseSession", "ParseSessionPEM":
+		// d2i_SSL_SESSION queues nothing when it cannot copy a string, and nothing for a
+		// cipher that it does not know.
+		return e.Err == ssl.ErrMalformed
+	case "ParseCRLs":
+		return malformed // "nested asn1 error" in either case
+	case "X509KeyPair":
+		return malformed // PEM_read_bio_ex queues nothing in either case
+	case "X509KeyPairWithPassword":
+		// With a wrong password, too, the key may just not decode.
+		return malformed || errors.Is(err, ssl.ErrPassword) && len(e.Entries) > 0
+	case "NewClientCtx", "NewServerCtx":
+		// Revocation lists as above. And from 3.5 on SSL_CTX_new leaves out the signature
+		// schemes that it could not fetch.
+		return (malformed || errors.Is(err, ssl.ErrUnsupported)) && len(e.Entries) > 0
+	case "Conn.Handshake":
+		return e.Err == ssl.ErrUnverified // the certificate could not be looked at, so it was not trusted
+	}
+	return false
 }
 
 // drain lets the table of Go values catch up: it holds C memory until the next handle.
