@@ -1,0 +1,127 @@
+package grpcssl
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"google.golang.org/grpc/credentials"
+
+	"sessl/ssl"
+)
+
+const protoH2 = "h2"
+
+// Credentials is a credentials.TransportCredentials over a Ctx of package ssl, either a
+// client's or a server's. It may be used from several goroutines at once.
+type Credentials struct {
+	ctx      *ssl.Ctx
+	own      bool // ctx was made here
+	sessions SessionFunc
+	override atomic.Pointer[string] // of the Ctx's ServerName, if not nil
+}
+
+var _ credentials.TransportCredentials = (*Credentials)(nil)
+
+// NewClientCredentials returns credentials for grpc.WithTransportCredentials. It makes a
+// Ctx from a copy of cfg, nil meaning the zero Config, with h2 put in front of its
+// NextProtos if that is not among them. The caller must Close the credentials when no more
+// connections are to be made.
+//
+// The server must prove to be the authority of the channel, which is the host that it
+// dials, unless cfg has a ServerName or grpc.WithAuthority says otherwise.
+func NewClientCredentials(cfg *ssl.Config, opts ...ClientOption) (*Credentials, error) {
+	ctx, err := ssl.NewClientCtx(withH2(cfg))
+	if err != nil {
+		return nil, err
+	}
+	c := &Credentials{ctx: ctx, own: true}
+	c.apply(opts)
+	return c, nil
+}
+
+// NewServerCredentials returns credentials for grpc.Creds. It makes a Ctx from a copy of
+// cfg, with h2 put in front of its NextProtos if that is not among them. A Ctx that
+// cfg.GetConfigForClient chooses is taken as it is, so it must have h2. The caller must
+// Close the credentials when no more connections are to be accepted.
+func NewServerCredentials(cfg *ssl.Config) (*Credentials, error) {
+	if cfg == nil {
+		return nil, fail("NewServerCredentials", ssl.ErrNil)
+	}
+	ctx, err := ssl.NewServerCtx(withH2(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return &Credentials{ctx: ctx, own: true}, nil
+}
+
+// NewClientCredentialsFromCtx is NewClientCredentials with a client's Ctx that others may
+// use too. It stays the caller's, who must keep it open, and must have h2 among its
+// NextProtos, for a Ctx is immutable.
+func NewClientCredentialsFromCtx(ctx *ssl.Ctx, opts ...ClientOption) (*Credentials, error) {
+	c, err := fromCtx("NewClientCredentialsFromCtx", ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	c.apply(opts)
+	return c, nil
+}
+
+// NewServerCredentialsFromCtx is NewServerCredentials with a server's Ctx that others may
+// use too. It stays the caller's, who must keep it open, and must have h2 among its
+// NextProtos, for a Ctx is immutable.
+func NewServerCredentialsFromCtx(ctx *ssl.Ctx) (*Credentials, error) {
+	return fromCtx("NewServerCredentialsFromCtx", ctx, true)
+}
+
+func fromCtx(op string, ctx *ssl.Ctx, server bool) (*Credentials, error) {
+	switch {
+	case ctx == nil:
+		return nil, fail(op, ssl.ErrNil)
+	case ctx.IsServer() && !server:
+		return nil, fail(op, ssl.ErrServer)
+	case !ctx.IsServer() && server:
+		return nil, fail(op, ssl.ErrClient)
+	case !slices.Contains(ctx.NextProtos(), protoH2):
+		return nil, fail(op, fmt.Errorf("%w: NextProtos %q of the Ctx lack %q, which gRPC needs", ssl.ErrConfig, ctx.NextProtos(), protoH2))
+	}
+	return &Credentials{ctx: ctx}, nil
+}
+
+// withH2 is cfg with h2 among its protocols. It goes in front: a server's order decides,
+// and gRPC speaks nothing else.
+func withH2(cfg *ssl.Config) *ssl.Config {
+	var c ssl.Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if !slices.Contains(c.NextProtos, protoH2) {
+		c.NextProtos = append([]string{protoH2}, c.NextProtos...)
+	}
+	return &c
+}
+
+// Close frees the Ctx that was made from a Config, for all Clones too; one that was given
+// stays open. Connections go on, and new handshakes fail with ssl.ErrClosed. Later calls
+// do nothing.
+func (c *Credentials) Close() error {
+	if c == nil || !c.own {
+		return nil
+	}
+	return c.ctx.Close()
+}
+
+// Clone returns credentials of their own with the same Ctx, which is immutable: a change of
+// one's server name is none of the other's.
+func (c *Credentials) Clone() credentials.TransportCredentials {
+	if c == nil {
+		return (*Credentials)(nil)
+	}
+	clone := &Credentials{ctx: c.ctx, own: c.own, sessions: c.sessions}
+	clone.override.Store(c.override.Load())
+	return clone
+}
+
+func fail(op string, err error) error {
+	return &ssl.Error{Op: "grpcssl." + op, Err: err}
+}

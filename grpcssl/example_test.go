@@ -1,0 +1,176 @@
+package grpcssl_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
+
+	"sessl/grpcssl"
+	"sessl/ssl"
+)
+
+// exampleServer serves on loopback; stop ends it.
+func exampleServer() (addr string, stop func()) {
+	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	creds, err := grpcssl.NewServerCredentials(&ssl.Config{Certificates: []ssl.Certificate{cert}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv := grpc.NewServer(grpc.Creds(creds))
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		srv.Serve(l)
+	}()
+	return l.Addr().String(), func() {
+		srv.Stop()
+		<-done
+		creds.Close()
+	}
+}
+
+// A server whose handlers see the connection.
+func ExampleNewServerCredentials() {
+	cert, err := ssl.LoadX509KeyPair("../testdata/certs/server-ecdsa.pem", "../testdata/certs/server-ecdsa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	creds, err := grpcssl.NewServerCredentials(&ssl.Config{Certificates: []ssl.Certificate{cert}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer creds.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	who := func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+		conn, _ := grpcssl.ConnFromContext(ctx)
+		state := conn.ConnectionState()
+		fmt.Println(ssl.VersionName(state.Version), state.NegotiatedProtocol, "resumed:", state.DidResume)
+		return h(ctx, req)
+	}
+	srv := grpc.NewServer(grpc.Creds(creds), grpc.UnaryInterceptor(who))
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	done := make(chan error)
+	go func() { done <- srv.Serve(l) }()
+
+	fmt.Println(check(l.Addr().String()))
+	srv.GracefulStop()
+	fmt.Println(<-done)
+	// Output:
+	// TLS 1.3 h2 resumed: false
+	// SERVING
+	// <nil>
+}
+
+// check is a client for ExampleNewServerCredentials.
+func check(addr string) healthpb.HealthCheckResponse_ServingStatus {
+	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	creds, err := grpcssl.NewClientCredentials(&ssl.Config{RootCAs: roots})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer creds.Close()
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cc.Close()
+	resp, err := healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return resp.Status
+}
+
+// A client, as the server has it.
+func ExampleNewClientCredentials() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	creds, err := grpcssl.NewClientCredentials(&ssl.Config{RootCAs: roots})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer creds.Close()
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cc.Close()
+	resp, err := healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.Status)
+	// Output: SERVING
+}
+
+// The second channel to a server resumes the session of the first. A channel that
+// reconnects does the same.
+func ExampleWithSessions() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var last atomic.Pointer[ssl.Session] // of one server; a client of many keeps one for each name
+	defer func() { last.Load().Close() }()
+	got := make(chan struct{}, 10)
+	creds, err := grpcssl.NewClientCredentials(
+		&ssl.Config{
+			RootCAs: roots,
+			OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
+				last.Swap(s).Close()
+				got <- struct{}{}
+			},
+		},
+		grpcssl.WithSessions(func(context.Context, string, net.Addr) *ssl.Session {
+			return last.Swap(nil) // TLS 1.3 wants each offered once
+		}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer creds.Close()
+	for range 2 {
+		cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+		if err != nil {
+			log.Fatal(err)
+		}
+		var p peer.Peer
+		_, err = healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{}, grpc.Peer(&p))
+		if err != nil {
+			log.Fatal(err)
+		}
+		conn, _ := grpcssl.ConnFromPeer(&p)
+		fmt.Println("reused:", conn.SessionReused())
+		<-got // TLS 1.3 tickets arrive with data
+		cc.Close()
+	}
+	// Output:
+	// reused: false
+	// reused: true
+}

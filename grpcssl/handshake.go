@@ -1,0 +1,100 @@
+package grpcssl
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"google.golang.org/grpc/credentials"
+
+	"sessl/ssl"
+)
+
+// ClientHandshake does a client's handshake on rawConn, with the host in authority as the
+// server's name. When ctx ends, rawConn is closed and the context's error returned. On
+// error rawConn has been closed.
+func (c *Credentials) ClientHandshake(ctx context.Context, authority string, rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	name := c.hostOf(authority)
+	conn, err := c.begin(rawConn, func(x *ssl.Ctx) (*ssl.Conn, error) {
+		return ssl.ClientWithServerName(rawConn, x, name)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return shake(rawConn, conn, func() error {
+		if err := c.offer(ctx, name, conn); err != nil {
+			return err
+		}
+		return conn.HandshakeContext(ctx)
+	})
+}
+
+// ServerHandshake does a server's handshake on rawConn, within the deadline that is set on
+// that: gRPC sets one. On error rawConn has been closed. A client that goes away before the
+// end is io.EOF and nothing else, which gRPC takes for a load balancer's health check.
+func (c *Credentials) ServerHandshake(rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, err := c.begin(rawConn, func(x *ssl.Ctx) (*ssl.Conn, error) {
+		return ssl.Server(rawConn, x)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return shake(rawConn, conn, func() error {
+		err := conn.Handshake()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return io.EOF
+		}
+		return err
+	})
+}
+
+// hostOf is the host in an authority, or what was configured if that is empty.
+func (c *Credentials) hostOf(authority string) string {
+	if authority == "" {
+		return c.serverName()
+	}
+	if host, _, err := net.SplitHostPort(authority); err == nil {
+		return host
+	}
+	return authority // it has no port
+}
+
+// begin makes the ssl.Conn over rawConn. On error it closes rawConn.
+func (c *Credentials) begin(rawConn net.Conn, open func(*ssl.Ctx) (*ssl.Conn, error)) (*ssl.Conn, error) {
+	if rawConn == nil {
+		return nil, fail("handshake", ssl.ErrNil)
+	}
+	if c == nil || c.ctx == nil {
+		rawConn.Close()
+		return nil, fail("handshake", ssl.ErrNil)
+	}
+	conn, err := open(c.ctx)
+	if err != nil {
+		if !errors.Is(err, ssl.ErrNil) { // a nil pointer in the interface
+			rawConn.Close()
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// shake does the handshake, and demands h2 of it. On error conn is closed, also when the
+// application's code panics.
+func shake(rawConn net.Conn, conn *ssl.Conn, handshake func() error) (net.Conn, credentials.AuthInfo, error) {
+	ok := false
+	defer func() {
+		if !ok {
+			conn.Close()
+		}
+	}()
+	if err := handshake(); err != nil {
+		return nil, nil, explain(err)
+	}
+	state := conn.ConnectionState()
+	if err := checkH2(state.NegotiatedProtocol); err != nil {
+		return nil, nil, err
+	}
+	ok = true
+	return wrap(rawConn, conn), authInfo(state), nil
+}

@@ -1,0 +1,229 @@
+package grpcssl_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/grpclog"
+	"google.golang.org/grpc/interop"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+
+	"sessl/grpcssl"
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// ioTimeout bounds every wait of a test; it is never waited for.
+const ioTimeout = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	grpclog.SetLoggerV2(failures{grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)})
+	leakcheck.Main(m)
+}
+
+// failures turns what gRPC's test cases have for t.Fatal, which ends the process, into
+// a panic that a test can recover from.
+type failures struct{ grpclog.LoggerV2 }
+
+type failure string
+
+func (failures) Fatal(args ...any)                 { panic(failure(fmt.Sprint(args...))) }
+func (failures) Fatalln(args ...any)               { panic(failure(fmt.Sprintln(args...))) }
+func (failures) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
+
+// leaveNothing fails t if a handle is left at its end, or if a connection had to be freed
+// by the garbage collector, because gRPC was not made to close it.
+func leaveNothing(t *testing.T) {
+	t.Helper()
+	before := ssl.ReadCounters().Conns.Collected
+	t.Cleanup(func() { // after leakcheck, which waits until none is open
+		if n := ssl.ReadCounters().Conns.Collected - before; n > 0 {
+			t.Errorf("%d connections were never closed", n)
+		}
+	})
+	leakcheck.Test(t)
+}
+
+func certFile(name string) string { return filepath.Join("..", "testdata", "certs", name) }
+
+func keyPair(t testing.TB, name string) ssl.Certificate {
+	t.Helper()
+	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func roots(t testing.TB) *ssl.CertPool {
+	t.Helper()
+	p, err := ssl.LoadCertPool(certFile("ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func stdKeyPair(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	c, err := tls.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func stdRoots(t testing.TB) *x509.CertPool {
+	t.Helper()
+	pem, err := os.ReadFile(certFile("ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := x509.NewCertPool()
+	p.AppendCertsFromPEM(pem)
+	return p
+}
+
+// version is an option for both sides of both libraries.
+func version(v uint16) func(*ssl.Config) {
+	return func(cfg *ssl.Config) { cfg.MaxVersion = v }
+}
+
+func serverConfig(t testing.TB, change ...func(*ssl.Config)) *ssl.Config {
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}}
+	for _, f := range change {
+		f(cfg)
+	}
+	return cfg
+}
+
+func clientConfig(t testing.TB, change ...func(*ssl.Config)) *ssl.Config {
+	cfg := &ssl.Config{RootCAs: roots(t)}
+	for _, f := range change {
+		f(cfg)
+	}
+	return cfg
+}
+
+func serverCreds(t testing.TB, change ...func(*ssl.Config)) *grpcssl.Credentials {
+	t.Helper()
+	c, err := grpcssl.NewServerCredentials(serverConfig(t, change...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func clientCreds(t testing.TB, change ...func(*ssl.Config)) *grpcssl.Credentials {
+	t.Helper()
+	c, err := grpcssl.NewClientCredentials(clientConfig(t, change...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func stdServerCreds(t testing.TB, v uint16) credentials.TransportCredentials {
+	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")}, MaxVersion: v})
+}
+
+func stdClientCreds(t testing.TB, v uint16) credentials.TransportCredentials {
+	return credentials.NewTLS(&tls.Config{RootCAs: stdRoots(t), MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(0)})
+}
+
+// service is gRPC's own test service, whose EmptyCall runs a function of the test.
+type service struct {
+	testgrpc.TestServiceServer
+	empty func(context.Context) error
+}
+
+func (s service) EmptyCall(ctx context.Context, in *testgrpc.Empty) (*testgrpc.Empty, error) {
+	if s.empty != nil {
+		if err := s.empty(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// serve runs a gRPC server on l that dies with its test.
+func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials, empty func(context.Context) error, opts ...grpc.ServerOption) *grpc.Server {
+	t.Helper()
+	s := grpc.NewServer(append(opts, grpc.Creds(creds))...)
+	testgrpc.RegisterTestServiceServer(s, service{interop.NewTestServer(), empty})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Stop()
+		if err := <-ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return s
+}
+
+// dial makes a client of addr, closed with its test.
+func dial(t testing.TB, addr string, creds credentials.TransportCredentials, opts ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient("passthrough:///"+addr, append(opts, grpc.WithTransportCredentials(creds))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+// call makes one RPC.
+func call(t testing.TB, cc *grpc.ClientConn, opts ...grpc.CallOption) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+	defer cancel()
+	_, err := testgrpc.NewTestServiceClient(cc).EmptyCall(ctx, &testgrpc.Empty{}, opts...)
+	return err
+}
+
+// pipe is a connection over loopback; both ends are closed with the test.
+func pipe(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	l := listen(t)
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	server, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	for _, c := range []net.Conn{client, server} {
+		c.SetDeadline(time.Now().Add(ioTimeout))
+	}
+	return client, server
+}
+
+// plain hides the type of a net.Conn, so that ssl cannot use the socket itself.
+type plain struct{ net.Conn }

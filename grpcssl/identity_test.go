@@ -1,0 +1,175 @@
+package grpcssl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"sessl/grpcssl"
+	"sessl/ssl"
+)
+
+// mutual makes a server demand a certificate of its clients.
+func mutual(t *testing.T) func(*ssl.Config) {
+	return func(cfg *ssl.Config) {
+		cfg.ClientAuth = ssl.RequireAndVerifyClientCert
+		cfg.ClientCAs = roots(t)
+	}
+}
+
+// The handler sees the client's certificate where gRPC's own code looks for it, and the
+// connection beside that.
+func TestMutual(t *testing.T) {
+	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+		t.Run(ssl.VersionName(v), func(t *testing.T) {
+			leaveNothing(t)
+			l := listen(t)
+			serve(t, l, serverCreds(t, version(v), mutual(t)), func(ctx context.Context) error {
+				p, _ := peer.FromContext(ctx)
+				info, ok := p.AuthInfo.(credentials.TLSInfo)
+				if !ok {
+					return fmt.Errorf("AuthInfo is a %T", p.AuthInfo)
+				}
+				conn, ok := grpcssl.ConnFromContext(ctx)
+				if !ok {
+					return errors.New("no connection in the context")
+				}
+				state := conn.ConnectionState()
+				if len(info.State.PeerCertificates) == 0 || len(info.State.VerifiedChains) != 1 || !state.Verified ||
+					!info.State.PeerCertificates[0].Equal(state.PeerCertificates[0]) || info.State.Version != v {
+					return fmt.Errorf("%+v, %+v", info.State, state)
+				}
+				if p.LocalAddr.String() != conn.LocalAddr().String() || p.LocalAddr.Network() != "tcp" {
+					return fmt.Errorf("local address %v %v", p.LocalAddr.Network(), p.LocalAddr)
+				}
+				if err := conn.WithSession(func(*ssl.BorrowedSession) error { return nil }); err != nil {
+					return err
+				}
+				return status.Error(codes.Aborted, info.State.PeerCertificates[0].Subject.CommonName)
+			})
+			cert := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{keyPair(t, "client")} }
+			want := keyPair(t, "client").Leaf().Subject.CommonName
+			err := call(t, dial(t, l.Addr().String(), clientCreds(t, cert)))
+			if s, _ := status.FromError(err); s.Code() != codes.Aborted || s.Message() != want {
+				t.Errorf("the handler saw: %v, want %q", err, want)
+			}
+			if err := call(t, dial(t, l.Addr().String(), clientCreds(t))); status.Code(err) != codes.Unavailable {
+				t.Errorf("without a certificate: %v", err)
+			}
+		})
+	}
+}
+
+// What a client learns of its server, and what it demands of it.
+func TestServerName(t *testing.T) {
+	leaveNothing(t)
+	l := listen(t)
+	serve(t, l, serverCreds(t), nil)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	named := func(name string) func(*ssl.Config) { return func(cfg *ssl.Config) { cfg.ServerName = name } }
+	for _, tc := range []struct {
+		what, addr string
+		creds      *grpcssl.Credentials
+		opts       []grpc.DialOption
+		want       string // "" if refused
+	}{
+		{"the address", l.Addr().String(), clientCreds(t), nil, "127.0.0.1"},
+		{"the host", "localhost:" + port, clientCreds(t), nil, "localhost"},
+		{"the Config's", l.Addr().String(), clientCreds(t, named("server.test")), nil, "server.test"},
+		{"the authority", l.Addr().String(), clientCreds(t), []grpc.DialOption{grpc.WithAuthority("server.test:1")}, "server.test"},
+		{"wrong by the Config", l.Addr().String(), clientCreds(t, named("elsewhere.test")), nil, ""},
+		{"wrong by the authority", l.Addr().String(), clientCreds(t), []grpc.DialOption{grpc.WithAuthority("elsewhere.test")}, ""},
+	} {
+		var p peer.Peer
+		err := call(t, dial(t, tc.addr, tc.creds, tc.opts...), grpc.Peer(&p))
+		if tc.want == "" {
+			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "peer certificate refused") || !strings.Contains(err.Error(), "elsewhere.test") {
+				t.Errorf("%s: %v", tc.what, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tc.what, err)
+			continue
+		}
+		conn, ok := grpcssl.ConnFromPeer(&p)
+		info, _ := p.AuthInfo.(credentials.TLSInfo)
+		if !ok || conn.ConnectionState().ServerName != tc.want || info.State.ServerName != tc.want || info.SecurityLevel != credentials.PrivacyAndIntegrity {
+			t.Errorf("%s: connected to %q, %+v", tc.what, conn.ConnectionState().ServerName, info)
+		}
+	}
+}
+
+// An RPC may go to another authority that the server's certificate has, and to no other.
+func TestCallAuthority(t *testing.T) {
+	leaveNothing(t)
+	l := listen(t)
+	serve(t, l, serverCreds(t), nil)
+	cc := dial(t, l.Addr().String(), clientCreds(t))
+	if err := call(t, cc, grpc.CallAuthority("server.test:443")); err != nil {
+		t.Error(err)
+	}
+	if err := call(t, cc, grpc.CallAuthority("elsewhere.test")); status.Code(err) != codes.Unavailable {
+		t.Errorf("an authority that is not in the certificate: %v", err)
+	}
+}
+
+func TestNoConn(t *testing.T) {
+	leaveNothing(t)
+	//lint:ignore SA1012 nil is what is tried
+	if c, ok := grpcssl.ConnFromContext(nil); ok || c != nil {
+		t.Error("a connection in no context")
+	}
+	if c, ok := grpcssl.ConnFromContext(t.Context()); ok || c != nil {
+		t.Error("a connection in a context without a peer")
+	}
+	if c, ok := grpcssl.ConnFromPeer(&peer.Peer{LocalAddr: &net.TCPAddr{}}); ok || c != nil {
+		t.Error("a connection of a foreign peer")
+	}
+}
+
+// Closing frees the Ctx that was made, for clones too, and leaves one that was given alone.
+func TestClose(t *testing.T) {
+	leaveNothing(t)
+	l := listen(t)
+	serve(t, l, serverCreds(t), nil)
+	made := clientCreds(t)
+	clone := made.Clone()
+	open := dial(t, l.Addr().String(), made)
+	if err := call(t, open); err != nil {
+		t.Fatal(err)
+	}
+	made.Close()
+	made.Close()
+	if err := call(t, open); err != nil {
+		t.Errorf("on a connection that was there before: %v", err)
+	}
+	if err := call(t, dial(t, l.Addr().String(), clone)); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("a new connection: %v", err)
+	}
+
+	cfg := clientConfig(t)
+	cfg.NextProtos = []string{"h2"}
+	ctx, err := ssl.NewClientCtx(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ctx.Close()
+	given, err := grpcssl.NewClientCredentialsFromCtx(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given.Close()
+	if err := call(t, dial(t, l.Addr().String(), given)); err != nil {
+		t.Errorf("the given Ctx: %v", err)
+	}
+}

@@ -1,0 +1,227 @@
+package grpcssl_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"sessl/grpcssl"
+	"sessl/ssl"
+)
+
+// wallet keeps the last session of a client.
+type wallet struct {
+	mu      sync.Mutex
+	session *ssl.Session
+	came    chan struct{} // has one when a session has come
+}
+
+func newWallet() *wallet { return &wallet{came: make(chan struct{}, 1)} }
+
+func (w *wallet) keep(_ *ssl.Conn, s *ssl.Session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session.Close()
+	w.session = s
+	select {
+	case w.came <- struct{}{}:
+	default:
+	}
+}
+
+// offer gives a reference of its own, which the credentials close.
+func (w *wallet) offer(context.Context, string, net.Addr) *ssl.Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session == nil {
+		return nil
+	}
+	s, _ := w.session.UpRef()
+	return s
+}
+
+func (w *wallet) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session.Close()
+}
+
+// A client that gRPC reconnects resumes, and both sides say so.
+func TestReconnectResumes(t *testing.T) {
+	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+		for name, creds := range map[string]func(*testing.T) credentials.TransportCredentials{
+			"sessl":      ours(serverCreds, v),
+			"crypto-tls": std(stdServerCreds, v),
+		} {
+			t.Run(ssl.VersionName(v)+" "+name, func(t *testing.T) {
+				leaveNothing(t)
+				w := newWallet()
+				defer w.close()
+				srv := creds(t)
+				cfg := clientConfig(t, version(v))
+				cfg.OnNewSession = w.keep
+				cli, err := grpcssl.NewClientCredentials(cfg, grpcssl.WithSessions(w.offer))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer cli.Close()
+				// The name outlives the servers, one after the other.
+				var addr string
+				dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, "tcp", addr)
+				})
+				cc := dial(t, "localhost", cli, dialer)
+				for i, want := range []bool{false, true, true} {
+					l := listen(t)
+					addr = l.Addr().String()
+					s := serve(t, l, srv, didResume)
+					var p peer.Peer
+					err := call(t, cc, grpc.Peer(&p), grpc.WaitForReady(true))
+					if got := status.Convert(err).Message(); got != fmt.Sprint(want) {
+						t.Errorf("connection %d: the server says resumed: %v, want %t", i, err, want)
+					}
+					if got := p.AuthInfo.(credentials.TLSInfo).State.DidResume; got != want {
+						t.Errorf("connection %d: the client says resumed: %t, want %t", i, got, want)
+					}
+					if i == 0 {
+						<-w.came
+					}
+					s.Stop()
+					ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+					cc.WaitForStateChange(ctx, connectivity.Ready) // else it may send the next RPC here
+					cancel()
+				}
+			})
+		}
+	}
+}
+
+// didResume answers an RPC with an error whose text says whether its connection resumed.
+func didResume(ctx context.Context) error {
+	p, _ := peer.FromContext(ctx)
+	return status.Error(codes.Aborted, fmt.Sprint(p.AuthInfo.(credentials.TLSInfo).State.DidResume))
+}
+
+// A session that cannot be offered costs a full handshake; one that is no use at all, which
+// is a mistake of the application's, fails the handshake.
+func TestBadSessions(t *testing.T) {
+	leaveNothing(t)
+	fresh, err := ssl.NewSession() // never part of a handshake
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, err := ssl.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, tc := range []struct {
+		s    *ssl.Session
+		want codes.Code
+	}{{nil, codes.OK}, {fresh, codes.OK}, {closed, codes.Unavailable}} {
+		l := listen(t)
+		serve(t, l, serverCreds(t), nil)
+		cli, err := grpcssl.NewClientCredentials(clientConfig(t), grpcssl.WithSessions(func(context.Context, string, net.Addr) *ssl.Session { return tc.s }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cli.Close()
+		if err := call(t, dial(t, l.Addr().String(), cli)); status.Code(err) != tc.want {
+			t.Errorf("%v: %v, want %v", tc.s, err, tc.want)
+		}
+	}
+	if _, err := fresh.Time(); err == nil {
+		t.Error("the credentials did not close the session")
+	}
+}
+
+// Many RPCs at once, on some connections each, whose answers are their own.
+func TestConcurrent(t *testing.T) {
+	const clients, each = 4, 100
+	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+		t.Run(ssl.VersionName(v), func(t *testing.T) {
+			leaveNothing(t)
+			l := listen(t)
+			serve(t, l, serverCreds(t, version(v)), nil)
+			creds := clientCreds(t, version(v))
+			ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+			defer cancel()
+			var wg sync.WaitGroup
+			for range clients {
+				tc := testgrpc.NewTestServiceClient(dial(t, l.Addr().String(), creds))
+				for i := range each {
+					wg.Go(func() {
+						size := 1 + i*i // up to more than gRPC writes at a time
+						in := &testgrpc.SimpleRequest{ResponseSize: int32(size), Payload: &testgrpc.Payload{Body: make([]byte, size)}}
+						out, err := tc.UnaryCall(ctx, in)
+						if err != nil || len(out.Payload.Body) != size {
+							t.Errorf("%d bytes, %v, want %d", len(out.GetPayload().GetBody()), err, size)
+						}
+					})
+				}
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// stream opens a stream that has had an answer.
+func stream(t *testing.T, cc *grpc.ClientConn) testgrpc.TestService_FullDuplexCallClient {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+	t.Cleanup(cancel)
+	s, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, s)
+	return s
+}
+
+func exchange(t *testing.T, s testgrpc.TestService_FullDuplexCallClient) {
+	t.Helper()
+	err := s.Send(&testgrpc.StreamingOutputCallRequest{ResponseParameters: []*testgrpc.ResponseParameters{{Size: 10}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// GracefulStop lets a stream come to its end, and Stop breaks it; neither leaves a
+// connection to the garbage collector.
+func TestStop(t *testing.T) {
+	leaveNothing(t)
+	l := listen(t)
+	creds := serverCreds(t)
+	s := serve(t, l, creds, nil)
+	open := stream(t, dial(t, l.Addr().String(), clientCreds(t)))
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); s.GracefulStop() }()
+	exchange(t, open)
+	open.CloseSend()
+	if _, err := open.Recv(); err != io.EOF {
+		t.Errorf("the end of the stream: %v", err)
+	}
+	<-stopped
+
+	l = listen(t)
+	s = serve(t, l, creds, nil)
+	open = stream(t, dial(t, l.Addr().String(), clientCreds(t)))
+	s.Stop()
+	if _, err := open.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the end of the stream: %v", err)
+	}
+}
