@@ -106,8 +106,8 @@ func LoadCertificateURI(certURI, keyURI string, password func() ([]byte, error))
 // other crypto.Signer is ErrUnsupported. The key remains in cert as well, and what
 // crypto/x509 encodes on the way may leave traces in Go's memory.
 //
-// OCSPStaple, SignedCertificateTimestamps and SupportedSignatureAlgorithms are not taken
-// over.
+// OCSPStaple is taken over, as SetOCSPStaple takes it. SignedCertificateTimestamps and
+// SupportedSignatureAlgorithms are not.
 func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	const op = "CertificateFromTLS"
 	key := cert.PrivateKey
@@ -133,6 +133,10 @@ func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	defer clear(der)
 	ptr, err := readCert(op, chain, der, nil)
 	if err != nil {
+		return Certificate{}, err
+	}
+	if err := setStaple(op, ptr, cert.OCSPStaple); err != nil {
+		freeCert(ptr)
 		return Certificate{}, err
 	}
 	return adoptCert(op, ptr, chain)

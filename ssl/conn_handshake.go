@@ -179,6 +179,7 @@ func (c *Conn) inspect() error {
 	}
 	defer c.leave()
 	c.readInfo(p)
+	c.takeStaple(p)
 	if err := c.judge(p); err != nil {
 		condemn(p)
 		return err

@@ -32,6 +32,13 @@ type ConnectionState struct {
 	// VerifiedChain is the chain from the leaf to a trusted root that was built when the
 	// peer was verified (SSL_get0_verified_chain), with the same rule on resumption.
 	VerifiedChain []*x509.Certificate
+
+	// OCSPResponse is the OCSP response in DER that a server stapled to its certificate
+	// (SSL_get_tlsext_status_ocsp_resp), as it came: nobody has looked into it. nil on a
+	// server, where none was sent, and on a resumed connection, which shows no certificate.
+	// A client always asks. In TLS 1.2 it comes after the certificate, and so after the call
+	// of VerifyConnection that is made within the handshake. It must not be changed.
+	OCSPResponse []byte
 }
 
 // peerChain is what is known of the peer's certificates, in DER. It is noted with the

@@ -42,6 +42,9 @@ func (c *Conn) readInfo(p connPtr) {
 		DidResume:          i.reused != 0,
 		ServerName:         c.name,
 	}
+	if i.staple_len > 0 {
+		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
+	}
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}

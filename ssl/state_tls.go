@@ -30,6 +30,7 @@ func (s ConnectionState) TLS() tls.ConnectionState {
 	t.DidResume = s.DidResume
 	t.ServerName = s.ServerName
 	t.PeerCertificates = s.PeerCertificates
+	t.OCSPResponse = s.OCSPResponse
 	if len(s.VerifiedChain) > 0 {
 		t.VerifiedChains = [][]*x509.Certificate{s.VerifiedChain}
 	}

@@ -326,6 +326,8 @@ typedef struct sessl_conn_info {
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const uint8_t *alpn;                           /* borrowed from the SSL */
     unsigned alpn_len;
+    const uint8_t *staple; /* borrowed from the SSL */
+    size_t staple_len;
 } sessl_conn_info;
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
 
@@ -359,6 +361,12 @@ typedef struct sessl_cert {
 #define SESSL_CERT_MISSING 7
 #define SESSL_STORE_SCHEME 8 /* nothing is loaded that knows the URI's scheme */
 
+/* Why an OCSP response is not one to staple. */
+#define SESSL_STAPLE_MALFORMED 9
+#define SESSL_STAPLE_TRAILING 10
+#define SESSL_STAPLE_FAILED 11 /* the responder's answer is an error */
+#define SESSL_STAPLE_OTHER 12  /* it is about other certificates */
+
 EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
 sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
                             const uint8_t *pass, int pass_len, int *why, sessl_err *e);
@@ -368,10 +376,20 @@ void sessl_cert_free(sessl_cert *c);
 int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
 int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
 
+/* ---- staple.c: OCSP stapling ---- */
+
+int sessl_cert_attach(sessl_cert *c, sessl_err *e);
+void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why, sessl_err *e);
+int sessl_ctx_set_stapling(SSL_CTX *ctx, int server);
+size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);
+void sessl_conn_drop_staple(sessl_conn *c);
+
 /* ex_data slots, registered by sessl_init. */
 extern int sessl_session_slot;
 extern int sessl_ssl_slot;
 extern int sessl_ctx_slot;
 extern int sessl_trust_slot;
+extern int sessl_leaf_slot;
 
 #endif

@@ -18,6 +18,8 @@ static int configure(SSL_CTX *ctx, int server)
      * cache is never looked up and would invalidate held sessions when the Ctx ends. */
     SSL_CTX_set_session_cache_mode(ctx, mode);
     SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
+    if (!sessl_ctx_set_stapling(ctx, server))
+        return 0;
     if (server) {
         SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);
         if (!SSL_CTX_set_session_ticket_cb(ctx, sessl_ticket_cb, NULL, NULL))

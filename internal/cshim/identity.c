@@ -37,6 +37,8 @@ static int build(sessl_cert *c, const uint8_t *chain, size_t n, const uint8_t *k
         *why = SESSL_CERT_MALFORMED;
         return 0;
     }
+    if (!sessl_cert_attach(c, e))
+        return 0;
     c->key = sessl_key_read(key, key_len, pass, pass_len, why, e); /* returns +1 */
     if (c->key == NULL)
         return 0;

@@ -158,7 +158,7 @@ static int open_both(opening *o, UI_METHOD *ui, const char *cert_uri, const char
         *why = SESSL_KEY_MISMATCH;
         return 0;
     }
-    return 1;
+    return sessl_cert_attach(o->cert, e);
 }
 
 /* OpenSSL quotes a URI that it cannot open, and one that is no file's may have a PIN. */

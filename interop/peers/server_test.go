@@ -48,6 +48,11 @@ func startServer(t *testing.T, f form) *server {
 	if !f.resumes() {
 		cfg.NumTickets = -1
 	}
+	return startServerWith(t, cfg)
+}
+
+func startServerWith(t *testing.T, cfg *ssl.Config) *server {
+	t.Helper()
 	ctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,79 @@
+package peers
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// What openssl s_client says of the staple that our server sends, with one and without.
+func TestStapleForSClient(t *testing.T) {
+	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+		t.Run(ssl.VersionName(version), func(t *testing.T) {
+			leakcheck.Test(t)
+			cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			staple, err := os.ReadFile(certFile(t, "server-ecdsa.ocsp"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := startServerWith(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, MaxVersion: version})
+			for _, c := range []struct {
+				staple []byte
+				says   string
+			}{{nil, "OCSP response: no response sent"}, {staple, "Cert Status: good"}} {
+				if err := cert.SetOCSPStaple(c.staple); err != nil {
+					t.Fatal(err)
+				}
+				said := run(t, request, "openssl", "s_client", "-connect", "127.0.0.1:"+s.port, "-servername", "localhost",
+					"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof", "-status")
+				if !strings.Contains(said, c.says) {
+					t.Errorf("it does not say %q:\n%s", c.says, said)
+				}
+			}
+			s.finish(t)
+		})
+	}
+}
+
+// Our client's staple from openssl s_server is the file that it was given.
+func TestStapleOfSServer(t *testing.T) {
+	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+		t.Run(ssl.VersionName(version), func(t *testing.T) {
+			leakcheck.Test(t)
+			p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-status_file", certFile(t, "server-ecdsa.ocsp"),
+				"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key")), "", nil)
+			p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
+			ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ctx.Close()
+			c, err := ssl.Dial("tcp", p.addr, ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			got := c.ConnectionState().OCSPResponse
+			want, err := os.ReadFile(certFile(t, "server-ecdsa.ocsp"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != string(want) {
+				t.Errorf("a staple of %d bytes, want %d", len(got), len(want))
+			}
+			c.Close()
+			p.stop()
+		})
+	}
+}

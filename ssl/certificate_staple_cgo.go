@@ -1,0 +1,63 @@
+package ssl
+
+/*
+#cgo noescape sessl_cert_set_staple
+#cgo nocallback sessl_cert_set_staple
+#cgo nocallback sessl_conn_drop_staple
+#include "cshim.h"
+*/
+import "C"
+
+import "fmt"
+
+// SetOCSPStaple makes response, an OCSP response in DER, go with the certificate to each
+// client that asks for one (SSL_set_tlsext_status_ocsp_resp). It takes effect at once and
+// for all copies of c: in every Ctx that has it, for virtual hosts too, and when
+// GetCertificate answers with it. A staple that is about to expire is replaced by another
+// call, and nil ends it. It may be called while connections are made; those under way send
+// one or the other. A client's certificate is sent without a staple.
+//
+// The response must be complete, an answer and not an error, and about the leaf by its
+// serial number: else it is ErrMalformed, ErrTrailingData or ErrConfig, ErrTooLarge past
+// what OpenSSL's clients take, and c keeps what it had. The signature, the dates and whether
+// the answer is good are for the clients to judge.
+func (c Certificate) SetOCSPStaple(response []byte) error {
+	const op = "Certificate.SetOCSPStaple"
+	return c.withPtr(op, func(p certPtr) error { return setStaple(op, p, response) })
+}
+
+// maxStaple is what fits into the record that a client of OpenSSL expects in TLS 1.2.
+const maxStaple = 1<<14 - 64
+
+func setStaple(op string, p certPtr, response []byte) error {
+	if len(response) > maxStaple {
+		return fail(op, fmt.Errorf("OCSP response: %w", ErrTooLarge))
+	}
+	var e cErr
+	var why C.int
+	if C.sessl_cert_set_staple(p, bytePtr(response), C.size_t(len(response)), &why, &e) == 0 {
+		return asError(op, stapleCause(why), &e)
+	}
+	return nil
+}
+
+func stapleCause(why C.int) error {
+	switch why {
+	case C.SESSL_STAPLE_MALFORMED:
+		return fmt.Errorf("%w: OCSP response", ErrMalformed)
+	case C.SESSL_STAPLE_TRAILING:
+		return fmt.Errorf("OCSP response: %w", ErrTrailingData)
+	case C.SESSL_STAPLE_FAILED:
+		return configError("the OCSP response is the responder's error, not an answer")
+	case C.SESSL_STAPLE_OTHER:
+		return configError("the OCSP response is not about this certificate")
+	}
+	return nil
+}
+
+// takeStaple ends what C keeps of the server's staple; info has a copy. mu is held.
+func (c *Conn) takeStaple(p connPtr) {
+	if c.info.state.OCSPResponse != nil {
+		C.sessl_conn_drop_staple(p)
+	}
+}
