@@ -3,6 +3,8 @@ package ssl
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
+	"sync"
 )
 
 // A Certificate is a certificate chain, leaf first, and the leaf's private key, for a Ctx
@@ -16,8 +18,34 @@ type Certificate struct{ c *certificate }
 // certificate is what the copies share.
 type certificate struct {
 	h     handle[certPtr]
-	chain [][]byte // DER
-	leaf  *x509.Certificate
+	chain *ownChain
+}
+
+// ownChain is what a Conn may have sent, without the key: it outlives the Certificate.
+type ownChain struct {
+	number uint64 // of the leaf in C
+	der    [][]byte
+	leaf   *x509.Certificate
+	once   sync.Once
+	certs  []*x509.Certificate
+}
+
+// parsed returns the chain for crypto/x509, parsed at the first call.
+func (o *ownChain) parsed() []*x509.Certificate {
+	if o == nil {
+		return nil
+	}
+	o.once.Do(func() { o.certs = append([]*x509.Certificate{o.leaf}, parseChain(o.der[1:])...) })
+	return slices.Clone(o.certs)
+}
+
+// chainsOf are the chains of certificates that are not empty.
+func chainsOf(certs []Certificate) []*ownChain {
+	chains := make([]*ownChain, len(certs))
+	for i, c := range certs {
+		chains[i] = c.c.chain
+	}
+	return chains
 }
 
 var certKind = kind[certPtr]{name: "certificate", free: freeCert, gone: ErrClosed}
@@ -29,7 +57,7 @@ func adoptCert(op string, ptr certPtr, chain [][]byte) (Certificate, error) {
 		freeCert(ptr)
 		return Certificate{}, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
-	c := &certificate{chain: chain, leaf: leaf}
+	c := &certificate{chain: &ownChain{number: certNumber(ptr), der: chain, leaf: leaf}}
 	c.h.adopt(&certKind, ptr)
 	return Certificate{c}, nil
 }
@@ -53,7 +81,7 @@ func (c Certificate) Leaf() *x509.Certificate {
 	if c.c == nil {
 		return nil
 	}
-	return c.c.leaf
+	return c.c.chain.leaf
 }
 
 // chainDER is the chain, leaf first.
@@ -61,7 +89,7 @@ func (c Certificate) chainDER() [][]byte {
 	if c.c == nil {
 		return nil
 	}
-	return c.c.chain
+	return c.c.chain.der
 }
 
 // String names the leaf's subject.
@@ -69,7 +97,7 @@ func (c Certificate) String() string {
 	if c.c == nil {
 		return "ssl.Certificate{}"
 	}
-	return fmt.Sprintf("ssl.Certificate(%s)", c.c.leaf.Subject)
+	return fmt.Sprintf("ssl.Certificate(%s)", c.c.chain.leaf.Subject)
 }
 
 // GoString is String.

@@ -8,6 +8,7 @@ package ssl
 #cgo noescape sessl_cert_nth
 #cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
+#cgo nocallback sessl_cert_number
 #cgo nocallback sessl_ctx_set_choose
 #cgo noescape sessl_ctx_use_cert
 #cgo nocallback sessl_ctx_use_cert
@@ -30,6 +31,9 @@ type certPtr = *C.sessl_cert
 func freeCert(p certPtr) {
 	C.sessl_cert_free(p)
 }
+
+// certNumber is how connections name the certificate that they have sent.
+func certNumber(p certPtr) uint64 { return uint64(C.sessl_cert_number(p)) }
 
 // readCert makes the object of a chain in DER and a key in any form. password is nil for a
 // key that is not encrypted.

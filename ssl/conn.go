@@ -36,7 +36,8 @@ type Conn struct {
 	offered offer      // what SetSession found
 	fresh   []*Session // received, not yet delivered; each owned
 
-	keyLines [][]byte // for KeyLogWriter, not yet written
+	own      []*ownChain // that it may send
+	keyLines [][]byte    // for KeyLogWriter, not yet written
 
 	// reading and writing are held while bytes are moved to and from net; reading comes
 	// first when both are needed, and mu is taken inside of them.
@@ -70,6 +71,7 @@ type Conn struct {
 type connInfo struct {
 	state ConnectionState // without the certificates
 	peer  *peerChain
+	own   *ownChain // what this side has sent
 }
 
 var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}

@@ -155,8 +155,7 @@ func (c *Conn) askApplication() (err error) {
 			c.hsErr = fail("handshake", errPanicked)
 		}
 	}()
-	state := c.info.state
-	state.PeerCertificates, state.VerifiedChain = c.info.peer.parsed()
+	state := c.info.complete()
 	if err := c.ctx.judge(state); err != nil {
 		return fail("handshake", err)
 	}

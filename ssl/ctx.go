@@ -26,6 +26,7 @@ type Ctx struct {
 	tickets int  // to issue once judge has passed; 0: libssl issues them
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
+	own     []*ownChain // of Certificates
 	protos  []string
 	strict  bool   // what was not done with the Ctx's own providers does not count
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
@@ -63,7 +64,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
 		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
-		gate: newGate(cfg.HandshakeLimit)}
+		gate: newGate(cfg.HandshakeLimit), own: chainsOf(cfg.Certificates)}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

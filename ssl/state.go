@@ -33,6 +33,11 @@ type ConnectionState struct {
 	// peer was verified (SSL_get0_verified_chain), with the same rule on resumption.
 	VerifiedChain []*x509.Certificate
 
+	// LocalCertificates are what this side has sent, leaf first: its certificate and what
+	// stands behind it in its Certificate. Empty where none was asked for or none fit, and on a
+	// resumed connection, which shows no certificate.
+	LocalCertificates []*x509.Certificate
+
 	// OCSPResponse is the OCSP response in DER that a server stapled to its certificate
 	// (SSL_get_tlsext_status_ocsp_resp), as it came: nobody has looked into it. nil on a
 	// server, where none was sent, and on a resumed connection, which shows no certificate.
@@ -107,8 +112,14 @@ func (c *Conn) ConnectionState() ConnectionState {
 	if c == nil || !c.done.Load() {
 		return ConnectionState{}
 	}
-	s := c.info.state
-	s.PeerCertificates, s.VerifiedChain = c.info.peer.parsed()
+	return c.info.complete()
+}
+
+// complete is the state with the certificates.
+func (i *connInfo) complete() ConnectionState {
+	s := i.state
+	s.PeerCertificates, s.VerifiedChain = i.peer.parsed()
+	s.LocalCertificates = i.own.parsed()
 	return s
 }
 

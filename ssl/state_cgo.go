@@ -17,7 +17,10 @@ package ssl
 */
 import "C"
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // heapString is C.GoString for strings on C's heap: Go looks for the end in steps of 32
 // bytes, which memory checkers take for a read past the end.
@@ -44,6 +47,10 @@ func (c *Conn) readInfo(p connPtr) {
 	}
 	if i.staple_len > 0 {
 		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
+	}
+	c.info.own = nil
+	if i := slices.IndexFunc(c.own, func(o *ownChain) bool { return o.number == uint64(i.sent_cert) }); i >= 0 {
+		c.info.own = c.own[i]
 	}
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)

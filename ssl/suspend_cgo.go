@@ -91,6 +91,7 @@ func (c *Conn) show(cert *Certificate) error {
 		C.sessl_conn_no_cert(p)
 		return nil
 	}
+	c.own = []*ownChain{cert.c.chain}
 	return c.useCertificate("handshake", p, *cert)
 }
 
@@ -119,7 +120,7 @@ func (c *Conn) restart(ctx *Ctx) error {
 		if C.sessl_conn_restart(p, q, C.uint64_t(ctx.number), cBool(ctx.onNew != nil), &e) == 0 {
 			return asError(op, nil, &e)
 		}
-		c.ctx = ctx
+		c.ctx, c.own = ctx, ctx.own
 		return nil
 	})
 }

@@ -29,6 +29,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->group = group_name(c->ssl);
     i->server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
     SSL_get0_alpn_selected(c->ssl, &i->alpn, &i->alpn_len);
+    i->sent_cert = sessl_conn_sent_cert(c);
     i->staple_len = i->reused ? 0 : sessl_conn_staple(c, &i->staple);
     sessl_err_clear();
 }

@@ -326,6 +326,7 @@ typedef struct sessl_conn_info {
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const uint8_t *alpn;                           /* borrowed from the SSL */
     unsigned alpn_len;
+    uint64_t sent_cert;    /* what this side has sent */
     const uint8_t *staple; /* borrowed from the SSL */
     size_t staple_len;
 } sessl_conn_info;
@@ -376,10 +377,12 @@ void sessl_cert_free(sessl_cert *c);
 int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
 int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
 
-/* ---- staple.c: OCSP stapling ---- */
+/* ---- staple.c: what goes with a leaf, as an OCSP response ---- */
 
 int sessl_cert_attach(sessl_cert *c, sessl_err *e);
 void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+uint64_t sessl_cert_number(const sessl_cert *c);
+uint64_t sessl_conn_sent_cert(sessl_conn *c);
 int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why, sessl_err *e);
 int sessl_ctx_set_stapling(SSL_CTX *ctx, int server);
 size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);

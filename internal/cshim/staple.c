@@ -3,10 +3,12 @@
 #include <limits.h>
 #include <openssl/ocsp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* What goes with a certificate that this side shows, in the ex_data of its leaf, which all
  * SSL_CTXs and SSLs that show it share: so it can be replaced for all of them at once. */
 typedef struct companion {
+    uint64_t number; /* by which Go knows it */
     pthread_mutex_t lock;
     uint8_t *staple; /* an OCSP response in DER, or NULL */
     size_t n;
@@ -16,6 +18,8 @@ static companion *companion_of(X509 *leaf)
 {
     return leaf == NULL ? NULL : X509_get_ex_data(leaf, sessl_leaf_slot);
 }
+
+static atomic_uint_fast64_t numbers;
 
 /* Called by the last X509_free of a leaf: nobody uses it any more. */
 void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
@@ -39,6 +43,7 @@ int sessl_cert_attach(sessl_cert *c, sessl_err *e)
         return 1; /* a store may keep its objects */
     m = OPENSSL_zalloc(sizeof(*m));
     if (m != NULL && pthread_mutex_init(&m->lock, NULL) == 0) {
+        m->number = atomic_fetch_add(&numbers, 1) + 1;
         if (X509_set_ex_data(c->leaf, sessl_leaf_slot, m))
             return 1;
         pthread_mutex_destroy(&m->lock);
@@ -46,6 +51,25 @@ int sessl_cert_attach(sessl_cert *c, sessl_err *e)
     OPENSSL_free(m);
     e->no_memory = 1;
     return 0;
+}
+
+/* A number that is never reused. */
+uint64_t sessl_cert_number(const sessl_cert *c)
+{
+    return companion_of(c->leaf)->number;
+}
+
+/* The number of the certificate that this side has sent; 0 for none. Where libssl sends one
+ * it has chosen a signature scheme for it, whether or not something gets signed. */
+uint64_t sessl_conn_sent_cert(sessl_conn *c)
+{
+    companion *m;
+    int nid;
+
+    if (SSL_session_reused(c->ssl) || !SSL_get_signature_nid(c->ssl, &nid))
+        return 0;
+    m = companion_of(SSL_get_certificate(c->ssl)); /* borrowed */
+    return m == NULL ? 0 : m->number;
 }
 
 /* Whether one of the answers in b is about leaf, by the serial number. */
