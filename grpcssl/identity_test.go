@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -120,6 +122,49 @@ func TestCallAuthority(t *testing.T) {
 	}
 	if err := call(t, cc, grpc.CallAuthority("elsewhere.test")); status.Code(err) != codes.Unavailable {
 		t.Errorf("an authority that is not in the certificate: %v", err)
+	}
+}
+
+// A stream leads to its connection.
+func TestConnOfStream(t *testing.T) {
+	leaveNothing(t)
+	l := listen(t)
+	serve(t, l, serverCreds(t), nil)
+	s := stream(t, dial(t, l.Addr().String(), clientCreds(t)))
+	conn, ok := grpcssl.ConnFromContext(s.Context())
+	if !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
+		t.Errorf("%v, %t", conn, ok)
+	}
+}
+
+// A connection has the socket that channelz shows if the one underneath has.
+func TestSyscallConn(t *testing.T) {
+	leaveNothing(t)
+	for want, cover := range map[bool]func(net.Conn) net.Conn{
+		true:  func(c net.Conn) net.Conn { return c },
+		false: func(c net.Conn) net.Conn { return plain{c} },
+	} {
+		a, b := pipe(t)
+		done := make(chan error)
+		go func() {
+			conn, _, err := serverCreds(t).ServerHandshake(b)
+			if err == nil {
+				_, err = io.Copy(io.Discard, conn)
+				conn.Close()
+			}
+			done <- err
+		}()
+		conn, _, err := clientCreds(t).ClientHandshake(t.Context(), "localhost", cover(a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := conn.(syscall.Conn); got != want {
+			t.Errorf("a %T has a socket: %t, want %t", conn, got, want)
+		}
+		conn.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func TestInfoAndClone(t *testing.T) {
 	clone := c.Clone()
 	override(t, clone, "server.test")
 	second := clone.Clone()
+	if got := second.Info().ServerName; got != "server.test" {
+		t.Errorf("the clone of a clone has the server name %q", got)
+	}
 	override(t, second, "::1")
 	for want, c := range map[string]credentials.TransportCredentials{"localhost": c, "server.test": clone, "[::1]": second} {
 		if got := c.Info().ServerName; got != want {
