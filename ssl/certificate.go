@@ -75,6 +75,14 @@ func (c Certificate) withPtr(op string, f func(certPtr) error) error {
 	return f(p)
 }
 
+// withAll is withPtr for several; ptrs are those before them.
+func withAll(op string, certs []Certificate, ptrs []certPtr, f func([]certPtr) error) error {
+	if len(certs) == 0 {
+		return f(ptrs)
+	}
+	return certs[0].withPtr(op, func(p certPtr) error { return withAll(op, certs[1:], append(ptrs, p), f) })
+}
+
 // Leaf returns the leaf, parsed by crypto/x509; nil for the zero Certificate. It must not
 // be changed.
 func (c Certificate) Leaf() *x509.Certificate {

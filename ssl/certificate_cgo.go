@@ -117,6 +117,9 @@ func setIdentity(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server && c.getCert != nil || !c.server && c.getClientCert != nil {
 		C.sessl_ctx_set_choose(p)
 	}
+	if c.reload != nil {
+		return nil // each connection gets those of its time
+	}
 	for i, cert := range cfg.Certificates {
 		err := cert.withPtr(op, func(ptr certPtr) error {
 			var e cErr
@@ -132,12 +135,13 @@ func setIdentity(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// useCertificate makes cert the only certificate of this connection, whatever its Ctx has
-// (SSL_use_cert_and_key, which takes references of its own). mu is held.
-func (c *Conn) useCertificate(op string, p connPtr, cert Certificate) error {
+// useCertificate makes cert the only certificate of this connection, whatever its Ctx has, or
+// with more one of several (SSL_use_cert_and_key, which takes references of its own). mu is
+// held.
+func (c *Conn) useCertificate(op string, p connPtr, cert Certificate, more bool) error {
 	return cert.withPtr(op, func(ptr certPtr) error {
 		var e cErr
-		if C.sessl_conn_use_cert(p, ptr, &e) == 0 {
+		if C.sessl_conn_use_cert(p, ptr, cBool(more), &e) == 0 {
 			if e.n == 0 {
 				return fail(op, ErrNoMemory)
 			}

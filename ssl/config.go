@@ -33,6 +33,10 @@ type Config struct {
 	// chooses among them by key type; the last of a type wins.
 	Certificates []Certificate
 
+	// ReloadableCertificates are used in the place of Certificates, which must be empty: a
+	// connection has those of the moment in which it is made.
+	ReloadableCertificates *ReloadableCertificates
+
 	// RootCAs are the roots that a client verifies the server against; nil means
 	// OpenSSL's defaults, [SystemCertPool]. An intermediate certificate in it is not
 	// trusted by itself; it helps to build a chain to a root.

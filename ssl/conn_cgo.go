@@ -43,7 +43,10 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 		return nil, asError(op, nil, &e)
 	}
 	p.hello_use = helloUse(c.ctx)
-	c.own = c.ctx.own
+	if err := c.takeCertificates(op, p); err != nil {
+		freeConn(p)
+		return nil, err
+	}
 	if c.name != "" {
 		name := C.CString(c.name)
 		defer C.free(unsafe.Pointer(name))

@@ -27,6 +27,8 @@ type Ctx struct {
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
 	own     []*ownChain // of Certificates
+	reload  *ReloadableCertificates
+	checks  *Config // what other certificates must go with; with reload
 	protos  []string
 	strict  bool   // what was not done with the Ctx's own providers does not count
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
@@ -58,13 +60,23 @@ func NewServerCtx(cfg *Config) (*Ctx, error) {
 }
 
 func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
+	if r := cfg.ReloadableCertificates; r != nil {
+		return r.newCtx(op, cfg, server)
+	}
+	return makeCtx(op, cfg, server)
+}
+
+func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	if err := cfg.check(server); err != nil {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
 		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
-		gate: newGate(cfg.HandshakeLimit), own: chainsOf(cfg.Certificates)}
+		gate: newGate(cfg.HandshakeLimit), reload: cfg.ReloadableCertificates}
+	if c.reload == nil {
+		c.own = chainsOf(cfg.Certificates)
+	}
 	if server {
 		c.verify = cfg.ClientAuth.verifies()
 		c.require = cfg.ClientAuth.requires()

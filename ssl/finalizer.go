@@ -103,6 +103,9 @@ func (o *object[P]) acquire() bool {
 	}
 }
 
+// isClosed is only a hint: a handle may be closed right after.
+func (h *handle[P]) isClosed() bool { return h.obj == nil || h.obj.state.Load()&closedBit != 0 }
+
 // shut sets the closed bit; it reports whether this call was the one that did.
 func (o *object[P]) shut() bool {
 	return o.state.Or(closedBit)&closedBit == 0

@@ -106,16 +106,22 @@ type suiteVerdict struct {
 	name    string
 }
 
-// readParams asks the built SSL_CTX; the suites are those of cfg.
-func readParams(op string, cfg *Config, server bool, p ctxPtr) (params, error) {
+// readParams asks the built SSL_CTX, with certs besides its own (SSL_use_cert_and_key); the
+// suites are those of cfg.
+func readParams(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) (params, error) {
 	suites := make([]C.sessl_suite, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
 		suites[i].id = C.uint16_t(id)
 	}
 	var e cErr
 	var got C.sessl_params
-	if C.sessl_ctx_params(p, cBool(server), unsafe.SliceData(suites), C.size_t(len(suites)), &got, &e) == 0 {
-		return params{}, asError(op, ErrNoMemory, &e)
+	var bad C.int
+	if C.sessl_ctx_params(p, cBool(server), unsafe.SliceData(certs), C.int(len(certs)), &bad, unsafe.SliceData(suites), C.size_t(len(suites)), &got, &e) == 0 {
+		cause := ErrNoMemory
+		if bad >= 0 && e.n > 0 {
+			cause = configError("certificate %d", int(bad))
+		}
+		return params{}, asError(op, cause, &e)
 	}
 	r := params{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable)}
 	for _, s := range suites {
@@ -126,14 +132,24 @@ func readParams(op string, cfg *Config, server bool, p ctxPtr) (params, error) {
 
 // checkBuilt is the last step of building: what was set is looked at as a whole.
 func checkBuilt(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	got, err := readParams(op, cfg, c.server, p)
-	if err != nil {
-		return err
+	if c.reload == nil {
+		return tryCertificates(op, cfg, c.server, p, nil)
 	}
-	if err := cfg.works(c.server, got); err != nil {
-		return fail(op, err)
-	}
-	return nil
+	return tryCertificates(op, cfg, c.server, p, cfg.Certificates)
+}
+
+// tryCertificates looks at what was set as a whole, with certs in the place of none.
+func tryCertificates(op string, cfg *Config, server bool, p ctxPtr, certs []Certificate) error {
+	return withAll(op, certs, nil, func(ptrs []certPtr) error {
+		got, err := readParams(op, cfg, server, p, ptrs)
+		if err != nil {
+			return err
+		}
+		if err := cfg.works(server, got); err != nil {
+			return fail(op, err)
+		}
+		return nil
+	})
 }
 
 // maxSHA1Level is the highest security level that leaves signatures with SHA-1: OpenSSL

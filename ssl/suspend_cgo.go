@@ -92,7 +92,7 @@ func (c *Conn) show(cert *Certificate) error {
 		return nil
 	}
 	c.own = []*ownChain{cert.c.chain}
-	return c.useCertificate("handshake", p, *cert)
+	return c.useCertificate("handshake", p, *cert, false)
 }
 
 // helloDone lets the handshake go on with the connection's own Ctx.
@@ -120,8 +120,8 @@ func (c *Conn) restart(ctx *Ctx) error {
 		if C.sessl_conn_restart(p, q, C.uint64_t(ctx.number), cBool(ctx.onNew != nil), &e) == 0 {
 			return asError(op, nil, &e)
 		}
-		c.ctx, c.own = ctx, ctx.own
-		return nil
+		c.ctx = ctx
+		return c.takeCertificates(op, p)
 	})
 }
 

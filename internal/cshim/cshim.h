@@ -180,7 +180,6 @@ typedef struct sessl_params {
     int usable;    /* how many suites can be negotiated */
 } sessl_params;
 
-int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
 int sessl_ctx_set_groups(SSL_CTX *ctx, const char *list, sessl_err *e);
 int sessl_ctx_set_sigalgs(SSL_CTX *ctx, const char *list, sessl_err *e);
 
@@ -375,7 +374,9 @@ sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uin
 int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
 void sessl_cert_free(sessl_cert *c);
 int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
-int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
+int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int certs_n, int *bad,
+                     sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, int more, sessl_err *e);
 
 /* ---- staple.c: what goes with a leaf, as an OCSP response ---- */
 

@@ -104,14 +104,15 @@ int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e)
     return ok;
 }
 
-/* The SSL takes references of its own, and has no other certificate afterwards, whatever
- * its type of key. On failure it has none. */
-int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e)
+/* The SSL takes references of its own. Unless more is set it has no other certificate
+ * afterwards, whatever its type of key; on failure it then has none. */
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, int more, sessl_err *e)
 {
     int ok;
 
     sessl_err_begin(e);
-    SSL_certs_clear(c->ssl);
+    if (!more)
+        SSL_certs_clear(c->ssl);
     ok = SSL_use_cert_and_key(c->ssl, cert->leaf, cert->key, cert->chain, 1);
     sessl_err_take(e);
     return ok;

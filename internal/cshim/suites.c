@@ -115,20 +115,36 @@ static void judge(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_par
     }
 }
 
-/* What the Ctx's settings come to, and what becomes of each of the suites. 0 without
- * memory. */
-int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e)
+/* Gives ssl what its Ctx leaves to each connection; *bad is the one that it does not take. */
+static int use_certs(SSL *ssl, sessl_cert *const *certs, int n, int *bad)
+{
+    for (*bad = 0; *bad < n; ++*bad) {
+        const sessl_cert *c = certs[*bad];
+
+        if (!SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1)) /* takes references of its own */
+            return 0;
+    }
+    *bad = -1;
+    return 1;
+}
+
+/* What the Ctx's settings come to, with certs besides its own, and what becomes of each of
+ * the suites. 0 without memory, unless *bad is the number of a certificate. */
+int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int certs_n, int *bad,
+                     sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e)
 {
     size_t k;
     SSL *ssl;
-    int v;
+    int v, ok;
 
     sessl_err_begin(e);
     memset(got, 0, sizeof(*got));
+    *bad = -1;
     for (k = 0; k < n; k++)
         suites[k].verdict = SESSL_SUITE_MISSING;
     ssl = SSL_new(ctx); /* returns +1 */
-    if (ssl != NULL) {
+    ok = ssl != NULL && use_certs(ssl, certs, certs_n, bad);
+    if (ok) {
         got->level = SSL_get_security_level(ssl);
         got->keys = key_kinds(ssl);
         for (v = TLS1_VERSION; v <= TLS1_3_VERSION; v++)
@@ -136,7 +152,8 @@ int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_suite *suites, size_t n, se
                 got->forbidden = v;
         judge(ssl, server, suites, n, got);
     }
+    sessl_err_take(e); /* freeing clears the queue */
     SSL_free(ssl);
-    sessl_err_take(e);
-    return ssl != NULL;
+    sessl_err_clear();
+    return ok;
 }
