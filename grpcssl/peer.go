@@ -3,9 +3,7 @@ package grpcssl
 import (
 	"context"
 	"crypto/x509"
-	"net"
 	"net/url"
-	"syscall"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -50,27 +48,6 @@ func (a localAddr) String() string {
 		return addr.String()
 	}
 	return ""
-}
-
-// conn is what gRPC gets.
-type conn struct{ *ssl.Conn }
-
-// LocalAddr returns an address that leads to the connection.
-func (c conn) LocalAddr() net.Addr { return localAddr{c.Conn} }
-
-// socket is a conn that has a socket, whose options channelz shows.
-type socket struct {
-	conn
-	sys
-}
-
-type sys = syscall.Conn
-
-func wrap(rawConn net.Conn, c *ssl.Conn) net.Conn {
-	if s, ok := rawConn.(syscall.Conn); ok {
-		return socket{conn{c}, s}
-	}
-	return conn{c}
 }
 
 // authInfo is what gRPC and its users know of a peer.
