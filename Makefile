@@ -73,8 +73,8 @@ cover: deps ## coverage of the package by its tests
 deps-interop: deps ## and the programs that interop talks to; none is left running
 	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy
 
-interop: deps-interop ## x/net's tests of a net.Conn; clients and servers that are strangers
-	cd interop && $(GO) vet ./... && $(GO) test -race .
+interop: deps-interop ## x/net's tests of a net.Conn; crowds; clients and servers that are strangers
+	cd interop && $(GO) vet ./... && $(GO) test -race . && $(GO) test ./load
 	mkdir -p build
 	cd interop/peers && INTEROP_JSON=$(CURDIR)/build/interop.json $(GO) test -race -count=1
 

@@ -33,10 +33,14 @@ type connPtr = *C.sessl_conn
 // freeConn ends a connection that nobody uses any more. SSL_SENT_SHUTDOWN is set in the
 // same call, unless the connection failed, so that its sessions stay resumable.
 func freeConn(p connPtr) {
+	makers.enter()
+	defer makers.leave()
 	C.sessl_conn_free(p)
 }
 
 func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
+	makers.enter()
+	defer makers.leave()
 	var e cErr
 	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), cBool(c.ctx.onNew != nil), &e)
 	if p == nil {
@@ -51,7 +55,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 		name := C.CString(c.name)
 		defer C.free(unsafe.Pointer(name))
 		if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
-			freeConn(p)
+			C.sessl_conn_free(p)
 			return nil, asError(op, nil, &e) // checkName has left nothing but memory to fail
 		}
 	}

@@ -129,6 +129,7 @@ func (c *Conn) finish() error {
 	if err := c.inspect(); err != nil {
 		return err
 	}
+	c.leaveGate()
 	if err := c.logKeys(); err != nil {
 		c.withLive(condemn)
 		return err

@@ -17,6 +17,14 @@ func newGate(limit int) gate {
 	return make(gate, limit)
 }
 
+// makers limits how many connections are made and freed at a time. That takes C only
+// microseconds, but waits for locks of the allocator: of five thousand that began at once,
+// over a hundred were in SSL_new, each on a thread of its own. Whoever holds a place waits
+// for nothing but C.
+var makers = newGate(0)
+
+func (g gate) enter() { g <- struct{}{} }
+
 // try is for inside of a RawConn callback, where nothing may wait.
 func (g gate) try() bool {
 	select {

@@ -26,9 +26,12 @@ func handshakeStep(c *Conn, fd int, in, _ []byte) result {
 	if !c.gateHeld && !c.gate.try() {
 		return result{status: stepGated}
 	}
-	c.gateHeld = false
-	defer c.gate.leave()
-	return c.stepHandshake(fd, in)
+	c.gateHeld = true
+	r := c.stepHandshake(fd, in)
+	if r.status != stepOK {
+		c.leaveGate()
+	} // else finish goes on with it
+	return r
 }
 
 func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, b) }

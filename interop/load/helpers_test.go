@@ -1,0 +1,63 @@
+package load
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"sessl/ssl"
+)
+
+func certFile(name string) string {
+	return filepath.Join("..", "..", "testdata", "certs", name)
+}
+
+func serverCtx(t *testing.T, version uint16) *ssl.Ctx {
+	t.Helper()
+	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: version, MaxVersion: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ctx.Close() })
+	return ctx
+}
+
+func clientConfig(version uint16) *ssl.Config {
+	pool, err := ssl.LoadCertPool(certFile("ca.pem"))
+	if err != nil {
+		panic(err)
+	}
+	return &ssl.Config{RootCAs: pool, ServerName: "localhost", MinVersion: version, MaxVersion: version}
+}
+
+// rerun starts this test binary again, with another job.
+func rerun(t *testing.T, env string) ([]byte, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), env)
+	cmd.Stderr = os.Stderr
+	return cmd.Output()
+}
+
+// threads counts those of the process; Go ends hardly any that it has made.
+func threads(t *testing.T) int {
+	t.Helper()
+	list := tasks()
+	if len(list) == 0 {
+		t.Fatal("the threads cannot be counted")
+	}
+	return len(list)
+}
+
+func tasks() []os.DirEntry {
+	list, _ := os.ReadDir("/proc/self/task")
+	return list
+}

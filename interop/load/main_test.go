@@ -1,0 +1,15 @@
+package load
+
+import (
+	"os"
+	"testing"
+
+	"sessl/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(crowdAddr); addr != "" {
+		os.Exit(crowdMain(addr))
+	}
+	leakcheck.Main(m)
+}

@@ -1,0 +1,163 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+const (
+	sequence = 10000
+	atOnce   = 2000
+	waves    = 4
+)
+
+// resident is the memory of the process, without what Go keeps for later.
+func resident(t *testing.T) int64 {
+	t.Helper()
+	debug.FreeOSMemory()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// allocated is the C memory that has not been freed. What was freed, glibc may keep, in
+// whichever of its arenas it happened to be: that says nothing about us.
+func allocated(t *testing.T) int64 {
+	t.Helper()
+	leakcheck.Collect()
+	info := mallocInfo()
+	totals := info[strings.LastIndex(info, "</heap>"):]
+	return bytesOf(t, totals, `<system type="current" size="`) + bytesOf(t, totals, `<total type="mmap" count="\d+" size="`) -
+		bytesOf(t, totals, `<total type="fast" count="\d+" size="`) - bytesOf(t, totals, `<total type="rest" count="\d+" size="`)
+}
+
+func bytesOf(t *testing.T, info, before string) int64 {
+	t.Helper()
+	m := regexp.MustCompile(before + `(\d+)"`).FindStringSubmatch(info)
+	if m == nil {
+		t.Fatalf("no %s in %s", before, info)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func forEachVersion(t *testing.T, f func(t *testing.T, addr string, client *ssl.Ctx)) {
+	for name, version := range map[string]uint16{"TLS 1.2": ssl.VersionTLS12, "TLS 1.3": ssl.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Test(t)
+			server := serverCtx(t, version)
+			client, err := ssl.NewClientCtx(clientConfig(version))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := serve(l, server)
+			defer served.Wait()
+			defer l.Close()
+			f(t, l.Addr().String(), client)
+		})
+	}
+}
+
+// Connections one after the other need no more memory than the first thousand.
+func TestMemoryInSequence(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, addr string, client *ssl.Ctx) {
+		life, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var first int64
+		for i := range sequence {
+			if i == 1000 {
+				first = resident(t)
+			}
+			if err := visit(life, addr, client); err != nil {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+		}
+		last := resident(t)
+		if last > first+first/10 {
+			t.Error("the process has grown")
+		}
+		t.Logf("%d KiB resident after 1,000, %d after all", first>>10, last>>10)
+	})
+}
+
+// Waves of connections that are all open at once leave no more allocated than the first,
+// but for what threads keep, less than a twentieth of what the connections hold while they are open.
+func TestMemoryOfWaves(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, addr string, client *ssl.Ctx) {
+		var first int64
+		for i := range waves {
+			open := wave(t, addr, client)
+			n := allocated(t)
+			if i == 0 {
+				first = n
+			}
+			if n > first+open/20 {
+				t.Errorf("wave %d leaves %d bytes allocated, the first %d", i+1, n, first)
+			}
+			t.Logf("wave %d: %d KiB allocated while open, %d then, %d resident", i+1, open>>10, n>>10, resident(t)>>10)
+		}
+	})
+}
+
+// wave opens connections, and closes them when all are open. It returns when the server
+// has closed its ends too, with the C memory that was allocated in between.
+func wave(t *testing.T, addr string, client *ssl.Ctx) (held int64) {
+	t.Helper()
+	life, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	before := runtime.NumGoroutine()
+	var all, open sync.WaitGroup
+	open.Add(atOnce)
+	measured := make(chan struct{})
+	for range atOnce {
+		all.Go(func() {
+			var once sync.Once
+			here := func() { once.Do(open.Done) }
+			defer here()
+			c, err := (&ssl.Dialer{Ctx: client}).DialContext(life, "tcp", addr)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(patience))
+			here()
+			<-measured
+		})
+	}
+	open.Wait()
+	held = allocated(t)
+	close(measured)
+	all.Wait()
+	for runtime.NumGoroutine() > before && life.Err() == nil {
+		leakcheck.Collect()
+	}
+	return held
+}
