@@ -3,7 +3,6 @@ package grpcssl
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -71,9 +70,10 @@ func (c conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// broken reports whether a Write failed because the peer has ended the connection.
+// broken reports whether a Write failed because the connection has ended, and not by our
+// side's doing. What it says then differs by version of OpenSSL, which may give no reason.
 func broken(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed)
 }
 
 // socket is a conn that has a socket, whose options channelz shows.
