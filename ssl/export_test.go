@@ -105,3 +105,12 @@ func (c *Ctx) TakeGate() (leave func()) {
 	c.gate <- struct{}{}
 	return c.gate.leave
 }
+
+// HoldsBuffers reports whether c has input or output in C.
+func HoldsBuffers(c *Conn) bool {
+	var holds bool
+	c.withLive(func(p connPtr) {
+		holds = p.in.p != nil || p.out.p != nil || p.hello.p != nil || p.replay.p != nil
+	})
+	return holds
+}
