@@ -9,6 +9,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 # Ten thousand connections say nothing new to a checker that slows them down.
 LONG := C34
+# What takes seconds and leaves nothing that another test could meet.
+SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
@@ -42,7 +44,7 @@ checkptr: deps ## unsafe conversions, Go pointers in C memory, cleanups that kee
 	GODEBUG=checkfinalizers=1 $(GO) test -skip '$(LONG)|Hostile' ./ssl ./examples/...
 
 stress: deps ## ten rounds in random order
-	$(GO) test -count=10 -shuffle=on -timeout 25m -skip '$(LONG)|Hostile|Expires' ./ssl ./internal/leakcheck ./examples/...
+	$(GO) test -count=10 -shuffle=on -timeout 25m -skip '$(SLOW)' ./ssl ./internal/leakcheck ./examples/...
 
 matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
 	scripts/matrix/run $(MATRIX)
