@@ -46,20 +46,26 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
-	p.hello_use = helloUse(c.ctx)
-	if err := c.takeCertificates(op, p); err != nil {
-		freeConn(p)
+	if err := c.prepare(op, p); err != nil {
+		C.sessl_conn_free(p) // freeConn would wait for a second place
 		return nil, err
 	}
-	if c.name != "" {
-		name := C.CString(c.name)
-		defer C.free(unsafe.Pointer(name))
-		if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
-			C.sessl_conn_free(p)
-			return nil, asError(op, nil, &e) // checkName has left nothing but memory to fail
-		}
-	}
 	return p, nil
+}
+
+// prepare gives a new connection what its Ctx does not give it.
+func (c *Conn) prepare(op string, p connPtr) error {
+	p.hello_use = helloUse(c.ctx)
+	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
+		return err
+	}
+	name := C.CString(c.name)
+	defer C.free(unsafe.Pointer(name))
+	var e cErr
+	if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
+		return asError(op, nil, &e) // checkName has left nothing but memory to fail
+	}
+	return nil
 }
 
 type status int

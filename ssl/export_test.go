@@ -114,3 +114,18 @@ func HoldsBuffers(c *Conn) bool {
 	})
 	return holds
 }
+
+// TakeMakers takes all but one of the places for making and freeing connections.
+func TakeMakers() (leave func()) {
+	for range cap(makers) - 1 {
+		makers.enter()
+	}
+	return func() {
+		for range cap(makers) - 1 {
+			makers.leave()
+		}
+	}
+}
+
+// Spoil makes r a set that no connection can use, which Replace would refuse.
+func (r *ReloadableCertificates) Spoil() { r.now.Store(&certSet{certs: []Certificate{{}}}) }

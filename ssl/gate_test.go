@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"runtime"
 	"testing"
@@ -77,5 +78,30 @@ func TestGateCanBeLeft(t *testing.T) {
 				newPair(t, cctx, sctx, a, b).mustShake(t)
 			})
 		}
+	}
+}
+
+// A connection that cannot be made gives its place back, and does not wait for another.
+func TestFailedConnectionNeedsOnePlace(t *testing.T) {
+	leakcheck.Test(t)
+	r := reloadable(t, "server-ecdsa")
+	ctx := newServerCtx(t, &ssl.Config{ReloadableCertificates: r})
+	r.Spoil()
+	defer ssl.TakeMakers()()
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	done := make(chan error)
+	go func() {
+		_, err := ssl.Server(a, ctx)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("a connection without a certificate was made")
+		}
+	case <-time.After(ioTimeout):
+		t.Fatal("Server waits for a place that only it could give back")
 	}
 }
