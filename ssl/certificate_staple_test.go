@@ -53,15 +53,7 @@ func TestOCSPStaple(t *testing.T) {
 			cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 			var offer *ssl.Session
 			for _, resumed := range []bool{false, true} {
-				a, b := tcpPipe(t)
-				p := newPair(t, cctx, sctx, a, b)
-				if offer != nil {
-					if err := p.client.SetSession(offer); err != nil {
-						t.Fatal(err)
-					}
-				}
-				p.mustShake(t)
-				p.echo(t)
+				p := meet(t, cctx, sctx, offer)
 				got := p.client.ConnectionState()
 				if got.DidResume != resumed || !resumed && !bytes.Equal(got.OCSPResponse, want) || resumed && got.OCSPResponse != nil {
 					t.Errorf("%s, resumed %t (want %t): a staple of %d bytes, want %d", way, got.DidResume, resumed, len(got.OCSPResponse), len(want))

@@ -29,6 +29,14 @@ func keyPair(t testing.TB, name string) ssl.Certificate {
 	return c
 }
 
+func keyPairs(t testing.TB, names []string) (certs []ssl.Certificate) {
+	t.Helper()
+	for _, name := range names {
+		certs = append(certs, keyPair(t, name))
+	}
+	return certs
+}
+
 // roots loads testdata/certs/NAME.pem as trusted roots.
 func roots(t testing.TB, name string) *ssl.CertPool {
 	t.Helper()

@@ -80,15 +80,7 @@ func TestKeyLog(t *testing.T) {
 		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 		var offer *ssl.Session
 		for i := range 2 {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p.mustShake(t)
-			p.echo(t)
+			p := meet(t, cctx, sctx, offer)
 			if p.client.SessionReused() != (i > 0) {
 				t.Errorf("connection %d: reused is %t", i, p.client.SessionReused())
 			}

@@ -155,6 +155,22 @@ func forEachTransport(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) 
 	}
 }
 
+// meet makes a connection that offers a session, if one is given, and does an echo round
+// trip, so that tickets have been read.
+func meet(t testing.TB, cctx, sctx *ssl.Ctx, offer *ssl.Session) pair {
+	t.Helper()
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, sctx, a, b)
+	if offer != nil {
+		if err := p.client.SetSession(offer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.mustShake(t)
+	p.echo(t)
+	return p
+}
+
 // session makes a connection and returns the newest session that the client got.
 func session(t testing.TB, cli, srv *ssl.Config) *ssl.Session {
 	t.Helper()

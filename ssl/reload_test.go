@@ -11,11 +11,7 @@ import (
 
 func reloadable(t testing.TB, names ...string) *ssl.ReloadableCertificates {
 	t.Helper()
-	var certs []ssl.Certificate
-	for _, name := range names {
-		certs = append(certs, keyPair(t, name))
-	}
-	r, err := ssl.NewReloadableCertificates(certs...)
+	r, err := ssl.NewReloadableCertificates(keyPairs(t, names)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,11 +20,7 @@ func reloadable(t testing.TB, names ...string) *ssl.ReloadableCertificates {
 
 func mustReplace(t testing.TB, r *ssl.ReloadableCertificates, names ...string) {
 	t.Helper()
-	var certs []ssl.Certificate
-	for _, name := range names {
-		certs = append(certs, keyPair(t, name))
-	}
-	if err := r.Replace(certs...); err != nil {
+	if err := r.Replace(keyPairs(t, names)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -88,15 +80,7 @@ func TestReloadableCertificates(t *testing.T) {
 				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 				connect := func(offer *ssl.Session, want string) (pair, *ssl.Session) {
 					t.Helper()
-					a, b := tcpPipe(t)
-					p := newPair(t, cctx, sctx, a, b)
-					if offer != nil {
-						if err := p.client.SetSession(offer); err != nil {
-							t.Fatal(err)
-						}
-					}
-					p.mustShake(t)
-					p.echo(t)
+					p := meet(t, cctx, sctx, offer)
 					if p.client.SessionReused() != (offer != nil) {
 						t.Fatalf("resumed: %t", p.client.SessionReused())
 					}

@@ -38,15 +38,7 @@ func TestLocalCertificates(t *testing.T) {
 		leakcheck.Collect()
 		var offer *ssl.Session
 		for _, sent := range []int{2, 0} { // then a resumption
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p.mustShake(t)
-			p.echo(t)
+			p := meet(t, cctx, sctx, offer)
 			if got := p.client.SessionReused(); got != (sent == 0) {
 				t.Fatalf("resumed: %t", got)
 			}

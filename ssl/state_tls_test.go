@@ -69,15 +69,7 @@ func TestStateTLSCertificates(t *testing.T) {
 		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 		var offer *ssl.Session
 		for _, resumed := range []bool{false, true} {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p.mustShake(t)
-			p.echo(t)
+			p := meet(t, cctx, sctx, offer)
 			for _, c := range []*ssl.Conn{p.client, p.server} {
 				own, std := c.ConnectionState(), c.ConnectionState().TLS()
 				if std.DidResume != resumed {
