@@ -98,7 +98,7 @@ go127: deps ## net/http takes our connections another way from Go 1.27 on
 mutants: deps ## deliberate bugs that the tests must notice
 	scripts/mutants
 
-# The oldest and the newest of each line of OpenSSL that CI has not got already.
+# The oldest, the newest, and the one with long support in between; 3.0 is the system's.
 MATRIX_CI := bullseye trixie experimental
 
 matrix-ci: deps

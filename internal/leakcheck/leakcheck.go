@@ -121,7 +121,7 @@ func DirtyThreads() []string {
 		hold  = make(chan struct{})
 		done  sync.WaitGroup
 	)
-	old := threads()
+	old := Threads()
 	for range len(old) + 2 {
 		ready := make(chan struct{})
 		done.Add(1)
@@ -147,7 +147,8 @@ func DirtyThreads() []string {
 	return dirty
 }
 
-func threads() []os.DirEntry {
+// Threads lists those of the process; nil where there is no /proc.
+func Threads() []os.DirEntry {
 	t, _ := os.ReadDir("/proc/self/task")
 	return t
 }

@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(crowdAddr); addr != "" {
-		os.Exit(crowdMain(addr))
+		leakcheck.Main(crowdRun(addr))
 	}
 	leakcheck.Main(m)
 }

@@ -20,6 +20,7 @@ import (
 
 const (
 	sequence = 10000
+	cached   = 200 // bytes a connection that may stay in the caches of threads; an SSL_SESSION is more
 	atOnce   = 2000
 	waves    = 4
 )
@@ -90,20 +91,23 @@ func TestMemoryInSequence(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, addr string, client *ssl.Ctx) {
 		life, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		var first int64
+		var first, held int64
 		for i := range sequence {
 			if i == 1000 {
-				first = resident(t)
+				first, held = resident(t), allocated(t)
 			}
 			if err := visit(life, addr, client); err != nil {
 				t.Fatalf("connection %d: %v", i, err)
 			}
 		}
-		last := resident(t)
+		last, kept := resident(t), allocated(t)
 		if last > first+first/10 {
 			t.Error("the process has grown")
 		}
-		t.Logf("%d KiB resident after 1,000, %d after all", first>>10, last>>10)
+		if kept > held+sequence*cached {
+			t.Error("C memory is left allocated")
+		}
+		t.Logf("%d KiB resident after 1,000, %d after all; %d and %d allocated in C", first>>10, last>>10, held>>10, kept>>10)
 	})
 }
 
