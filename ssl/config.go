@@ -193,6 +193,11 @@ type Config struct {
 	// of in tickets (SSL_OP_NO_TICKET), and a client not ask for TLS 1.2 tickets.
 	SessionTicketsDisabled bool
 
+	// TicketKeys are the keys of a server's tickets, for several Ctxs, processes or machines, or
+	// to have them replaced as time passes: see [NewTicketKeys]. nil means a key that libssl
+	// makes for each Ctx and keeps until its end. Clients do not use it.
+	TicketKeys *TicketKeys
+
 	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
 	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none, and 255 is the most. A resumption always issues at most one.
 	NumTickets int

@@ -81,8 +81,12 @@ func (cfg *Config) versions() (lowest, highest uint16) {
 	return lowest, highest
 }
 
-func (cfg *Config) checkSessions(bool) error {
+func (cfg *Config) checkSessions(server bool) error {
 	switch {
+	case server && cfg.TicketKeys != nil && cfg.SessionTicketsDisabled:
+		return configError("TicketKeys have no effect: SessionTicketsDisabled is set")
+	case server && cfg.TicketKeys != nil && cfg.TicketKeys.h.isClosed():
+		return configError("TicketKeys are closed, or were not made by a function of this package")
 	case len(cfg.SessionIDContext) > maxIDCtxLen:
 		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
 	case cfg.NumTickets > maxTickets:

@@ -23,6 +23,8 @@ type Ctx struct {
 
 	getClientCert func(*CertificateRequestInfo) (*Certificate, error)
 
+	ticketKeys *TicketKeys // to whose rotation it holds on; nil: libssl's own
+
 	tickets int  // to issue once judge has passed; 0: libssl issues them
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer

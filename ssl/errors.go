@@ -183,3 +183,11 @@ func unsupportedIn(what, need string) error {
 func unsupported(op, need string) error {
 	return fail(op, fmt.Errorf("%w: needs %s", ErrUnsupported, need))
 }
+
+// causeOf is err without the operation, to be wrapped anew.
+func causeOf(err error) error {
+	if e, ok := err.(*Error); ok && e.Err != nil {
+		return e.Err
+	}
+	return err
+}

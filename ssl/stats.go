@@ -22,7 +22,9 @@ type Counters struct {
 	Conns    HandleCounts // *Conn, each an SSL
 	Ctxs     HandleCounts // *Ctx, each an SSL_CTX
 
-	// Certificates have no Close: the collector ends them all.
+	TicketKeys HandleCounts // *TicketKeys
+
+	// Certificates and single TicketKey values have no Close: the collector ends them all.
 	Certificates HandleCounts
 
 	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
@@ -30,6 +32,11 @@ type Counters struct {
 	// sessions too. At rest, with every handle closed, they are equal.
 	SessionObjectsCreated uint64
 	SessionObjectsFreed   uint64
+
+	// Ticket keys in C memory, those of TicketKeys and of single TicketKey values, and how
+	// many of them are gone, wiped.
+	TicketKeyObjectsCreated uint64
+	TicketKeyObjectsWiped   uint64
 }
 
 // ReadCounters returns the census. The numbers are read one after the other, so while
@@ -42,9 +49,12 @@ func ReadCounters() Counters {
 		Conns:    connKind.read(),
 		Ctxs:     ctxKind.read(),
 
+		TicketKeys: ticketKeysKind.read(),
+
 		Certificates: certKind.read(),
 	}
 	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
+	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()
 	return c
 }
 

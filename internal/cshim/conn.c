@@ -134,8 +134,10 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     if (st->status == SESSL_OK) {
         sessl_conn_renewed(c);
         sessl_buf_free(&c->hello);
-        if (c->server)
+        if (c->server) {
             sessl_conn_drop_staple(c);
+            sessl_conn_ticket_done(c);
+        }
     }
     sessl_conn_end(c, st);
 }

@@ -22,6 +22,12 @@ var _ string
 //go:embed compat.h
 var _ string
 
+//go:embed identity.h
+var _ string
+
+//go:embed ticket.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }
@@ -32,6 +38,14 @@ func SessionCounts() (created, freed uint64) {
 	var c, f C.uint64_t
 	C.sessl_session_counts(&c, &f)
 	return uint64(c), uint64(f)
+}
+
+// TicketKeyCounts returns how many objects with a ticket key have been made in this process,
+// and how many of those that were freed had been wiped, as seen in their memory.
+func TicketKeyCounts() (made, wiped uint64) {
+	var m, w C.uint64_t
+	C.sessl_ticket_key_counts(&m, &w)
+	return uint64(m), uint64(w)
 }
 
 // PeekError returns ERR_peek_error of the calling thread: 0 for an empty queue.

@@ -84,3 +84,24 @@ SSL_CTX *sessl_ctx_make(int server, int want_fips, const char *query, int *why)
 #endif
     return ctx;
 }
+
+/* AES in CBC mode for a Ctx with these settings: returns +1, NULL where its providers have
+ * none. */
+EVP_CIPHER *sessl_aes_cbc(int bits, int want_fips, const char *query)
+{
+#if SESSL_HAVE_3_0
+    return EVP_CIPHER_fetch(want_fips ? fips_context() : NULL, bits == 256 ? "AES-256-CBC" : "AES-128-CBC", query);
+#else
+    (void)want_fips, (void)query;
+    return (EVP_CIPHER *)(bits == 256 ? EVP_aes_256_cbc() : EVP_aes_128_cbc()); /* static */
+#endif
+}
+
+void sessl_aes_cbc_free(EVP_CIPHER *c)
+{
+#if SESSL_HAVE_3_0
+    EVP_CIPHER_free(c);
+#else
+    (void)c;
+#endif
+}

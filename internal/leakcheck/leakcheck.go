@@ -101,12 +101,20 @@ func surplus(before, after ssl.Counters) string {
 	add("borrowed sessions", before.Borrowed.Live, after.Borrowed.Live)
 	add("conns", before.Conns.Live, after.Conns.Live)
 	add("ctxs", before.Ctxs.Live, after.Ctxs.Live)
+	add("ticket keys", before.TicketKeys.Live, after.TicketKeys.Live)
 	if after.Certificates.Live > before.Certificates.Live { // older ones may go at any time
 		add("certificates", before.Certificates.Live, after.Certificates.Live)
+	}
+	if b, a := ticketKeyObjects(before), ticketKeyObjects(after); a > b {
+		add("ticket key objects, or not wiped", b, a)
 	}
 	add("SSL_SESSION objects", before.SessionObjectsCreated-before.SessionObjectsFreed,
 		after.SessionObjectsCreated-after.SessionObjectsFreed)
 	return strings.Join(out, ", ")
+}
+
+func ticketKeyObjects(c ssl.Counters) uint64 {
+	return c.TicketKeyObjectsCreated - c.TicketKeyObjectsWiped
 }
 
 // DirtyThreads names the threads that have an error in OpenSSL's queue, and empties it, so

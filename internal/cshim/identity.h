@@ -1,0 +1,51 @@
+/* A part of cshim.h. */
+#ifndef SESSL_IDENTITY_H
+#define SESSL_IDENTITY_H
+
+/* ---- identity.c, key.c, uri.c: the certificates that this side shows ---- */
+
+typedef struct sessl_cert {
+    X509 *leaf;            /* each of these is one reference */
+    STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
+    EVP_PKEY *key;
+} sessl_cert;
+
+/* Why there is no key or no certificate, where OpenSSL does not say. */
+#define SESSL_KEY_MISSING 1
+#define SESSL_KEY_MALFORMED 2
+#define SESSL_KEY_NEEDS_PASSWORD 3
+#define SESSL_KEY_WRONG_PASSWORD 4
+#define SESSL_KEY_MISMATCH 5
+#define SESSL_CERT_MALFORMED 6
+#define SESSL_CERT_MISSING 7
+#define SESSL_STORE_SCHEME 8 /* nothing is loaded that knows the URI's scheme */
+
+/* Why an OCSP response is not one to staple. */
+#define SESSL_STAPLE_MALFORMED 9
+#define SESSL_STAPLE_TRAILING 10
+#define SESSL_STAPLE_FAILED 11 /* the responder's answer is an error */
+#define SESSL_STAPLE_OTHER 12  /* it is about other certificates */
+
+EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
+                            const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
+void sessl_cert_free(sessl_cert *c);
+int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
+int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int certs_n, int *bad,
+                     sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, int more, sessl_err *e);
+
+/* ---- staple.c: what goes with a leaf, as an OCSP response ---- */
+
+int sessl_cert_attach(sessl_cert *c, sessl_err *e);
+void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+uint64_t sessl_cert_number(const sessl_cert *c);
+uint64_t sessl_conn_sent_cert(sessl_conn *c);
+int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why, sessl_err *e);
+int sessl_ctx_set_stapling(SSL_CTX *ctx, int server);
+size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);
+void sessl_conn_drop_staple(sessl_conn *c);
+
+#endif

@@ -1,0 +1,297 @@
+#include "ticketkey.h"
+
+#include <pthread.h>
+
+#if SESSL_HAVE_3_0
+#include <openssl/core_names.h>
+typedef EVP_MAC_CTX mac_ctx;
+#else
+#include <openssl/hmac.h>
+typedef HMAC_CTX mac_ctx;
+#endif
+
+#define IV_LEN 16
+
+/* The keys in force, immutable: a handshake that has taken a reference works on with them
+ * whatever replaces them meanwhile. */
+typedef struct ring {
+    atomic_int refs;
+    size_t n;
+    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
+} ring;
+
+/* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
+struct sessl_ticket_keys {
+    atomic_int refs;
+    pthread_mutex_t lock; /* held for no longer than it takes to take a reference on now */
+    ring *now;            /* one reference */
+    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
+};
+
+/* In the ex_data of an SSL_CTX: the keys, and the ciphers of its own providers. */
+typedef struct binding {
+    sessl_ticket_keys *keys; /* one reference */
+    EVP_CIPHER *aes128, *aes256;
+    char query[]; /* for the digest; "" for none */
+} binding;
+
+static void drop(ring *r)
+{
+    size_t i;
+
+    if (r == NULL || atomic_fetch_sub(&r->refs, 1) != 1)
+        return;
+    for (i = 0; i < r->n; i++)
+        sessl_ticket_key_free(r->keys[i]);
+    OPENSSL_free(r);
+}
+
+static ring *take(sessl_ticket_keys *k)
+{
+    ring *r;
+
+    pthread_mutex_lock(&k->lock);
+    r = k->now;
+    atomic_fetch_add(&r->refs, 1); /* +1, the caller's */
+    pthread_mutex_unlock(&k->lock);
+    return r;
+}
+
+static ring *make_ring(sessl_ticket_key *const *keys, size_t n)
+{
+    ring *r = OPENSSL_malloc(sizeof(*r) + n * sizeof(r->keys[0]));
+    size_t i;
+
+    if (r == NULL)
+        return NULL;
+    atomic_init(&r->refs, 1);
+    r->n = n;
+    for (i = 0; i < n; i++) {
+        sessl_ticket_key_up_ref(keys[i]); /* +1, the ring's */
+        r->keys[i] = keys[i];
+    }
+    return r;
+}
+
+/* Returns +1; the ring takes references of its own on the n keys, of which the first
+ * encrypts. n is at least 1. */
+sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, sessl_err *e)
+{
+    sessl_ticket_keys *k;
+
+    sessl_err_begin(e);
+    k = OPENSSL_zalloc(sizeof(*k));
+    if (k != NULL && (k->now = make_ring(keys, n)) != NULL && pthread_mutex_init(&k->lock, NULL) == 0) {
+        atomic_init(&k->refs, 1);
+    } else {
+        if (k != NULL)
+            drop(k->now);
+        OPENSSL_free(k);
+        k = NULL;
+        e->no_memory = 1;
+    }
+    sessl_err_take(e);
+    return k;
+}
+
+/* On failure the old keys stay. Handshakes that are at work on them end with them. */
+int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, sessl_err *e)
+{
+    ring *next, *old;
+
+    sessl_err_begin(e);
+    next = make_ring(keys, n);
+    if (next == NULL) {
+        e->no_memory = 1;
+        sessl_err_take(e);
+        return 0;
+    }
+    pthread_mutex_lock(&k->lock);
+    old = k->now;
+    k->now = next;
+    pthread_mutex_unlock(&k->lock);
+    drop(old);
+    sessl_err_take(e);
+    return 1;
+}
+
+/* Drops one reference. */
+void sessl_ticket_keys_free(sessl_ticket_keys *k)
+{
+    if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
+        return;
+    drop(k->now);
+    pthread_mutex_destroy(&k->lock);
+    OPENSSL_free(k);
+}
+
+void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st)
+{
+    st->issued = atomic_load(&k->issued);
+    st->resumed = atomic_load(&k->resumed);
+    st->renewed = atomic_load(&k->renewed);
+    st->declined = atomic_load(&k->declined);
+    st->unknown = atomic_load(&k->unknown);
+}
+
+static void unbind(binding *b)
+{
+    if (b == NULL)
+        return;
+    sessl_ticket_keys_free(b->keys);
+    sessl_aes_cbc_free(b->aes128);
+    sessl_aes_cbc_free(b->aes256);
+    OPENSSL_free(b);
+}
+
+void sessl_tickets_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    unbind(ptr);
+}
+
+static int init_mac(mac_ctx *mac, const sessl_ticket_key *key, const binding *b)
+{
+#if SESSL_HAVE_3_0
+    OSSL_PARAM params[4], *p = params;
+
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)key->hmac, key->half);
+    *p++ = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0);
+    if (b->query[0] != '\0')
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_PROPERTIES, (char *)b->query, 0);
+    *p = OSSL_PARAM_construct_end();
+    return EVP_MAC_CTX_set_params(mac, params);
+#else
+    (void)b;
+    return HMAC_Init_ex(mac, key->hmac, (int)key->half, EVP_sha256(), NULL);
+#endif
+}
+
+static const EVP_CIPHER *cipher_for(const binding *b, const sessl_ticket_key *key)
+{
+    return key->half == 32 ? b->aes256 : b->aes128;
+}
+
+/* Two tickets of one IV would show where the sessions in them begin to differ. */
+static int seal(const binding *b, const sessl_ticket_key *key, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+{
+    if (RAND_bytes(iv, IV_LEN) <= 0 || !EVP_EncryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv) || !init_mac(mac, key, b))
+        return -1;
+    memcpy(name, key->name, sizeof(key->name));
+    atomic_fetch_add(&b->keys->issued, 1);
+    return 1;
+}
+
+/* A client may offer several tickets, and each twice. The one that resumes is tried last. */
+static void note(const binding *b, sessl_conn *c, int what)
+{
+    if (c == NULL)
+        return;
+    if (what != SESSL_TICKET_UNKNOWN) {
+        c->ticket = what;
+    } else if (c->ticket == SESSL_TICKET_NONE) {
+        c->ticket = what;
+        atomic_fetch_add(&b->keys->unknown, 1);
+    }
+}
+
+/* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
+ * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
+static int unseal(const binding *b, const ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name, const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+{
+    const sessl_ticket_key *key;
+    size_t i = 0;
+
+    while (i < r->n && memcmp(r->keys[i]->name, name, sizeof(r->keys[i]->name)) != 0)
+        i++;
+    if (i == r->n) {
+        note(b, c, SESSL_TICKET_UNKNOWN);
+        return 0;
+    }
+    key = r->keys[i];
+    if (!EVP_DecryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv) || !init_mac(mac, key, b))
+        return -1;
+    note(b, c, i == 0 ? SESSL_TICKET_CURRENT : SESSL_TICKET_OTHER);
+    return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+}
+
+/* SSL_CTX_set_tlsext_ticket_key_evp_cb, and its form of 1.1.1. */
+static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac, int enc)
+{
+    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_tickets_slot);
+    ring *r = take(b->keys);
+    int ret;
+
+    if (enc)
+        ret = seal(b, r->keys[0], name, iv, cipher, mac);
+    else
+        ret = unseal(b, r, SSL_get_ex_data(ssl, sessl_ssl_slot), ssl, name, iv, cipher, mac);
+    drop(r);
+    return ret;
+}
+
+/* The handshake is over. That a key was known does not say that the ticket was good. */
+void sessl_conn_ticket_done(sessl_conn *c)
+{
+    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(c->ssl), sessl_tickets_slot);
+    int what = c->ticket;
+
+    c->ticket = SESSL_TICKET_NONE;
+    if (b == NULL || what < SESSL_TICKET_CURRENT)
+        return;
+    if (!SSL_session_reused(c->ssl))
+        atomic_fetch_add(&b->keys->declined, 1);
+    else if (what == SESSL_TICKET_CURRENT)
+        atomic_fetch_add(&b->keys->resumed, 1);
+    else
+        atomic_fetch_add(&b->keys->renewed, 1);
+}
+
+static int set_cb(SSL_CTX *ctx)
+{
+#if SESSL_HAVE_3_0
+    return SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_key_cb) > 0;
+#else
+    return SSL_CTX_set_tlsext_ticket_key_cb(ctx, ticket_key_cb) > 0;
+#endif
+}
+
+static binding *make_binding(sessl_ticket_keys *k, int want_fips, const char *query)
+{
+    size_t n = query == NULL ? 0 : strlen(query);
+    binding *b = OPENSSL_zalloc(sizeof(*b) + n + 1);
+
+    if (b == NULL)
+        return NULL;
+    if (n > 0)
+        memcpy(b->query, query, n);
+    b->aes128 = sessl_aes_cbc(128, want_fips, query); /* returns +1 */
+    b->aes256 = sessl_aes_cbc(256, want_fips, query);
+    atomic_fetch_add(&k->refs, 1); /* +1, the SSL_CTX's */
+    b->keys = k;
+    return b;
+}
+
+/* ctx takes a reference of its own on k, for as long as it lives. -1: its providers have no
+ * AES in CBC mode. */
+int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query, sessl_err *e)
+{
+    binding *b;
+    int ret = 1;
+
+    sessl_err_begin(e);
+    b = make_binding(k, want_fips, query);
+    if (b == NULL)
+        ret = 0;
+    else if (b->aes128 == NULL || b->aes256 == NULL)
+        ret = -1;
+    else if (!SSL_CTX_set_ex_data(ctx, sessl_tickets_slot, b)) /* freed with ctx */
+        ret = 0;
+    if (ret == 1)
+        ret = set_cb(ctx);
+    else
+        unbind(b);
+    e->no_memory |= ret == 0;
+    sessl_err_take(e);
+    return ret;
+}

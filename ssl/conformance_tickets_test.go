@@ -1,0 +1,138 @@
+package ssl_test
+
+import (
+	"errors"
+	"testing"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// C-23: two servers with the same keys resume each other's sessions, in both sizes of key.
+func TestC23_TicketKeysShared(t *testing.T) {
+	for name, make := range map[string]func(testing.TB) ssl.TicketKey{"80 bytes": newTicketKey, "48 bytes": shortTicketKey} {
+		t.Run(name, func(t *testing.T) {
+			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				key := make(t)
+				set := ssl.TicketKeySet{Current: key}
+				k := ticketKeys(t, set)
+				cctx := newClientCtx(t, cli)
+				// Of one TicketKeys, and of another with equal keys, as another process has it.
+				a, b, c := ticketServer(t, srv, k), ticketServer(t, srv, k), ticketServer(t, srv, ticketKeys(t, set))
+				s := wantVisit(t, cctx, a, nil, false)
+				if !isOf(t, s, key) {
+					t.Error("the ticket does not begin with the key's name")
+				}
+				for _, sctx := range []*ssl.Ctx{a, b, c} {
+					s = wantVisit(t, cctx, sctx, s, true)
+				}
+				if st := k.Stats(); st.Resumed != 2 || st.Renewed+st.Declined+st.Unknown != 0 {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
+// C-23: a key's life. The tickets of a future key resume before it is promoted, those of an
+// old key resume and are renewed, those of a key that is gone cost a full handshake.
+func TestC23_TicketKeyRotation(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		first, second, third := newTicketKey(t), newTicketKey(t), newTicketKey(t)
+		here := ticketKeys(t, ssl.TicketKeySet{Current: first, Next: second})
+		ahead := ticketKeys(t, ssl.TicketKeySet{Current: second, Next: third, Old: []ssl.TicketKey{first}})
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, here)
+
+		// Next: made by a machine that has rotated already. Renewed with what is current here.
+		s := wantVisit(t, cctx, ticketServer(t, srv, ahead), nil, false)
+		if !isOf(t, s, second) {
+			t.Fatal("not a ticket of the second key")
+		}
+		now := wantVisit(t, cctx, sctx, s, true)
+		if !isOf(t, now, first) {
+			t.Error("a ticket of the next key was not renewed with the current one")
+		}
+
+		// Current: TLS 1.3 gets another ticket all the same, TLS 1.2 keeps the one it has.
+		again := wantVisit(t, cctx, sctx, now, true)
+		if same := string(ticketOf(t, again)) == string(ticketOf(t, now)); same != (srv.MaxVersion == ssl.VersionTLS12) || !isOf(t, again, first) {
+			t.Errorf("the ticket is the same: %t", same)
+		}
+
+		// Old.
+		if err := here.Rotate(third); err != nil {
+			t.Fatal(err)
+		}
+		renewed := wantVisit(t, cctx, sctx, again, true)
+		if !isOf(t, renewed, second) {
+			t.Error("a ticket of the old key was not renewed with the current one")
+		}
+
+		// Gone.
+		if err := here.Rotate(ssl.TicketKey{}); err != nil {
+			t.Fatal(err)
+		}
+		wantVisit(t, cctx, sctx, again, false)
+		wantVisit(t, cctx, sctx, renewed, true)
+		if st := here.Stats(); st.Renewed != 3 || st.Resumed != 1 || st.Unknown != 1 || st.Declined != 0 || st.Rotations != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// C-23: the renewed ticket of a TLS 1.2 resumption reaches OnNewSession, as those of TLS 1.3
+// do.
+func TestC23_RenewalIsDelivered(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		old, current := newTicketKey(t), newTicketKey(t)
+		k := ticketKeys(t, ssl.TicketKeySet{Current: old})
+		got := newInbox(t, cli)
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
+		wantVisit(t, cctx, sctx, nil, false)
+		s := got.last(t)
+		mustSet(t, k, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}})
+		n := len(got.all())
+		wantVisit(t, cctx, sctx, s, true)
+		if len(got.all()) != n+1 || !isOf(t, got.last(t), current) {
+			t.Errorf("%d sessions were delivered by the renewal", len(got.all())-n)
+		}
+		wantVisit(t, cctx, sctx, got.last(t), true)
+	})
+}
+
+// C-23: a length that no key has is refused, and so is a key of no worth.
+func TestC23_WrongLength(t *testing.T) {
+	leakcheck.Test(t)
+	good := secretBytes(t, newTicketKey(t))
+	for n := range 200 {
+		b := make([]byte, n)
+		copy(b, good)
+		if n > len(good) {
+			copy(b[len(good):], good)
+		}
+		k, err := ssl.ParseTicketKey(b)
+		if ok := n == 80 || n == 48; ok != (err == nil) || !ok && !errors.Is(err, ssl.ErrMalformed) {
+			t.Errorf("%d bytes: %v, %v", n, k, err)
+		}
+	}
+	for _, n := range []int{48, 80} {
+		if _, err := ssl.ParseTicketKey(make([]byte, n)); !errors.Is(err, ssl.ErrMalformed) {
+			t.Errorf("%d zeros: %v", n, err)
+		}
+	}
+	if string(secretBytes(t, mustParseTicketKey(t, good))) != string(good) {
+		t.Error("the key is not what was parsed")
+	}
+	if string(secretBytes(t, mustParseTicketKey(t, good[:48]))) != string(good[:48]) {
+		t.Error("the short key is not what was parsed")
+	}
+}
+
+func mustParseTicketKey(t testing.TB, b []byte) ssl.TicketKey {
+	t.Helper()
+	k, err := ssl.ParseTicketKey(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}

@@ -1,0 +1,59 @@
+package ssl_test
+
+import (
+	"fmt"
+	"log"
+
+	"sessl/ssl"
+)
+
+// A fleet: each machine gets the same keys, and rotates after all have got the next one.
+func ExampleTicketKeys_Rotate() {
+	var keys [3]ssl.TicketKey
+	for i := range keys {
+		var err error
+		if keys[i], err = ssl.NewTicketKey(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	tickets, err := ssl.NewTicketKeysFrom(ssl.TicketKeySet{Current: keys[0], Next: keys[1]})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tickets.Close()
+	// ... Config{TicketKeys: tickets, SessionIDContext: []byte("shop")} on each machine.
+	if err := tickets.Rotate(keys[2]); err != nil {
+		log.Fatal(err)
+	}
+	for _, info := range tickets.Infos() {
+		for i, k := range keys {
+			if k.Name() == info.Name {
+				fmt.Printf("key %d: %s, AES-%d\n", i, info.Use, info.Bits)
+			}
+		}
+	}
+	// Output:
+	// key 1: current, AES-256
+	// key 2: next, AES-256
+	// key 0: old, AES-256
+}
+
+// Keys of one process that are replaced every hour.
+func ExampleNewTicketKeys() {
+	tickets, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tickets.Close()
+	cert, err := ssl.LoadX509KeyPair("../testdata/certs/server-ecdsa.pem", "../testdata/certs/server-ecdsa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, TicketKeys: tickets})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	fmt.Println(len(tickets.Infos()), "keys,", tickets.Stats().Issued, "tickets issued")
+	// Output: 2 keys, 0 tickets issued
+}

@@ -1,0 +1,126 @@
+package ssl
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+)
+
+// A TicketKey is one key for the tickets of a server: a name of 16 bytes, which stands at the
+// front of each ticket and is no secret, a key for HMAC-SHA256, and one for AES in CBC mode,
+// of 256 bits each, or of 128 bits where it came from 48 bytes. The secrets live in OpenSSL's
+// memory and nowhere in Go.
+//
+// Whoever has the key can read every connection that was resumed with a ticket of it, and
+// every TLS 1.2 connection that such a ticket was issued on, and can pose as any client that
+// was authenticated by its certificate. So keys are to be replaced often, and wiped.
+//
+// Copies of a TicketKey share one object in C, which is wiped when the last copy is gone and
+// no [TicketKeys] has it any more. There is nothing to close.
+type TicketKey struct{ k *ticketKey }
+
+// ticketKey is what the copies share.
+type ticketKey struct {
+	h    handle[ticketKeyPtr]
+	name ticketKeyName
+}
+
+var ticketKeyKind = kind[ticketKeyPtr]{name: "ticketkey", free: freeTicketKey, gone: ErrClosed}
+
+type ticketKeyName [ticketNameLen]byte
+
+func (n ticketKeyName) String() string { return hex.EncodeToString(n[:]) }
+
+const (
+	ticketNameLen  = 16
+	ticketKeyLong  = 80 // bytes: the name, and two secrets of 32
+	ticketKeyShort = 48 // and of 16
+)
+
+// adoptTicketKey takes over the caller's reference.
+func adoptTicketKey(p ticketKeyPtr) TicketKey {
+	k := &ticketKey{name: ticketKeyNameOf(p)}
+	k.h.adopt(&ticketKeyKind, p)
+	return TicketKey{k}
+}
+
+// withPtr is the one way to the pointer: the object lives until f has returned.
+func (k TicketKey) withPtr(op string, f func(ticketKeyPtr) error) error {
+	if k.k == nil {
+		return fail(op, configError("the ticket key is empty"))
+	}
+	p, err := k.k.h.acquire()
+	if err != nil {
+		return fail(op, err)
+	}
+	defer k.k.h.release()
+	return f(p)
+}
+
+// NewTicketKey makes a random key of 80 bytes, name included, with OpenSSL's generator for
+// secrets (RAND_priv_bytes).
+func NewTicketKey() (TicketKey, error) {
+	p, err := randomTicketKey("NewTicketKey")
+	if err != nil {
+		return TicketKey{}, err
+	}
+	return adoptTicketKey(p), nil
+}
+
+// ParseTicketKey takes the 80 or 48 bytes of a key in the order of nginx's
+// ssl_session_ticket_key files: the name, the HMAC key, the AES key; in 48 bytes the AES key
+// comes before the HMAC key. The caller should wipe b afterwards: no copy is left in Go.
+//
+// Other sizes are ErrMalformed, and so are secrets that are one byte over and over: tickets
+// under a key of zeros have been an attack on real servers (CVE-2020-13777).
+func ParseTicketKey(b []byte) (TicketKey, error) {
+	const op = "ParseTicketKey"
+	p, err := parseTicketKey(op, b, false)
+	if err != nil {
+		return TicketKey{}, err
+	}
+	return adoptTicketKey(p), nil
+}
+
+// parseTicketKey returns a reference. haproxy has the AES key first in 80 bytes, too.
+func parseTicketKey(op string, b []byte, haproxy bool) (ticketKeyPtr, error) {
+	if len(b) != ticketKeyLong && len(b) != ticketKeyShort {
+		return nil, fail(op, fmt.Errorf("%w: a ticket key has %d or %d bytes, not %d", ErrMalformed, ticketKeyLong, ticketKeyShort, len(b)))
+	}
+	secrets := b[ticketNameLen:]
+	for _, half := range [][]byte{secrets[:len(secrets)/2], secrets[len(secrets)/2:]} {
+		if bytes.Count(half, half[:1]) == len(half) {
+			return nil, fail(op, fmt.Errorf("%w: a secret of the ticket key is one byte over and over", ErrMalformed))
+		}
+	}
+	return readTicketKey(op, b, haproxy)
+}
+
+// SecretBytes returns the key in the form that [ParseTicketKey] takes, the secrets included:
+// the caller must keep it from others, and wipe it.
+func (k TicketKey) SecretBytes() (b []byte, err error) {
+	err = k.withPtr("TicketKey.SecretBytes", func(p ticketKeyPtr) error {
+		b = ticketKeyBytes(p, false)
+		return nil
+	})
+	return b, err
+}
+
+// Name is the key's name in hexadecimal, as it stands at the front of tickets; "" for the zero
+// value.
+func (k TicketKey) Name() string {
+	if k.k == nil {
+		return ""
+	}
+	return k.k.name.String()
+}
+
+// String has the key's name, and none of its secrets.
+func (k TicketKey) String() string { return "ssl.TicketKey(" + k.Name() + ")" }
+
+// GoString is String.
+func (k TicketKey) GoString() string { return k.String() }
+
+// LogValue returns the key's name.
+func (k TicketKey) LogValue() slog.Value { return slog.GroupValue(slog.String("name", k.Name())) }

@@ -1,0 +1,122 @@
+package ssl
+
+/*
+#cgo noescape sessl_ticket_key_new
+#cgo nocallback sessl_ticket_key_new
+#cgo nocallback sessl_ticket_key_up_ref
+#cgo nocallback sessl_ticket_key_free
+#cgo noescape sessl_ticket_key_bytes
+#cgo nocallback sessl_ticket_key_bytes
+#cgo noescape sessl_ticket_keys_new
+#cgo nocallback sessl_ticket_keys_new
+#cgo noescape sessl_ticket_keys_set
+#cgo nocallback sessl_ticket_keys_set
+#cgo nocallback sessl_ticket_keys_free
+#cgo noescape sessl_ticket_keys_get_stats
+#cgo nocallback sessl_ticket_keys_get_stats
+#cgo noescape sessl_ctx_set_ticket_keys
+#cgo nocallback sessl_ctx_set_ticket_keys
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+type (
+	ticketKeyPtr  = *C.sessl_ticket_key
+	ticketKeysPtr = *C.sessl_ticket_keys
+)
+
+func freeTicketKey(p ticketKeyPtr)   { C.sessl_ticket_key_free(p) }  // -1; the last one wipes it
+func freeTicketKeys(p ticketKeysPtr) { C.sessl_ticket_keys_free(p) } // -1; each SSL_CTX has its own
+
+// upTicketKey takes one more reference on the key.
+func upTicketKey(p ticketKeyPtr) ticketKeyPtr {
+	C.sessl_ticket_key_up_ref(p) // +1
+	return p
+}
+
+// readTicketKey makes the object of 48 or 80 bytes; returns +1.
+func readTicketKey(op string, b []byte, aesFirst bool) (ticketKeyPtr, error) {
+	return newTicketKey(op, bytePtr(b), len(b), aesFirst)
+}
+
+func randomTicketKey(op string) (ticketKeyPtr, error) {
+	return newTicketKey(op, nil, ticketKeyLong, false)
+}
+
+func newTicketKey(op string, b *C.uint8_t, n int, aesFirst bool) (ticketKeyPtr, error) {
+	var e cErr
+	p := C.sessl_ticket_key_new(b, C.size_t(n), cBool(aesFirst), &e)
+	if p == nil {
+		return nil, asError(op, nil, &e)
+	}
+	return p, nil
+}
+
+// ticketKeyBytes is the whole key, which the caller wipes.
+func ticketKeyBytes(p ticketKeyPtr, aesFirst bool) []byte {
+	b := make([]byte, ticketKeyLong)
+	n := C.sessl_ticket_key_bytes(p, cBool(aesFirst), bytePtr(b))
+	return b[:int(n)]
+}
+
+func ticketKeyNameOf(p ticketKeyPtr) (name ticketKeyName) {
+	b := ticketKeyBytes(p, false)
+	defer clear(b)
+	copy(name[:], b)
+	return name
+}
+
+// newTicketKeys makes the object that SSL_CTXs share; it takes references of its own on the
+// keys, of which the first encrypts.
+func newTicketKeys(op string, keys []ticketKeyPtr) (ticketKeysPtr, error) {
+	var e cErr
+	p := C.sessl_ticket_keys_new(unsafe.SliceData(keys), C.size_t(len(keys)), &e) // returns +1
+	if p == nil {
+		return nil, asError(op, nil, &e)
+	}
+	return p, nil
+}
+
+// replaceTicketKeys lets handshakes from now on use keys.
+func replaceTicketKeys(op string, p ticketKeysPtr, keys []ticketKeyPtr) error {
+	var e cErr
+	if C.sessl_ticket_keys_set(p, unsafe.SliceData(keys), C.size_t(len(keys)), &e) == 0 {
+		return asError(op, nil, &e)
+	}
+	return nil
+}
+
+func readTicketStats(p ticketKeysPtr) TicketKeyStats {
+	var st C.sessl_ticket_stats
+	C.sessl_ticket_keys_get_stats(p, &st)
+	return TicketKeyStats{Issued: uint64(st.issued), Resumed: uint64(st.resumed), Renewed: uint64(st.renewed),
+		Declined: uint64(st.declined), Unknown: uint64(st.unknown)}
+}
+
+// setTicketKeys gives a server's SSL_CTX its own reference on cfg.TicketKeys
+// (SSL_CTX_set_tlsext_ticket_key_evp_cb).
+func setTicketKeys(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if c.ticketKeys = cfg.TicketKeys; !c.server || c.ticketKeys == nil {
+		return nil
+	}
+	var query *C.char
+	if q := cfg.query(); q != "" {
+		query = C.CString(q)
+		defer C.free(unsafe.Pointer(query))
+	}
+	return c.ticketKeys.withPtr(op, func(keys ticketKeysPtr) error {
+		var e cErr
+		switch C.sessl_ctx_set_ticket_keys(p, keys, cBool(cfg.FIPS), query, &e) {
+		case -1:
+			return asError(op, fmt.Errorf("%w: TicketKeys need AES in CBC mode", ErrNoProvider), &e)
+		case 0:
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}

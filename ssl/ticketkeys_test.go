@@ -1,0 +1,560 @@
+package ssl_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+func newTicketKey(t testing.TB) ssl.TicketKey {
+	t.Helper()
+	k, err := ssl.NewTicketKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// shortTicketKey is a key of 48 bytes.
+func shortTicketKey(t testing.TB) ssl.TicketKey {
+	t.Helper()
+	k, err := ssl.ParseTicketKey(secretBytes(t, newTicketKey(t))[:48])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func secretBytes(t testing.TB, k ssl.TicketKey) []byte {
+	t.Helper()
+	b, err := k.SecretBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// ticketKeys are closed with the test.
+func ticketKeys(t testing.TB, set ssl.TicketKeySet) *ssl.TicketKeys {
+	t.Helper()
+	k, err := ssl.NewTicketKeysFrom(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+func mustSet(t testing.TB, k *ssl.TicketKeys, set ssl.TicketKeySet) {
+	t.Helper()
+	if err := k.SetKeys(set); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ticketServer is a Ctx of srv with keys.
+func ticketServer(t testing.TB, srv *ssl.Config, keys *ssl.TicketKeys) *ssl.Ctx {
+	t.Helper()
+	return newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.TicketKeys = keys }))
+}
+
+// ticketOf is the ticket in s; its first 16 bytes are the name of its key.
+func ticketOf(t testing.TB, s *ssl.Session) []byte {
+	t.Helper()
+	b, err := s.Ticket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// isOf tells whether s has a ticket of k.
+func isOf(t testing.TB, s *ssl.Session, k ssl.TicketKey) bool {
+	t.Helper()
+	b := ticketOf(t, s)
+	return len(b) > 16 && hex.EncodeToString(b[:16]) == k.Name()
+}
+
+// visit offers s to sctx and returns whether both ends resumed, and the session that the
+// client has afterwards.
+func visit(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) (bool, *ssl.Session) {
+	t.Helper()
+	p := meet(t, cctx, sctx, s)
+	defer p.closeBoth()
+	reused := p.client.SessionReused()
+	if reused != p.server.SessionReused() {
+		t.Errorf("reused is %t here and %t there", reused, !reused)
+	}
+	return reused, sessionOf(t, p.client)
+}
+
+// wantVisit is visit with a demand.
+func wantVisit(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session, want bool) *ssl.Session {
+	t.Helper()
+	reused, next := visit(t, cctx, sctx, s)
+	if reused != want {
+		t.Fatalf("resumed is %t, want %t", reused, want)
+	}
+	return next
+}
+
+// Without TicketKeys a ticket is good for the Ctx that made it and for no other.
+func TestTicketKeysDefault(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, a, b := newClientCtx(t, cli), newServerCtx(t, srv), newServerCtx(t, srv)
+		s := wantVisit(t, cctx, a, nil, false)
+		wantVisit(t, cctx, b, s, false)
+		wantVisit(t, cctx, a, s, true)
+	})
+}
+
+// A ticket of another session id context is declined by a full handshake, and counted.
+func TestTicketKeysOtherContext(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		set := ssl.TicketKeySet{Current: newTicketKey(t)}
+		k := ticketKeys(t, set)
+		cctx := newClientCtx(t, cli)
+		srv.SessionIDContext = []byte("one")
+		a := ticketServer(t, srv, k)
+		s := wantVisit(t, cctx, a, nil, false)
+		srv.SessionIDContext = []byte("two")
+		wantVisit(t, cctx, ticketServer(t, srv, k), s, false)
+		if st := k.Stats(); st.Declined != 1 || st.Resumed != 0 || st.Unknown != 0 {
+			t.Errorf("%+v", st)
+		}
+		srv.SessionIDContext = []byte("one")
+		wantVisit(t, cctx, ticketServer(t, srv, ticketKeys(t, set)), s, true)
+	})
+}
+
+// Equal keys are no way around a demand: a session that a server made without a client's
+// certificate, or under other roots, is not resumed by one that demands it.
+func TestTicketKeysDemands(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		srv.SessionIDContext = []byte("fleet")
+		cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
+		cctx := newClientCtx(t, cli)
+		demands := func(ca string) *ssl.Ctx {
+			return ticketServer(t, copyOf(srv, func(c *ssl.Config) {
+				c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, ca)
+			}), k)
+		}
+		open, strict := ticketServer(t, srv, k), demands("ca")
+		wantVisit(t, cctx, strict, wantVisit(t, cctx, open, nil, false), false)
+		s := wantVisit(t, cctx, strict, nil, false)
+		wantVisit(t, cctx, demands("ca"), s, true)
+		got := tryWith2(t, cctx, demands("other-ca"), s)
+		if got.reused || verifyCode(got.server) != noIssuer {
+			t.Errorf("under other roots: %+v", got)
+		}
+		if st := k.Stats(); st.Declined != 1 || st.Resumed+st.Renewed != 1 {
+			t.Errorf("%+v", st) // a handshake that failed counts as nothing
+		}
+	})
+}
+
+// tryWith2 offers s and returns what came of it, without a round trip.
+func tryWith2(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) (got attempt) {
+	t.Helper()
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, sctx, a, b)
+	defer p.closeBoth()
+	if err := p.client.SetSession(s); err != nil {
+		t.Fatal(err)
+	}
+	got.client, got.server = p.shake()
+	got.reused = p.server.SessionReused()
+	return got
+}
+
+// A ticket that has been cut off or changed anywhere is a full handshake, and no error.
+func TestTicketKeysDamaged(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
+		k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
+		s := wantVisit(t, cctx, sctx, nil, false)
+		ticket := ticketOf(t, s)
+		offer := func(what string, damaged []byte) {
+			t.Helper()
+			if len(damaged) == 0 {
+				t.Fatalf("%s: no ticket is left", what)
+			}
+			if reused, _ := visit(t, cctx, sctx, withTicket(t, s, damaged)); reused {
+				t.Errorf("%s: resumed", what)
+			}
+		}
+		if reused, _ := visit(t, cctx, sctx, withTicket(t, s, bytes.Clone(ticket))); !reused {
+			t.Fatal("the ticket as it was does not resume: the test shows nothing")
+		}
+		for _, i := range []int{0, 15, 16, 31, 32, len(ticket) / 2, len(ticket) - 33, len(ticket) - 32, len(ticket) - 1} {
+			flipped := bytes.Clone(ticket)
+			flipped[i] ^= 1
+			offer(fmt.Sprintf("bit flipped in byte %d of %d", i, len(ticket)), flipped)
+		}
+		for _, n := range []int{1, 15, 16, 31, 32, 33, 64, len(ticket) - 32, len(ticket) - 16, len(ticket) - 1} {
+			offer(fmt.Sprintf("cut to %d bytes of %d", n, len(ticket)), ticket[:n])
+		}
+		st := k.Stats()
+		if st.Resumed != 1 || st.Unknown != 2 || st.Declined < 7 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// withTicket is s with another ticket. DER has it as the element [10].
+func withTicket(t testing.TB, s *ssl.Session, ticket []byte) *ssl.Session {
+	t.Helper()
+	der, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := ssl.ParseSession(replaceTicket(t, der, ticket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
+	return out
+}
+
+// 1,000 tickets have 1,000 IVs, and the name of the key at their front.
+func TestTicketKeysIVs(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		key := newTicketKey(t)
+		k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+		srv.NumTickets = 250
+		seen := map[string]bool{}
+		add := func(s *ssl.Session) {
+			b := ticketOf(t, s)
+			if hex.EncodeToString(b[:16]) != key.Name() {
+				t.Fatalf("the ticket begins with %x, the key is %s", b[:16], key.Name())
+			}
+			seen[string(b[16:32])] = true
+		}
+		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { add(s); s.Close() }
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
+		n := 1000
+		if srv.MaxVersion == ssl.VersionTLS13 {
+			n = 4
+		}
+		for range n {
+			visitQuickly(t, cctx, sctx)
+		}
+		if len(seen) != 1000 || k.Stats().Issued != 1000 {
+			t.Errorf("%d IVs in 1,000 tickets: %+v", len(seen), k.Stats())
+		}
+	})
+}
+
+// visitQuickly is a visit that registers no cleanups.
+func visitQuickly(t testing.TB, cctx, sctx *ssl.Ctx) {
+	t.Helper()
+	_, s, err := loadVisit(cctx, sctx, nil)
+	s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Keys are replaced while handshakes run: nobody sees an error, everybody resumes whose key is
+// still there, and in the end all keys but those in use are gone.
+func TestTicketKeysReplacedUnderLoad(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t), Next: newTicketKey(t)})
+		servers := []*ssl.Ctx{ticketServer(t, srv, k), ticketServer(t, srv, k)}
+		cctx := newClientCtx(t, cli)
+		var resumed, full atomic.Int64
+		var clients sync.WaitGroup
+		stop := make(chan struct{})
+		for range 4 {
+			clients.Go(func() {
+				var offer *ssl.Session
+				for i := range 60 {
+					c, next, err := loadVisit(cctx, servers[i%2], offer)
+					offer.Close()
+					offer = next
+					switch {
+					case err != nil:
+						t.Error(err)
+						offer.Close()
+						return
+					case c:
+						resumed.Add(1)
+					default:
+						full.Add(1)
+					}
+				}
+				offer.Close()
+			})
+		}
+		var turns sync.WaitGroup
+		turns.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := k.Rotate(ssl.TicketKey{}); err != nil {
+					t.Error(err)
+					return
+				}
+				k.Infos()
+				k.Stats()
+			}
+		})
+		clients.Wait()
+		close(stop)
+		turns.Wait()
+		st := k.Stats()
+		if st.Rotations == 0 || resumed.Load()+full.Load() != 240 {
+			t.Errorf("%d resumed, %d full, %+v", resumed.Load(), full.Load(), st)
+		}
+		if got := int64(st.Resumed + st.Renewed); got != resumed.Load() {
+			t.Errorf("%d resumed, %+v", resumed.Load(), st)
+		}
+		if n := len(k.Infos()); n != 3 {
+			t.Errorf("%d keys are left", n)
+		}
+		t.Logf("%d resumed, %d full, %d rotations", resumed.Load(), full.Load(), st.Rotations)
+	})
+}
+
+func loadVisit(cctx, sctx *ssl.Ctx, offer *ssl.Session) (reused bool, next *ssl.Session, err error) {
+	a, b, err := loopback()
+	if err != nil {
+		return false, nil, err
+	}
+	defer a.Close()
+	defer b.Close()
+	c, err := ssl.Client(a, cctx)
+	if err != nil {
+		return false, nil, err
+	}
+	defer c.Close()
+	s, err := ssl.Server(b, sctx)
+	if err != nil {
+		return false, nil, err
+	}
+	defer s.Close()
+	c.SetDeadline(time.Now().Add(ioTimeout))
+	s.SetDeadline(time.Now().Add(ioTimeout))
+	if offer != nil {
+		if err := c.SetSession(offer); err != nil {
+			return false, nil, err
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- echoOnce(s) }()
+	if _, err = c.Write([]byte("ping")); err == nil {
+		_, err = io.ReadFull(c, make([]byte, 4))
+	}
+	if err = errors.Join(err, <-done); err != nil {
+		return false, nil, err
+	}
+	next, err = c.Session()
+	return c.SessionReused(), next, err
+}
+
+// NewTicketKeys replaces its keys as time passes, whether or not anybody connects, and stops
+// with Close, or when nobody has it any more.
+func TestTicketKeysRotateByTime(t *testing.T) {
+	leakcheck.Test(t)
+	synctest.Test(t, func(t *testing.T) {
+		k, err := ssl.NewTicketKeys(&ssl.TicketKeysOptions{RotateEvery: time.Hour, KeepFor: 90 * time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		uses := func() (s string) {
+			for _, i := range k.Infos() {
+				s += i.Use + " "
+			}
+			return s
+		}
+		before := k.Infos()
+		for i, want := range []string{"current next ", "current next old ", "current next old old ", "current next old old "} {
+			if got := uses(); got != want {
+				t.Errorf("after %d hours: %s", i, got)
+			}
+			<-time.After(time.Hour)
+			synctest.Wait()
+		}
+		after := k.Infos()
+		if k.Stats().Rotations != 4 || after[0].Name == before[0].Name || time.Since(after[1].Since) != 0 {
+			t.Errorf("%d rotations; %v, then %v", k.Stats().Rotations, before, after)
+		}
+		k.Close()
+		<-time.After(24 * time.Hour)
+		if k.Infos() != nil || k.Stats() != (ssl.TicketKeyStats{}) {
+			t.Error("closed keys have something to tell")
+		}
+	})
+}
+
+// A value that was dropped is collected, its timer notwithstanding.
+func TestTicketKeysCollected(t *testing.T) {
+	leakcheck.Test(t)
+	before := ssl.ReadCounters()
+	func() {
+		if _, err := ssl.NewTicketKeys(nil); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	leakcheck.Collect()
+	after := ssl.ReadCounters()
+	if after.TicketKeys.Collected != before.TicketKeys.Collected+1 {
+		t.Errorf("collected %d, then %d", before.TicketKeys.Collected, after.TicketKeys.Collected)
+	}
+}
+
+// A Ctx keeps its keys from being collected, and works on after their Close.
+func TestTicketKeysOutlived(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		weakly := srv.TicketKeys
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		srv.TicketKeys = nil
+		s := wantVisit(t, cctx, sctx, nil, false)
+		leakcheck.Collect()
+		s = wantVisit(t, cctx, sctx, s, true)
+		weakly.Close()
+		wantVisit(t, cctx, sctx, s, true)
+	})
+}
+
+// The object of a key is wiped when the last one that has it lets go.
+func TestTicketKeysAreWiped(t *testing.T) {
+	leakcheck.Test(t)
+	leakcheck.Collect()
+	live := func() uint64 {
+		c := ssl.ReadCounters()
+		return c.TicketKeyObjectsCreated - c.TicketKeyObjectsWiped
+	}
+	before := live()
+	k, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for i, want := range []uint64{2, 3, 4, 4, 4} {
+		if got := live() - before; got != want {
+			t.Errorf("after %d rotations %d keys are in memory, want %d", i, got, want)
+		}
+		if err := k.Rotate(ssl.TicketKey{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	srv := serverConfig(t)
+	srv.TicketKeys = k
+	ctx := newServerCtx(t, srv)
+	k.Close()
+	if got := live() - before; got != 4 {
+		t.Errorf("with a Ctx, %d keys are in memory", got)
+	}
+	ctx.Close()
+	if got := live() - before; got != 0 {
+		t.Errorf("%d keys are left", got)
+	}
+}
+
+// No way of printing shows a secret.
+func TestTicketKeysPrintNoSecrets(t *testing.T) {
+	leakcheck.Test(t)
+	key := newTicketKey(t)
+	k := ticketKeys(t, ssl.TicketKeySet{Current: key, Next: newTicketKey(t)})
+	secret := secretBytes(t, key)[16:]
+	var out strings.Builder
+	for _, v := range []any{key, k, ssl.TicketKeySet{Current: key}, k.Infos(), k.Stats()} {
+		fmt.Fprintf(&out, "%v %+v %#v %s %x %d\n", v, v, v, v, v, v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+	}
+	if _, err := ssl.ParseTicketKey(secret); err != nil {
+		out.WriteString(err.Error())
+	}
+	if !strings.Contains(out.String(), key.Name()) {
+		t.Error("not even the name is printed")
+	}
+	for i := 0; i+4 <= len(secret); i++ {
+		for _, form := range []string{"%s", "%x", "%X", "%v", "%d"} {
+			if s := strings.Trim(fmt.Sprintf(form, secret[i:i+4]), "[]"); strings.Contains(out.String(), s) {
+				t.Fatalf("a secret is printed: %s", out.String())
+			}
+		}
+	}
+}
+
+// What cannot work is a typed error that names the operation, and changes nothing.
+func TestTicketKeysRefused(t *testing.T) {
+	leakcheck.Test(t)
+	key, other := newTicketKey(t), newTicketKey(t)
+	k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+	auto, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auto.Close()
+	closed := ticketKeys(t, ssl.TicketKeySet{Current: key})
+	closed.Close()
+	many := ssl.TicketKeySet{Current: key}
+	for range 64 {
+		many.Old = append(many.Old, newTicketKey(t))
+	}
+	var none *ssl.TicketKeys
+	opts := func(every, keep time.Duration) error {
+		return errorOf(ssl.NewTicketKeys(&ssl.TicketKeysOptions{RotateEvery: every, KeepFor: keep}))
+	}
+	from := func(set ssl.TicketKeySet) error { return errorOf(ssl.NewTicketKeysFrom(set)) }
+	with := func(change func(*ssl.Config)) error { return copyOf(serverConfig(t), change).CheckServer() }
+	before := fmt.Sprint(k.Infos())
+	for what, c := range map[string]struct{ err, want error }{
+		"no current":            {from(ssl.TicketKeySet{Next: key}), ssl.ErrConfig},
+		"an empty old":          {from(ssl.TicketKeySet{Current: key, Old: []ssl.TicketKey{{}}}), ssl.ErrConfig},
+		"a name twice":          {from(ssl.TicketKeySet{Current: key, Next: other, Old: []ssl.TicketKey{key}}), ssl.ErrConfig},
+		"too many":              {from(many), ssl.ErrConfig},
+		"set too many":          {k.SetKeys(many), ssl.ErrConfig},
+		"set nothing":           {k.SetKeys(ssl.TicketKeySet{}), ssl.ErrConfig},
+		"rotate to what is in":  {k.Rotate(key), ssl.ErrConfig},
+		"reload without files":  {k.Reload(), ssl.ErrConfig},
+		"set where time does":   {auto.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrConfig},
+		"too often":             {opts(time.Millisecond, 0), ssl.ErrConfig},
+		"negative":              {opts(-time.Hour, 0), ssl.ErrConfig},
+		"negative keeping":      {opts(0, -1), ssl.ErrConfig},
+		"kept too long":         {opts(time.Second, time.Hour), ssl.ErrConfig},
+		"closed, set":           {closed.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrClosed},
+		"closed, rotate":        {closed.Rotate(other), ssl.ErrClosed},
+		"closed, config":        {with(func(c *ssl.Config) { c.TicketKeys = closed }), ssl.ErrConfig},
+		"zero, config":          {with(func(c *ssl.Config) { c.TicketKeys = &ssl.TicketKeys{} }), ssl.ErrConfig},
+		"zero, rotate":          {(&ssl.TicketKeys{}).Rotate(other), ssl.ErrClosed},
+		"nil, rotate":           {none.Rotate(other), ssl.ErrNil},
+		"tickets are disabled":  {with(func(c *ssl.Config) { c.TicketKeys, c.SessionTicketsDisabled = k, true }), ssl.ErrConfig},
+		"bytes of a zero value": {errorOf(ssl.TicketKey{}.SecretBytes()), ssl.ErrConfig},
+	} {
+		var e *ssl.Error
+		if !errors.Is(c.err, c.want) || !errors.As(c.err, &e) || e.Op == "" {
+			t.Errorf("%s: %v, want %v", what, c.err, c.want)
+		}
+	}
+	if after := fmt.Sprint(k.Infos()); after != before {
+		t.Errorf("%s, then %s", before, after)
+	}
+	if err := none.Close(); err != nil || none.Infos() != nil {
+		t.Error("nil is no harm")
+	}
+	if opts(0, time.Nanosecond) != nil || opts(time.Hour, 62*time.Hour) != nil {
+		t.Error("what is just possible is refused")
+	}
+}

@@ -1,0 +1,289 @@
+package ssl
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A TicketKeySet says what each of some keys is for. Names must differ, and 64 keys are the
+// most.
+type TicketKeySet struct {
+	Current TicketKey   // encrypts new tickets
+	Next    TicketKey   // will be the current one; opens tickets of those who are further. May be zero
+	Old     []TicketKey // open tickets from before, the newest first
+}
+
+// NewTicketKeysFrom begins with the keys of set, which only SetKeys and Rotate replace.
+func NewTicketKeysFrom(set TicketKeySet) (*TicketKeys, error) {
+	return ticketKeysFrom("NewTicketKeysFrom", set, nil)
+}
+
+func ticketKeysFrom(op string, set TicketKeySet, files []string) (*TicketKeys, error) {
+	ring, err := set.ring(op)
+	if err != nil {
+		return nil, err
+	}
+	defer freeRing(ring)
+	t := &TicketKeys{files: slices.Clone(files)}
+	if err := t.begin(op, ring, max(len(set.Old), 1)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// LoadTicketKeys reads keys from files: those that nginx's ssl_session_ticket_key takes, with
+// one key of 80 or 48 bytes each, of which the first encrypts and the others are old ones; or
+// one file as haproxy's tls-ticket-keys takes it. See [ParseTicketKeys].
+func LoadTicketKeys(files ...string) (*TicketKeys, error) {
+	const op = "LoadTicketKeys"
+	set, err := loadTicketKeySet(op, files)
+	if err != nil {
+		return nil, err
+	}
+	defer set.close()
+	return ticketKeysFrom(op, set, files)
+}
+
+func loadTicketKeySet(op string, files []string) (set TicketKeySet, err error) {
+	data := make([][]byte, len(files))
+	defer func() {
+		for _, b := range data {
+			clear(b)
+		}
+	}()
+	for i, name := range files {
+		if data[i], err = readSecret(name); err != nil {
+			return set, fail(op, err)
+		}
+	}
+	return parseTicketKeys(op, data, func(i int) string { return files[i] })
+}
+
+// ParseTicketKeys takes the contents of ticket key files, which the caller should wipe
+// afterwards. Either each is one key as nginx's ssl_session_ticket_key takes it (see
+// [ParseTicketKey]): then the first is the current key and the others are old ones. Or there
+// is one, as haproxy's tls-ticket-keys takes it: three or more lines, each a key of 80 or 48
+// bytes in base64 (the name, the AES key, the HMAC key), all of one size, of which the last is
+// the next key, the one before it the current one, and the one before that an old one. Lines
+// before those are not used, as by haproxy: whoever appends a key to the file gets rid of one.
+//
+// What is not one of these is ErrMalformed, what has one name twice ErrConfig.
+func ParseTicketKeys(data ...[]byte) (TicketKeySet, error) {
+	return parseTicketKeys("ParseTicketKeys", data, func(i int) string { return fmt.Sprintf("file %d", i+1) })
+}
+
+func parseTicketKeys(op string, data [][]byte, name func(int) string) (set TicketKeySet, err error) {
+	defer func() {
+		if err != nil {
+			set.close()
+			set = TicketKeySet{}
+		}
+	}()
+	if len(data) == 0 {
+		return set, fail(op, configError("no ticket key files"))
+	}
+	if !isTicketKey(data[0]) {
+		if len(data) > 1 {
+			return set, fail(op, fmt.Errorf("%s: %w: of several files, each has one key of %d or %d bytes", name(0), ErrMalformed, ticketKeyLong, ticketKeyShort))
+		}
+		set, err = parseHAProxy(op, data[0], name(0))
+		if err != nil {
+			return set, err
+		}
+		return set, set.check(op)
+	}
+	for i, b := range data {
+		p, err := parseTicketKey(op, b, false)
+		if err != nil {
+			return set, fail(op, fmt.Errorf("%s: %w", name(i), causeOf(err)))
+		}
+		if k := adoptTicketKey(p); i == 0 {
+			set.Current = k
+		} else {
+			set.Old = append(set.Old, k)
+		}
+	}
+	return set, set.check(op)
+}
+
+func isTicketKey(b []byte) bool { return len(b) == ticketKeyLong || len(b) == ticketKeyShort }
+
+// haproxyKeys is how many keys haproxy uses, those at the end of the file.
+const haproxyKeys = 3
+
+func parseHAProxy(op string, data []byte, name string) (set TicketKeySet, err error) {
+	if len(data) > maxSecretFile {
+		return set, fail(op, fmt.Errorf("%s: %w", name, ErrTooLarge))
+	}
+	lines := bytes.Split(bytes.TrimRight(data, "\r\n"), []byte("\n"))
+	var keys []TicketKey
+	size := 0
+	buf := make([]byte, maxHAProxyLine)
+	defer clear(buf)
+	for i, line := range lines {
+		line = bytes.TrimRight(line, "\r")
+		if len(line) > maxHAProxyLine {
+			line = nil // that is no key
+		}
+		n, err := base64.StdEncoding.Strict().Decode(buf, line)
+		if b := buf[:n]; err != nil || !isTicketKey(b) || size != 0 && n != size {
+			closeTicketKeys(keys)
+			return set, fail(op, fmt.Errorf("%s: %w: line %d is not a key of %d or %d bytes in base64, of the size of the others", name, ErrMalformed, i+1, ticketKeyLong, ticketKeyShort))
+		}
+		size = n
+		p, err := parseTicketKey(op, buf[:n], true)
+		if err != nil {
+			closeTicketKeys(keys)
+			return set, fail(op, fmt.Errorf("%s: line %d: %w", name, i+1, causeOf(err)))
+		}
+		keys = append(keys, adoptTicketKey(p))
+	}
+	n := len(keys) - haproxyKeys
+	if n < 0 {
+		closeTicketKeys(keys)
+		return set, fail(op, fmt.Errorf("%s: %w: %d keys, haproxy wants %d or more", name, ErrMalformed, len(keys), haproxyKeys))
+	}
+	closeTicketKeys(keys[:n])
+	return TicketKeySet{Old: []TicketKey{keys[n]}, Current: keys[n+1], Next: keys[n+2]}, nil
+}
+
+// maxHAProxyLine is what a key takes in base64.
+const maxHAProxyLine = (ticketKeyLong + 2) / 3 * 4
+
+// SecretHAProxy returns the keys as haproxy's tls-ticket-keys takes them, which the caller
+// must keep from others and wipe: a line for each key in base64, the oldest first, then the
+// current and the next one. haproxy wants at least three keys of one size: else it is ErrConfig.
+func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
+	const op = "TicketKeySet.SecretHAProxy"
+	ring, err := set.ring(op)
+	if err != nil {
+		return nil, err
+	}
+	defer freeRing(ring)
+	if set.Next.k == nil || len(ring) < haproxyKeys {
+		return nil, fail(op, configError("haproxy wants a next key and at least an old one"))
+	}
+	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // does not grow, so leaves no copy
+	for _, k := range slices.Concat(reversed(ring[2:]), ring[:2]) {
+		if k.bits != ring[0].bits {
+			return nil, fail(op, configError("haproxy wants keys of one size"))
+		}
+		b := ticketKeyBytes(k.ptr, true)
+		text = append(base64.StdEncoding.AppendEncode(text, b), '\n')
+		clear(b)
+	}
+	return text, nil
+}
+
+func reversed(ring []ringKey) []ringKey {
+	r := slices.Clone(ring)
+	slices.Reverse(r)
+	return r
+}
+
+func (set TicketKeySet) check(op string) error {
+	ring, err := set.ring(op)
+	freeRing(ring)
+	return err
+}
+
+// ring has the keys in the order of C, with a reference on each that freeRing gives back.
+func (set TicketKeySet) ring(op string) (ring []ringKey, err error) {
+	defer func() {
+		if err != nil {
+			freeRing(ring)
+			ring = nil
+		}
+	}()
+	add := func(k TicketKey, use string) {
+		if err != nil {
+			return
+		}
+		err = k.withPtr(op, func(p ticketKeyPtr) error {
+			ring = append(ring, newRingKey(upTicketKey(p), use))
+			return nil
+		})
+	}
+	if len(set.Old) > maxTicketKeys {
+		return nil, fail(op, configError("more than %d ticket keys", maxTicketKeys))
+	}
+	add(set.Current, keyCurrent)
+	if set.Next.k != nil {
+		add(set.Next, keyNext)
+	}
+	for _, k := range set.Old {
+		add(k, keyOld)
+	}
+	if err == nil {
+		if e := checkRing(ring); e != nil {
+			err = fail(op, e)
+		}
+	}
+	return ring, err
+}
+
+func checkRing(ring []ringKey) error {
+	if len(ring) > maxTicketKeys {
+		return configError("%d ticket keys, the limit is %d", len(ring), maxTicketKeys)
+	}
+	seen := map[ticketKeyName]bool{}
+	for _, k := range ring {
+		if seen[k.name] {
+			return configError("two ticket keys have the name %s", k.name)
+		}
+		seen[k.name] = true
+	}
+	return nil
+}
+
+func newRingKey(p ticketKeyPtr, use string) ringKey {
+	b := ticketKeyBytes(p, false)
+	defer clear(b)
+	k := ringKey{ptr: p, bits: (len(b) - ticketNameLen) * 4, use: use, since: time.Now()}
+	copy(k.name[:], b)
+	return k
+}
+
+func freeRing(ring []ringKey) {
+	for _, k := range ring {
+		freeTicketKey(k.ptr)
+	}
+}
+
+func ptrsOf(ring []ringKey) []ticketKeyPtr {
+	ptrs := make([]ticketKeyPtr, len(ring))
+	for i, k := range ring {
+		ptrs[i] = k.ptr
+	}
+	return ptrs
+}
+
+// holdTicketKey returns a reference on k, or on a new random key if k is zero.
+func holdTicketKey(op string, k TicketKey) (p ticketKeyPtr, err error) {
+	if k.k == nil {
+		return randomTicketKey(op)
+	}
+	err = k.withPtr(op, func(q ticketKeyPtr) error {
+		p = upTicketKey(q)
+		return nil
+	})
+	return p, err
+}
+
+// close gives up keys that nobody but this package has seen, without waiting for the
+// collector.
+func (set TicketKeySet) close() {
+	closeTicketKeys([]TicketKey{set.Current, set.Next})
+	closeTicketKeys(set.Old)
+}
+
+func closeTicketKeys(keys []TicketKey) {
+	for _, k := range keys {
+		if k.k != nil {
+			k.k.h.close()
+		}
+	}
+}
