@@ -123,6 +123,15 @@ type Config struct {
 	ClientAuth ClientAuthType
 	ClientCAs  *CertPool
 
+	// PostHandshakeAuth lets TLS 1.3 servers ask clients for a certificate after the handshake
+	// (RFC 8446, section 4.6.2). Off by default: a client that offers it can be asked at any
+	// time (SSL_CTX_set_post_handshake_auth), and answers with Certificates or
+	// GetClientCertificate. On a server it moves what ClientAuth demands out of the
+	// handshake: clients with TLS 1.3 are asked when [Conn.RequestClientCertificate] is
+	// called, and only then (SSL_VERIFY_POST_HANDSHAKE); those with TLS 1.2 in the handshake,
+	// as without it. HTTP/2 forbids to ask (RFC 8740).
+	PostHandshakeAuth bool
+
 	// VerifyConnection, if set, has the last word on every connection, resumed ones
 	// included, after OpenSSL is content, before any application byte is read or written and
 	// before any session is delivered. Its error ends the handshake and invalidates the
@@ -133,7 +142,8 @@ type Config struct {
 	// alert bad_certificate; on a resumed connection, which shows no certificate, and with
 	// OpenSSL 1.1.1 when the handshake is complete. A server asks it when the handshake is
 	// complete and issues the TLS 1.3 tickets only after it has passed (OpenSSL 3.0 and
-	// later).
+	// later), and again when a client has authenticated itself after the handshake: see
+	// [Conn.RequestClientCertificate].
 	VerifyConnection func(ConnectionState) error
 
 	// GetConfigForClient, if set, chooses the Ctx that answers a client, by what it asks
@@ -168,7 +178,8 @@ type Config struct {
 
 	// GetClientCertificate, if set, chooses a client's certificate for a server that asks
 	// for one (SSL_CTX_set_cert_cb), instead of Certificates. It is called once in each full
-	// handshake in which the server asks, as GetCertificate is. nil and the zero
+	// handshake in which the server asks, as GetCertificate is, and once for each later
+	// request (see PostHandshakeAuth), on the goroutine of the Read that met it. nil and the zero
 	// Certificate mean none. An error ends the handshake with the alert internal_error.
 	GetClientCertificate func(*CertificateRequestInfo) (*Certificate, error)
 

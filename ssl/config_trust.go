@@ -74,6 +74,9 @@ func (cfg *Config) idContext() []byte {
 		fmt.Fprintf(h, "sessl server 2;names=%q;", cfg.certNames())
 	}
 	fmt.Fprintf(h, "auth=%d;", cfg.ClientAuth)
+	if cfg.PostHandshakeAuth {
+		h.Write([]byte("later;")) // its sessions may be of clients that were not asked yet
+	}
 	cfg.ClientCAs.hashInto(h)
 	if cfg.ClientAuth.verifies() {
 		cfg.hashDemands(h)

@@ -51,7 +51,8 @@ type Conn struct {
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
-	info        connInfo    // set before done
+	info        connInfo    // set before done; the peer's part is under mu from then on
+	auth        postAuth    // asking for the client's certificate later
 
 	flushing  atomic.Bool     // the background flusher runs
 	waiting   atomic.Int64    // output bytes that were not sent
@@ -60,6 +61,7 @@ type Conn struct {
 	end       context.CancelFunc
 	gateHeld  bool         // the next handshake step has its place; under reading
 	readErr   error        // sticky; under reading
+	kept      []byte       // data that came while the client was asked, for Read; under reading
 	writeErr  atomic.Value // sticky; stickyError
 	notified  bool         // close_notify has been queued; under writing
 	stuck     bool         // Close interrupted a Write; under writing
@@ -102,7 +104,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	if promised != nil {
 		conn = promised.Conn
 	}
-	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway()}
+	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway(), auth: newPostAuth()}
 	c.life, c.end = context.WithCancel(context.Background())
 	if err := c.checkName(); err != nil {
 		return nil, fail(op, err)

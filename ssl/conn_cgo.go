@@ -84,10 +84,13 @@ const (
 // result is what a step came to, in Go's terms.
 type result struct {
 	status status
-	n      int   // application bytes moved
-	out    int   // output bytes in the sink
-	fresh  bool  // sessions have arrived
-	ask    ask   // for stepAsks
+	n      int  // application bytes moved
+	out    int  // output bytes in the sink
+	fresh  bool // sessions have arrived
+	ask    ask  // for stepAsks
+
+	answered bool // the client's certificate has come, and is to be judged before anything else
+
 	err    error // for stepFailed and stepIOError
 	late   error // what came after the n bytes
 	unsent error // output could not be sent to the socket
@@ -130,7 +133,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	c.takeKeyLog(p)
 	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask)}
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask), answered: st.answered != 0}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}

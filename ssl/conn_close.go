@@ -123,7 +123,7 @@ func (c *Conn) farewell() {
 	if c.net.SetWriteDeadline(time.Now().Add(closeTimeout)) != nil {
 		return
 	}
-	if c.stuck || c.tr.flush() != nil || !c.done.Load() {
+	if c.stuck || c.tr.flush() != nil || !c.done.Load() || c.auth.refused.Load() {
 		return
 	}
 	if c.sendCloseNotify("Conn.Close") == nil {

@@ -203,7 +203,12 @@ func (c *Conn) judge(p connPtr) error {
 		return nil // a server whose client sent none; libssl demands one where it must be
 	}
 	c.info.state.Verified = true
-	return c.setStamp(p, append(c.ctx.stamp[:len(c.ctx.stamp):len(c.ctx.stamp)], c.name...))
+	return c.setStamp(p, c.stampNow())
+}
+
+// stampNow is the stamp of sessions whose peer this connection has verified.
+func (c *Conn) stampNow() []byte {
+	return append(c.ctx.stamp[:len(c.ctx.stamp):len(c.ctx.stamp)], c.name...)
 }
 
 // closedOr is err, unless the connection was closed meanwhile: then that is the reason.

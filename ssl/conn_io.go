@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync/atomic"
@@ -39,17 +40,50 @@ func (c *Conn) Read(b []byte) (int, error) {
 // readOnce reads until there is data or an error; again says that sessions have arrived
 // and should be delivered before waiting for more.
 func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) {
+	returned := false
+	defer c.abandonUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
-	for {
-		switch {
-		case c.readErr != nil:
-			return 0, false, c.readErr
-		case c.closed.Load():
-			return 0, false, fail("read", ErrClosed)
+	if len(c.kept) > 0 && len(b) > 0 {
+		if err = c.canRead(); err == nil {
+			n = c.takeKept(b)
 		}
-		// Also with data at hand: a deadline in the past means no byte.
-		if err := c.expired(&c.readUntil); err != nil {
+	} else {
+		n, again, err = c.readLocked(step, b)
+	}
+	returned = true
+	return n, again, err
+}
+
+// abandonUnless is deferred outside of the locks: a panic of the application's code ends
+// the connection.
+func (c *Conn) abandonUnless(returned *bool) {
+	if !*returned {
+		c.abandon()
+	}
+}
+
+// canRead is why no byte may be returned now, also if one is at hand.
+func (c *Conn) canRead() error {
+	if c.closed.Load() {
+		return fail("read", ErrClosed)
+	}
+	return c.expired(&c.readUntil)
+}
+
+// readLocked is readOnce for what comes from the peer. An end that lasts also ends the wait
+// for a certificate. reading is held.
+func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error) {
+	defer func() {
+		if c.readErr != nil {
+			c.settle(c.readErr)
+		}
+	}()
+	for {
+		if c.readErr != nil {
+			return 0, false, c.readErr
+		}
+		if err := c.canRead(); err != nil { // also with data at hand: a deadline in the past means no byte
 			return 0, false, err
 		}
 		r, err := c.tr.pull(step, b, maxReply)
@@ -59,25 +93,37 @@ func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) 
 		if err != nil {
 			return 0, false, c.closedOr("read", err)
 		}
+		if r.answered {
+			c.authenticate() // a refusal is readErr, for when the data before it is gone
+		}
 		switch r.status {
 		case stepOK:
-			c.readErr = r.late
+			c.readErr = firstError(c.readErr, r.late)
 			return r.n, false, nil
-		case stepEOF:
-			c.readErr = io.EOF
-		case stepIOEOF:
-			c.readErr = c.closedOr("read", io.ErrUnexpectedEOF)
-		case stepFailed:
-			c.readErr = c.closedOr("read", r.err)
+		case stepAsks:
+			c.answerLater(r.ask)
 		case stepWantRead:
-			if r.fresh {
-				return 0, true, nil
+			if r.fresh || r.answered {
+				return 0, c.readErr == nil, c.readErr
 			}
 			if err := c.flushLocked(); err != nil {
 				return 0, false, c.closedOr("read", err)
 			}
+		default:
+			c.readErr = c.whyEnded(r)
 		}
 	}
+}
+
+// whyEnded is the error of all reads from now on.
+func (c *Conn) whyEnded(r result) error {
+	switch r.status {
+	case stepEOF:
+		return io.EOF
+	case stepIOEOF:
+		return c.closedOr("read", io.ErrUnexpectedEOF)
+	}
+	return c.closedOr("read", r.err)
 }
 
 // Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
@@ -96,7 +142,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 		put, err := c.writeSome(b[n:])
 		n += put
 		if err == errMidway {
-			err = c.untilWhole()
+			err = c.untilWhole(context.Background())
 		}
 		if err != nil {
 			return n, c.closedOr("write", err)

@@ -216,8 +216,8 @@ func (c *Conn) stampOf(s sessionPtr) (ok bool, name string) {
 }
 
 // resumedOK is the second look, after the handshake: a client resumed only what it
-// trusted; a server's session still has the certificate that is demanded, and it has not
-// expired. mu is held.
+// trusted; a server's session still has the certificate that its handshakes demand, and it
+// has not expired. mu is held.
 func (c *Conn) resumedOK(p connPtr) bool {
 	if !c.server {
 		return c.offered == offered
@@ -227,7 +227,7 @@ func (c *Conn) resumedOK(p connPtr) bool {
 		return false
 	}
 	if !c.hasPeer(p) {
-		return !c.ctx.require
+		return !c.ctx.require || c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
 	return C.sessl_session_peer_ok(s, nil, 0) != 0
 }

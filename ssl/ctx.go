@@ -25,7 +25,8 @@ type Ctx struct {
 
 	ticketKeys *TicketKeys // to whose rotation it holds on; nil: libssl's own
 
-	tickets int  // to issue once judge has passed; 0: libssl issues them
+	tickets int // to issue once judge has passed; 0: libssl issues them
+	later   laterAuth
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
 	own     []*ownChain // of Certificates
@@ -86,6 +87,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		c.verify = !cfg.InsecureSkipVerify
 		c.require = c.verify
 	}
+	c.later = cfg.laterAuth(server)
 	c.stamp = cfg.stamp(server)
 	c.strict = cfg.query() != ""
 	ptr, err := buildCtx(op, cfg, c)

@@ -77,6 +77,13 @@ var (
 	// which that was never done.
 	ErrUnverified = errors.New("resumed session was never verified under this configuration")
 
+	// ErrPostHandshakeAuth says that this connection's client cannot be asked for a
+	// certificate after the handshake; the text has the reason.
+	ErrPostHandshakeAuth = errors.New("client cannot be asked for a certificate after the handshake")
+
+	// ErrRequestPending says that the client is being asked for its certificate.
+	ErrRequestPending = errors.New("client is being asked for its certificate")
+
 	// ErrNoMemory says that an allocation in C failed. OpenSSL does not always tell.
 	ErrNoMemory = errors.New("out of memory")
 

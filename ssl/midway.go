@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,8 @@ func (c *Conn) noteMidway(now bool) {
 }
 
 // untilWhole waits until a Write is worth another try. The message is read by the Read
-// that is under way, or else by the pump.
-func (c *Conn) untilWhole() error {
+// that is under way, or else by the pump. writers is held.
+func (c *Conn) untilWhole(ctx context.Context) error {
 	p := c.startPump()
 	expired, stop := untilTimer(&c.sendUntil)
 	defer stop()
@@ -57,6 +58,8 @@ func (c *Conn) untilWhole() error {
 		return io.ErrUnexpectedEOF
 	case <-c.life.Done():
 		return ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	case <-expired:
 		return os.ErrDeadlineExceeded
 	}
@@ -84,20 +87,30 @@ type pump struct {
 func (c *Conn) startPump() *pump {
 	c.midway.lock.Lock()
 	defer c.midway.lock.Unlock()
-	if p := c.midway.pump; p != nil {
-		select {
-		case <-p.ended:
-		default:
-			return p
-		}
+	if p := c.midway.pump; p != nil && !p.over() {
+		return p
 	}
 	p := &pump{ended: make(chan struct{})}
 	c.midway.pump = p
-	go p.run(c)
+	go p.run(func() (bool, error) {
+		_, again, err := c.readOnce(peekStep, nil)
+		return again, err
+	})
 	return p
 }
 
-func (p *pump) run(c *Conn) {
+// over reports whether it has ended.
+func (p *pump) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// run reads until there is an error or no more is wanted.
+func (p *pump) run(read func() (again bool, err error)) {
 	defer close(p.ended)
 	defer func() {
 		if p.panic = recover(); p.panic != nil {
@@ -105,7 +118,7 @@ func (p *pump) run(c *Conn) {
 		}
 	}()
 	for again := true; again && p.err == nil; {
-		_, again, p.err = c.readOnce(peekStep, nil)
+		again, p.err = read()
 	}
 }
 

@@ -33,9 +33,9 @@ type ConnectionState struct {
 	// peer was verified (SSL_get0_verified_chain), with the same rule on resumption.
 	VerifiedChain []*x509.Certificate
 
-	// LocalCertificates are what this side has sent, leaf first: its certificate and what
-	// stands behind it in its Certificate. Empty where none was asked for or none fit, and on a
-	// resumed connection, which shows no certificate.
+	// LocalCertificates are what this side has sent in the handshake, leaf first: its
+	// certificate and what stands behind it in its Certificate. Empty where none was asked for
+	// or none fit, and on a resumed connection, which shows no certificate.
 	LocalCertificates []*x509.Certificate
 
 	// OCSPResponse is the OCSP response in DER that a server stapled to its certificate
@@ -106,13 +106,17 @@ func parseChain(der [][]byte) []*x509.Certificate {
 	return out
 }
 
-// ConnectionState returns what the handshake settled; before its end, the zero value. It
-// keeps its answer after Close.
+// ConnectionState returns what the handshake settled; before its end, the zero value. On a
+// server the peer's part of it changes with [Conn.RequestClientCertificate]. It keeps its
+// answer after Close.
 func (c *Conn) ConnectionState() ConnectionState {
 	if c == nil || !c.done.Load() {
 		return ConnectionState{}
 	}
-	return c.info.complete()
+	c.mu.Lock()
+	info := c.info
+	c.mu.Unlock()
+	return info.complete()
 }
 
 // complete is the state with the certificates.

@@ -71,18 +71,28 @@ func (c *Conn) readPeer(p connPtr) error {
 			return nil
 		}
 	}
-	peer := &peerChain{}
-	var err error
-	if peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }); err != nil {
-		return err
-	}
-	if c.info.state.Verified {
-		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
-	}
+	peer, err := c.shownChains(p, c.info.state.Verified)
 	if err != nil {
 		return err
 	}
 	c.info.peer = peer
+	return notePeer(s, peer)
+}
+
+// shownChains are those that the peer has shown on this connection. mu is held.
+func (c *Conn) shownChains(p connPtr, verified bool) (peer *peerChain, err error) {
+	peer = &peerChain{}
+	if peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }); err != nil {
+		return nil, err
+	}
+	if verified {
+		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
+	}
+	return peer, err
+}
+
+// notePeer leaves the peer's certificates with its session.
+func notePeer(s sessionPtr, peer *peerChain) error {
 	b := peer.encode() // also when empty: what an earlier peer left must go
 	if C.sessl_session_set_note(s, C.SESSL_CHAIN, bytePtr(b), C.size_t(len(b))) == 0 {
 		return fail("handshake", ErrNoMemory)
@@ -185,6 +195,9 @@ func (c *Conn) issueTickets(op string, n int) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
+	if p.auth == C.SESSL_AUTH_ANSWERED {
+		return fail(op, ErrRequestPending) // the new peer has not been judged
+	}
 	if q := C.SSL_get0_session(p.ssl); q != nil { // libssl fills it in for the first ticket
 		l := lockOf(q)
 		l.Lock()

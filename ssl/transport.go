@@ -19,6 +19,9 @@ type transport interface {
 	flush() error
 }
 
+// over reports whether pull has something to tell before it waits for more input.
+func (r result) over() bool { return r.status != stepWantRead || r.fresh || r.answered }
+
 // pullStep is stepHandshake or stepRead.
 type pullStep func(c *Conn, fd int, in, b []byte) result
 
@@ -77,12 +80,13 @@ type netTransport struct{ c *Conn }
 
 func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
 	r := step(t.c, noFD, nil, b)
-	if r.status != stepWantRead || r.fresh || t.c.waiting.Load() > limit {
+	if r.over() || t.c.waiting.Load() > limit {
 		return r, nil
 	}
 	buf := getBuf()
 	defer putBuf(buf)
 	for {
+		t.c.flushSoon() // an answer, which the peer may wait for
 		n, err := t.c.net.Read(buf)
 		if n == 0 && err != nil {
 			if err == io.EOF {
@@ -91,7 +95,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 			return result{}, err
 		}
 		r = step(t.c, noFD, buf[:n], b)
-		if r.status != stepWantRead || r.fresh || t.c.waiting.Load() > limit {
+		if r.over() || t.c.waiting.Load() > limit {
 			return r, nil
 		}
 	}

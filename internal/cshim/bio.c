@@ -115,6 +115,10 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
     sessl_conn *c = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
+    if (sessl_conn_answered(c)) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
     if (c->in.p != NULL) {
         *got = from_buffer(c, p, n);
     } else if (c->feed_len > 0) {
@@ -213,6 +217,12 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->out_waiting = c->out.tail - c->out.head;
     st->fresh = c->fresh_n;
     st->midway = SSL_in_init(c->ssl);
+    st->ask = c->ask;
+    st->answered = sessl_conn_answered(c);
+    if (!st->midway) { /* what was asked in a handshake, or later, has been answered */
+        c->chosen = 0;
+        sessl_buf_free(&c->hello);
+    }
     c->fd = -1;
     c->feed = NULL;
     c->sink = NULL;

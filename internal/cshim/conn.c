@@ -121,6 +121,7 @@ static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, 
     sessl_err_begin(&c->err);
     sessl_set_current_ctx(c->ctx);
     sessl_conn_begin(c, fd, in, in_len, sink, cap);
+    c->ask = 0;
     st->n = 0;
     st->late = 0;
 }
@@ -128,12 +129,9 @@ static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, 
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
     step_begin(c, fd, in, in_len, NULL, 0, st);
-    c->ask = 0;
     st->status = status_of(c, SSL_do_handshake(c->ssl));
-    st->ask = c->ask;
     if (st->status == SESSL_OK) {
         sessl_conn_renewed(c);
-        sessl_buf_free(&c->hello);
         if (c->server) {
             sessl_conn_drop_staple(c);
             sessl_conn_ticket_done(c);
@@ -174,12 +172,18 @@ void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, se
     sessl_conn_end(c, st);
 }
 
-/* As many records as p fills, so that one send carries them all. */
+/* As many records as p fills, so that one send carries them all. In the middle of a
+ * handshake message there are none: to go on with that is for a read, which can ask Go. */
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
 {
     size_t put;
 
     step_begin(c, fd, NULL, 0, sink, cap, st);
+    if (SSL_in_init(c->ssl) && !c->fatal) {
+        st->status = SESSL_WANT_READ;
+        sessl_conn_end(c, st);
+        return;
+    }
     if (cap == 0 && !sessl_buf_reserve(&c->out, n + (n / 16384 + 1) * 64))
         c->alloc_failed = 1;
     do {

@@ -60,11 +60,13 @@ static void cap_timeout(SSL *ssl, SSL_SESSION *s)
 int sessl_ticket_cb(SSL *ssl, void *arg)
 {
     SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
     (void)arg;
-    if (s != NULL)
-        cap_timeout(ssl, s);
-    return 1;
+    if (s == NULL)
+        return 1;
+    cap_timeout(ssl, s);
+    return c == NULL || sessl_conn_disown_answer(c, s); /* 0 ends the connection */
 }
 
 /* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added

@@ -28,6 +28,9 @@ var _ string
 //go:embed ticket.h
 var _ string
 
+//go:embed postauth.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }

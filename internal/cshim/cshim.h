@@ -225,6 +225,7 @@ typedef struct sessl_conn {
     X509 *bad_cert;        /* one reference; the certificate that was refused */
     int bad_depth;         /* and where in the chain it was */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
+    int auth;              /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */
     size_t keylog_len;
     sessl_err err;         /* of the last step that failed */
@@ -259,7 +260,7 @@ typedef struct sessl_step {
     int recv_errno;
     int send_errno;        /* output could not be sent, whatever the status */
     int fresh;             /* new sessions waiting in the queue */
-    int ask;               /* with SESSL_SUSPENDED */
+    int ask, answered;     /* with SESSL_SUSPENDED; the client's certificate has come, and nothing after it is read */
     size_t n;              /* application bytes moved */
     size_t out_len;        /* output bytes in the sink */
     size_t out_waiting;    /* output bytes that found no place there */
@@ -352,6 +353,7 @@ extern int sessl_trust_slot;
 extern int sessl_leaf_slot;
 
 #include "identity.h"
+#include "postauth.h"
 #include "ticket.h"
 
 #endif

@@ -116,6 +116,24 @@ func TestDataOutOfMemory(t *testing.T) {
 	})
 }
 
+// A server without memory never takes a client for another than it has verified, and a
+// client without memory fails.
+func TestPostHandshakeAuthOutOfMemory(t *testing.T) {
+	leakcheck.Test(t)
+	l := newLink(t, ssl.VersionTLS13, setup{later: true})
+	after := []string{"Conn.RequestClientCertificate", "Conn.Write", "Conn.Read", "Conn.Close"}
+	perSite(t, func(op func(string)) (err, wrong error) {
+		s := l.serverEnd()
+		s.op, s.only = op, after
+		return drive(s.run, l.clientEnd(nil).run)
+	})
+	perSite(t, func(op func(string)) (err, wrong error) {
+		c := l.clientEnd(nil)
+		c.op, c.only = op, after
+		return drive(c.run, l.serverEnd().run)
+	})
+}
+
 // A session that could not be offered leaves a connection that works.
 func TestSetSessionOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {

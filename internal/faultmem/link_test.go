@@ -45,12 +45,13 @@ type setup struct {
 	clientRoot string // what the client trusts; "ca" unless set
 	judge      bool   // the client's application judges the server's certificate, and chooses its own
 	host       bool   // the server's Ctx is chosen by the one that listens
+	later      bool   // the server asks for the client's certificate after the handshake
 }
 
 // link makes connections between two Ctxs.
 type link struct {
 	version        uint16
-	mutual         bool
+	mutual, later  bool
 	client, server *ssl.Ctx
 
 	mu     sync.Mutex
@@ -59,13 +60,14 @@ type link struct {
 
 func newLink(t *testing.T, version uint16, s setup) *link {
 	t.Helper()
-	l := &link{version: version, mutual: s.mutual}
+	l := &link{version: version, mutual: s.mutual, later: s.later}
 	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version, OnNewSession: l.keep, KeyLogWriter: io.Discard}
 	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version, KeyLogWriter: io.Discard}
 	if s.clientRoot != "" {
 		cli.RootCAs = roots(t, s.clientRoot)
 	}
-	if s.mutual {
+	srv.PostHandshakeAuth, cli.PostHandshakeAuth = s.later, s.later
+	if s.mutual || s.later {
 		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
 		if s.clientCert == "" {
 			s.clientCert = "client"

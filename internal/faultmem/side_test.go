@@ -1,9 +1,13 @@
 package faultmem_test
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -111,6 +115,17 @@ func (s side) talk(c *ssl.Conn) (err, wrong error) {
 	if s.server {
 		steps = []func() error{read, write}
 	}
+	if s.l.later && s.server {
+		steps = append(steps, steps...)
+	} else if s.l.later { // what it sends now comes after its certificate, and the answer after the verdict
+		steps = append(steps, func() error {
+			werr := write() // fails if the verdict came first, which the Read tells
+			return cmp.Or(read(), werr)
+		})
+	}
+	if s.l.later && s.server {
+		steps = append([]func() error{func() error { return s.ask(c) }}, steps...)
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err, nil
@@ -119,7 +134,24 @@ func (s side) talk(c *ssl.Conn) (err, wrong error) {
 	if string(got) != message {
 		wrong = fmt.Errorf("read %q", got)
 	}
+	if s.l.later && s.server && !c.ConnectionState().Verified {
+		wrong = errors.New("the client's certificate is missing")
+	}
 	return nil, wrong
+}
+
+// ask requests the client's certificate, and leaves it to the Reads to wait for it: they
+// are on this thread.
+func (s side) ask(c *ssl.Conn) error {
+	return s.do("Conn.RequestClientCertificate", func() error {
+		c.SetReadDeadline(time.Unix(1, 0))
+		defer c.SetReadDeadline(time.Now().Add(ioTimeout))
+		err := c.RequestClientCertificate(context.Background())
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		return err
+	})
 }
 
 // look takes the connection's session in both ways.

@@ -1,0 +1,341 @@
+package ssl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+)
+
+// laterAuth is what a Ctx says about authentication after the handshake.
+type laterAuth struct {
+	client  bool // it offers to be asked
+	server  bool // clients are asked then, and not in the handshake
+	asks    bool // ClientAuth asks for certificates at all
+	tickets int  // for a client that has authenticated itself
+}
+
+func (cfg *Config) laterAuth(server bool) laterAuth {
+	l := laterAuth{client: cfg.PostHandshakeAuth && !server, server: cfg.PostHandshakeAuth && server, asks: server && cfg.ClientAuth.requests()}
+	if server {
+		l.tickets = max(cfg.NumTickets, 0)
+	}
+	if server && cfg.NumTickets == 0 {
+		l.tickets = defaultTickets
+	}
+	return l
+}
+
+func (cfg *Config) checkLaterAuth(server bool) error {
+	_, highest := cfg.versions()
+	switch {
+	case !cfg.PostHandshakeAuth:
+		return nil
+	case highest < VersionTLS13:
+		return configError("PostHandshakeAuth needs TLS 1.3, MaxVersion is %s", VersionName(highest))
+	case server && !cfg.ClientAuth.requests():
+		return configError("PostHandshakeAuth has no effect: ClientAuth is NoClientCert")
+	}
+	return nil
+}
+
+// postAuth is what a server's connection knows of its request for the client's certificate.
+type postAuth struct {
+	calls   sem
+	pending *authAnswer   // to the request that was sent; nil without one; under the Conn's mu
+	room    chan struct{} // holds one when a Read has taken kept data
+	refused atomic.Bool   // VerifyConnection was not content
+}
+
+func newPostAuth() postAuth { return postAuth{calls: newSem(), room: make(chan struct{}, 1)} }
+
+// authAnswer is the answer to one request.
+type authAnswer struct {
+	settled chan struct{}
+	err     error       // why the client is not authenticated; set before settled
+	awaited atomic.Bool // a call waits for it
+	keeper  *pump       // reads for that call; under the Conn's mu
+}
+
+// RequestClientCertificate asks the client for its certificate and waits until the answer
+// has been verified (SSL_verify_client_post_handshake; RFC 8446, section 4.6.2). It is for
+// servers, on TLS 1.3, after the handshake, with a client that has offered to be asked: see
+// [Config].PostHandshakeAuth, and ErrPostHandshakeAuth otherwise. HTTP/2 forbids it (RFC
+// 8740); with HTTP/1.1 a request in progress may wait for it.
+//
+// ClientAuth and ClientCAs say what the certificate must be, and whether there must be one;
+// NoClientCert is ErrConfig. VerifyConnection is called with the new state before this
+// method returns, and before Read returns any byte that came after the certificate.
+// ConnectionState has the new PeerCertificates and VerifiedChain from then on. A client may
+// be asked again, and its new answer replaces the old one. A client that is refused has
+// lost its connection: it gets OpenSSL's alert (none if VerifyConnection refused it), and
+// all that follows on the connection fails with the same error.
+//
+// The answer comes by reading. A Read that is under way reads it, in which case
+// VerifyConnection and OnNewSession run on its goroutine; else this method does, and keeps
+// up to 64 KiB of the client's data for the Reads to come. If more comes before the answer
+// it waits for a Read to take it. Writing goes on meanwhile.
+//
+// If ctx ends first, its error is returned and the connection can be used as before. The
+// request cannot be taken back: the answer is verified and takes effect whenever it comes,
+// and another call waits for that answer. A read deadline that passes ends the wait in the
+// same way. A call while another waits is ErrRequestPending.
+//
+// Sessions that were issued before belong to a client without this certificate. New TLS
+// 1.3 tickets are issued after the authentication, as many as after a handshake (with
+// OpenSSL 1.1.1 only if there is no VerifyConnection); when one of them is resumed, the
+// client is authenticated from the start. A client with OpenSSL 1.1.1 that has resumed any
+// session answers without a certificate: https://github.com/openssl/openssl/issues/10370.
+func (c *Conn) RequestClientCertificate(ctx context.Context) error {
+	const op = "Conn.RequestClientCertificate"
+	if err := c.mayRequest(op, ctx); err != nil {
+		return err
+	}
+	select {
+	case c.auth.calls <- struct{}{}:
+		defer c.auth.calls.unlock()
+	default:
+		return fail(op, ErrRequestPending)
+	}
+	a, err := c.sendRequest(op, ctx)
+	if err == nil {
+		c.flushSoon()
+		err = c.awaitAnswer(ctx, a)
+		c.deliver()
+	}
+	return c.closedOr(op, inOp(op, err))
+}
+
+func (c *Conn) mayRequest(op string, ctx context.Context) error {
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	switch {
+	case ctx == nil:
+		return fail(op, ErrNil)
+	case !c.server:
+		return fail(op, ErrClient)
+	case c.closed.Load():
+		return fail(op, ErrClosed)
+	case !c.done.Load():
+		return fail(op, ErrHandshakeIncomplete)
+	case !c.ctx.later.asks:
+		return fail(op, configError("ClientAuth is NoClientCert"))
+	case ctx.Err() != nil:
+		return fail(op, context.Cause(ctx))
+	}
+	return nil
+}
+
+// inOp is err as an error of op.
+func inOp(op string, err error) error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return &Error{Op: op, Err: e.Err, Entries: e.Entries}
+	}
+	return fail(op, err)
+}
+
+// sendRequest has the request wait for output, unless one has been sent that was not
+// answered. In the middle of a handshake message it waits as a Write does, in its place.
+func (c *Conn) sendRequest(op string, ctx context.Context) (*authAnswer, error) {
+	a, err := c.stepRequest(op, false)
+	if err != errMidway {
+		return a, err
+	}
+	select {
+	case c.writers <- struct{}{}:
+		defer c.writers.unlock()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-c.life.Done():
+		return nil, ErrClosed
+	}
+	for {
+		a, err := c.stepRequest(op, true)
+		if err != errMidway {
+			return a, err
+		}
+		if err := c.untilWhole(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitAnswer waits, and sees to it that somebody reads.
+func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
+	a.awaited.Store(true)
+	defer a.awaited.Store(false)
+	for {
+		k := c.startKeeper(a)
+		select {
+		case <-a.settled:
+			if errors.Is(a.err, errPanicked) {
+				<-k.ended // a panic of its own goes on here
+				k.result()
+			}
+			return a.err
+		case <-k.ended:
+			if err := k.result(); err != nil && !a.isSettled() {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.life.Done():
+			return ErrClosed
+		}
+	}
+}
+
+func (a *authAnswer) isSettled() bool {
+	select {
+	case <-a.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle ends the wait for an answer, if there is one.
+func (c *Conn) settle(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.auth.pending
+	if a == nil {
+		return
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	c.auth.pending = nil
+	a.err = err
+	close(a.settled)
+}
+
+// maxKept bounds what is kept of the data that a client sends before its answer.
+const maxKept = 64 << 10
+
+// startKeeper returns the pump that reads for a, or a new one.
+func (c *Conn) startKeeper(a *authAnswer) *pump {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.keeper == nil || a.keeper.over() {
+		a.keeper = &pump{ended: make(chan struct{})}
+		go a.keeper.run(func() (bool, error) { return c.keepOnce(a) })
+	}
+	return a.keeper
+}
+
+// keepOnce is a read whose data waits for a Read, or the wait for one if there is no room;
+// again says that another one is wanted.
+func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
+	full, err := c.keepSome(a)
+	if full {
+		select {
+		case <-c.auth.room:
+		case <-a.settled:
+		case <-c.life.Done():
+			return false, nil
+		}
+	}
+	return a.awaited.Load() && !a.isSettled(), err
+}
+
+func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
+	returned := false
+	defer c.abandonUnless(&returned)
+	c.reading.lock()
+	defer c.reading.unlock()
+	room := maxKept - len(c.kept)
+	if full = room <= 0; !full && a.awaited.Load() && !a.isSettled() {
+		var n int
+		buf := make([]byte, min(room, 16<<10))
+		n, _, err = c.readLocked(readStep, buf)
+		c.kept = append(c.kept, buf[:n]...)
+	}
+	returned = true
+	return full, err
+}
+
+// takeKept moves kept data into b. reading is held.
+func (c *Conn) takeKept(b []byte) int {
+	n := copy(b, c.kept)
+	if c.kept = c.kept[n:]; len(c.kept) == 0 {
+		c.kept = nil
+	}
+	select {
+	case c.auth.room <- struct{}{}:
+	default:
+	}
+	return n
+}
+
+// authenticate decides about the client's answer. Reading is held, and libssl reads nothing
+// until it is over. A panic of VerifyConnection ends the connection, and goes on.
+func (c *Conn) authenticate() {
+	err := fail("read", errPanicked)
+	defer func() {
+		if err != nil {
+			c.refuseClient(err)
+		}
+		c.settle(err)
+	}()
+	err = c.judgeAnswer()
+}
+
+func (c *Conn) judgeAnswer() error {
+	info, err := c.inspectAnswer()
+	if err != nil {
+		return err
+	}
+	if c.ctx.judge != nil {
+		if err := c.ctx.judge(info.complete()); err != nil {
+			return fail("read", err)
+		}
+	}
+	return c.acceptAnswer(info)
+}
+
+// refuseClient ends a connection whose client libssl has accepted. reading is held.
+func (c *Conn) refuseClient(err error) {
+	c.auth.refused.Store(true)
+	c.readErr = err
+	c.writeErr.CompareAndSwap(nil, stickyError{inOp("write", err)})
+	c.withLive(condemn)
+}
+
+// acceptAnswer makes the client's new identity the connection's, and issues tickets for it.
+func (c *Conn) acceptAnswer(info connInfo) error {
+	if err := c.adoptAnswer(info); err != nil {
+		return err
+	}
+	n := c.ctx.later.tickets
+	if info.state.DidResume {
+		n = min(n, 1) // as libssl does
+	}
+	if n == 0 {
+		return nil
+	}
+	if err := c.issueTickets("read", n); err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
+		return err
+	}
+	c.flushSoon()
+	return nil
+}
+
+// answerLater runs the application's code that a client needs for a server that asks after
+// the handshake. An error of it is readErr, and an alert for the server. reading is held.
+func (c *Conn) answerLater(a ask) {
+	if err := c.answer(context.Background(), a); err != nil {
+		c.stepPeek(noFD, nil) // without any input: it only makes the alert
+		c.flushSoon()
+		c.readErr = c.closedOr("read", inOp("read", err))
+	}
+}
+
+// cannotAsk is the cause of a request that libssl refuses.
+func cannotAsk(why string) error { return fmt.Errorf("%w: %s", ErrPostHandshakeAuth, why) }

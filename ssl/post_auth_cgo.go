@@ -1,0 +1,108 @@
+package ssl
+
+/*
+#cgo nocallback sessl_ctx_offer_auth
+#cgo nocallback sessl_ctx_auth_later
+#cgo noescape sessl_conn_ask_auth
+#cgo nocallback sessl_conn_ask_auth
+#cgo nocallback sessl_conn_auth_done
+#cgo nocallback SSL_get_shutdown
+#include "cshim.h"
+*/
+import "C"
+
+// setLaterAuth is after setTrust: it adds to the verification mode.
+func setLaterAuth(_ string, _ *Config, c *Ctx, p ctxPtr) error {
+	if c.later.client {
+		C.sessl_ctx_offer_auth(p)
+	}
+	if c.later.server {
+		C.sessl_ctx_auth_later(p)
+	}
+	return nil
+}
+
+// stepRequest makes the request wait for output (SSL_verify_client_post_handshake). With
+// block, the end of a handshake message that has come in part wakes the caller, who holds
+// writers.
+func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
+	p, ok := c.enter()
+	if !ok {
+		return nil, fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if c.auth.pending != nil {
+		return c.auth.pending, nil
+	}
+	if C.SSL_get_shutdown(p.ssl)&C.SSL_SENT_SHUTDOWN != 0 {
+		return nil, fail(op, ErrClosed)
+	}
+	// Tickets are for after VerifyConnection, where the library can make them then.
+	hold := C.SESSL_HAVE_3_0 != 0 || c.ctx.judge != nil
+	var e cErr
+	switch C.sessl_conn_ask_auth(p, cBool(hold), &e) {
+	case C.SESSL_REQUEST_MIDWAY:
+		c.midway.blocked = block
+		return nil, errMidway
+	case C.SESSL_REQUEST_REFUSED:
+		return nil, asError(op, refusedRequest(&e), &e)
+	case C.SESSL_REQUEST_FAILED:
+		return nil, asError(op, nil, &e)
+	}
+	c.waiting.Store(int64(p.out.tail - p.out.head))
+	c.auth.pending = &authAnswer{settled: make(chan struct{})}
+	return c.auth.pending, nil
+}
+
+func refusedRequest(e *cErr) error {
+	if e.n == 0 {
+		return nil
+	}
+	switch C.sessl_err_reason(e.code[0]) {
+	case C.SSL_R_WRONG_SSL_VERSION:
+		return cannotAsk("only TLS 1.3 has that")
+	case C.SSL_R_EXTENSION_NOT_RECEIVED:
+		return cannotAsk("it has not offered to be asked")
+	}
+	return nil
+}
+
+// inspectAnswer finds out who the client is now, and leaves it with the session that libssl
+// has made for it, a copy of the one before.
+func (c *Conn) inspectAnswer() (connInfo, error) {
+	p, ok := c.enter()
+	if !ok {
+		return connInfo{}, fail("read", ErrClosed)
+	}
+	defer c.leave()
+	info := c.info
+	info.state.Verified = c.ctx.verify && c.hasPeer(p)
+	var stamp []byte // without a verified peer the one before must go
+	if info.state.Verified {
+		stamp = c.stampNow()
+	}
+	if err := c.setStamp(p, stamp); err != nil {
+		return info, err
+	}
+	var err error
+	if info.peer, err = c.shownChains(p, info.state.Verified); err != nil {
+		return info, err
+	}
+	if s := C.SSL_get0_session(p.ssl); s != nil { // borrowed, under mu
+		err = notePeer(s, info.peer)
+	}
+	return info, err
+}
+
+// adoptAnswer makes info's the connection's peer, and lets libssl go on.
+func (c *Conn) adoptAnswer(info connInfo) error {
+	p, ok := c.enter()
+	if !ok {
+		return fail("read", ErrClosed)
+	}
+	defer c.leave()
+	c.info.state.Verified = info.state.Verified
+	c.info.peer = info.peer
+	C.sessl_conn_auth_done(p)
+	return nil
+}
