@@ -47,6 +47,11 @@ func LoadTicketKeys(files ...string) (*TicketKeys, error) {
 	return ticketKeysFrom(op, set, files)
 }
 
+// LoadTicketKeySet reads the keys of LoadTicketKeys without putting them to use.
+func LoadTicketKeySet(files ...string) (TicketKeySet, error) {
+	return loadTicketKeySet("LoadTicketKeySet", files)
+}
+
 func loadTicketKeySet(op string, files []string) (set TicketKeySet, err error) {
 	data := make([][]byte, len(files))
 	defer func() {

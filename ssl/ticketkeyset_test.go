@@ -175,6 +175,9 @@ func TestParseTicketKeysRefused(t *testing.T) {
 		}
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
+	if _, err := ssl.LoadTicketKeySet(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
 	if _, err := ssl.LoadTicketKeys(missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}

@@ -35,7 +35,7 @@ type noReuseError struct{ error }
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	root := newRoot()
 	began := false // errors before are cobra's own, about the command line
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), subcommands(root)...) {
 		do := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			began = true
@@ -65,6 +65,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	return exitError
 }
 
+// subcommands are those of root's commands.
+func subcommands(root *cobra.Command) (all []*cobra.Command) {
+	for _, c := range root.Commands() {
+		all = append(all, c.Commands()...)
+	}
+	return all
+}
+
 // oneLine is what err says, without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
@@ -74,7 +82,7 @@ func newRoot() *cobra.Command {
 		Short: "Look at TLS session reuse, over the system's OpenSSL",
 		Long: `sessl shows what becomes of TLS sessions: it is a server that says of each connection
 whether its session was reused, a client that measures whether and how a server reuses
-sessions, and a reader of session files. Session files are those of openssl s_client
+sessions, a reader of session files, and a maker of ticket key files. Session files are those of openssl s_client
 (-sess_out, -sess_in) and openssl sess_id.
 
 ` + exitHelp,
@@ -83,7 +91,7 @@ sessions, and a reader of session files. Session files are those of openssl s_cl
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newServe(), newProbe(), newInspect(), newDemo(), newMan())
+	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newDemo(), newMan())
 	return root
 }
 

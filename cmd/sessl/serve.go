@@ -26,7 +26,7 @@ type serveOptions struct {
 	listen, cert, key, clientCA string
 	tls                         tlsVersion
 	noTickets, www, closeEach   bool
-	alpn                        []string
+	alpn, ticketKeys            []string
 }
 
 func newServe() *cobra.Command {
@@ -41,7 +41,8 @@ each GET is answered, whatever its path, with the state of its connection, as te
 for "Accept: application/json", as JSON.
 
 The first line of the output has the address, for --listen with port 0. The server ends
-with SIGINT or SIGTERM and exit status 0.
+with SIGINT or SIGTERM and exit status 0. SIGHUP makes it read the files of --ticket-keys
+again.
 
 ` + exitHelp,
 		Example: `  sessl serve --cert server.pem --key server.key --www
@@ -61,6 +62,8 @@ with SIGINT or SIGTERM and exit status 0.
 	fileFlag(cmd, &o.key, "key", "`file` of the private key")
 	tlsFlag(cmd, &o.tls)
 	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in the server's cache instead of in tickets")
+	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil, "`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
+	must(cmd.MarkFlagFilename("ticket-keys"))
 	fileFlag(cmd, &o.clientCA, "client-ca", "demand client certificates of the roots in this `file`")
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
@@ -73,6 +76,8 @@ with SIGINT or SIGTERM and exit status 0.
 
 func (o *serveOptions) check() error {
 	switch {
+	case o.noTickets && len(o.ticketKeys) > 0:
+		return usagef("--no-tickets and --ticket-keys contradict each other")
 	case o.closeEach && !o.www:
 		return usagef("--close needs --www")
 	case o.www && slices.ContainsFunc(o.alpn, func(p string) bool { return p != "http/1.1" && p != "http/1.0" }):
@@ -114,6 +119,12 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(o.ticketKeys) > 0 {
+		if cfg.TicketKeys, err = ssl.LoadTicketKeys(o.ticketKeys...); err != nil {
+			return bare(err)
+		}
+		defer cfg.TicketKeys.Close()
+	}
 	sctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		return bare(err)
@@ -125,6 +136,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	}
 	defer l.Close()
 	s := &server{out: out}
+	defer s.reloadOnHangup(cfg.TicketKeys)()
 	s.println("listening on", l.Addr())
 	if o.www {
 		err = s.www(ctx, l, o.closeEach, errs)

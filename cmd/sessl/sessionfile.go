@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"sessl/ssl"
 )
@@ -72,28 +70,12 @@ func parseSession(data []byte) (*ssl.Session, error) {
 	return nil, err
 }
 
-// writeSession writes a session in PEM, readable by its owner only: it holds the master
-// secret. The file is replaced as a whole or not at all.
-func writeSession(name string, s *ssl.Session) (err error) {
-	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", name)
-	}
+// writeSession writes a session in PEM, as replaceSecret does: it holds the master secret.
+func writeSession(name string, s *ssl.Session) error {
 	text, err := s.MarshalPEM()
 	if err != nil {
 		return err
 	}
 	defer clear(text)
-	f, err := os.CreateTemp(filepath.Dir(name), ".sessl-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return replaceSecret(name, text)
 }

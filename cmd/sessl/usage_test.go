@@ -140,7 +140,7 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 	for _, args := range [][]string{{}, {"--help"}, {"help"}} {
 		r := sessl(t, args...).want(t, exitOK)
-		for _, name := range []string{"serve", "probe", "inspect", "demo", "man", "completion"} {
+		for _, name := range []string{"serve", "probe", "inspect", "tickets", "demo", "man", "completion"} {
 			if !strings.Contains(r.out, "\n  "+name+" ") {
 				t.Errorf("%v: no %s in\n%s", args, name, r.out)
 			}
@@ -158,6 +158,9 @@ func TestManualPages(t *testing.T) {
 		"sessl-probe.1":   "Exit status: 0 if every session",
 		"sessl-inspect.1": "sess_id -text",
 		"sessl-demo.1":    "s_server",
+
+		"sessl-tickets.1":        "ssl_session_ticket_key",
+		"sessl-tickets-rotate.1": "SIGHUP",
 	} {
 		b, err := os.ReadFile(filepath.Join(dir, page))
 		if err != nil {
