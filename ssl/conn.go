@@ -36,6 +36,12 @@ type Conn struct {
 	offered offer      // what SetSession found
 	fresh   []*Session // received, not yet delivered; each owned
 
+	cache      ClientSessionCache // a client's; set before the handshake, as cacheKey
+	cacheKey   SessionKey
+	taken      *Session    // offered, and still in cache; under mu
+	notOffered ReuseState  // why SessionCache gave nothing; under handshaking
+	spoiled    atomic.Bool // a TLS error has made the session one not to be offered again
+
 	own      []*ownChain // that it may send
 	keyLines [][]byte    // for KeyLogWriter, not yet written
 
@@ -72,6 +78,7 @@ type Conn struct {
 
 type connInfo struct {
 	state ConnectionState // without the certificates
+	reuse ReuseState
 	peer  *peerChain
 	own   *ownChain // what this side has sent
 }

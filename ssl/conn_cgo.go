@@ -133,6 +133,9 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	c.takeKeyLog(p)
 	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
+	if st.status == C.SESSL_FAILED || st.late != 0 {
+		c.spoiled.Store(true)
+	}
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask), answered: st.answered != 0}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))

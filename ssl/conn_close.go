@@ -86,6 +86,7 @@ func (c *Conn) abandon() {
 // finalize frees what the connection holds.
 func (c *Conn) finalize(owned bool) error {
 	c.dropFresh()
+	c.dropTaken()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()
 	if owned {

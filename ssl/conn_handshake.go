@@ -63,6 +63,9 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	if err != nil && !c.retryable(err) {
 		c.hsErr = err
 	}
+	if err == nil && !c.info.state.DidResume || c.hsErr != nil && ctx.Err() == nil && !c.closed.Load() {
+		c.spoiled.Store(true) // whatever was offered is of no use to this server
+	}
 	return err
 }
 

@@ -153,6 +153,7 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 		// Into an object without an id libssl writes the next full handshake, and leaks the
 		// chain that it has; the client gives each ticket an id, so this is nobody's loss.
 		if n == 0 || C.SSL_SESSION_is_resumable(q) == 0 {
+			c.notOffered = ReuseNotResumable
 			return fail(op, ErrNotResumable)
 		}
 		if !dup {
@@ -164,6 +165,7 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 		if !c.trusts(p, q) {
 			C.sessl_conn_withhold(p) // also what an earlier call has set
 			c.offered = withheld
+			c.notOffered = ReuseOtherConfig
 			return nil
 		}
 		var e cErr
@@ -171,6 +173,7 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 			return asError(op, nil, &e)
 		}
 		c.offered = offered
+		c.notOffered = ReuseUnknown
 		return nil
 	})
 }

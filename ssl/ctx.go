@@ -36,6 +36,9 @@ type Ctx struct {
 	strict  bool   // what was not done with the Ctx's own providers does not count
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
+
+	cacheConfig [32]byte               // for SessionKeys
+	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another
 }
 
 var (
@@ -90,6 +93,10 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c.later = cfg.laterAuth(server)
 	c.stamp = cfg.stamp(server)
 	c.strict = cfg.query() != ""
+	if !server {
+		c.cacheConfig = cfg.cacheConfig(c)
+		c.sessions = NewClientSessionCache(0)
+	}
 	ptr, err := buildCtx(op, cfg, c)
 	if err != nil {
 		return nil, err
@@ -113,10 +120,15 @@ func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {
 
 // Close gives the SSL_CTX back (SSL_CTX_free); later calls do nothing. Connections made
 // from it go on. Sessions that a server kept in its internal cache are marked not
-// resumable by OpenSSL, whoever holds them; sessions of a client survive.
+// resumable by OpenSSL, whoever holds them; sessions of a client survive, except those that
+// only the Ctx's own cache has.
 func (c *Ctx) Close() error {
-	if c != nil {
-		c.h.close()
+	if c == nil {
+		return nil
+	}
+	c.h.close()
+	if c.sessions != nil {
+		c.sessions.Close()
 	}
 	return nil
 }

@@ -121,15 +121,20 @@ func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if len(cfg.NextProtos) == 0 {
 		return nil
 	}
-	var wire []byte
-	for _, proto := range cfg.NextProtos {
-		wire = append(append(wire, byte(len(proto))), proto...)
-	}
+	wire := alpnWire(cfg.NextProtos)
 	var e cErr
 	if C.sessl_ctx_set_alpn(p, cBool(c.server), bytePtr(wire), C.size_t(len(wire)), &e) == 0 {
 		return asError(op, ErrNoMemory, &e)
 	}
 	return nil
+}
+
+// alpnWire is a list of protocols in the form that ALPN has on the wire.
+func alpnWire(protos []string) (wire []byte) {
+	for _, proto := range protos {
+		wire = append(append(wire, byte(len(proto))), proto...)
+	}
+	return wire
 }
 
 func cBool(b bool) C.int {

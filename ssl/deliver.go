@@ -13,14 +13,18 @@ func (c *Conn) nextFresh() *Session {
 	return s
 }
 
-// deliver calls OnNewSession for what has arrived. No lock is held.
+// deliver calls OnNewSession for what has arrived, and keeps it in the cache. No lock is held.
 func (c *Conn) deliver() {
+	if c.spoiled.Load() && c.spoiled.Swap(false) {
+		c.forget()
+	}
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
 		c.hand(s)
 	}
 }
 
-// hand calls OnNewSession once; a panic in it ends the connection, and goes on.
+// hand gives one session to the cache and to OnNewSession; a panic there ends the
+// connection, and goes on.
 func (c *Conn) hand(s *Session) {
 	returned := false
 	defer func() {
@@ -28,7 +32,10 @@ func (c *Conn) hand(s *Session) {
 			c.abandon()
 		}
 	}()
-	c.ctx.onNew(c, s)
+	c.keep(s)
+	if c.ctx.onNew != nil {
+		c.ctx.onNew(c, s)
+	}
 	returned = true
 }
 

@@ -16,11 +16,15 @@ type Dialer struct {
 
 	// Ctx is the client's Ctx that the connections are made from; it stays the caller's.
 	Ctx *Ctx
+
+	// Sessions is where sessions come from and go to, so that connections resume: nil means
+	// a cache of the Ctx's own, which ends with it. [NoSessionCache] is for none.
+	Sessions ClientSessionCache
 }
 
 // Dial is DialContext with a context that does not end.
 func (d *Dialer) Dial(network, addr string) (*Conn, error) {
-	return d.dial(context.Background(), "Dialer.Dial", network, addr, nil)
+	return d.dial(context.Background(), "Dialer.Dial", network, addr, d.fromCache(network, addr))
 }
 
 // DialContext connects to addr and does a client's handshake. The host in addr is the name
@@ -28,20 +32,21 @@ func (d *Dialer) Dial(network, addr string) (*Conn, error) {
 // none. If ctx ends first, its error is returned; once the Conn has been returned, ctx does
 // nothing any more. On error nothing is left open.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (*Conn, error) {
-	return d.dial(ctx, "Dialer.DialContext", network, addr, nil)
+	return d.dial(ctx, "Dialer.DialContext", network, addr, d.fromCache(network, addr))
 }
 
-// DialSession is DialContext with a session offered: [Conn.SetSession]. s stays the
-// caller's; nil offers none.
+// DialSession is DialContext with that session offered, in the place of one from a cache:
+// [Conn.SetSession]. s stays the caller's; nil offers none. Sessions of the connection go to
+// no cache either.
 func (d *Dialer) DialSession(ctx context.Context, network, addr string, s *Session) (*Conn, error) {
-	return d.dial(ctx, "Dialer.DialSession", network, addr, s)
+	return d.dial(ctx, "Dialer.DialSession", network, addr, offerOf(s))
 }
 
 // DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
 // transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
 // offer h2. Package httpssl makes transports for both.
 func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := d.dial(ctx, "Dialer.DialTLSContext", network, addr, nil)
+	c, err := d.dial(ctx, "Dialer.DialTLSContext", network, addr, d.fromCache(network, addr))
 	if err != nil {
 		return nil, err // not a nil *Conn in an interface
 	}
@@ -50,20 +55,40 @@ func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.
 
 // Dial connects to addr and does a client's handshake. The host in addr is the name that
 // is sent and verified, unless ctx has a ServerName. Resources are freed on error. A
-// [Dialer] takes timeouts and a context.
+// [Dialer] takes timeouts, a context and a cache; here it is the one of ctx.
 func Dial(network, addr string, ctx *Ctx) (*Conn, error) {
 	d := Dialer{Ctx: ctx}
-	return d.dial(context.Background(), "Dial", network, addr, nil)
+	return d.dial(context.Background(), "Dial", network, addr, d.fromCache(network, addr))
 }
 
-// DialSession is Dial with a session offered: [Conn.SetSession]. s stays the caller's; nil
-// offers none.
+// DialSession is Dial with that session offered, in the place of one from a cache:
+// [Conn.SetSession]. s stays the caller's; nil offers none.
 func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 	d := Dialer{Ctx: ctx}
-	return d.dial(context.Background(), "DialSession", network, addr, s)
+	return d.dial(context.Background(), "DialSession", network, addr, offerOf(s))
 }
 
-func (d *Dialer) dial(ctx context.Context, op, network, addr string, s *Session) (*Conn, error) {
+// fromCache and offerOf are what is done about sessions before the handshake.
+func (d *Dialer) fromCache(network, addr string) func(*Conn) error {
+	return func(c *Conn) error {
+		cache := d.Sessions
+		if cache == nil {
+			cache = d.Ctx.sessions
+		}
+		return c.UseSessionCache(cache, network+" "+addr)
+	}
+}
+
+func offerOf(s *Session) func(*Conn) error {
+	return func(c *Conn) error {
+		if s == nil {
+			return nil
+		}
+		return c.SetSession(s)
+	}
+}
+
+func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(*Conn) error) (*Conn, error) {
 	host, err := d.check(ctx, op, network, addr)
 	if err != nil {
 		return nil, err
@@ -92,7 +117,7 @@ func (d *Dialer) dial(ctx context.Context, op, network, addr string, s *Session)
 		raw.Close()
 		return nil, err
 	}
-	if err := c.begin(ctx, s); err != nil {
+	if err := c.begin(ctx, prepare); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -122,19 +147,17 @@ func (d *Dialer) check(ctx context.Context, op, network, addr string) (host stri
 	return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
 }
 
-// begin offers s and does the handshake. On error c is closed, also when the
+// begin does the handshake, after prepare. On error c is closed, also when the
 // application's code panics.
-func (c *Conn) begin(ctx context.Context, s *Session) error {
+func (c *Conn) begin(ctx context.Context, prepare func(*Conn) error) error {
 	ok := false
 	defer func() {
 		if !ok {
 			c.Close()
 		}
 	}()
-	if s != nil {
-		if err := c.SetSession(s); err != nil {
-			return err
-		}
+	if err := prepare(c); err != nil {
+		return err
 	}
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err

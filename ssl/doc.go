@@ -9,6 +9,9 @@
 //
 // # Sessions
 //
+// Dial and Dialer resume by themselves: a client's Ctx has a cache of sessions, and
+// Conn.ReuseState says what came of it. The rest is for those who keep sessions themselves.
+//
 // Conn.Session gives a connection's session, Config.OnNewSession each new one as it
 // arrives, Conn.SetSession offers one to the next connection, and Conn.SessionReused tells
 // what came of it. MarshalPEM and ParseSessionPEM speak the format of openssl s_client

@@ -54,6 +54,34 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close() // and with it the cache of sessions
+	for range 2 {
+		conn, err := ssl.Dial("tcp", addr, ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(conn, "hello")
+		io.ReadFull(conn, make([]byte, 5)) // TLS 1.3 tickets arrive with data
+		fmt.Println(conn.ReuseState())
+		conn.Close()
+	}
+	// Output:
+	// not offered: no session
+	// resumed by psk
+}
+
+// A session by hand: kept by the application, and offered to the next connection.
+func ExampleDialSession() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
 	var session *ssl.Session
 	ctx, err := ssl.NewClientCtx(&ssl.Config{
 		RootCAs:      roots,
@@ -77,6 +105,35 @@ func Example() {
 	// Output:
 	// reused: false
 	// reused: true
+}
+
+// One cache for several Ctxs, of a size that the application chooses.
+func ExampleNewClientSessionCache() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	cache := ssl.NewClientSessionCache(10_000)
+	defer cache.Close()
+	for range 2 {
+		ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, MaxVersion: ssl.VersionTLS12})
+		if err != nil {
+			log.Fatal(err)
+		}
+		d := &ssl.Dialer{Ctx: ctx, Sessions: cache}
+		conn, err := d.Dial("tcp", addr)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(conn.ReuseState())
+		conn.Close()
+		ctx.Close()
+	}
+	// Output:
+	// not offered: no session
+	// resumed by ticket
 }
 
 // A Dialer adds a context and limits of time, which cover the handshake.

@@ -211,6 +211,31 @@ func (s *Session) CompressID() (uint, error) {
 	return id, err
 }
 
+// lifetime is until when a client may offer a session, and whether only once.
+type lifetime struct {
+	until time.Time
+	once  bool
+}
+
+// lifetime goes by the server's word where there is one: its ticket lifetime hint, and in TLS
+// 1.3 also when it is zero (RFC 8446, section 4.6.1).
+func (s *Session) lifetime() (life lifetime, err error) {
+	err = s.read("Session.lifetime", func(p sessionPtr) error {
+		hint := uint64(C.SSL_SESSION_get_ticket_lifetime_hint(p))
+		d := seconds(int64(min(hint, maxTicketLifetime)))
+		life.once = C.SSL_SESSION_get_protocol_version(p) == VersionTLS13
+		if hint == 0 && !life.once {
+			d = seconds(int64(C.SSL_SESSION_get_timeout(p)))
+		}
+		life.until = time.Unix(int64(C.sessl_session_get_time(p)), 0).Add(d)
+		return nil
+	})
+	return life, err
+}
+
+// maxTicketLifetime is RFC 8446's limit of seven days, in seconds.
+const maxTicketLifetime = 7 * 24 * 60 * 60
+
 // Resumable reports whether the session can be offered (SSL_SESSION_is_resumable): it has
 // an id or a ticket, and OpenSSL has not marked it unusable. That mark is on the object,
 // so it shows on all handles. The answer says nothing of its age.

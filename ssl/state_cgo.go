@@ -45,6 +45,7 @@ func (c *Conn) readInfo(p connPtr) {
 		DidResume:          i.reused != 0,
 		ServerName:         c.name,
 	}
+	c.info.reuse = c.reuseState(i.reused != 0, i.by_ticket != 0, i.offered != 0, uint16(i.version))
 	if i.staple_len > 0 {
 		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
 	}

@@ -128,8 +128,12 @@ static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, 
 
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
+    int first = SSL_in_before(c->ssl);
+
     step_begin(c, fd, in, in_len, NULL, 0, st);
     st->status = status_of(c, SSL_do_handshake(c->ssl));
+    if (first && !c->server)
+        sessl_conn_hello_sent(c);
     if (st->status == SESSL_OK) {
         sessl_conn_renewed(c);
         if (c->server) {

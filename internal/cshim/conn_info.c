@@ -18,12 +18,20 @@ static const char *group_name(SSL *ssl)
 #endif
 }
 
+static int by_ticket(const sessl_conn *c)
+{
+    return c->server ? (c->offers & SESSL_OFFERS_TICKET) != 0
+                     : SSL_SESSION_has_ticket(SSL_get0_session(c->ssl)); /* borrowed */
+}
+
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl); /* static */
 
     i->version = SSL_version(c->ssl);
     i->reused = SSL_session_reused(c->ssl);
+    i->by_ticket = i->reused && by_ticket(c);
+    i->offered = (c->offers & (i->version == TLS1_3_VERSION ? SESSL_OFFERS_PSK : SESSL_OFFERS_ANY - SESSL_OFFERS_PSK)) != 0;
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
     i->group = group_name(c->ssl);

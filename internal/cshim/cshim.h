@@ -210,6 +210,7 @@ typedef struct sessl_conn {
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
     int fresh_n, fresh_cap;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
+    int offers;            /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     uint8_t *stamp;        /* set once the peer has been verified */
     size_t stamp_len;
     int ask;               /* what the handshake waits for: SESSL_ASK_* */
@@ -230,6 +231,11 @@ typedef struct sessl_conn {
     size_t keylog_len;
     sessl_err err;         /* of the last step that failed */
 } sessl_conn;
+
+#define SESSL_OFFERS_ID 1     /* of TLS 1.2 */
+#define SESSL_OFFERS_TICKET 2 /* of TLS 1.2 */
+#define SESSL_OFFERS_PSK 4
+#define SESSL_OFFERS_ANY 7
 
 #define SESSL_HELLO_UNSEEN 0
 #define SESSL_HELLO_COPY 1 /* copied for later questions */
@@ -300,6 +306,7 @@ void sessl_conn_renewed(sessl_conn *c);
 /* ---- hello.c: the questions that a handshake waits for ---- */
 
 int sessl_hello_cb(SSL *ssl, int *al, void *arg);
+void sessl_conn_hello_sent(sessl_conn *c);
 void sessl_conn_hello_done(sessl_conn *c);
 int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
@@ -323,6 +330,8 @@ void sessl_conn_take_keylog(sessl_conn *c, uint8_t *out);
 
 typedef struct sessl_conn_info {
     int version, reused;
+    int by_ticket;                                 /* if reused in TLS 1.2 */
+    int offered;                                   /* a session that this version could resume was */
     uint16_t cipher;
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const uint8_t *alpn;                           /* borrowed from the SSL */

@@ -89,6 +89,43 @@ static int refuse(int *al, int alert)
     return SSL_CLIENT_HELLO_ERROR;
 }
 
+/* Whether the client could do TLS 1.3, which makes its session id mean nothing. */
+static int can_tls13(SSL *ssl)
+{
+    const unsigned char *p;
+    size_t n, i;
+
+    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p, &n)) /* borrowed */
+        return 0;
+    for (i = 1; i + 1 < n; i += 2)
+        if (p[i] == 3 && p[i + 1] == 4)
+            return 1;
+    return 0;
+}
+
+static int offers(SSL *ssl)
+{
+    const unsigned char *p;
+    size_t n;
+    int bits = 0;
+
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n)) /* borrowed */
+        bits |= SESSL_OFFERS_PSK;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n > 0)
+        bits |= SESSL_OFFERS_TICKET;
+    if (SSL_client_hello_get0_session_id(ssl, &p) > 0 && !can_tls13(ssl))
+        bits |= SESSL_OFFERS_ID;
+    return bits;
+}
+
+/* A client has sent its first hello. Where libssl could do nothing with the session that it
+ * was given, it has put a new one in its place by now. */
+void sessl_conn_hello_sent(sessl_conn *c)
+{
+    if (c->offered != NULL && SSL_get0_session(c->ssl) == c->offered) /* borrowed */
+        c->offers = SESSL_OFFERS_ANY;
+}
+
 /* SSL_CTX_set_client_hello_cb of every server. It is called once a hello; once more when
  * Go has answered; and for the second hello after a HelloRetryRequest, which must not ask
  * for another host: that choice has been made. libssl looks at neither. */
@@ -97,6 +134,8 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
     (void)arg;
+    if (c != NULL)
+        c->offers |= offers(ssl);
     if (c == NULL || c->hello_use == SESSL_HELLO_UNSEEN)
         return SSL_CLIENT_HELLO_SUCCESS;
     switch (c->hello_state) {

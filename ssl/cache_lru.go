@@ -1,0 +1,166 @@
+package ssl
+
+import (
+	"container/list"
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+const (
+	defaultClientSessions = 1024
+	sessionsPerKey        = 8  // as many connections can be opened to a server at once
+	sessionsPerShard      = 64 // fewer would make the order of eviction a matter of luck
+	maxClientShards       = 64
+)
+
+// An LRUClientSessionCache is a ClientSessionCache in memory, of bounded size: what was
+// used least recently goes first, and what has expired is not handed out. Up to eight
+// sessions are kept for a key, the newest of which is taken first; of TLS 1.2 one.
+//
+// It holds handles, not encodings, and closes what it evicts. One that is dropped is
+// collected with all that it holds, but the collector does not see the C memory: Close it.
+type LRUClientSessionCache struct {
+	seed   maphash.Seed
+	shards []clientShard
+}
+
+// NewClientSessionCache returns a cache for at most n sessions in all; with n of zero or
+// less, for 1024. A session is a few KiB of C memory.
+func NewClientSessionCache(n int) *LRUClientSessionCache {
+	if n <= 0 {
+		n = defaultClientSessions
+	}
+	shards := min(max(n/sessionsPerShard, 1), maxClientShards)
+	c := &LRUClientSessionCache{seed: maphash.MakeSeed(), shards: make([]clientShard, shards)}
+	for i := range c.shards {
+		c.shards[i].limit = n / shards
+		if i < n%shards {
+			c.shards[i].limit++
+		}
+	}
+	return c
+}
+
+// clientHost is what keys of different configurations have in common.
+type clientHost struct{ addr, name string }
+
+// clientShard is a part of the cache with a lock of its own.
+type clientShard struct {
+	mu       sync.Mutex
+	limit, n int // sessions
+	closed   bool
+	keys     map[SessionKey]*list.Element // of *clientEntry
+	hosts    map[clientHost]int           // how many keys
+	used     list.List                    // most recently used first
+	stats    ClientCacheStats
+}
+
+type clientEntry struct {
+	key      SessionKey
+	sessions []cachedSession // oldest first
+}
+
+type cachedSession struct {
+	s     *Session
+	until time.Time
+	once  bool // TLS 1.3: handed out once
+}
+
+// ClientCacheStats count what a cache did.
+type ClientCacheStats struct {
+	Sessions  int    // held now
+	Stores    uint64 // sessions put
+	Hits      uint64 // sessions taken
+	Misses    uint64 // nothing to take
+	Expired   uint64 // sessions dropped because their time was over
+	Evictions uint64 // sessions dropped for room
+}
+
+func (c *LRUClientSessionCache) shardOf(key SessionKey) *clientShard {
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	h.WriteString(key.Addr)
+	h.WriteByte(0)
+	h.WriteString(key.ServerName)
+	return &c.shards[h.Sum64()%uint64(len(c.shards))]
+}
+
+// Put keeps s for key until it expires or must make room, and owns it from here on. A
+// session of TLS 1.2 takes the place of another one.
+func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) {
+	life, err := s.lifetime()
+	if err != nil || !life.until.After(time.Now()) {
+		s.Close()
+		return
+	}
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	gone := sh.put(key, cachedSession{s: s, until: life.until, once: life.once})
+	sh.mu.Unlock()
+	closeAll(gone)
+}
+
+// Take returns the newest session for key that has not expired, owned by the caller, or why
+// there is none.
+func (c *LRUClientSessionCache) Take(key SessionKey) (*Session, ReuseState) {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	s, why, gone := sh.take(key, time.Now())
+	sh.mu.Unlock()
+	closeAll(gone)
+	return s, why
+}
+
+// Remove forgets s, which stays the caller's, if key still has that object.
+func (c *LRUClientSessionCache) Remove(key SessionKey, s *Session) {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	gone := sh.remove(key, s)
+	sh.mu.Unlock()
+	closeAll(gone)
+}
+
+// Flush forgets all sessions.
+func (c *LRUClientSessionCache) Flush() { c.empty(false) }
+
+// Close forgets all sessions, and those that are put later at once. Later calls do nothing.
+func (c *LRUClientSessionCache) Close() error {
+	c.empty(true)
+	return nil
+}
+
+func (c *LRUClientSessionCache) empty(forGood bool) {
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		gone := sh.evict(0)
+		sh.closed = sh.closed || forGood
+		sh.mu.Unlock()
+		closeAll(gone)
+	}
+}
+
+// Stats returns the sum over all shards, each at a slightly different moment.
+func (c *LRUClientSessionCache) Stats() ClientCacheStats {
+	var sum ClientCacheStats
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		sum.Sessions += sh.n
+		sum.Stores += sh.stats.Stores
+		sum.Hits += sh.stats.Hits
+		sum.Misses += sh.stats.Misses
+		sum.Expired += sh.stats.Expired
+		sum.Evictions += sh.stats.Evictions
+		sh.mu.Unlock()
+	}
+	return sum
+}
+
+// closeAll frees what has left a shard, after its lock was released.
+func closeAll(gone []cachedSession) {
+	for _, g := range gone {
+		g.s.Close()
+	}
+}
