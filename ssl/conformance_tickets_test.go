@@ -136,3 +136,107 @@ func mustParseTicketKey(t testing.TB, b []byte) ssl.TicketKey {
 	}
 	return k
 }
+
+// C-31: two hosts with the same keys and the same configured context, of which one demands
+// client certificates: the session of the other is no way in, and the client gets a full
+// handshake, not an alert; without a certificate it is refused as ever.
+func TestC31_TicketKeysAcrossHosts(t *testing.T) {
+	for _, v := range versions {
+		t.Run(ssl.VersionName(v), func(t *testing.T) {
+			leakcheck.Test(t)
+			k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+			listening, open, demanding := hostConfigs(t)
+			for _, cfg := range []*ssl.Config{listening, open, demanding} {
+				cfg.TicketKeys, cfg.SessionIDContext = k, []byte("fleet")
+			}
+			h := startHosts(t, listening, open, demanding)
+			anonymous := clientOf(t, "a.test", v)
+			anonymous.InsecureSkipVerify = true // one client for both names: only the servers are looked at
+			known := copyOf(anonymous, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{keyPair(t, "client")} })
+			to := func(cfg *ssl.Config, host string) *ssl.Ctx {
+				return newClientCtx(t, copyOf(cfg, func(c *ssl.Config) { c.ServerName = host }))
+			}
+			c := dial(t, h.server, to(anonymous, "a.test"), nil)
+			s := sessionOf(t, c)
+			c.Close()
+
+			c = clientConn(t, h.server, to(anonymous, "b.test"))
+			if err := c.SetSession(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := refusedWith(c); alertOf(err) != 116 && alertOf(err) != 40 { // certificate_required, handshake_failure
+				t.Errorf("without a certificate: %v", err)
+			}
+			c.Close()
+
+			c = dial(t, h.server, to(known, "b.test"), s)
+			if c.SessionReused() || h.lastReused() {
+				t.Error("a session of the open host was resumed at the one that demands a certificate")
+			}
+			own := sessionOf(t, c)
+			c.Close()
+			c = dial(t, h.server, to(known, "b.test"), own)
+			if !c.SessionReused() || !h.lastReused() {
+				t.Error("its own was not")
+			}
+			c.Close()
+			if st := k.Stats(); st.Declined != 1 || st.Resumed != 1 || st.Unknown != 0 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// C-32: options that contradict each other are refused before there is a server.
+func TestC32_TicketKeysConflicts(t *testing.T) {
+	leakcheck.Test(t)
+	cfg := serverConfig(t)
+	cfg.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+	if err := cfg.CheckServer(); err != nil {
+		t.Error(err)
+	}
+	cfg.SessionTicketsDisabled = true
+	if _, err := ssl.NewServerCtx(cfg); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("keys for tickets that are disabled: %v", err)
+	}
+	cfg.SessionTicketsDisabled = false
+	cfg.TicketKeys.Close()
+	if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("closed keys: %v", err)
+	}
+}
+
+// C-22: counters are zero at the start, and right after each case.
+func TestC22_TicketKeyStats(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		old, gone, current := newTicketKey(t), newTicketKey(t), newTicketKey(t)
+		k := ticketKeys(t, ssl.TicketKeySet{Current: old, Old: []ssl.TicketKey{gone}})
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
+		ended := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: gone}))
+		var full, again uint64 = 1, 0 // tickets of a full handshake, and of a resumption with the current key
+		if srv.MaxVersion == ssl.VersionTLS13 {
+			full, again = 2, 1
+		}
+		want := ssl.TicketKeyStats{}
+		check := func(what string) {
+			t.Helper()
+			if got := k.Stats(); got != want {
+				t.Errorf("%s: %+v, want %+v", what, got, want)
+			}
+		}
+		check("at the start")
+		s := wantVisit(t, cctx, sctx, nil, false)
+		want.Issued += full
+		check("full")
+		s = wantVisit(t, cctx, sctx, s, true)
+		want.Issued, want.Resumed = want.Issued+again, 1
+		check("current")
+		mustSet(t, k, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}})
+		wantVisit(t, cctx, sctx, s, true)
+		want.Issued, want.Renewed = want.Issued+1, 1
+		check("old")
+		wantVisit(t, cctx, sctx, wantVisit(t, cctx, ended, nil, false), false)
+		want.Issued, want.Unknown = want.Issued+full, 1
+		check("unknown")
+	})
+}

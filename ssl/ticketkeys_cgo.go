@@ -16,6 +16,8 @@ package ssl
 #cgo nocallback sessl_ticket_keys_get_stats
 #cgo noescape sessl_ctx_set_ticket_keys
 #cgo nocallback sessl_ctx_set_ticket_keys
+#cgo noescape sessl_ctx_ticket_key
+#cgo nocallback sessl_ctx_ticket_key
 #include "cshim.h"
 */
 import "C"
@@ -119,4 +121,28 @@ func setTicketKeys(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		}
 		return nil
 	})
+}
+
+// BuiltinTicketKey returns the key that libssl has made for a server's Ctx without TicketKeys
+// (SSL_CTX_get_tlsext_ticket_keys). As an old key of a successor's TicketKeys it keeps
+// sessions across a restart, or across the first use of TicketKeys. A Ctx with TicketKeys
+// has no use for it: there it is ErrConfig; on clients it is ErrClient.
+func (c *Ctx) BuiltinTicketKey() (key TicketKey, err error) {
+	const op = "Ctx.BuiltinTicketKey"
+	err = c.withPtr(op, func(p ctxPtr) error {
+		switch {
+		case !c.server:
+			return fail(op, ErrClient)
+		case c.ticketKeys != nil:
+			return fail(op, configError("the Ctx has TicketKeys"))
+		}
+		var e cErr
+		k := C.sessl_ctx_ticket_key(p, &e) // returns +1
+		if k == nil {
+			return asError(op, nil, &e)
+		}
+		key = adoptTicketKey(k)
+		return nil
+	})
+	return key, err
 }

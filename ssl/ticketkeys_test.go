@@ -470,6 +470,70 @@ func TestTicketKeysAreWiped(t *testing.T) {
 	}
 }
 
+// A server whose application has the last word issues its tickets afterwards, with the same
+// keys.
+func TestTicketKeysWithVerifyConnection(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		old, current := newTicketKey(t), newTicketKey(t)
+		srv.VerifyConnection = func(ssl.ConnectionState) error { return nil }
+		cctx := newClientCtx(t, cli)
+		a := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: old}))
+		b := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
+		s := wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true)
+		if !isOf(t, s, current) {
+			t.Error("the ticket was not renewed")
+		}
+		wantVisit(t, cctx, b, s, true)
+	})
+}
+
+// The ciphers for tickets come from the Ctx's own providers; two that want different ones
+// resume each other's sessions.
+func TestTicketKeysWithPropertyQuery(t *testing.T) {
+	leakcheck.Test(t)
+	wanting := func(c *ssl.Config) { c.PropertyQuery = "provider=default" }
+	if without3(t, copyOf(clientConfig(t), wanting)) {
+		return
+	}
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, key := range []ssl.TicketKey{newTicketKey(t), shortTicketKey(t)} {
+			k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+			cctx, a, b := newClientCtx(t, cli), ticketServer(t, copyOf(srv, wanting), k), ticketServer(t, srv, k)
+			wantVisit(t, cctx, a, wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true), true)
+		}
+	})
+}
+
+// The key that libssl has made for a Ctx opens its tickets in another one.
+func TestBuiltinTicketKey(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, before := newClientCtx(t, cli), newServerCtx(t, srv)
+		key, err := before.BuiltinTicketKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := wantVisit(t, cctx, before, nil, false)
+		if !isOf(t, s, key) {
+			t.Error("the ticket has another name")
+		}
+		current := newTicketKey(t)
+		k := ticketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{key}})
+		if s = wantVisit(t, cctx, ticketServer(t, srv, k), s, true); !isOf(t, s, current) {
+			t.Error("the ticket was not renewed")
+		}
+		if _, err := cctx.BuiltinTicketKey(); !errors.Is(err, ssl.ErrClient) {
+			t.Errorf("of a client: %v", err)
+		}
+		if _, err := ticketServer(t, srv, k).BuiltinTicketKey(); !errors.Is(err, ssl.ErrConfig) {
+			t.Errorf("with TicketKeys: %v", err)
+		}
+		before.Close()
+		if _, err := before.BuiltinTicketKey(); !errors.Is(err, ssl.ErrClosed) {
+			t.Errorf("closed: %v", err)
+		}
+	})
+}
+
 // No way of printing shows a secret.
 func TestTicketKeysPrintNoSecrets(t *testing.T) {
 	leakcheck.Test(t)

@@ -45,6 +45,20 @@ end:
     return k;
 }
 
+/* Returns +1: the key that libssl has made for ctx, in the order of nginx's 80 bytes. */
+sessl_ticket_key *sessl_ctx_ticket_key(SSL_CTX *ctx, sessl_err *e)
+{
+    uint8_t bytes[SESSL_TICKET_KEY_MAX];
+    sessl_ticket_key *k = NULL;
+
+    sessl_err_begin(e);
+    if (SSL_CTX_get_tlsext_ticket_keys(ctx, bytes, sizeof(bytes)) > 0)
+        k = sessl_ticket_key_new(bytes, sizeof(bytes), 0, e);
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    sessl_err_take(e);
+    return k;
+}
+
 void sessl_ticket_key_up_ref(sessl_ticket_key *k)
 {
     atomic_fetch_add(&k->refs, 1);
