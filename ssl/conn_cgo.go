@@ -151,8 +151,16 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	return r
 }
 
-// failure is why the last step failed. mu is held.
+// failure is why the last step failed: what ended the connection, if that was before. mu is
+// held.
 func (c *Conn) failure(op string, p connPtr) error {
+	if c.ended.Load() == nil {
+		c.endWith(c.reason(op, p))
+	}
+	return c.endedFor(op)
+}
+
+func (c *Conn) reason(op string, p connPtr) error {
 	if p.alloc_failed != 0 {
 		return asError(op, ErrNoMemory, &p.err)
 	}
@@ -208,6 +216,9 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 		return closedResult("write")
 	}
 	defer c.leave()
+	if err := c.endedFor("write"); err != nil {
+		return result{status: stepFailed, err: err}
+	}
 	var st C.sessl_step
 	C.sessl_conn_write(p, C.int(fd), bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
 	r := c.result("write", p, &st)
@@ -222,6 +233,9 @@ func (c *Conn) stepShutdown() result {
 		return closedResult("close")
 	}
 	defer c.leave()
+	if err := c.endedFor("close"); err != nil {
+		return result{status: stepFailed, err: err}
+	}
 	var st C.sessl_step
 	C.sessl_conn_shutdown(p, &st)
 	return c.result("close", p, &st)

@@ -33,10 +33,10 @@ func (c *Conn) sendCloseNotify(op string) error {
 	if c.notified {
 		return nil // a second SSL_shutdown would read
 	}
-	c.notified = true
 	if r := c.stepShutdown(); r.status == stepFailed {
-		return r.err
+		return inOp(op, r.err)
 	}
+	c.notified = true
 	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	if err := c.tr.flush(); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := newCopyBuf()
 	defer buf.free()
 	for {
-		if err := c.canWrite(); err != nil {
+		if err := firstError(c.canWrite(), c.endedFor("write")); err != nil {
 			return n, err
 		}
 		got, end := r.Read(buf.b)

@@ -128,7 +128,8 @@ func (c *Conn) whyEnded(r result) error {
 
 // Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
 // returns counts what was encrypted: with an error, some of it may not have been sent
-// yet, and is kept for the next Write if the error was a deadline.
+// yet, and is kept for the next Write if the error was a deadline. After a fatal error of TLS,
+// such as an alert that a Read has met, Write reports that error, as all other calls do.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err

@@ -128,18 +128,6 @@ func (c *Conn) mayRequest(op string, ctx context.Context) error {
 	return nil
 }
 
-// inOp is err as an error of op.
-func inOp(op string, err error) error {
-	var e *Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return &Error{Op: op, Err: e.Err, Entries: e.Entries}
-	}
-	return fail(op, err)
-}
-
 // sendRequest has the request wait for output, unless one has been sent that was not
 // answered. In the middle of a handshake message it waits as a Write does, in its place.
 func (c *Conn) sendRequest(op string, ctx context.Context) (*authAnswer, error) {
@@ -304,7 +292,7 @@ func (c *Conn) judgeAnswer() error {
 func (c *Conn) refuseClient(err error) {
 	c.auth.refused.Store(true)
 	c.readErr = err
-	c.writeErr.CompareAndSwap(nil, stickyError{inOp("write", err)})
+	c.endWith(err)
 	c.withLive(condemn)
 }
 
@@ -331,9 +319,10 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 // the handshake. An error of it is readErr, and an alert for the server. reading is held.
 func (c *Conn) answerLater(a ask) {
 	if err := c.answer(context.Background(), a); err != nil {
+		c.readErr = c.closedOr("read", inOp("read", err))
+		c.endWith(c.readErr)
 		c.stepPeek(noFD, nil) // without any input: it only makes the alert
 		c.flushSoon()
-		c.readErr = c.closedOr("read", inOp("read", err))
 	}
 }
 

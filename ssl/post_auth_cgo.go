@@ -31,6 +31,9 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 		return nil, fail(op, ErrClosed)
 	}
 	defer c.leave()
+	if err := c.endedFor(op); err != nil {
+		return nil, err
+	}
 	if c.auth.pending != nil {
 		return c.auth.pending, nil
 	}

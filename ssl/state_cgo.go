@@ -155,6 +155,9 @@ func (c *Conn) KeyUpdate(request bool) error {
 		return fail(op, ErrNil)
 	}
 	err := c.withSSL(op, func(p connPtr) error {
+		if err := c.endedFor(op); err != nil {
+			return err
+		}
 		var e cErr
 		if C.sessl_conn_key_update(p, cBool(request), &e) == 0 {
 			return asError(op, nil, &e)
@@ -196,6 +199,9 @@ func (c *Conn) issueTickets(op string, n int) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
+	if err := c.endedFor(op); err != nil {
+		return err
+	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
 		return fail(op, ErrRequestPending) // the new peer has not been judged
 	}

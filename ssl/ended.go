@@ -1,0 +1,39 @@
+package ssl
+
+import "errors"
+
+// A fatal error of TLS ends both directions of a connection, but only the call that met it
+// learns the reason from libssl, most often a Read. What libssl answers to others differs
+// with the call and the version, and may be nothing at all. So the first reason is kept, and
+// is what all later calls report.
+
+// endWith keeps err, if it is the first.
+func (c *Conn) endWith(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		c.ended.CompareAndSwap(nil, e)
+	}
+}
+
+// endedFor is the reason as an error of op, nil while there is none. A step has mu from this
+// question on until it has asked libssl.
+func (c *Conn) endedFor(op string) error {
+	if e := c.ended.Load(); e != nil {
+		return inOp(op, e)
+	}
+	return nil
+}
+
+// inOp is err as an error of op.
+func inOp(op string, err error) error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e):
+		return fail(op, err)
+	case e.Op == op:
+		return err
+	}
+	return &Error{Op: op, Err: e.Err, Entries: e.Entries}
+}
