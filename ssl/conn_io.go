@@ -129,7 +129,8 @@ func (c *Conn) whyEnded(r result) error {
 // Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
 // returns counts what was encrypted: with an error, some of it may not have been sent
 // yet, and is kept for the next Write if the error was a deadline. After a fatal error of TLS,
-// such as an alert that a Read has met, Write reports that error, as all other calls do.
+// such as an alert that a Read has met, Write reports that error, as all other calls do. A
+// Write that cannot send any more looks for such an alert, for a moment, before it gives up.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -146,7 +147,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 			err = c.untilWhole(context.Background())
 		}
 		if err != nil {
-			return n, c.closedOr("write", err)
+			return n, c.closedOr("write", c.whyBroken(err))
 		}
 	}
 	return n, nil

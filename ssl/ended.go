@@ -1,6 +1,9 @@
 package ssl
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // A fatal error of TLS ends both directions of a connection, but only the call that met it
 // learns the reason from libssl, most often a Read. What libssl answers to others differs
@@ -22,6 +25,30 @@ func (c *Conn) endedFor(op string) error {
 		return inOp(op, e)
 	}
 	return nil
+}
+
+// patience is how long a Write that cannot send waits for a read that is about to end.
+const patience = 100 * time.Millisecond
+
+// whyBroken is a better reason than err why a Write could not send, if there is one. A peer
+// that refuses a client of TLS 1.3 sends an alert and closes the connection; the client is
+// through with its handshake by then, and what it notices first may be that it cannot write,
+// with the alert still to be read. writers is held.
+func (c *Conn) whyBroken(err error) error {
+	var e *Error
+	if errors.As(err, &e) || (&Error{Err: err}).Timeout() || c.closed.Load() {
+		return err // not the peer's doing
+	}
+	p := c.startPump()
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-p.ended:
+		p.result()
+	case <-t.C:
+	case <-c.life.Done():
+	}
+	return firstError(c.endedFor("write"), err)
 }
 
 // inOp is err as an error of op.

@@ -3,8 +3,10 @@ package ssl_test
 import (
 	"context"
 	"errors"
+	"net"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -100,6 +102,70 @@ func TestWriteKnowsRefusal(t *testing.T) {
 	}
 	wantSameEnd(t, "client", p.client, err)
 	p.closeBoth()
+}
+
+// mute is a net.Conn that sends nothing any more, once it is switched off.
+type mute struct {
+	net.Conn
+	off atomic.Bool
+}
+
+var errMute = errors.New("nobody listens")
+
+func (m *mute) Write(b []byte) (int, error) {
+	if m.off.Load() {
+		return 0, errMute
+	}
+	return m.Conn.Write(b)
+}
+
+// Such a client may notice first that it cannot write any more: then it looks for the reason
+// that waits to be read. Without one the Write says what it knows.
+func TestWriteFindsRefusal(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	cctx := newClientCtx(t, cli)
+	for _, refused := range []bool{true, false} {
+		if refused {
+			srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+		} else {
+			srv.ClientAuth = ssl.NoClientCert
+		}
+		sctx := newServerCtx(t, srv)
+		bubble(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			m := &mute{Conn: a}
+			p := newPair(t, cctx, sctx, m, b)
+			if _, err := p.shake(); (err != nil) != refused {
+				t.Fatal(err)
+			}
+			m.off.Store(true)
+			n, err := p.client.Write([]byte("x"))
+			if refused && alertOf(err) != alertCertificateRequired || !refused && !errors.Is(err, errMute) {
+				t.Errorf("refused %t: %d, %v", refused, n, err)
+			}
+			p.closeBoth()
+		})
+	}
+}
+
+func TestWriteFindsRefusalOnSocket(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+	p := newTCPPair(t, cli, srv)
+	_, err := p.shake()
+	if err == nil {
+		t.Fatal("the server accepts a client without a certificate")
+	}
+	p.server.Close()
+	err = nil
+	for err == nil { // until the peer's kernel has answered that nobody is there
+		_, err = p.client.Write([]byte("x"))
+	}
+	if alertOf(err) != alertCertificateRequired {
+		t.Error(err)
+	}
 }
 
 // What the application has against a server's request is the reason for both, not what
