@@ -39,7 +39,7 @@ func (c *Conn) sendCloseNotify(op string) error {
 	c.notified = true
 	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	if err := c.tr.flush(); err != nil {
-		return err
+		return inOp(op, err)
 	}
 	if w, ok := c.net.(interface{ CloseWrite() error }); ok {
 		if err := w.CloseWrite(); err != nil {

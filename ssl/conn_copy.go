@@ -69,7 +69,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	defer buf.free()
 	for {
 		if err := firstError(c.canWrite(), c.endedFor("write")); err != nil {
-			return n, err
+			return n, inOp("write", err)
 		}
 		got, end := r.Read(buf.b)
 		if got < 0 || got > len(buf.b) {

@@ -32,9 +32,18 @@ func (c *Conn) Read(b []byte) (int, error) {
 		n, again, err := c.readOnce(readStep, b)
 		c.deliver()
 		if !again {
-			return n, err
+			return n, readError(err)
 		}
 	}
+}
+
+// readError says that err is Read's. The two ends of input stay what crypto/tls returns, and
+// what programs compare with ==.
+func readError(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return err
+	}
+	return inOp("read", err)
 }
 
 // readOnce reads until there is data or an error; again says that sessions have arrived
@@ -147,7 +156,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 			err = c.untilWhole(context.Background())
 		}
 		if err != nil {
-			return n, c.closedOr("write", c.whyBroken(err))
+			return n, c.closedOr("write", inOp("write", c.whyBroken(err)))
 		}
 	}
 	return n, nil

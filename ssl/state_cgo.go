@@ -168,7 +168,7 @@ func (c *Conn) KeyUpdate(request bool) error {
 	if err != nil {
 		return err
 	}
-	return c.flushLocked()
+	return inOp(op, c.flushLocked())
 }
 
 // IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
@@ -189,7 +189,7 @@ func (c *Conn) IssueTicket() error {
 	if err != nil {
 		return err
 	}
-	return c.flushLocked()
+	return inOp(op, c.flushLocked())
 }
 
 // issueTickets makes n tickets wait for output (SSL_new_session_ticket).

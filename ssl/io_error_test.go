@@ -1,0 +1,117 @@
+package ssl_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// wantIO checks that err is an Error of op for want, and a net.Error that tells timeouts.
+func wantIO(t *testing.T, what, op string, err, want error) {
+	t.Helper()
+	var e *ssl.Error
+	n, ok := err.(net.Error)
+	switch {
+	case !errors.As(err, &e) || e.Op != op || !strings.HasPrefix(err.Error(), "ssl: "+op+": ") || !errors.Is(err, want):
+		t.Errorf("%s: %v, want an error of %s for %v", what, err, op, want)
+	case !ok || n.Timeout() != (want == os.ErrDeadlineExceeded):
+		t.Errorf("%s: %v: Timeout is wrong, or missing", what, err)
+	}
+}
+
+func readByte(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }
+
+// writeMuch writes more than a socket takes while nobody reads.
+func writeMuch(c *ssl.Conn) error { _, err := c.Write(make([]byte, 32<<20)); return err }
+
+// writeCalls have something to send, and the last of them ends that.
+var writeCalls = []struct {
+	op   string
+	call func(c *ssl.Conn) error
+}{
+	{"write", writeMuch},
+	{"Conn.KeyUpdate", func(c *ssl.Conn) error { return c.KeyUpdate(false) }},
+	{"Conn.IssueTicket", (*ssl.Conn).IssueTicket},
+	{"Conn.CloseWrite", (*ssl.Conn).CloseWrite},
+}
+
+// An error of the connection underneath says what it stopped, and stays what it is.
+func TestIOErrorsNameTheCall(t *testing.T) {
+	defer func() { plainTCP = false }()
+	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
+		plainTCP = hide
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Test(t)
+			ctx := newServerCtx(t, serverConfig(t))
+			cctx := newClientCtx(t, clientConfig(t))
+			connect := func() pair {
+				a, b := tcpPipe(t)
+				p := newPair(t, cctx, ctx, a, b)
+				p.mustShake(t)
+				p.echo(t)
+				return p
+			}
+			p := connect()
+			p.server.SetReadDeadline(time.Unix(1, 0))
+			wantIO(t, "deadline that has passed", "read", readByte(p.server), os.ErrDeadlineExceeded)
+			p.server.SetReadDeadline(time.Now().Add(time.Millisecond))
+			wantIO(t, "deadline", "read", readByte(p.server), os.ErrDeadlineExceeded)
+			p.server.SetReadDeadline(time.Time{})
+			p.server.SetWriteDeadline(time.Unix(1, 0))
+			_, err := p.server.ReadFrom(strings.NewReader("x"))
+			wantIO(t, "ReadFrom", "write", err, os.ErrDeadlineExceeded)
+			p.server.SetWriteDeadline(time.Now().Add(time.Millisecond))
+			wantIO(t, "deadline", "write", writeMuch(p.server), os.ErrDeadlineExceeded)
+			p.server.SetWriteDeadline(time.Unix(1, 0)) // which even a socket with room for more obeys
+			for _, w := range writeCalls {
+				if w.op != "Conn.IssueTicket" || release() != "1.1.1" {
+					wantIO(t, "deadline that has passed", w.op, w.call(p.server), os.ErrDeadlineExceeded)
+				}
+			}
+			p.server.Close()
+			wantIO(t, "closed", "read", readByte(p.server), net.ErrClosed)
+			wantIO(t, "closed", "write", writeMuch(p.server), net.ErrClosed)
+			p.client.Close()
+
+			p = connect()
+			hangUp(t, p.client.NetConn())
+			wantIO(t, "reset", "read", readByte(p.server), syscall.ECONNRESET)
+			wantIO(t, "reset", "write", writeMuch(p.server), syscall.EPIPE)
+			p.closeBoth()
+
+			p = connect()
+			p.client.NetConn().Close()
+			if err := readByte(p.server); err != io.ErrUnexpectedEOF {
+				t.Errorf("cut off: %v", err)
+			}
+			p.closeBoth()
+			p = connect()
+			p.client.CloseWrite()
+			if err := readByte(p.server); err != io.EOF {
+				t.Errorf("close_notify: %v", err)
+			}
+			p.closeBoth()
+		})
+	}
+}
+
+// hangUp closes a socket as a crash would.
+func hangUp(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if p, ok := conn.(plain); ok {
+		conn = p.Conn
+	}
+	tcp := conn.(*net.TCPConn)
+	if err := tcp.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	tcp.Close()
+}
