@@ -81,6 +81,26 @@ func TestGateCanBeLeft(t *testing.T) {
 	}
 }
 
+// A handshake that has no turn when its peer's message comes loses none of it.
+func TestGateLosesNoInput(t *testing.T) {
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+		srv.HandshakeLimit = 1
+		sctx := newServerCtx(t, srv)
+		a, b := w.pipe(t)
+		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+		done := make(chan error, 2)
+		go func() { done <- p.server.Handshake() }()
+		w.parked(t, 1, inHandshake)
+		leave := sctx.TakeGate()
+		go func() { done <- p.client.Handshake() }()
+		w.parked(t, 1, "ssl.(*Conn).waitGate(")
+		leave()
+		if err := errors.Join(<-done, <-done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A connection that cannot be made gives its place back, and does not wait for another.
 func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 	leakcheck.Test(t)

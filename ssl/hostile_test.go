@@ -1,12 +1,10 @@
 package ssl_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sessl/ssl"
@@ -255,45 +253,6 @@ func TestHostileGarbage(t *testing.T) {
 				if out := exchange(t, cli, srv, v, at, garbage); out.victim == nil {
 					t.Errorf("%s, garbage from %d of %d: no error", v, at, total)
 				}
-			})
-		}
-	})
-}
-
-// A peer that falls silent holds nobody longer than the context allows.
-func TestHostileStall(t *testing.T) {
-	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
-		for _, at := range []int{0, 1, 4, 5, 6, 40, 100, total / 4} {
-			bubble(t, func(t *testing.T) {
-				a, b := net.Pipe()
-				w := &tampered{at: at, how: stall, silent: make(chan struct{})}
-				ends := [2]net.Conn{a, b}
-				w.Conn, ends[v] = ends[v], w
-				p := newPair(t, cli, srv, ends[0], ends[1])
-				held, peer := p.client, p.server
-				if v == serverEnd {
-					held, peer = p.server, p.client
-				}
-				other := make(chan error)
-				go func() { other <- peer.Handshake() }()
-				ctx, cancel := context.WithCancel(t.Context())
-				shaken := make(chan error, 1)
-				go func() { shaken <- held.HandshakeContext(ctx) }()
-				synctest.Wait() // both wait, for nothing
-				select {
-				case err := <-shaken:
-					t.Errorf("%s, stall at %d: over too early: %v", v, at, err)
-					shaken <- err
-				default:
-				}
-				cancel()
-				if err := <-shaken; !errors.Is(err, context.Canceled) {
-					t.Errorf("%s, stall at %d: %v", v, at, err)
-				}
-				if err := held.Handshake(); !errors.Is(err, context.Canceled) {
-					t.Errorf("%s, stall at %d, once more: %v", v, at, err)
-				}
-				<-other
 			})
 		}
 	})

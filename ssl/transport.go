@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -76,10 +77,23 @@ func getBuf() []byte  { return bufs.Get().(*[bufSize]byte)[:] }
 func putBuf(b []byte) { bufs.Put((*[bufSize]byte)(b)) }
 
 // netTransport is for any net.Conn: Go moves the bytes.
-type netTransport struct{ c *Conn }
+type netTransport struct {
+	c    *Conn
+	held []byte // input that a handshake step had no turn for; under reading
+}
+
+// feed is step with input, which is kept if the step has to wait for its turn.
+func (t *netTransport) feed(step pullStep, in, b []byte) result {
+	t.held = nil
+	r := step(t.c, noFD, in, b)
+	if r.status == stepGated {
+		t.held = bytes.Clone(in)
+	}
+	return r
+}
 
 func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
-	r := step(t.c, noFD, nil, b)
+	r := t.feed(step, t.held, b)
 	if r.over() || t.c.waiting.Load() > limit {
 		return r, nil
 	}
@@ -94,7 +108,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 			}
 			return result{}, err
 		}
-		r = step(t.c, noFD, buf[:n], b)
+		r = t.feed(step, buf[:n], b)
 		if r.over() || t.c.waiting.Load() > limit {
 			return r, nil
 		}
