@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sessl/internal/leakcheck"
@@ -22,13 +20,14 @@ func (r *rogue) halfKeyUpdate() (first, second []byte) {
 
 // midwayServer is a server Conn that is in the middle of a message from its peer, and a
 // function that sends the rest and some data. One Read is under way, or none is.
-func midwayServer(t *testing.T, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *rogue, rest func(), done func()) {
+func midwayServer(t *testing.T, w wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *rogue, rest func(), done func()) {
 	t.Helper()
-	a, b := net.Pipe()
+	a, b := w.pipe(t)
 	c, err := ssl.Server(b, ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.SetDeadline(time.Now().Add(ioTimeout))
 	r = newRogue(t, a, c)
 	data := r.record(typeData, []byte("ping"))
 	first, second := r.halfKeyUpdate()
@@ -41,7 +40,7 @@ func midwayServer(t *testing.T, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *rogue
 	read, drained := make(chan error, 1), make(chan struct{})
 	if reads {
 		go func() { read <- readUntil(c, "pong") }()
-		synctest.Wait()
+		w.parked(t, 1, inRead)
 	}
 	go func() {
 		defer close(drained)
@@ -67,8 +66,8 @@ func TestWriteMidway(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := newServerCtx(t, serverConfig(t))
 	for _, reads := range []bool{true, false} {
-		bubble(t, func(t *testing.T) {
-			c, _, rest, done := midwayServer(t, ctx, reads)
+		forEachWire(t, func(t *testing.T, w wire) {
+			c, _, rest, done := midwayServer(t, w, ctx, reads)
 			defer done()
 			wrote := make(chan error, 1)
 			go func() {
@@ -78,7 +77,7 @@ func TestWriteMidway(t *testing.T) {
 				}
 				wrote <- err
 			}()
-			synctest.Wait()
+			w.parked(t, 1, inWrite)
 			select {
 			case err := <-wrote:
 				t.Fatalf("reads %t: Write did not wait: %v", reads, err)
@@ -112,11 +111,11 @@ func TestWriteMidwayEnds(t *testing.T) {
 			if name == "hang up" && reads {
 				continue // the Read has the error then, and says so: see the case without
 			}
-			bubble(t, func(t *testing.T) {
-				c, r, rest, done := midwayServer(t, ctx, reads)
+			forEachWire(t, func(t *testing.T, w wire) {
+				c, r, rest, done := midwayServer(t, w, ctx, reads)
 				defer done()
 				if name == "timer" {
-					c.SetWriteDeadline(time.Now().Add(time.Second))
+					c.SetWriteDeadline(time.Now().Add(w.soon))
 				}
 				wrote := make(chan error, 1)
 				go func() {
@@ -126,7 +125,9 @@ func TestWriteMidwayEnds(t *testing.T) {
 					}
 					wrote <- err
 				}()
-				synctest.Wait()
+				if name != "timer" {
+					w.parked(t, 1, inWrite)
+				}
 				end(c, r)
 				err := <-wrote
 				switch name {

@@ -271,7 +271,7 @@ func TestPostHandshakeAuthMidway(t *testing.T) {
 	sctx := newServerCtx(t, srv)
 	for _, reads := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
-			c, _, rest, done := midwayServer(t, sctx, reads)
+			c, _, rest, done := midwayServer(t, pipeWire, sctx, reads)
 			defer done()
 			ctx, cancel := context.WithCancel(context.Background())
 			asked := make(chan error, 1)
