@@ -84,10 +84,12 @@ const (
 // result is what a step came to, in Go's terms.
 type result struct {
 	status status
-	n      int  // application bytes moved
-	out    int  // output bytes in the sink
-	fresh  bool // sessions have arrived
-	ask    ask  // for stepAsks
+	n      int   // application bytes moved
+	out    int   // output bytes in the sink
+	waits  int64 // bytes of answers, from libssl and not from Write, that were not sent
+	fresh  bool  // sessions have arrived
+	more   bool  // with stepWantRead: the socket may have input, so nobody must wait for it
+	ask    ask   // for stepAsks
 
 	answered bool // the client's certificate has come, and is to be judged before anything else
 
@@ -136,7 +138,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.spoiled.Store(true)
 	}
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), fresh: st.fresh > 0, ask: ask(st.ask), answered: st.answered != 0}
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}
@@ -182,6 +184,7 @@ func (c *Conn) stepHandshake(fd int, in []byte) result {
 	c.started = true
 	var st C.sessl_step
 	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
+	st.answers = st.out_waiting // nothing is the application's yet
 	return c.result("handshake", p, &st)
 }
 

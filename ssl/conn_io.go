@@ -115,6 +115,9 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 			if r.fresh || r.answered {
 				return 0, c.readErr == nil, c.readErr
 			}
+			if r.more && r.waits <= maxReply {
+				continue
+			}
 			if err := c.flushLocked(); err != nil {
 				return 0, false, c.closedOr("read", err)
 			}

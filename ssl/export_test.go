@@ -115,6 +115,9 @@ func HoldsBuffers(c *Conn) bool {
 	return holds
 }
 
+// Unsent is how many bytes of output c keeps.
+func Unsent(c *Conn) int64 { return c.waiting.Load() }
+
 // TakeMakers takes all but one of the places for making and freeing connections.
 func TakeMakers() (leave func()) {
 	for range cap(makers) - 1 {

@@ -14,8 +14,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sessl/internal/leakcheck"
@@ -41,8 +41,8 @@ func TestHostileNoise(t *testing.T) {
 	} {
 		cli, srv := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
 		for _, v := range []victim{clientEnd, serverEnd} {
-			bubble(t, func(t *testing.T) {
-				a, b := net.Pipe()
+			forEachWire(t, func(t *testing.T, w wire) {
+				a, b := w.pipe(t)
 				made, ctx := ssl.Client, cli
 				if v == serverEnd {
 					made, ctx = ssl.Server, srv
@@ -56,12 +56,13 @@ func TestHostileNoise(t *testing.T) {
 					defer close(heard)
 					io.Copy(io.Discard, b)
 				}()
+				shaken := make(chan error, 1)
+				go func() { shaken <- c.Handshake() }()
 				go func() {
 					io.WriteString(b, noise)
-					synctest.Wait()
 					b.Close()
 				}()
-				if err := c.Handshake(); err == nil {
+				if err := <-shaken; err == nil {
 					t.Errorf("%s to a %s: no error", name, v)
 				}
 				if n, err := c.Write([]byte("secret")); n != 0 || err == nil {
@@ -84,6 +85,7 @@ func TestHostileNoise(t *testing.T) {
 // crypto/tls, is over.
 type rogue struct {
 	net.Conn
+	taken  atomic.Int64 // bytes of a flood
 	secret []byte
 	aead   cipher.AEAD
 	iv     []byte
@@ -142,6 +144,21 @@ func (r *rogue) use(secret []byte) {
 	}
 }
 
+// flood sends n times what next makes.
+func (r *rogue) flood(n int, next func() []byte) error {
+	for range n {
+		done, err := r.Write(next())
+		r.taken.Add(int64(done))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Where a flood stands still.
+const inFlood = "ssl_test.(*rogue).flood("
+
 const (
 	typeHandshake = 22
 	typeData      = 23
@@ -175,33 +192,32 @@ func (r *rogue) keyUpdates(n int) []byte {
 func TestHostileKeyUpdateFlood(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := newServerCtx(t, serverConfig(t))
-	bubble(t, func(t *testing.T) {
-		a, b := net.Pipe()
+	forEachWire(t, func(t *testing.T, w wire) {
+		a, b := w.pipe(t)
 		c, err := ssl.Server(b, ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		c.SetDeadline(time.Now().Add(ioTimeout))
 		r := newRogue(t, a, c)
 		read, sent := make(chan error, 1), make(chan error, 1)
 		go func() { read <- readUntil(c, "ping") }()
-		const batch, batches = 1000, 12
-		taken := 0
 		go func() {
-			for range batches {
-				n, err := r.Write(r.keyUpdates(batch))
-				if taken += n; err != nil {
-					sent <- err
-					return
-				}
+			err := r.flood(180, func() []byte { return r.keyUpdates(100) })
+			if err == nil {
+				_, err = r.Write(r.record(typeData, []byte("ping")))
 			}
-			_, err := r.Write(r.record(typeData, []byte("ping")))
 			sent <- err
 		}()
-		synctest.Wait()
-		const bound = 256 << 10
-		if taken > bound {
-			t.Errorf("%d bytes of KeyUpdates were taken and answered, want at most %d", taken, bound)
+		w.parked(t, 1, inRead, inFlush)
+		w.parked(t, 1, inFlood)
+		const bound = 192 << 10
+		if taken := int(r.taken.Load()); taken > bound+2*w.room {
+			t.Errorf("%d bytes of KeyUpdates were taken and answered, want at most %d", taken, bound+2*w.room)
+		}
+		if n := ssl.Unsent(c); n > bound {
+			t.Errorf("%d bytes of answers are kept, want at most %d", n, bound)
 		}
 		drained := make(chan struct{})
 		go func() {
@@ -224,13 +240,14 @@ func TestHostileKeyUpdateFlood(t *testing.T) {
 func TestHostileEmptyRecords(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := newServerCtx(t, serverConfig(t))
-	bubble(t, func(t *testing.T) {
-		a, b := net.Pipe()
+	forEachWire(t, func(t *testing.T, w wire) {
+		a, b := w.pipe(t)
 		c, err := ssl.Server(b, ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		c.SetDeadline(time.Now().Add(ioTimeout))
 		r := newRogue(t, a, c)
 		ended := make(chan struct{})
 		go func() {
@@ -238,12 +255,9 @@ func TestHostileEmptyRecords(t *testing.T) {
 			io.Copy(io.Discard, a)
 		}()
 		go func() {
-			for range 10_000 {
-				if _, err := r.Write(r.record(typeData, nil)); err != nil {
-					return
-				}
+			if r.flood(10_000, func() []byte { return r.record(typeData, nil) }) == nil {
+				r.Write(r.record(typeData, []byte("x")))
 			}
-			r.Write(r.record(typeData, []byte("x")))
 		}()
 		var e *ssl.Error
 		if _, err := c.Read(make([]byte, 1)); !errors.As(err, &e) || len(e.Entries) == 0 {
@@ -272,8 +286,8 @@ func TestHostileRecords(t *testing.T) {
 		"unencrypted alert":  func(*rogue) []byte { return []byte{21, 3, 3, 0, 2, 1, 0} },
 		"key update in data": func(r *rogue) []byte { return append(r.keyUpdates(1), r.record(99, nil)...) },
 	} {
-		bubble(t, func(t *testing.T) {
-			a, b := net.Pipe()
+		forEachWire(t, func(t *testing.T, w wire) {
+			a, b := w.pipe(t)
 			c, err := ssl.Server(b, ctx)
 			if err != nil {
 				t.Fatal(err)

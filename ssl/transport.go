@@ -12,7 +12,9 @@ import (
 // under writing, may run at the same time.
 type transport interface {
 	// pull runs step, feeding it input as it arrives, until it wants no more input or
-	// sessions have come. It also returns when more than limit bytes of output wait.
+	// sessions have come. It also returns when more than limit bytes of answers wait to be
+	// sent, and after a while when input comes without end. What Write has left to send does
+	// not count: two peers that write much would wait for each other's Read.
 	pull(step pullStep, b []byte, limit int64) (result, error)
 	// push encrypts b, at most maxChunk of it, and sends it; n counts what was encrypted.
 	push(b []byte) (n int, err error)
@@ -94,7 +96,7 @@ func (t *netTransport) feed(step pullStep, in, b []byte) result {
 
 func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
 	r := t.feed(step, t.held, b)
-	if r.over() || t.c.waiting.Load() > limit {
+	if r.over() || r.waits > limit {
 		return r, nil
 	}
 	buf := getBuf()
@@ -109,7 +111,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 			return result{}, err
 		}
 		r = t.feed(step, buf[:n], b)
-		if r.over() || t.c.waiting.Load() > limit {
+		if r.over() || r.waits > limit {
 			return r, nil
 		}
 	}

@@ -40,7 +40,7 @@ func newFDTransport(c *Conn, rc syscall.RawConn) *fdTransport {
 // readReady reports whether pull is over; else it waits for the socket to be readable.
 func (t *fdTransport) readReady(fd uintptr) bool {
 	t.in.r = t.in.step(t.c, int(fd), nil, t.in.b)
-	if t.in.r.over() || t.c.waiting.Load() > t.in.limit {
+	if t.in.r.over() || t.in.r.more || t.in.r.waits > t.in.limit {
 		return true
 	}
 	t.c.flushSoon() // an answer that the socket did not take, and that the peer may wait for

@@ -13,6 +13,7 @@
 #define BUF_MIN 17408
 #define AHEAD_MAX (4 * BUF_MIN)
 #define BULK_MAX (16 * BUF_MIN) /* for a reader that has room for as much */
+#define STEP_MAX AHEAD_MAX      /* received by a step, after which there is no further recv */
 
 int sessl_buf_reserve(sessl_buf *b, size_t n)
 {
@@ -99,6 +100,7 @@ static int read_ahead(sessl_conn *c)
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         c->in.tail += (size_t)got;
+        c->received += (size_t)got;
         c->ahead = next_ahead(c, (size_t)got);
         return 1;
     }
@@ -108,6 +110,14 @@ static int read_ahead(sessl_conn *c)
         c->recv_errno = errno;
     sessl_buf_free(&c->in);
     return 0;
+}
+
+/* A peer can keep libssl busy with what brings no data, KeyUpdates for one, as fast as it
+ * sends: the step ends all the same, for Go to see to deadlines, Close and the answers. */
+static int has_enough(sessl_conn *c)
+{
+    c->more = c->received >= STEP_MAX;
+    return c->more;
 }
 
 static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
@@ -127,7 +137,7 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         c->feed += n;
         c->feed_len -= n;
         *got = n;
-    } else if (c->fd >= 0 && read_ahead(c)) {
+    } else if (c->fd >= 0 && !has_enough(c) && read_ahead(c)) {
         *got = from_buffer(c, p, n);
     } else {
         /* The end of the socket too: libssl would take it for a fatal error and
@@ -154,6 +164,8 @@ static int bio_write(BIO *bio, const char *p, size_t n, size_t *put)
     } else if (!sessl_buf_append(&c->out, (const uint8_t *)p, n)) {
         c->alloc_failed = 1;
         return 0;
+    } else if (!c->writes) {
+        c->answers += n;
     }
     *put = n;
     return 1;
@@ -165,18 +177,26 @@ void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     size_t wait = c->out.tail - c->out.head, n = wait < sink_cap ? wait : sink_cap;
 
     c->fd = fd;
+    c->received = 0;
+    c->writes = 0;
+    c->more = 0;
     c->recv_errno = c->send_errno = c->recv_eof = 0;
     c->feed = in;
     c->feed_len = in_len;
     c->sink = sink;
     c->sink_cap = sink_cap;
     c->sink_len = n;
+    if (sink_cap > 0)
+        c->lent = 0;
     if (n == 0)
         return;
     memcpy(sink, c->out.p + c->out.head, n);
     c->out.head += n;
-    if (c->out.head == c->out.tail)
+    if (c->out.head == c->out.tail) {
         sessl_buf_free(&c->out);
+        c->lent = c->answers;
+        c->answers = 0;
+    }
 }
 
 /* Sends what waits, as far as the socket takes it. */
@@ -215,7 +235,11 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->send_errno = c->send_errno;
     st->out_len = c->sink_len;
     st->out_waiting = c->out.tail - c->out.head;
+    if (st->out_waiting == 0)
+        c->answers = 0;
+    st->answers = c->answers;
     st->fresh = c->fresh_n;
+    st->more = c->more;
     st->midway = SSL_in_init(c->ssl);
     st->ask = c->ask;
     st->answered = sessl_conn_answered(c);
@@ -242,6 +266,7 @@ int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n)
     }
     sessl_buf_free(&c->out);
     c->out = b;
+    c->answers += c->lent < n ? c->lent : n;
     return 1;
 }
 

@@ -188,6 +188,7 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
         sessl_conn_end(c, st);
         return;
     }
+    c->writes = 1;
     if (cap == 0 && !sessl_buf_reserve(&c->out, n + (n / 16384 + 1) * 64))
         c->alloc_failed = 1;
     do {

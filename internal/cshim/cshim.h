@@ -201,6 +201,11 @@ typedef struct sessl_conn {
     int fd;                /* the socket during a step; -1 for none */
     int recv_errno, send_errno, recv_eof; /* what the socket said in the step */
     size_t ahead;          /* how much recv asks for */
+    size_t received;       /* how much it brought in the step */
+    int writes;            /* the step's output is the application's */
+    size_t answers;        /* other output, since all had been sent */
+    size_t lent;           /* how much of that is in the last sink, and may come back */
+    int more;              /* the step has ended although there may be more */
     size_t room;           /* how much the last read had room for */
     const uint8_t *feed;   /* the step's fresh input, borrowed from Go */
     size_t feed_len;
@@ -265,11 +270,13 @@ typedef struct sessl_step {
     int midway;            /* a handshake message has come in part: nothing can be written */
     int recv_errno;
     int send_errno;        /* output could not be sent, whatever the status */
+    int more;              /* with SESSL_WANT_READ: the socket may have input nevertheless */
     int fresh;             /* new sessions waiting in the queue */
     int ask, answered;     /* with SESSL_SUSPENDED; the client's certificate has come, and nothing after it is read */
     size_t n;              /* application bytes moved */
     size_t out_len;        /* output bytes in the sink */
     size_t out_waiting;    /* output bytes that found no place there */
+    size_t answers;        /* how many bytes libssl has added to those that wait, besides the application's */
 } sessl_step;
 
 const BIO_METHOD *sessl_bio_method(void);

@@ -1,0 +1,73 @@
+package ssl_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// Records of one byte, 22 times as long as what they bring, cost no more memory than others:
+// what nobody reads is not taken, one Read takes no more than its buffer holds, and at the
+// end everything has come and nothing is kept.
+func TestHostileOneByteRecords(t *testing.T) {
+	leakcheck.Test(t)
+	ctx := newServerCtx(t, serverConfig(t))
+	forEachWire(t, func(t *testing.T, w wire) {
+		a, b := w.pipe(t)
+		c, err := ssl.Server(b, ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(ioTimeout))
+		r := newRogue(t, a, c)
+		ended, sent := make(chan struct{}), make(chan error, 1)
+		go func() {
+			defer close(ended)
+			io.Copy(io.Discard, a)
+		}()
+		const records = 20_000
+		go func() {
+			i := 0
+			sent <- r.flood(records, func() []byte {
+				i++
+				return r.record(typeData, []byte{byte(i)})
+			})
+		}()
+		w.parked(t, 1, inFlood)
+		if taken := int(r.taken.Load()); taken > w.room {
+			t.Errorf("%d bytes were taken with nobody to read them, want at most %d", taken, w.room)
+		}
+		got := make([]byte, records)
+		if n, err := c.Read(got[:1]); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		w.parked(t, 1, inFlood)
+		const bound = 80 << 10
+		if taken := int(r.taken.Load()); taken > bound+w.room {
+			t.Errorf("%d bytes were taken for the first, want at most %d", taken, bound+w.room)
+		}
+		if _, err := io.ReadFull(c, got[1:]); err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range got {
+			if b != byte(i+1) {
+				t.Fatalf("byte %d is %d", i, b)
+			}
+		}
+		if ssl.HoldsBuffers(c) {
+			t.Error("a buffer is kept")
+		}
+		err = <-sent
+		c.Close()
+		a.Close()
+		<-ended
+		if err != nil {
+			t.Error(errors.Join(errors.New("the flood"), err))
+		}
+	})
+}
