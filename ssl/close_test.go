@@ -113,60 +113,59 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 }
 
 // Close ends the calls that wait on the connection, whatever they wait for, and each
-// says why. synctest.Wait makes sure that they do wait.
+// says why.
 func TestCloseUnblocks(t *testing.T) {
 	calls := []struct {
-		name  string
-		shake bool
-		call  func(c *ssl.Conn) error
+		name   string
+		shake  bool
+		inside string
+		call   func(c *ssl.Conn) error
 	}{
-		{"Handshake", false, (*ssl.Conn).Handshake},
-		{"Read in the handshake", false, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write in the handshake", false, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
-		{"Read", true, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write", true, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
+		{"Handshake", false, inHandshake, (*ssl.Conn).Handshake},
+		{"Read in the handshake", false, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write in the handshake", false, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
+		{"Read", true, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write", true, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
 	}
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
 				for _, end := range []string{"client", "server"} {
-					bubble(t, func(t *testing.T) {
-						p := newPipePair(t, cli, srv)
-						if call.shake {
-							p.mustShake(t)
-							p.echo(t)
+					p := w.pair(t, cli, srv)
+					if call.shake {
+						p.mustShake(t)
+						p.echo(t)
+					}
+					c := p.client
+					if end == "server" {
+						c = p.server
+					}
+					c.SetDeadline(time.Time{})
+					const callers = 3
+					errs := make(chan error, callers)
+					for range callers {
+						go func() { errs <- call.call(c) }()
+					}
+					w.parked(t, callers, call.inside)
+					if err := c.Close(); err != nil {
+						t.Errorf("%s: Close: %v", end, err)
+					}
+					for range callers {
+						if err := <-errs; !isClosed(err) {
+							t.Errorf("%s: %v", end, err)
 						}
-						c := p.client
-						if end == "server" {
-							c = p.server
-						}
-						c.SetDeadline(time.Time{})
-						const callers = 3
-						errs := make(chan error, callers)
-						for range callers {
-							go func() { errs <- call.call(c) }()
-						}
-						synctest.Wait()
-						if err := c.Close(); err != nil {
-							t.Errorf("%s: Close: %v", end, err)
-						}
-						for range callers {
-							if err := <-errs; !isClosed(err) {
-								t.Errorf("%s: %v", end, err)
-							}
-						}
-						if err := call.call(c); !isClosed(err) {
-							t.Errorf("%s, after Close: %v", end, err)
-						}
-					})
+					}
+					if err := call.call(c); !isClosed(err) {
+						t.Errorf("%s, after Close: %v", end, err)
+					}
 				}
 			})
 		})
 	}
 }
 
-// The same on a socket. There nothing tells when the calls wait; they must end all the
-// same, and never well.
+// The same at any moment: whether the calls wait by then or not, they must end, and never
+// well.
 func TestCloseUnblocksSocket(t *testing.T) {
 	for name, call := range map[string]func(c *ssl.Conn) error{
 		"Handshake": (*ssl.Conn).Handshake,
@@ -209,30 +208,28 @@ func TestCloseUnblocksSocket(t *testing.T) {
 
 // A Read that waits, as one always does in a server, does not cost the close_notify.
 func TestCloseDuringReadIsOrderly(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
 		for _, end := range []string{"client", "server"} {
-			bubble(t, func(t *testing.T) {
-				p := newPipePair(t, cli, srv)
-				p.mustShake(t)
-				p.echo(t)
-				c, peer := p.client, p.server
-				if end == "server" {
-					c, peer = p.server, p.client
-				}
-				read := make(chan error)
-				go func() {
-					_, err := c.Read(make([]byte, 1))
-					read <- err
-				}()
-				synctest.Wait()
-				go c.Close()
-				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-					t.Errorf("the peer of the %s: %d, %v", end, n, err)
-				}
-				if err := <-read; !isClosed(err) {
-					t.Error(err)
-				}
-			})
+			p := w.pair(t, cli, srv)
+			p.mustShake(t)
+			p.echo(t)
+			c, peer := p.client, p.server
+			if end == "server" {
+				c, peer = p.server, p.client
+			}
+			read := make(chan error)
+			go func() {
+				_, err := c.Read(make([]byte, 1))
+				read <- err
+			}()
+			w.parked(t, 1, inRead)
+			go c.Close()
+			if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("the peer of the %s: %d, %v", end, n, err)
+			}
+			if err := <-read; !isClosed(err) {
+				t.Error(err)
+			}
 		}
 	})
 }

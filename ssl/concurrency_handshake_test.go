@@ -3,12 +3,11 @@ package ssl_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"sessl/ssl"
 )
@@ -45,45 +44,43 @@ func TestHandshakeOnce(t *testing.T) {
 // A context ends the wait of the one who brought it, and the handshake if it is his; who
 // only waits for another's handshake leaves that alone.
 func TestHandshakeContexts(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		bubble(t, func(t *testing.T) {
-			p := newPipePair(t, cli, srv)
-			first := make(chan error)
-			go func() { first <- p.client.Handshake() }()
-			synctest.Wait()
-			ctx, cancel := context.WithCancelCause(t.Context())
-			second := make(chan error)
-			go func() { second <- p.client.HandshakeContext(ctx) }()
-			synctest.Wait()
-			why := errors.New("no time for this")
-			cancel(why)
-			if err := <-second; !errors.Is(err, why) {
-				t.Errorf("the one who waits: %v", err)
-			}
-			if err := p.server.Handshake(); err != nil {
-				t.Error(err)
-			}
-			if err := <-first; err != nil {
-				t.Errorf("the one who shakes hands: %v", err)
-			}
-			p.echo(t)
-		})
-		bubble(t, func(t *testing.T) {
-			p := newPipePair(t, cli, srv)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute/4)
-			defer cancel()
-			err := p.client.HandshakeContext(ctx) // nobody answers
-			var timeout net.Error
-			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
-				t.Errorf("the context's deadline: %v", err)
-			}
-			if _, err := p.client.Write([]byte("x")); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Write afterwards: %v", err)
-			}
-			if _, err := p.server.NetConn().Write([]byte("x")); err == nil {
-				t.Error("the connection underneath is still open")
-			}
-		})
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+		p := w.pair(t, cli, srv)
+		first := make(chan error)
+		go func() { first <- p.client.Handshake() }()
+		w.parked(t, 1, inHandshake)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		second := make(chan error)
+		go func() { second <- p.client.HandshakeContext(ctx) }()
+		w.parked(t, 2, inHandshake)
+		why := errors.New("no time for this")
+		cancel(why)
+		if err := <-second; !errors.Is(err, why) {
+			t.Errorf("the one who waits: %v", err)
+		}
+		if err := p.server.Handshake(); err != nil {
+			t.Error(err)
+		}
+		if err := <-first; err != nil {
+			t.Errorf("the one who shakes hands: %v", err)
+		}
+		p.echo(t)
+	})
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+		p := w.pair(t, cli, srv)
+		ctx, cancel := context.WithTimeout(t.Context(), w.soon)
+		defer cancel()
+		err := p.client.HandshakeContext(ctx) // nobody answers
+		var timeout net.Error
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("the context's deadline: %v", err)
+		}
+		if _, err := p.client.Write([]byte("x")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Write afterwards: %v", err)
+		}
+		if _, err := io.ReadAll(p.server.NetConn()); err != nil {
+			t.Errorf("the connection underneath is not closed: %v", err)
+		}
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sessl/ssl"
@@ -87,73 +86,90 @@ func TestDeadlineInHandshake(t *testing.T) {
 // A Read that timed out can be repeated, also when half a record had come by then, and
 // when the deadline is set while it waits.
 func TestReadTimeout(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		bubble(t, func(t *testing.T) {
-			p := newPipePair(t, cli, srv)
-			p.mustShake(t)
-			p.echo(t)
-			p.client.SetReadDeadline(time.Now().Add(time.Second))
-			for range 2 {
-				if n, err := p.client.Read(make([]byte, 9)); n != 0 || !isTimeout(err) {
-					t.Errorf("Read: %d, %v", n, err)
-				}
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+		p := w.pair(t, cli, srv)
+		p.mustShake(t)
+		p.echo(t)
+		p.client.SetReadDeadline(time.Now().Add(w.soon))
+		for range 2 {
+			if n, err := p.client.Read(make([]byte, 9)); n != 0 || !isTimeout(err) {
+				t.Errorf("Read: %d, %v", n, err)
 			}
-			p.client.SetReadDeadline(time.Time{})
-			read := make(chan error)
-			go func() {
-				_, err := p.client.Read(make([]byte, 9))
-				read <- err
-			}()
-			synctest.Wait()
-			p.client.SetReadDeadline(time.Unix(1, 0))
-			if err := <-read; !isTimeout(err) {
-				t.Errorf("Read that waited: %v", err)
-			}
-			p.client.SetReadDeadline(time.Time{})
-			p.echo(t)
-		})
+		}
+		p.client.SetReadDeadline(time.Time{})
+		read := make(chan error)
+		go func() {
+			_, err := p.client.Read(make([]byte, 9))
+			read <- err
+		}()
+		w.parked(t, 1, inRead)
+		p.client.SetReadDeadline(time.Unix(1, 0))
+		if err := <-read; !isTimeout(err) {
+			t.Errorf("Read that waited: %v", err)
+		}
+		p.client.SetReadDeadline(time.Time{})
+		p.echo(t)
 	})
 }
 
 // A Write that timed out has told how much is encrypted. All of that arrives, once and in
-// order, and what is written later after it.
+// order, and what is written later after it. However often it is repeated, little is
+// encrypted for a peer that does not read.
 func TestWriteTimeout(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		bubble(t, func(t *testing.T) {
-			p := newPipePair(t, cli, srv)
-			p.mustShake(t)
-			p.echo(t)
-			data := noise(1 << 20)
-			sent := 0
-			for range 5 { // nobody reads
-				p.client.SetWriteDeadline(time.Now().Add(time.Second))
-				n, err := p.client.Write(data[sent:])
-				if !isTimeout(err) {
-					t.Fatalf("Write: %d, %v", n, err)
-				}
-				sent += n
-			}
-			if sent == 0 || sent > len(data)/2 {
-				t.Errorf("%d bytes were encrypted with nowhere to go", sent)
-			}
-			p.client.SetWriteDeadline(time.Time{})
-			read := make(chan []byte)
-			go func() {
-				all, err := io.ReadAll(p.server)
-				if err != nil {
-					t.Error(err)
-				}
-				read <- all
-			}()
-			if n, err := p.client.Write(data[sent:]); n != len(data)-sent || err != nil {
-				t.Errorf("the last Write: %d, %v", n, err)
-			}
-			p.client.CloseWrite()
-			if !bytes.Equal(<-read, data) {
-				t.Error("the peer got something else")
-			}
-		})
+	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+		p := w.pair(t, cli, srv)
+		p.mustShake(t)
+		p.echo(t)
+		writesInVain(t, w, p, inWrite, p.client.Write)
 	})
+}
+
+// writesInVain has write, which is the client's Write or like it, run into deadlines, and
+// then get everything through.
+func writesInVain(t *testing.T, w wire, p pair, function string, write func([]byte) (int, error)) {
+	t.Helper()
+	data := noise(2 << 20)
+	wrote := make(chan int)
+	go func() {
+		n, err := write(data)
+		if !isTimeout(err) {
+			t.Errorf("a write that waited: %d, %v", n, err)
+		}
+		wrote <- n
+	}()
+	w.parked(t, 1, function)
+	p.client.SetWriteDeadline(time.Unix(1, 0))
+	sent := <-wrote
+	for range 4 {
+		p.client.SetWriteDeadline(time.Now().Add(w.soon))
+		n, err := write(data[sent:])
+		if !isTimeout(err) {
+			t.Fatalf("a write to nobody: %d, %v", n, err)
+		}
+		sent += n
+	}
+	if bound := 512<<10 + 2*w.room; sent == 0 || sent > bound {
+		t.Errorf("%d bytes were encrypted with nowhere to go, want at most %d", sent, bound)
+	}
+	if n := ssl.Unsent(p.client); n == 0 || n > 520<<10 {
+		t.Errorf("%d bytes of output are kept", n)
+	}
+	p.client.SetWriteDeadline(time.Time{})
+	read := make(chan []byte)
+	go func() {
+		all, err := io.ReadAll(p.server)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- all
+	}()
+	if n, err := write(data[sent:]); n != len(data)-sent || err != nil {
+		t.Errorf("the last write: %d, %v", n, err)
+	}
+	p.client.CloseWrite()
+	if !bytes.Equal(<-read, data) {
+		t.Error("the peer got something else")
+	}
 }
 
 // A Write that timed out in the middle of a record over TCP, where part of a write is
