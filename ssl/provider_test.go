@@ -2,6 +2,7 @@ package ssl_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -36,6 +37,9 @@ func TestFIPS(t *testing.T) {
 		return
 	}
 	if err := copyOf(clientConfig(t), fips).CheckClient(); errors.Is(err, ssl.ErrNoProvider) {
+		if os.Getenv("SESSL_EXPECT_FIPS") == "yes" {
+			t.Fatal("the provider that scripts/matrix has set up:", err)
+		}
 		t.Log("no FIPS provider here, only its error is tested:", err)
 		for range 2 {
 			for _, err := range []error{copyOf(clientConfig(t), fips).CheckClient(), copyOf(serverConfig(t), fips).CheckServer()} {
@@ -66,6 +70,13 @@ func TestFIPS(t *testing.T) {
 		}
 		wantFull(t, try(t, copyOf(cli, fips), plain, s), 0)
 		wantFull(t, try(t, copyOf(cli, fips), plain, reparsed(t, s)), 0)
+		if cli.MaxVersion == ssl.VersionTLS13 {
+			a, b := tcpPipe(t)
+			chacha := copyOf(cli, func(c *ssl.Config) { c.CipherSuites = []uint16{suiteChaCha13} })
+			if cerr, serr := newPair(t, newClientCtx(t, chacha), sctx, a, b).shake(); alertOf(cerr) != alertHandshakeFailure {
+				t.Errorf("a client with ChaCha20 alone: %v, %v", cerr, serr)
+			}
+		}
 		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
 		cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
 		newTCPPair(t, copyOf(cli, fips), srv).mustShake(t)
