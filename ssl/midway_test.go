@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,7 +146,8 @@ func TestWriteMidwayEnds(t *testing.T) {
 						t.Errorf("close: %v", err)
 					}
 				case "hang up":
-					if !errors.Is(err, io.ErrUnexpectedEOF) {
+					// A socket that is closed with tickets unread resets the connection.
+					if !errors.Is(err, io.ErrUnexpectedEOF) && !(w.room > 0 && errors.Is(err, syscall.ECONNRESET)) {
 						t.Errorf("hang up: %v", err)
 					}
 				}
