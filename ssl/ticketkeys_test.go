@@ -435,41 +435,6 @@ func TestTicketKeysOutlived(t *testing.T) {
 	})
 }
 
-// The object of a key is wiped when the last one that has it lets go.
-func TestTicketKeysAreWiped(t *testing.T) {
-	leakcheck.Test(t)
-	leakcheck.Collect()
-	live := func() uint64 {
-		c := ssl.ReadCounters()
-		return c.TicketKeyObjectsCreated - c.TicketKeyObjectsWiped
-	}
-	before := live()
-	k, err := ssl.NewTicketKeys(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.Close()
-	for i, want := range []uint64{2, 3, 4, 4, 4} {
-		if got := live() - before; got != want {
-			t.Errorf("after %d rotations %d keys are in memory, want %d", i, got, want)
-		}
-		if err := k.Rotate(ssl.TicketKey{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	srv := serverConfig(t)
-	srv.TicketKeys = k
-	ctx := newServerCtx(t, srv)
-	k.Close()
-	if got := live() - before; got != 4 {
-		t.Errorf("with a Ctx, %d keys are in memory", got)
-	}
-	ctx.Close()
-	if got := live() - before; got != 0 {
-		t.Errorf("%d keys are left", got)
-	}
-}
-
 // A server whose application has the last word issues its tickets afterwards, with the same
 // keys.
 func TestTicketKeysWithVerifyConnection(t *testing.T) {
