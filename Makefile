@@ -56,6 +56,7 @@ bench: deps ## figures of this machine, and a table against crypto/tls
 fuzz: deps ## the parsers, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz '^FuzzParseSession$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
 	$(GO) test -run '^$$' -fuzz '^FuzzParseSessionPEM$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
+	$(GO) test -run '^$$' -fuzz '^FuzzParseTicketKeys$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
 
 lint: deps ## gofmt, vet, staticcheck, the C compiler, and the rules of this tree
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
