@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -483,6 +484,26 @@ func TestTicketKeysWithPropertyQuery(t *testing.T) {
 		for _, key := range []ssl.TicketKey{newTicketKey(t), shortTicketKey(t)} {
 			k := ticketKeys(t, ssl.TicketKeySet{Current: key})
 			cctx, a, b := newClientCtx(t, cli), ticketServer(t, copyOf(srv, wanting), k), ticketServer(t, srv, k)
+			wantVisit(t, cctx, a, wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true), true)
+		}
+	})
+}
+
+// With FIPS the ciphers are the FIPS provider's, from its own library context: tickets of both
+// sizes of key resume there and across. Where there is no provider, TestFIPS has its error.
+func TestTicketKeysWithFIPS(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, key := range []ssl.TicketKey{newTicketKey(t), shortTicketKey(t)} {
+			k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+			strict := copyOf(srv, func(c *ssl.Config) { c.FIPS, c.TicketKeys = true, k })
+			if err := strict.CheckServer(); err != nil {
+				if os.Getenv("SESSL_EXPECT_FIPS") == "yes" || !errors.Is(err, ssl.ErrNoProvider) && !errors.Is(err, ssl.ErrUnsupported) {
+					t.Fatal(err)
+				}
+				t.Log("no FIPS provider here:", err)
+				return
+			}
+			cctx, a, b := newClientCtx(t, cli), newServerCtx(t, strict), ticketServer(t, srv, k)
 			wantVisit(t, cctx, a, wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true), true)
 		}
 	})
