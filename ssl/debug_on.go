@@ -14,7 +14,7 @@ import (
 )
 
 // debugInfo remembers where a handle was made, for LiveHandles and for the profiles
-// ssl.session, ssl.conn, ssl.ctx and ssl.certificate.
+// ssl.session, ssl.conn, ssl.ctx, ssl.certificate and others.
 type debugInfo struct {
 	name   string
 	number uint64

@@ -60,8 +60,8 @@ func ReadCounters() Counters {
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was
 // built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
-// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx
-// and ssl.certificate.
+// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx,
+// ssl.certificate, ssl.ticketkeys and ssl.ticketkey.
 func LiveHandles(w io.Writer) (bool, error) {
 	return writeLiveHandles(w)
 }
