@@ -209,6 +209,10 @@ type Config struct {
 	// makes for each Ctx and keeps until its end. Clients do not use it.
 	TicketKeys *TicketKeys
 
+	// SessionCache is where a server keeps its sessions, instead of in tickets or in libssl's
+	// internal cache: see [ServerSessionCache]. It excludes TicketKeys.
+	SessionCache *ServerSessionCache
+
 	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
 	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none, and 255 is the most. A resumption always issues at most one.
 	NumTickets int

@@ -87,6 +87,10 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("TicketKeys have no effect: SessionTicketsDisabled is set")
 	case server && cfg.TicketKeys != nil && cfg.TicketKeys.h.isClosed():
 		return configError("TicketKeys are closed, or were not made by a function of this package")
+	case server && cfg.TicketKeys != nil && cfg.SessionCache != nil:
+		return configError("TicketKeys and SessionCache exclude each other: sessions are in tickets or in a cache")
+	case !server && cfg.SessionCache != nil:
+		return configError("SessionCache is for servers; a client's is in Dialer.Sessions")
 	case len(cfg.SessionIDContext) > maxIDCtxLen:
 		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
 	case cfg.NumTickets > maxTickets:

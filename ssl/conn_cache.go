@@ -85,7 +85,7 @@ func (c *Conn) tryOffer(s *Session) bool {
 
 // keep gives the cache a handle of its own on s, or s itself where nobody else wants it.
 func (c *Conn) keep(s *Session) {
-	if c.cache == nil {
+	if c.cache == nil && c.ctx.cache == nil {
 		return
 	}
 	if c.ctx.onNew != nil {
@@ -95,7 +95,11 @@ func (c *Conn) keep(s *Session) {
 		}
 		s = own
 	}
-	c.cache.Put(c.cacheKey, s)
+	if c.server {
+		c.ctx.cache.Put(s)
+	} else {
+		c.cache.Put(c.cacheKey, s)
+	}
 }
 
 // forget has the cache drop the session that the connection offered. No lock is held.

@@ -42,7 +42,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	makers.enter()
 	defer makers.leave()
 	var e cErr
-	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), cBool(c.ctx.onNew != nil), &e)
+	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), cBool(c.ctx.wantsSessions()), &e)
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
@@ -56,6 +56,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 // prepare gives a new connection what its Ctx does not give it.
 func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx)
+	p.lookup = cBool(c.ctx.cache != nil)
 	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
 		return err
 	}

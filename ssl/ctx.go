@@ -37,6 +37,9 @@ type Ctx struct {
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 
+	cache   *ServerSessionCache // a server's; nil: libssl's own
+	highest uint16              // version
+
 	cacheConfig [32]byte               // for SessionKeys
 	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another
 }
@@ -91,6 +94,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		c.require = c.verify
 	}
 	c.later = cfg.laterAuth(server)
+	_, c.highest = cfg.versions()
 	c.stamp = cfg.stamp(server)
 	c.strict = cfg.query() != ""
 	if !server {
@@ -104,6 +108,9 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c.h.adopt(&ctxKind, ptr)
 	return c, nil
 }
+
+// wantsSessions says that new sessions are of use to somebody.
+func (c *Ctx) wantsSessions() bool { return c.onNew != nil || c.cache != nil }
 
 // withPtr is the one way to the pointer: the SSL_CTX lives until f has returned.
 func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {

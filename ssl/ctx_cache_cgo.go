@@ -26,6 +26,9 @@ func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 		if !c.server {
 			return fail(op, ErrClient)
 		}
+		if c.cache != nil {
+			return fail(op, configError("the Ctx keeps its sessions in its SessionCache"))
+		}
 		return s.alone(op, func(q sessionPtr) error {
 			var n C.uint
 			C.SSL_SESSION_get_id(q, &n)

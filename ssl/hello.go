@@ -23,6 +23,8 @@ type ClientHelloInfo struct {
 	// written to.
 	Conn net.Conn
 
+	identities [][]byte // of pre-shared keys, which a session of TLS 1.3 is
+
 	ctx context.Context
 }
 
@@ -36,6 +38,7 @@ const (
 	extSupportedGroups     = 10
 	extSignatureAlgorithms = 13
 	extALPN                = 16
+	extPreSharedKey        = 41
 	extSupportedVersions   = 43
 )
 
@@ -74,6 +77,10 @@ func (h *ClientHelloInfo) extension(number uint16, r reader) {
 	case extALPN:
 		for list := reader(r.bytes(2)); len(list) > 0; {
 			h.SupportedProtos = append(h.SupportedProtos, string(list.bytes(1)))
+		}
+	case extPreSharedKey:
+		for list := reader(r.bytes(2)); len(list) > 0 && len(h.identities) < maxLookups; list.take(4) {
+			h.identities = append(h.identities, list.bytes(2))
 		}
 	case extSupportedVersions:
 		h.SupportedVersions = uint16s[uint16](r.bytes(1))

@@ -77,7 +77,10 @@ func (c *Conn) readPeer(p connPtr) error {
 		return err
 	}
 	c.info.peer = peer
-	return notePeer(s, peer)
+	if err := notePeer(s, peer); err != nil {
+		return err
+	}
+	return c.noteFresh(peer)
 }
 
 // shownChains are those that the peer has shown on this connection. mu is held.
@@ -97,6 +100,17 @@ func notePeer(s sessionPtr, peer *peerChain) error {
 	b := peer.encode() // also when empty: what an earlier peer left must go
 	if C.sessl_session_set_note(s, C.SESSL_CHAIN, bytePtr(b), C.size_t(len(b))) == 0 {
 		return fail("handshake", ErrNoMemory)
+	}
+	return nil
+}
+
+// noteFresh leaves the chain also with the sessions of TLS 1.3 tickets that libssl has made
+// as copies before the handshake was over. mu is held.
+func (c *Conn) noteFresh(peer *peerChain) error {
+	for _, s := range c.fresh {
+		if err := s.withPtr("handshake", func(p sessionPtr) error { return notePeer(p, peer) }); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	}()
 	switch a {
 	case askHello:
-		err = c.chooseCtx(ctx)
+		err = c.answerHello(ctx)
 	case askVerify:
 		err = c.judgeServer()
 	case askCertificate:
@@ -83,19 +83,33 @@ func (c *Conn) judgeServer() error {
 	return nil
 }
 
-// chooseCtx asks GetConfigForClient which Ctx answers this client.
-func (c *Conn) chooseCtx(ctx context.Context) error {
+// answerHello settles what depends on the ClientHello: the Ctx, and the sessions that the
+// client could resume there.
+func (c *Conn) answerHello(ctx context.Context) error {
 	hello, err := c.clientHello(ctx)
 	if err != nil {
 		return err
 	}
+	if c.ctx.choose != nil {
+		if err := c.chooseCtx(hello); err != nil {
+			return err
+		}
+	}
+	if c.ctx.cache != nil {
+		c.lookUp(hello)
+	}
+	c.helloDone()
+	return nil
+}
+
+// chooseCtx asks GetConfigForClient which Ctx answers this client.
+func (c *Conn) chooseCtx(hello *ClientHelloInfo) error {
 	chosen, err := c.ctx.choose(hello)
 	switch {
 	case err != nil:
 		c.refuse(alertFor(err, alertInternalError))
 		return fail("handshake", err)
 	case chosen == nil || chosen == c.ctx:
-		c.helloDone()
 		return nil
 	}
 	if err := c.restart(chosen); err != nil {

@@ -59,6 +59,7 @@ void sessl_conn_free(sessl_conn *c)
     for (i = 0; i < c->fresh_n; i++)
         sessl_drop_session(c->fresh[i]);
     sessl_drop_session(c->offered);
+    sessl_conn_drop_found(c);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
     X509_free(c->bad_cert);
@@ -137,6 +138,7 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     if (st->status == SESSL_OK) {
         sessl_conn_renewed(c);
         if (c->server) {
+            sessl_conn_drop_found(c);
             sessl_conn_drop_staple(c);
             sessl_conn_ticket_done(c);
         }

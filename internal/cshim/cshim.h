@@ -190,6 +190,8 @@ typedef struct sessl_buf {
     size_t head, tail, cap;
 } sessl_buf;
 
+#define SESSL_FOUND_MAX 4
+
 typedef struct sessl_conn {
     SSL *ssl;
     uint64_t ctx;          /* number of the Ctx, for the sessions born here */
@@ -215,6 +217,9 @@ typedef struct sessl_conn {
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
     int fresh_n, fresh_cap;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
+    SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
+    int found_n;
+    int lookup;            /* Go has a cache that may know what the client offers */
     int offers;            /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     uint8_t *stamp;        /* set once the peer has been verified */
     size_t stamp_len;
@@ -371,5 +376,6 @@ extern int sessl_leaf_slot;
 #include "identity.h"
 #include "postauth.h"
 #include "ticket.h"
+#include "cache.h"
 
 #endif

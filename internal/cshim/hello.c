@@ -126,6 +126,12 @@ void sessl_conn_hello_sent(sessl_conn *c)
         c->offers = SESSL_OFFERS_ANY;
 }
 
+/* Whether Go chooses the Ctx, or may know the session that the client has. */
+static int has_question(const sessl_conn *c)
+{
+    return c->hello_use == SESSL_HELLO_ASK || (c->lookup && (c->offers & (SESSL_OFFERS_ID | SESSL_OFFERS_PSK)) != 0);
+}
+
 /* SSL_CTX_set_client_hello_cb of every server. It is called once a hello; once more when
  * Go has answered; and for the second hello after a HelloRetryRequest, which must not ask
  * for another host: that choice has been made. libssl looks at neither. */
@@ -136,7 +142,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
     (void)arg;
     if (c != NULL)
         c->offers |= offers(ssl);
-    if (c == NULL || c->hello_use == SESSL_HELLO_UNSEEN)
+    if (c == NULL || (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c)))
         return SSL_CLIENT_HELLO_SUCCESS;
     switch (c->hello_state) {
     case SESSL_HELLO_FIRST:
@@ -144,7 +150,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
             c->alloc_failed = 1;
             return refuse(al, SSL_AD_INTERNAL_ERROR);
         }
-        if (c->hello_use == SESSL_HELLO_ASK) {
+        if (has_question(c)) {
             c->ask = SESSL_ASK_HELLO;
             return SSL_CLIENT_HELLO_RETRY;
         }

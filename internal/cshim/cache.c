@@ -1,0 +1,55 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* A server whose sessions Go keeps. Go looks them up while the handshake is suspended in its
+ * ClientHello, and leaves what it has found with the connection; libssl then asks for it. */
+
+/* SSL_CTX_sess_set_get_cb. It may be asked twice, after a HelloRetryRequest. */
+static SSL_SESSION *get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    int i;
+
+    *copy = 0; /* the reference that is returned becomes libssl's */
+    for (i = 0; c != NULL && i < c->found_n; i++) {
+        SSL_SESSION *s = c->found[i];
+        unsigned have;
+        const unsigned char *p = SSL_SESSION_get_id(s, &have); /* borrowed */
+
+        /* 1.1.1 resumes also what has been marked meanwhile. */
+        if (n > 0 && have == (unsigned)n && memcmp(p, id, have) == 0 && SSL_SESSION_is_resumable(s))
+            return SSL_SESSION_up_ref(s) ? s : NULL; /* +1, libssl's */
+    }
+    return NULL;
+}
+
+/* No session is kept or looked for in C, and none is put into a ticket. */
+void sessl_ctx_ask_for_sessions(SSL_CTX *ctx)
+{
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_get_cb(ctx, get_session_cb);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+}
+
+/* s, of which the connection takes a reference of its own, is there for libssl. */
+void sessl_conn_found(sessl_conn *c, SSL_SESSION *s)
+{
+    if (c->found_n < SESSL_FOUND_MAX && SSL_SESSION_up_ref(s)) /* +1 */
+        c->found[c->found_n++] = s;
+}
+
+void sessl_conn_drop_found(sessl_conn *c)
+{
+    while (c->found_n > 0)
+        sessl_drop_session(c->found[--c->found_n]);
+}
+
+/* The length of the encoding, without making it; 0 for a session that has none. */
+size_t sessl_session_size(const SSL_SESSION *s)
+{
+    int n = i2d_SSL_SESSION((SSL_SESSION *)s, NULL);
+
+    sessl_err_clear();
+    return n < 0 ? 0 : (size_t)n;
+}

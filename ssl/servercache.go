@@ -1,0 +1,230 @@
+package ssl
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// A ServerSessionCache keeps the sessions of servers in this process, for
+// [Config].SessionCache: by id in TLS 1.2, and in TLS 1.3 by tickets that are no more than
+// ids. Ctxs that share one resume each other's sessions, if their session id contexts are
+// the same. What was used least recently goes first when there is no room.
+//
+// It takes the place of libssl's internal cache (SSL_SESS_CACHE_NO_INTERNAL,
+// SSL_CTX_sess_set_get_cb), which has one lock for all and marks what it evicts as not
+// resumable for everybody who holds it. Here no lock is shared between shards, everything
+// takes constant time, and lookups are done in Go while the handshake is suspended: no
+// thread waits in C. It holds handles, not encodings.
+//
+// The methods may be called from several goroutines at once. Close it after its Ctxs.
+type ServerSessionCache struct {
+	seed   maphash.Seed
+	shards []serverShard
+}
+
+// ServerCacheOptions are for [NewServerSessionCache].
+type ServerCacheOptions struct {
+	MaxSessions int   // how many there may be; 0 means 20480, as in libssl
+	MaxBytes    int64 // what they may take by an estimate; 0 means no limit
+}
+
+const (
+	defaultServerSessions = 20480 // SSL_SESSION_CACHE_MAX_SIZE_DEFAULT
+	maxServerSessions     = 1 << 30
+	perServerShard        = 256
+	bytesPerShard         = 1 << 20
+	maxServerShards       = 256
+)
+
+// NewServerSessionCache returns an empty cache; nil means the zero ServerCacheOptions.
+// Negative limits are ErrConfig. The bounds hold for each of its shards in proportion, so a
+// cache is full a little before it has reached them.
+func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error) {
+	var o ServerCacheOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.MaxSessions < 0 || o.MaxSessions > maxServerSessions || o.MaxBytes < 0 {
+		return nil, fail("NewServerSessionCache", configError("MaxSessions %d, MaxBytes %d: a limit is out of range", o.MaxSessions, o.MaxBytes))
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = defaultServerSessions
+	}
+	n := min(max(o.MaxSessions/perServerShard, 1), maxServerShards)
+	if o.MaxBytes > 0 {
+		n = int(min(int64(n), max(o.MaxBytes/bytesPerShard, 1)))
+	}
+	c := &ServerSessionCache{seed: maphash.MakeSeed(), shards: make([]serverShard, n)}
+	for i := range c.shards {
+		c.shards[i].limit = o.MaxSessions / n
+		if i < o.MaxSessions%n {
+			c.shards[i].limit++
+		}
+		c.shards[i].maxBytes = o.MaxBytes / int64(n)
+	}
+	return c, nil
+}
+
+// ServerCacheStats count what a cache did.
+type ServerCacheStats struct {
+	Sessions     int    // held now
+	Bytes        int64  // what they take, by the estimate that MaxBytes bounds
+	Stores       uint64 // sessions put
+	Hits         uint64 // lookups that found one
+	Misses       uint64 // lookups that found none
+	Expired      uint64 // of the misses, those whose session was past its timeout
+	NotResumable uint64 // of the misses, those whose session OpenSSL had marked
+	Evictions    uint64 // sessions dropped for room
+	Uncacheable  uint64 // sessions without an id, expired or larger than a shard: not kept
+}
+
+func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
+	return &c.shards[maphash.Comparable(c.seed, id)%uint64(len(c.shards))]
+}
+
+// Put keeps s by its id in the place of any other with that id, and owns it from here on.
+// Servers do this by themselves. It reports whether s was kept: one without an id, or one
+// that has expired or is not resumable, is closed at once.
+func (c *ServerSessionCache) Put(s *Session) bool {
+	e, err := s.serverEntry()
+	sh := c.shardOf(e.id)
+	if err != nil || !e.until.After(time.Now()) {
+		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })
+		s.Close()
+		return false
+	}
+	sh.mu.Lock()
+	kept, gone := sh.put(e)
+	sh.mu.Unlock()
+	closeEntries(gone)
+	return kept
+}
+
+// Get returns another handle on the session with that id, which the caller must close; nil
+// if there is none that could be resumed.
+func (c *ServerSessionCache) Get(id []byte) *Session {
+	key, ok := toSessionID(id)
+	if !ok {
+		return nil
+	}
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	s, gone := sh.get(key, time.Now())
+	sh.mu.Unlock()
+	closeEntries(gone)
+	return s
+}
+
+// Remove forgets the session with that id; it reports whether there was one. Other handles
+// on it stay as they are.
+func (c *ServerSessionCache) Remove(id []byte) bool {
+	key, ok := toSessionID(id)
+	if !ok {
+		return false
+	}
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	e := sh.byID[key]
+	if e != nil {
+		sh.unlink(e)
+	}
+	sh.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.s.Close()
+	return true
+}
+
+// Flush forgets what had expired by t; the zero time means everything.
+func (c *ServerSessionCache) Flush(t time.Time) {
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		gone := sh.flush(t)
+		sh.mu.Unlock()
+		closeEntries(gone)
+	}
+}
+
+// Close forgets all sessions, and those that are put later at once. Later calls do nothing.
+func (c *ServerSessionCache) Close() error {
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		sh.closed = true
+		gone := sh.flush(time.Time{})
+		sh.mu.Unlock()
+		closeEntries(gone)
+	}
+	return nil
+}
+
+// Stats returns the sum over all shards, each at a slightly different moment.
+func (c *ServerSessionCache) Stats() ServerCacheStats {
+	var sum ServerCacheStats
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.count(func(st *ServerCacheStats) {
+			sum.Sessions += len(sh.byID)
+			sum.Bytes += sh.bytes
+			sum.Stores += st.Stores
+			sum.Hits += st.Hits
+			sum.Misses += st.Misses
+			sum.Expired += st.Expired
+			sum.NotResumable += st.NotResumable
+			sum.Evictions += st.Evictions
+			sum.Uncacheable += st.Uncacheable
+		})
+	}
+	return sum
+}
+
+// closeEntries frees what has left a shard, after its lock was released.
+func closeEntries(gone []*serverEntry) {
+	for _, e := range gone {
+		e.s.Close()
+	}
+}
+
+// sessionID is an id as a key of maps.
+type sessionID struct {
+	n uint8
+	b [maxIDLen]byte
+}
+
+func toSessionID(id []byte) (key sessionID, ok bool) {
+	if len(id) == 0 || len(id) > maxIDLen {
+		return key, false
+	}
+	key.n = uint8(copy(key.b[:], id))
+	return key, true
+}
+
+// serverShard is a part of the cache with a lock of its own.
+type serverShard struct {
+	mu       sync.Mutex
+	limit    int
+	maxBytes int64 // 0: none
+	bytes    int64
+	closed   bool
+	byID     map[sessionID]*serverEntry
+	newest   *serverEntry // most recently used
+	oldest   *serverEntry
+	stats    ServerCacheStats
+}
+
+type serverEntry struct {
+	id           sessionID
+	s            *Session
+	until        time.Time
+	bytes        int64
+	newer, older *serverEntry
+}
+
+func (sh *serverShard) count(f func(*ServerCacheStats)) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	f(&sh.stats)
+}

@@ -1,0 +1,73 @@
+package ssl
+
+/*
+#cgo nocallback sessl_ctx_ask_for_sessions
+#cgo nocallback sessl_conn_found
+#cgo nocallback sessl_session_size
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"slices"
+	"time"
+	"unsafe"
+)
+
+// sessionOverhead is what an SSL_SESSION takes besides the length of its encoding.
+const sessionOverhead = 1 << 10
+
+// serverEntry reads what a cache must know of s. The entry's id is empty with an error.
+func (s *Session) serverEntry() (*serverEntry, error) {
+	const op = "ServerSessionCache.Put"
+	e := &serverEntry{s: s}
+	err := s.read(op, func(p sessionPtr) error {
+		var n C.uint
+		id := unsafe.Slice((*byte)(C.SSL_SESSION_get_id(p, &n)), maxIDLen)
+		key, ok := toSessionID(id[:n])
+		if !ok || C.SSL_SESSION_is_resumable(p) == 0 {
+			return fail(op, ErrNotResumable)
+		}
+		e.id = key
+		e.until = time.Unix(int64(C.sessl_session_get_time(p)), 0).Add(seconds(int64(C.SSL_SESSION_get_timeout(p))))
+		e.bytes = sessionOverhead + int64(C.sessl_session_size(p))
+		C.sessl_session_share(p)
+		return nil
+	})
+	return e, err
+}
+
+// setCache has libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
+func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if c.cache = cfg.SessionCache; c.cache != nil {
+		C.sessl_ctx_ask_for_sessions(p)
+	}
+	return nil
+}
+
+// maxLookups bounds what a client can make us search for in one handshake.
+const maxLookups = 4
+
+// lookUp finds the sessions that a ClientHello names, for libssl to ask for
+// (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
+// makes up its session id.
+func (c *Conn) lookUp(h *ClientHelloInfo) {
+	ids := [][]byte{h.SessionID}
+	if c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13) {
+		ids = h.identities
+	}
+	for _, id := range ids[:min(len(ids), maxLookups)] {
+		if s := c.ctx.cache.Get(id); s != nil {
+			c.found(s)
+		}
+	}
+}
+
+// found gives C a reference of its own on s, and closes s.
+func (c *Conn) found(s *Session) {
+	defer s.Close()
+	s.withPtr("handshake", func(q sessionPtr) error {
+		c.withLive(func(p connPtr) { C.sessl_conn_found(p, q) })
+		return nil
+	})
+}

@@ -1,0 +1,102 @@
+package ssl
+
+import "time"
+
+// The methods here are called with mu held. What they return has left the shard and is for
+// the caller to close, after it has released mu.
+
+func (sh *serverShard) put(e *serverEntry) (kept bool, gone []*serverEntry) {
+	if sh.closed || sh.maxBytes > 0 && e.bytes > sh.maxBytes {
+		sh.stats.Uncacheable++
+		return false, []*serverEntry{e}
+	}
+	if old := sh.byID[e.id]; old != nil {
+		sh.unlink(old)
+		gone = append(gone, old)
+	}
+	if sh.byID == nil {
+		sh.byID = map[sessionID]*serverEntry{}
+	}
+	sh.byID[e.id] = e
+	sh.bytes += e.bytes
+	sh.link(e)
+	sh.stats.Stores++
+	for len(sh.byID) > sh.limit || sh.maxBytes > 0 && sh.bytes > sh.maxBytes {
+		last := sh.oldest
+		sh.unlink(last)
+		sh.stats.Evictions++
+		gone = append(gone, last)
+	}
+	return true, gone
+}
+
+func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, gone []*serverEntry) {
+	e := sh.byID[id]
+	if e == nil {
+		sh.stats.Misses++
+		return nil, nil
+	}
+	expired := !e.until.After(now)
+	resumable, err := e.s.Resumable()
+	if !expired && resumable && err == nil {
+		s, err = e.s.UpRef()
+	}
+	if s == nil {
+		sh.unlink(e)
+		sh.stats.Misses++
+		switch {
+		case expired:
+			sh.stats.Expired++
+		case err == nil:
+			sh.stats.NotResumable++
+		}
+		return nil, []*serverEntry{e}
+	}
+	sh.stats.Hits++
+	if sh.newest != e {
+		sh.detach(e)
+		sh.link(e)
+	}
+	return s, nil
+}
+
+func (sh *serverShard) flush(t time.Time) (gone []*serverEntry) {
+	for _, e := range sh.byID {
+		if t.IsZero() || !e.until.After(t) {
+			sh.unlink(e)
+			gone = append(gone, e)
+		}
+	}
+	return gone
+}
+
+// unlink takes e out of the shard.
+func (sh *serverShard) unlink(e *serverEntry) {
+	delete(sh.byID, e.id)
+	sh.bytes -= e.bytes
+	sh.detach(e)
+}
+
+// link makes e the most recently used.
+func (sh *serverShard) link(e *serverEntry) {
+	e.older, e.newer = sh.newest, nil
+	if sh.newest != nil {
+		sh.newest.newer = e
+	} else {
+		sh.oldest = e
+	}
+	sh.newest = e
+}
+
+func (sh *serverShard) detach(e *serverEntry) {
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		sh.newest = e.older
+	}
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		sh.oldest = e.newer
+	}
+}

@@ -1,0 +1,303 @@
+package ssl_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+func newServerCache(t testing.TB, opts *ssl.ServerCacheOptions) *ssl.ServerSessionCache {
+	t.Helper()
+	c, err := ssl.NewServerSessionCache(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// forEachCached is forEachForm for a server with a ServerSessionCache: by id in TLS 1.2, and
+// by tickets that are ids in TLS 1.3.
+func forEachCached(t *testing.T, f func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config)) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.SessionCache = newServerCache(t, nil)
+		f(t, srv.SessionCache, srv, cli)
+	})
+}
+
+// reused is the state of a resumption from a ServerSessionCache.
+func reused(cli *ssl.Config) ssl.ReuseState {
+	return want(cli.MaxVersion == ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedPSK)
+}
+
+// Ctxs that share a cache resume each other's sessions; without the cache, or after a Flush,
+// the client gets a full handshake.
+func TestServerCacheIsShared(t *testing.T) {
+	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		one, two, cctx := newServerCtx(t, srv), newServerCtx(t, srv), newClientCtx(t, cli)
+		mine := newCache(t, 0)
+		c, s := attend(t, cctx, one, mine, here)
+		wantStates(t, "first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
+		for range 3 {
+			c, s = attend(t, cctx, two, mine, here)
+			wantStates(t, "at the other", c, s, reused(cli), reused(cli))
+			c, s = attend(t, cctx, one, mine, here)
+			wantStates(t, "back", c, s, reused(cli), reused(cli))
+		}
+		other := copyOf(srv, func(c *ssl.Config) { c.SessionCache = newServerCache(t, nil) })
+		c, s = attend(t, cctx, newServerCtx(t, other), mine, here)
+		wantStates(t, "with another cache", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		attend(t, cctx, one, mine, here)
+		cache.Flush(time.Time{})
+		c, s = attend(t, cctx, one, mine, here)
+		wantStates(t, "after Flush", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		st, err := one.SessionStats()
+		if err != nil || st.Number != 0 || st.CallbackHits != 3 || st.CallbackHits != st.Hits {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if st := cache.Stats(); st.Hits != 6 || st.Misses == 0 || st.Bytes < 1000*int64(st.Sessions) {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// Only a hello that names what could be here is looked up: not the session ids that clients
+// of TLS 1.3 make up, nor tickets.
+func TestServerCacheIsAskedInTimeOnly(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	mine := newCache(t, 0)
+	attend(t, newClientCtx(t, cli), newServerCtx(t, srv), mine, here) // a stateless ticket
+	srv.SessionCache = newServerCache(t, nil)
+	sctx := newServerCtx(t, srv)
+	attend(t, newClientCtx(t, cli), sctx, newCache(t, 0), here) // nothing but an id for show
+	if st := srv.SessionCache.Stats(); st.Misses+st.Hits != 0 {
+		t.Errorf("asked for an id that means nothing: %+v", st)
+	}
+	c, s := attend(t, newClientCtx(t, cli), sctx, mine, here)
+	wantStates(t, "a ticket", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+	if st := srv.SessionCache.Stats(); st.Misses+st.Hits != 0 {
+		t.Errorf("asked for a ticket: %+v", st)
+	}
+}
+
+// Client certificates survive the cache with the whole chain, and demands separate hosts: a
+// session of one that does not ask is a full handshake at one that does (C-31).
+func TestC31_ServerCacheAndClientAuth(t *testing.T) {
+	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+		strict := copyOf(srv, func(c *ssl.Config) {
+			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+		})
+		open, closed, cctx := newServerCtx(t, srv), newServerCtx(t, strict), newClientCtx(t, cli)
+		mine := newCache(t, 0)
+		attend(t, cctx, open, mine, here)
+		c, s := attend(t, cctx, closed, mine, here)
+		wantStates(t, "a session of the open host", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		for range 3 { // each takes another ticket
+			p := cached(t, cctx, closed, mine, here)
+			p.mustShake(t)
+			p.echo(t)
+			st := p.server.ConnectionState()
+			if !st.DidResume || !st.Verified || len(st.PeerCertificates) != 2 || len(st.VerifiedChain) != 3 {
+				t.Errorf("resumed %t, verified %t, %d certificates, chain of %d",
+					st.DidResume, st.Verified, len(st.PeerCertificates), len(st.VerifiedChain))
+			}
+			p.closeBoth()
+		}
+	})
+}
+
+// Through GetConfigForClient the chosen Ctx's cache is asked, and no other.
+func TestServerCacheOfAVirtualHost(t *testing.T) {
+	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		chosen := newServerCtx(t, srv)
+		front := copyOf(srv, func(c *ssl.Config) {
+			c.SessionCache = newServerCache(t, nil)
+			c.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return chosen, nil }
+		})
+		fctx, cctx, mine := newServerCtx(t, front), newClientCtx(t, cli), newCache(t, 0)
+		attend(t, cctx, fctx, mine, here)
+		c, s := attend(t, cctx, fctx, mine, here)
+		wantStates(t, "through the front", c, s, reused(cli), reused(cli))
+		if st := front.SessionCache.Stats(); st.Stores+st.Hits+st.Misses != 0 || cache.Stats().Hits != 1 {
+			t.Errorf("front %+v, chosen %+v", st, cache.Stats())
+		}
+	})
+}
+
+// A second ClientHello names the session again, and gets it.
+func TestServerCacheAfterHelloRetryRequest(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.SessionCache = newServerCache(t, nil)
+	srv.CurvePreferences = []tls.CurveID{tls.CurveP384}
+	cli.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
+	sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
+	attend(t, cctx, sctx, mine, here)
+	c, s := attend(t, cctx, sctx, mine, here)
+	wantStates(t, "after HelloRetryRequest", c, s, ssl.ReusedPSK, ssl.ReusedPSK)
+}
+
+// What OpenSSL has marked, and what has expired, is not resumed but forgotten.
+func TestServerCacheForgets(t *testing.T) {
+	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		srv.NumTickets = 1
+		box := newInbox(t, srv)
+		sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
+		attend(t, cctx, sctx, mine, here)
+		kept := box.last(t)
+		id, err := kept.ID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := cache.Get(id); s == nil || !s.Same(kept) {
+			t.Fatal("not kept")
+		} else {
+			s.Close()
+		}
+		if _, err := sctx.RemoveSession(kept); err != nil { // which marks it
+			t.Fatal(err)
+		}
+		c, s := attend(t, cctx, sctx, mine, here)
+		wantStates(t, "marked", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		if st := cache.Stats(); st.NotResumable != 1 {
+			t.Errorf("%+v", st)
+		}
+		fresh := box.last(t)
+		if id, err = fresh.ID(); err != nil {
+			t.Fatal(err)
+		}
+		if !cache.Remove(id) || cache.Remove(id) || cache.Get(id) != nil {
+			t.Error("Remove")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			at, _ := fresh.Time()
+			time.Sleep(time.Until(at))
+			if !cache.Put(own(t, fresh)) {
+				t.Fatal("not kept")
+			}
+			time.Sleep(2*time.Hour + time.Second)
+			if s := cache.Get(id); s != nil || cache.Stats().Expired != 1 {
+				t.Errorf("%v after its timeout, %+v", s, cache.Stats())
+			}
+			if cache.Put(own(t, fresh)) {
+				t.Error("kept although it has expired")
+			}
+		})
+	})
+}
+
+// Limits hold, whatever is put; closed handles and sessions without an id are refused.
+func TestServerCacheLimits(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, bad := range []ssl.ServerCacheOptions{{MaxSessions: -1}, {MaxBytes: -1}, {MaxSessions: 1 << 31}} {
+			if c, err := ssl.NewServerSessionCache(&bad); c != nil || !errors.Is(err, ssl.ErrConfig) {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+		base := liveSession(t, srv, cli)
+		nth := func(i int) *ssl.Session {
+			s := dup(t, base)
+			if err := s.SetID(fmt.Appendf(nil, "%032d", i)); err != nil {
+				t.Fatal(err)
+			}
+			return own(t, s)
+		}
+		few := newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 3})
+		for i := range 5 {
+			few.Put(nth(i))
+			few.Get(fmt.Appendf(nil, "%032d", 0)).Close() // stays the most recent
+		}
+		if st := few.Stats(); st.Sessions != 3 || st.Evictions != 2 || st.Hits != 5 {
+			t.Errorf("%+v", st)
+		}
+		size := few.Stats().Bytes / 3
+		small := newServerCache(t, &ssl.ServerCacheOptions{MaxBytes: 2*size + size/2})
+		for i := range 5 {
+			small.Put(nth(i))
+		}
+		if st := small.Stats(); st.Sessions != 2 || st.Bytes > 2*size+size/2 {
+			t.Errorf("%+v with sessions of %d", st, size)
+		}
+		empty, err := ssl.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := nth(9)
+		gone.Close()
+		if few.Put(empty) || few.Put(gone) || few.Get(nil) != nil || few.Remove(make([]byte, 33)) {
+			t.Error("took what is no session, or found it")
+		}
+		few.Close()
+		if few.Put(nth(7)) || few.Stats().Sessions != 0 {
+			t.Error("kept after Close")
+		}
+	})
+}
+
+func TestServerCacheConfig(t *testing.T) {
+	leakcheck.Test(t)
+	keys, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	both := serverConfig(t)
+	both.SessionCache, both.TicketKeys = newServerCache(t, nil), keys
+	if err := both.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("with TicketKeys: %v", err)
+	}
+	cli := clientConfig(t)
+	cli.SessionCache = both.SessionCache
+	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("of a client: %v", err)
+	}
+	both.TicketKeys = nil
+	sctx := newServerCtx(t, both)
+	if _, err := sctx.AddSession(liveSession(t, serverConfig(t), clientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("AddSession: %v", err)
+	}
+}
+
+// Many clients at once resume from a cache that is flushed and evicts meanwhile: none fails.
+func TestServerCacheConcurrently(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.SessionCache = newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 20})
+		s := startServer(t, srv)
+		d := &ssl.Dialer{Ctx: newClientCtx(t, cli), Sessions: newCache(t, 0)}
+		ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+		defer cancel()
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				for i := range 12 {
+					c, err := d.DialContext(ctx, "tcp", s.Addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if err := echoAsClient(c); err != nil {
+						t.Error(err)
+					}
+					c.Close()
+					if i == g {
+						srv.SessionCache.Flush(time.Time{})
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if st := srv.SessionCache.Stats(); st.Sessions > 20 || st.Stores+st.Hits < 96 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
