@@ -14,7 +14,7 @@ SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -74,7 +74,7 @@ cover: deps ## coverage of the package by its tests
 	$(GO) tool cover -func=cover.out | tail -n 1
 
 deps-interop: deps ## and the programs that interop talks to; none is left running
-	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy
+	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy vsftpd
 
 interop: deps-interop ## x/net's tests of a net.Conn; crowds; clients and servers that are strangers
 	cd interop && $(GO) vet ./... && $(GO) test -race . && $(GO) test ./load
@@ -88,6 +88,9 @@ cli: deps ## the command line tool: tests its module and builds bin/sessl
 # One build of gRPC for all three, which is most of their time.
 grpc: deps ## gRPC over ssl: its module, with gRPC's own interoperability tests
 	cd grpcssl && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
+
+ftps: deps-interop ## an FTP client whose data connections resume, against vsftpd, which demands it
+	cd examples/ftps && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
 
 man: deps ## the manual pages of the command line tool, in build/man
 	cd cmd/sessl && $(GO) run . man ../../build/man
@@ -108,4 +111,4 @@ matrix-ci: deps
 
 # Two at a time: most tests wait more than they compute. The longest start first.
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target test asan matrix-ci stress race checkptr valgrind interop grpc lint demo fuzz cli man go127
+	$(MAKE) -j2 --output-sync=target test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli man go127

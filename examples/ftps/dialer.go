@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+
+	"github.com/jlaffaye/ftp"
+
+	"sessl/ssl"
+)
+
+// dialer makes the connections of one FTP session: the first is the control connection,
+// the others are data connections, which offer the control connection's session. That is
+// what a server with require_ssl_reuse and its like takes for proof that both come from
+// the same client. Make one for each login.
+type dialer struct {
+	ssl      *ssl.Ctx
+	explicit bool // AUTH TLS after a greeting in the clear, in the place of TLS from the first byte
+
+	// noReuse lets data connections offer nothing, to see the server refuse them.
+	noReuse bool
+
+	host    string // as it was dialed, and as it is verified on data connections too
+	control *ssl.Conn
+}
+
+// connect dials addr. All connections of the session are closed when ctx ends.
+func (d *dialer) connect(ctx context.Context, addr string) (*ftp.ServerConn, error) {
+	dial := func(network, addr string) (net.Conn, error) {
+		if d.control == nil {
+			return d.dialControl(ctx, network, addr)
+		}
+		return d.dialData(ctx, network, addr)
+	}
+	// Where there is a dial function, the library asks of its tls.Config only whether it is
+	// there: then it sends PBSZ 0 and PROT P after the login.
+	conn, err := ftp.Dial(addr, ftp.DialWithDialFunc(dial), ftp.DialWithTLS(&tls.Config{}))
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err() // and not that a connection was closed
+	}
+	return conn, err
+}
+
+func (d *dialer) dialControl(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	d.host = host
+	raw, err := dialNet(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	var greeting io.Reader = strings.NewReader("")
+	if d.explicit {
+		if greeting, err = authTLS(raw); err != nil {
+			raw.Close()
+			return nil, err
+		}
+	}
+	c, err := ssl.ClientWithServerName(raw, d.ssl, d.host)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	if err := c.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	d.control = c
+	return greeted{c, io.MultiReader(greeting, c)}, nil
+}
+
+// dialData leaves the handshake to the first Read or Write: servers begin theirs after the
+// command that the transfer is for.
+func (d *dialer) dialData(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := dialNet(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	c, err := ssl.ClientWithServerName(raw, d.ssl, d.host)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	if !d.noReuse {
+		if err := offerSessionOf(c, d.control); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	return c, nil
+}
+
+// offerSessionOf lets data offer the session that control has now: in TLS 1.3 the newest
+// ticket that it has read. SetSession takes a copy, so that any number of connections may
+// offer the same one.
+func offerSessionOf(data, control *ssl.Conn) error {
+	s, err := control.Session()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return data.SetSession(s)
+}
+
+// dialNet dials; what it returns is closed when ctx ends, even before there is TLS on it.
+func dialNet(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { raw.Close() })
+	return raw, nil
+}
+
+// maxClear is what a server may say before TLS.
+const maxClear = 64 << 10
+
+// authTLS asks for TLS (RFC 4217) and returns the greeting that came before it, for the
+// library, which waits for one.
+func authTLS(raw net.Conn) (greeting io.Reader, err error) {
+	r := bufio.NewReader(io.LimitReader(raw, maxClear))
+	text := textproto.NewReader(r)
+	_, hello, err := text.ReadResponse(ftp.StatusReady)
+	if err != nil {
+		return nil, fmt.Errorf("greeting: %w", err)
+	}
+	if _, err := io.WriteString(raw, "AUTH TLS\r\n"); err != nil {
+		return nil, err
+	}
+	if _, _, err := text.ReadResponse(ftp.StatusAuthOK); err != nil {
+		return nil, fmt.Errorf("AUTH TLS: %w", err)
+	}
+	if r.Buffered() > 0 {
+		// It would be taken for an answer that came through TLS.
+		return nil, errors.New("AUTH TLS: the server, or someone on the way, sent more in the clear")
+	}
+	line := strings.ReplaceAll(hello, "\n", " ")
+	return strings.NewReader(fmt.Sprintf("%d %s\r\n", ftp.StatusReady, line)), nil
+}
+
+// greeted is a control connection whose reader begins with the greeting.
+type greeted struct {
+	net.Conn
+	r io.Reader
+}
+
+func (g greeted) Read(b []byte) (int, error) { return g.r.Read(b) }
