@@ -62,6 +62,10 @@ var (
 	// ErrMalformed says that the input could not be parsed.
 	ErrMalformed = errors.New("malformed input")
 
+	// ErrSealed says that sealed bytes were changed, are something else, or were sealed with a
+	// key that is not here.
+	ErrSealed = errors.New("sealed bytes cannot be opened")
+
 	// ErrPassword says that a private key is encrypted and the password missing or wrong.
 	ErrPassword = errors.New("password missing or wrong")
 

@@ -1,6 +1,8 @@
 package ssl
 
 import (
+	"cmp"
+	"context"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -21,12 +23,29 @@ import (
 type ServerSessionCache struct {
 	seed   maphash.Seed
 	shards []serverShard
+
+	behind *backing // nil: no store
+	open   sync.RWMutex
+	closed bool // under open; with a store
 }
 
 // ServerCacheOptions are for [NewServerSessionCache].
 type ServerCacheOptions struct {
 	MaxSessions int   // how many there may be; 0 means 20480, as in libssl
 	MaxBytes    int64 // what they may take by an estimate; 0 means no limit
+
+	// Store is where sessions are kept besides, for other processes; it is asked for what is
+	// not here. SealKeys encrypts them, and must be there too; both stay the caller's.
+	Store    SessionStore
+	SealKeys *SealKeys
+
+	// LookupTimeout bounds how long the Store may hold up a handshake, for all that a client
+	// offers; 0 means 50 ms.
+	LookupTimeout time.Duration
+
+	// WriteQueue is how many writes may wait for the Store; more are dropped, and counted. 0
+	// means 1024. They are made by four goroutines, until Close.
+	WriteQueue int
 }
 
 const (
@@ -34,6 +53,9 @@ const (
 	maxServerSessions     = 1 << 30
 	perServerShard        = 256
 	bytesPerShard         = 1 << 20
+	defaultLookupTimeout  = 50 * time.Millisecond
+	defaultWriteQueue     = 1024
+	maxWriteQueue         = 1 << 20
 	maxServerShards       = 256
 )
 
@@ -45,11 +67,8 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 	if opts != nil {
 		o = *opts
 	}
-	if o.MaxSessions < 0 || o.MaxSessions > maxServerSessions || o.MaxBytes < 0 {
-		return nil, fail("NewServerSessionCache", configError("MaxSessions %d, MaxBytes %d: a limit is out of range", o.MaxSessions, o.MaxBytes))
-	}
-	if o.MaxSessions == 0 {
-		o.MaxSessions = defaultServerSessions
+	if err := o.check(); err != nil {
+		return nil, fail("NewServerSessionCache", err)
 	}
 	n := min(max(o.MaxSessions/perServerShard, 1), maxServerShards)
 	if o.MaxBytes > 0 {
@@ -63,7 +82,26 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 		}
 		c.shards[i].maxBytes = o.MaxBytes / int64(n)
 	}
+	if o.Store != nil {
+		c.behind = newBacking(&o)
+	}
 	return c, nil
+}
+
+// check fills in the defaults.
+func (o *ServerCacheOptions) check() error {
+	switch {
+	case o.MaxSessions < 0 || o.MaxSessions > maxServerSessions || o.MaxBytes < 0:
+		return configError("MaxSessions %d, MaxBytes %d: a limit is out of range", o.MaxSessions, o.MaxBytes)
+	case o.LookupTimeout < 0 || o.WriteQueue < 0 || o.WriteQueue > maxWriteQueue:
+		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range", o.LookupTimeout, o.WriteQueue)
+	case (o.Store == nil) != (o.SealKeys == nil):
+		return configError("Store and SealKeys go together: no store sees a session in the clear")
+	}
+	o.MaxSessions = cmp.Or(o.MaxSessions, defaultServerSessions)
+	o.LookupTimeout = cmp.Or(o.LookupTimeout, defaultLookupTimeout)
+	o.WriteQueue = cmp.Or(o.WriteQueue, defaultWriteQueue)
+	return nil
 }
 
 // ServerCacheStats count what a cache did.
@@ -85,14 +123,19 @@ func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 
 // Put keeps s by its id in the place of any other with that id, and owns it from here on.
 // Servers do this by themselves. It reports whether s was kept: one without an id, or one
-// that has expired or is not resumable, is closed at once.
-func (c *ServerSessionCache) Put(s *Session) bool {
+// that has expired or is not resumable, is closed at once. The store gets it later.
+func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
+
+func (c *ServerSessionCache) put(s *Session, tell bool) bool {
 	e, err := s.serverEntry()
 	sh := c.shardOf(e.id)
 	if err != nil || !e.until.After(time.Now()) {
 		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })
 		s.Close()
 		return false
+	}
+	if tell {
+		c.withStore(func(b *backing) { b.put(e) })
 	}
 	sh.mu.Lock()
 	kept, gone := sh.put(e)
@@ -116,13 +159,41 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 	return s
 }
 
-// Remove forgets the session with that id; it reports whether there was one. Other handles
-// on it stay as they are.
+// lookUp is Get with the store behind. What that finds is kept here too.
+func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
+	if s := c.Get(id); s != nil || c.behind == nil {
+		return s
+	}
+	if _, ok := toSessionID(id); !ok {
+		return nil
+	}
+	s := c.behind.get(ctx, id)
+	if s == nil {
+		return nil
+	}
+	if own, err := s.UpRef(); err == nil {
+		c.put(own, false)
+	}
+	return s
+}
+
+// withStore runs f unless there is no store, or the cache has been closed.
+func (c *ServerSessionCache) withStore(f func(*backing)) {
+	c.open.RLock()
+	defer c.open.RUnlock()
+	if c.behind != nil && !c.closed {
+		f(c.behind)
+	}
+}
+
+// Remove forgets the session with that id, and has the store forget it; it reports whether
+// there was one here. Other handles on it stay as they are, and other processes may have it.
 func (c *ServerSessionCache) Remove(id []byte) bool {
 	key, ok := toSessionID(id)
 	if !ok {
 		return false
 	}
+	c.withStore(func(b *backing) { b.enqueue(storeWrite{id: key.bytes()}) })
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	e := sh.byID[key]
@@ -137,7 +208,7 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 	return true
 }
 
-// Flush forgets what had expired by t; the zero time means everything.
+// Flush forgets here what had expired by t; the zero time means everything.
 func (c *ServerSessionCache) Flush(t time.Time) {
 	for i := range c.shards {
 		sh := &c.shards[i]
@@ -148,8 +219,12 @@ func (c *ServerSessionCache) Flush(t time.Time) {
 	}
 }
 
-// Close forgets all sessions, and those that are put later at once. Later calls do nothing.
+// Close forgets all sessions here, and those that are put later at once. What was to be
+// written to the store is, within a second; the store stays open. Later calls do nothing.
 func (c *ServerSessionCache) Close() error {
+	if c.shut() && c.behind != nil {
+		c.behind.close()
+	}
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()
@@ -159,6 +234,23 @@ func (c *ServerSessionCache) Close() error {
 		closeEntries(gone)
 	}
 	return nil
+}
+
+// shut reports whether this call was the first.
+func (c *ServerSessionCache) shut() bool {
+	c.open.Lock()
+	defer c.open.Unlock()
+	first := !c.closed
+	c.closed = true
+	return first
+}
+
+// StoreStats returns the counters of the store; without one they are zero.
+func (c *ServerSessionCache) StoreStats() StoreStats {
+	if c.behind == nil {
+		return StoreStats{}
+	}
+	return c.behind.stats.read()
 }
 
 // Stats returns the sum over all shards, each at a slightly different moment.
@@ -201,6 +293,8 @@ func toSessionID(id []byte) (key sessionID, ok bool) {
 	key.n = uint8(copy(key.b[:], id))
 	return key, true
 }
+
+func (k *sessionID) bytes() []byte { return k.b[:k.n] }
 
 // serverShard is a part of the cache with a lock of its own.
 type serverShard struct {

@@ -9,6 +9,7 @@ package ssl
 import "C"
 
 import (
+	"context"
 	"slices"
 	"time"
 	"unsafe"
@@ -51,13 +52,18 @@ const maxLookups = 4
 // lookUp finds the sessions that a ClientHello names, for libssl to ask for
 // (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
 // makes up its session id.
-func (c *Conn) lookUp(h *ClientHelloInfo) {
+func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) {
+	if b := c.ctx.cache.behind; b != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.timeout)
+		defer cancel()
+	}
 	ids := [][]byte{h.SessionID}
 	if c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13) {
 		ids = h.identities
 	}
 	for _, id := range ids[:min(len(ids), maxLookups)] {
-		if s := c.ctx.cache.Get(id); s != nil {
+		if s := c.ctx.cache.lookUp(ctx, id); s != nil {
 			c.found(s)
 		}
 	}

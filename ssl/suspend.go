@@ -96,7 +96,7 @@ func (c *Conn) answerHello(ctx context.Context) error {
 		}
 	}
 	if c.ctx.cache != nil {
-		c.lookUp(hello)
+		c.lookUp(ctx, hello)
 	}
 	c.helloDone()
 	return nil

@@ -1,0 +1,138 @@
+package ssl
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"sync"
+)
+
+// SealKeyLen is the length of a key for [NewSealKeys].
+const SealKeyLen = 32
+
+// SealKeys encrypt sessions for stores outside of the process (AES-256-GCM): a session is as
+// good as its master secret, so a store must see neither, and what comes back must be what
+// was given. The first key seals, all of them open: to change keys, put the new one behind the
+// old on every machine, then in front, then drop the old one.
+//
+// Each seal has a key of its own, derived from 16 random bytes, so that one SealKeys is good
+// for any number of sessions. Its methods may be called from several goroutines at once.
+type SealKeys struct {
+	mu   sync.RWMutex
+	keys []sealKey
+}
+
+type sealKey struct {
+	id  [sealKeyIDLen]byte // tells which key, and nothing about it
+	key [SealKeyLen]byte
+}
+
+const (
+	sealVersion  = 1
+	sealKeyIDLen = 4
+	sealSaltLen  = 16
+	sealHeadLen  = 1 + sealKeyIDLen + sealSaltLen
+)
+
+// NewSealKeys makes SealKeys of 32 random bytes each, which are copied. No key, one of
+// another length, and equal ones are ErrConfig.
+func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
+	const op = "NewSealKeys"
+	k := &SealKeys{}
+	for _, b := range append([][]byte{current}, old...) {
+		if len(b) != SealKeyLen {
+			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))
+		}
+		s := sealKey{key: [SealKeyLen]byte(b)}
+		sum := sha256.Sum256(append([]byte("sessl seal key id 1"), b...))
+		copy(s.id[:], sum[:])
+		if k.find(s.id[:]) != nil {
+			return nil, fail(op, configError("a key is there twice"))
+		}
+		k.keys = append(k.keys, s)
+	}
+	return k, nil
+}
+
+// Close wipes the keys; nothing is sealed or opened afterwards. Later calls do nothing.
+func (k *SealKeys) Close() error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.keys)
+	k.keys = nil
+	return nil
+}
+
+// String says how many keys there are, and no more.
+func (k *SealKeys) String() string { return "ssl.SealKeys" }
+
+// GoString is String.
+func (k *SealKeys) GoString() string { return k.String() }
+
+func (k *SealKeys) find(id []byte) *sealKey {
+	for i := range k.keys {
+		if bytes.Equal(k.keys[i].id[:], id) {
+			return &k.keys[i]
+		}
+	}
+	return nil
+}
+
+// aead is the cipher for one seal. Its nonce is all zeros, for its key is used once.
+func (s *sealKey) aead(head []byte) cipher.AEAD {
+	h := hmac.New(sha256.New, s.key[:])
+	h.Write(head)
+	derived := h.Sum(nil)
+	defer clear(derived)
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		panic(err) // the length is right
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+var sealNonce = make([]byte, 12)
+
+// seal encrypts plain, which it wipes. It can be opened with the same what only.
+func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
+	defer clear(plain)
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.keys) == 0 {
+		return nil, ErrClosed
+	}
+	out := make([]byte, sealHeadLen, sealHeadLen+len(plain)+16)
+	out[0] = sealVersion
+	copy(out[1:], k.keys[0].id[:])
+	rand.Read(out[1+sealKeyIDLen:])
+	return k.keys[0].aead(out).Seal(out, sealNonce, plain, []byte(what)), nil
+}
+
+// open is the inverse of seal. The caller wipes what it returns.
+func (k *SealKeys) open(sealed []byte, what string) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(sealed) < sealHeadLen || sealed[0] != sealVersion {
+		return nil, ErrMalformed
+	}
+	head := sealed[:sealHeadLen]
+	key := k.find(head[1 : 1+sealKeyIDLen])
+	if key == nil {
+		return nil, ErrSealed
+	}
+	plain, err := key.aead(head).Open(nil, sealNonce, sealed[sealHeadLen:], []byte(what))
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return plain, nil
+}

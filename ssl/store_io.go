@@ -1,0 +1,186 @@
+package ssl
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+type storeCounters struct {
+	hits, misses, late, busy, errors, refused, writes, writeErrors, dropped atomic.Uint64
+}
+
+const (
+	storeWriters      = 4
+	storeWriteTimeout = time.Second
+	storeCloseTimeout = time.Second // for what is in the queue when the cache is closed
+)
+
+func newBacking(o *ServerCacheOptions) *backing {
+	ctx, stop := context.WithCancel(context.Background())
+	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, stop: stop,
+		lookups: make(chan struct{}, maxStoreLookups), done: make(chan struct{})}
+	var writers sync.WaitGroup
+	for i := range b.queues {
+		queue := make(chan storeWrite, max(o.WriteQueue/storeWriters, 1))
+		b.queues[i] = queue
+		writers.Go(func() {
+			for w := range queue {
+				b.write(ctx, w)
+			}
+		})
+	}
+	go func() {
+		writers.Wait()
+		close(b.done)
+	}()
+	return b
+}
+
+// close writes what is in the queue, within a second. The caller makes sure that nothing is
+// enqueued any more.
+func (b *backing) close() {
+	for _, queue := range b.queues {
+		close(queue)
+	}
+	timer := time.AfterFunc(storeCloseTimeout, b.stop)
+	defer timer.Stop()
+	<-b.done
+	b.stop()
+}
+
+func (b *backing) write(ctx context.Context, w storeWrite) {
+	if ctx.Err() != nil {
+		b.stats.dropped.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeWriteTimeout)
+	defer cancel()
+	var err error
+	if w.sealed != nil {
+		err = b.store.Put(ctx, w.id, w.sealed, w.expires)
+	} else {
+		err = b.store.Remove(ctx, w.id)
+	}
+	if err != nil {
+		b.stats.writeErrors.Add(1)
+		return
+	}
+	b.stats.writes.Add(1)
+}
+
+// put has s written some time soon.
+func (b *backing) put(e *serverEntry) {
+	plain, err := e.s.packed()
+	if err != nil {
+		b.stats.writeErrors.Add(1)
+		return
+	}
+	sealed, err := b.keys.seal(plain, sealedAs(e.id.bytes()))
+	if err != nil {
+		b.stats.writeErrors.Add(1)
+		return
+	}
+	b.enqueue(storeWrite{id: e.id.bytes(), sealed: sealed, expires: e.until})
+}
+
+// enqueue never waits.
+func (b *backing) enqueue(w storeWrite) {
+	select {
+	case b.queues[w.id[len(w.id)-1]%storeWriters] <- w:
+	default:
+		b.stats.dropped.Add(1)
+	}
+}
+
+// answer is what a lookup came to.
+type storeAnswer struct {
+	sealed   []byte
+	err      error
+	panicked any
+}
+
+// get looks id up, and returns when there is an answer or ctx has ended; nil means a full
+// handshake. A panic of the store goes on to the caller, if it still waits.
+func (b *backing) get(ctx context.Context, id []byte) *Session {
+	select {
+	case b.lookups <- struct{}{}:
+	default:
+		b.stats.busy.Add(1)
+		return nil
+	}
+	answer := make(chan storeAnswer, 1)
+	go func() {
+		defer func() { <-b.lookups }()
+		answer <- b.ask(ctx, id)
+	}()
+	select {
+	case a := <-answer:
+		if a.panicked != nil {
+			panic(a.panicked)
+		}
+		return b.accept(ctx, id, a)
+	case <-ctx.Done():
+		b.stats.late.Add(1)
+		return nil
+	}
+}
+
+func (b *backing) ask(ctx context.Context, id []byte) (a storeAnswer) {
+	defer func() { a.panicked = recover() }()
+	a.sealed, a.err = b.store.Get(ctx, id)
+	return a
+}
+
+// accept opens what has come and checks that it is what was asked for. Context and expiry
+// are libssl's to check as well.
+func (b *backing) accept(ctx context.Context, id []byte, a storeAnswer) *Session {
+	switch {
+	case a.err != nil && ctx.Err() != nil:
+		b.stats.late.Add(1)
+		return nil
+	case a.err != nil:
+		b.stats.errors.Add(1)
+		return nil
+	case len(a.sealed) == 0:
+		b.stats.misses.Add(1)
+		return nil
+	}
+	s, err := b.unseal(id, a.sealed)
+	if err != nil {
+		b.stats.refused.Add(1)
+		return nil
+	}
+	b.stats.hits.Add(1)
+	return s
+}
+
+func (b *backing) unseal(id, sealed []byte) (*Session, error) {
+	const op = "SessionStore.Get"
+	if len(sealed) > MaxEncodedSession {
+		return nil, fail(op, ErrTooLarge)
+	}
+	plain, err := b.keys.open(sealed, sealedAs(id))
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	defer clear(plain)
+	s, err := unpack(op, plain)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.serverEntry()
+	if err != nil || string(e.id.bytes()) != string(id) || !e.until.After(time.Now()) {
+		s.Close()
+		return nil, fail(op, ErrNotResumable)
+	}
+	return s, nil
+}
+
+// read returns the counters, each at a slightly different moment.
+func (c *storeCounters) read() StoreStats {
+	return StoreStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Late: c.late.Load(), Busy: c.busy.Load(),
+		Errors: c.errors.Load(), Refused: c.refused.Load(), Writes: c.writes.Load(),
+		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load()}
+}
