@@ -115,7 +115,8 @@ func (s *Session) SecretKeyLogLine() (string, error) {
 
 // Print writes OpenSSL's description of the session (SSL_SESSION_print), the one that
 // openssl sess_id -text shows. The master secret and the resumption PSK are replaced by
-// 'x' before they leave C.
+// 'x' before they leave C. A parsed session with an empty PSK identity or hint, which no
+// handshake makes, is an error: OpenSSL's printer stops there.
 func (s *Session) Print(w io.Writer) error {
 	return s.print("Session.Print", w, 0)
 }
