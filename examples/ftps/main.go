@@ -5,9 +5,8 @@
 //	ftps -addr ftp.example.org:990 -implicit get pub/list.txt list.txt
 //
 // Many servers demand that (vsftpd's require_ssl_reuse, on by default), and answer 522 or
-// cut the transfer where it is missing. crypto/tls cannot offer a session of the
-// application's choice; here it is offerSessionOf in dialer.go. The protocol is
-// github.com/jlaffaye/ftp's.
+// cut the transfer where it is missing. Here it is offerSessionOf in dialer.go. The protocol
+// is github.com/jlaffaye/ftp's.
 //
 // The password is taken from the environment variable FTPS_PASSWORD. The server is verified
 // against the system's roots, or those in the file of -ca. -no-reuse lets data connections
