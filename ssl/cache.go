@@ -1,8 +1,10 @@
 package ssl
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"sync"
 )
 
 // A SessionKey says where a client's session may be offered. Two keys are equal only where
@@ -64,11 +66,20 @@ func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 		h.Write([]byte("no tickets"))
 	}
 	if cfg.GetClientCertificate != nil {
-		// Whom the client is depends on a function, and two of those cannot be compared.
+		// Whom the client is depends on a function, and two of those cannot be compared, least
+		// of all with one of another process.
+		h.Write(processID())
 		binary.Write(h, binary.BigEndian, ctx.number)
 	}
 	return [32]byte(h.Sum(sum[:0]))
 }
+
+// processID is different in each process.
+var processID = sync.OnceValue(func() []byte {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return id
+})
 
 // sessionKey is where c's sessions belong. own is what c may show to the server: with
 // certificates that are reloaded, it is not always what it was.

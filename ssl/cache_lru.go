@@ -88,17 +88,21 @@ func (c *LRUClientSessionCache) shardOf(key SessionKey) *clientShard {
 
 // Put keeps s for key until it expires or must make room, and owns it from here on. A
 // session of TLS 1.2 takes the place of another one.
-func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) {
+func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) { c.put(key, s) }
+
+// put reports whether s was worth keeping.
+func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 	life, err := s.lifetime()
 	if err != nil || !life.until.After(time.Now()) {
 		s.Close()
-		return
+		return false
 	}
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	gone := sh.put(key, cachedSession{s: s, until: life.until, once: life.once})
 	sh.mu.Unlock()
 	closeAll(gone)
+	return true
 }
 
 // Take returns the newest session for key that has not expired, owned by the caller, or why

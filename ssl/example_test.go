@@ -3,10 +3,14 @@ package ssl_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"sessl/ssl"
@@ -105,6 +109,54 @@ func ExampleDialSession() {
 	// Output:
 	// reused: false
 	// reused: true
+}
+
+// A cache in a file, for a program that lives for one connection.
+func ExampleLRUClientSessionCache_Save() {
+	addr, stop := exampleServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := ssl.NewSealKeys(make([]byte, ssl.SealKeyLen)) // a real one is random
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer keys.Close()
+	dir, err := os.MkdirTemp("", "sessions")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "cache")
+	for range 2 { // stands for two runs of the program
+		ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots})
+		if err != nil {
+			log.Fatal(err)
+		}
+		cache := ssl.NewClientSessionCache(100)
+		if _, err := cache.Load(file, keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Print(err) // and go on without
+		}
+		d := &ssl.Dialer{Ctx: ctx, Sessions: cache}
+		conn, err := d.Dial("tcp", addr)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(conn, "hello")
+		io.ReadFull(conn, make([]byte, 5))
+		fmt.Println(conn.ReuseState())
+		conn.Close()
+		if err := cache.Save(file, keys); err != nil {
+			log.Print(err)
+		}
+		cache.Close()
+		ctx.Close()
+	}
+	// Output:
+	// not offered: no session
+	// resumed by psk
 }
 
 // One cache for several Ctxs, of a size that the application chooses.

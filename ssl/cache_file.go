@@ -1,0 +1,191 @@
+package ssl
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxCacheFile bounds what Load reads: more than 10,000 sessions of the usual size.
+const maxCacheFile = 64 << 20
+
+const sealedCache = "client sessions"
+
+// Save writes what is in the cache to a file, for Load in a later process: programs that live
+// for one request resume too. It is encrypted with keys, replaced as a whole and has mode 0600.
+// Sessions that have expired are left out. The cache keeps its sessions; to offer those of TLS
+// 1.3 also here after a Save means that two processes show the same ticket, so save last.
+//
+// Sessions of Ctxs with GetClientCertificate are written but never offered in another process:
+// nobody can tell whether its function stands for the same client.
+func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
+	const op = "LRUClientSessionCache.Save"
+	if keys == nil {
+		return fail(op, ErrNil)
+	}
+	plain, err := c.packed()
+	if err != nil {
+		return err
+	}
+	sealed, err := keys.seal(plain, sealedCache)
+	if err != nil {
+		return fail(op, err)
+	}
+	if len(sealed) > maxCacheFile {
+		return fail(op, ErrTooLarge)
+	}
+	if err := replaceFile(name, sealed); err != nil {
+		return fail(op, err)
+	}
+	return nil
+}
+
+// Load takes the sessions out of a file that Save has written, and returns how many that
+// were: the file is gone afterwards, so that no other process offers the same ones. Those that
+// have expired meanwhile do not count. A file that is not there is an error that is
+// os.ErrNotExist, one that cannot be opened with keys is ErrSealed or ErrMalformed and stays.
+func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err error) {
+	const op = "LRUClientSessionCache.Load"
+	if keys == nil {
+		return 0, fail(op, ErrNil)
+	}
+	mine := fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
+	if err := os.Rename(name, mine); err != nil { // from here on nobody else has it
+		return 0, fail(op, err)
+	}
+	defer os.Remove(mine)
+	sealed, err := readAtMost(mine, maxCacheFile)
+	if err == nil {
+		n, err = c.unpack(sealed, keys)
+	}
+	if err != nil {
+		os.Link(mine, name) // unless there is a newer one
+		return 0, fail(op, err)
+	}
+	return n, nil
+}
+
+func readAtMost(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = ErrTooLarge
+	}
+	return b, err
+}
+
+// replaceFile leaves either the old file or the whole new one.
+func replaceFile(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// packed is all that is in the cache; the caller wipes it. Each session is its key and what
+// Session.packed makes of it.
+func (c *LRUClientSessionCache) packed() (out []byte, err error) {
+	var parts [][]byte
+	total := 0
+	for i := range c.shards {
+		for _, e := range c.shards[i].copies() {
+			b, e := e.packed() // each closes its copies, also after an error
+			err = firstError(err, e)
+			parts = append(parts, b...)
+		}
+	}
+	for _, p := range parts {
+		total += len(p)
+	}
+	out = make([]byte, 0, total) // never grown: that would leave a copy
+	for _, p := range parts {
+		out = append(out, p...)
+		clear(p)
+	}
+	if err != nil {
+		clear(out)
+		return nil, err
+	}
+	return out, nil
+}
+
+// copies are entries with handles of their own, least recently used first.
+func (sh *clientShard) copies() (out []*clientEntry) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for el := sh.used.Back(); el != nil; el = el.Prev() {
+		e := el.Value.(*clientEntry)
+		c := &clientEntry{key: e.key}
+		for _, s := range e.sessions {
+			if own, err := s.s.UpRef(); err == nil && time.Now().Before(s.until) {
+				c.sessions = append(c.sessions, cachedSession{s: own})
+			} else {
+				own.Close()
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// packed closes the entry's sessions.
+func (e *clientEntry) packed() (parts [][]byte, err error) {
+	defer closeAll(e.sessions)
+	for _, s := range e.sessions {
+		b, err := s.s.packed()
+		if err != nil {
+			return nil, err
+		}
+		var head []byte
+		for _, field := range []string{e.key.Addr, e.key.ServerName, e.key.NextProtos, string(e.key.Config[:])} {
+			head = append(binary.BigEndian.AppendUint32(head, uint32(len(field))), field...)
+		}
+		head = binary.BigEndian.AppendUint32(head, uint32(len(b)))
+		parts = append(parts, head, b)
+	}
+	return parts, nil
+}
+
+// unpack puts what packed has made, and seal has sealed.
+func (c *LRUClientSessionCache) unpack(sealed []byte, keys *SealKeys) (n int, err error) {
+	const op = "LRUClientSessionCache.Load"
+	plain, err := keys.open(sealed, sealedCache)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(plain)
+	for r := reader(plain); len(r) > 0; {
+		var fields [4]string
+		for i := range fields {
+			fields[i] = string(r.take(r.number(4)))
+		}
+		key := SessionKey{Addr: fields[0], ServerName: fields[1], NextProtos: fields[2]}
+		copy(key.Config[:], fields[3])
+		s, err := unpack(op, r.take(r.number(4)))
+		if err != nil {
+			return n, err
+		}
+		if c.put(key, s) {
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,107 @@
+package ssl_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sessl/ssl"
+)
+
+// afterwards is the cache of a later process: another one, filled from the file.
+func afterwards(t testing.TB, file string, keys *ssl.SealKeys, want int) *ssl.LRUClientSessionCache {
+	t.Helper()
+	cache := newCache(t, 0)
+	if n, err := cache.Load(file, keys); err != nil || n != want {
+		t.Fatalf("loaded %d, %v; want %d", n, err, want)
+	}
+	return cache
+}
+
+// What one process has saved another resumes, with a verified chain that has intermediates,
+// and offers it to the same server only.
+func TestSavedCacheResumes(t *testing.T) {
+	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+		srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
+		cli.NextProtos, srv.NextProtos = []string{"h2"}, []string{"h2"}
+		sctx, keys, file := newServerCtx(t, srv), newSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions")
+		first := newCache(t, 0)
+		attend(t, newClientCtx(t, cli), sctx, first, here)
+		n := first.Stats().Sessions
+		if err := first.Save(file, keys); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+		later := afterwards(t, file, newSealKeys(t, 2, 1), n)
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the file is still there: %v", err)
+		}
+		c, s := attend(t, newClientCtx(t, cli), sctx, later, "tcp elsewhere:1")
+		wantStates(t, "another server", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
+		p := cached(t, newClientCtx(t, cli), sctx, later, here)
+		p.mustShake(t)
+		p.echo(t)
+		st := p.client.ConnectionState()
+		if p.client.ReuseState() != wants[fm.name] || !st.Verified || len(st.PeerCertificates) != 2 || len(st.VerifiedChain) != 3 {
+			t.Errorf("%q, verified %t, %d certificates, chain of %d", p.client.ReuseState(), st.Verified, len(st.PeerCertificates), len(st.VerifiedChain))
+		}
+		p.closeBoth()
+	})
+}
+
+// A file that is damaged, of another key, or too large is refused and stays; what it says is
+// not believed in part.
+func TestDamagedCacheFile(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		keys, file := newSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions")
+		first := newCache(t, 0)
+		attend(t, newClientCtx(t, cli), newServerCtx(t, srv), first, here)
+		if err := first.Save(file, keys); err != nil {
+			t.Fatal(err)
+		}
+		good, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := bytes.Clone(good)
+		flipped[len(good)/2] ^= 1
+		for name, test := range map[string]struct {
+			data []byte
+			keys *ssl.SealKeys
+			want error
+		}{
+			"empty":     {nil, keys, ssl.ErrMalformed},
+			"truncated": {good[:len(good)-1], keys, ssl.ErrSealed},
+			"flipped":   {flipped, keys, ssl.ErrSealed},
+			"other key": {good, newSealKeys(t, 2), ssl.ErrSealed},
+			"no key":    {good, nil, ssl.ErrNil},
+		} {
+			if err := os.WriteFile(file, test.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cache := newCache(t, 0)
+			if n, err := cache.Load(file, test.keys); n != 0 || !errors.Is(err, test.want) || cache.Stats().Stores != 0 {
+				t.Errorf("%s: %d, %v", name, n, err)
+			}
+			if left, err := os.ReadFile(file); err != nil || !bytes.Equal(left, test.data) {
+				t.Errorf("%s: the file has changed: %v", name, err)
+			}
+		}
+		if _, err := newCache(t, 0).Load(file+"x", keys); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("missing: %v", err)
+		}
+		if err := first.Save(filepath.Join(file, "below"), keys); err == nil {
+			t.Error("saved below a file")
+		}
+		names, _ := filepath.Glob(file + "*")
+		if len(names) != 1 {
+			t.Errorf("left behind: %q", names)
+		}
+	})
+}
