@@ -80,8 +80,8 @@ func Aside(f func() error) error {
 	return f()
 }
 
-// Failed reports, inside a Run, whether its failure has happened yet.
-func Failed() bool { return C.faultmem_failed() != 0 }
+// Failed reports, inside a Run, whether its failure has happened yet; outside it is false.
+func Failed() bool { return C.faultmem_failing() != 0 }
 
 // Left lists the blocks that were allocated in the run, on its thread, and have not been
 // freed since, as file:line(size); there is none when all that f made is gone.

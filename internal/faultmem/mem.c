@@ -207,6 +207,12 @@ int faultmem_failed(void)
     return fault.failed;
 }
 
+/* Only while a run goes on: what a thread has met before is nothing to the next caller. */
+int faultmem_failing(void)
+{
+    return fault.run != 0 && fault.failed;
+}
+
 /* Of a run that let all succeed: allocations that between them cover each place that
  * allocates, at its 1st, 2nd, 4th, 8th time and so on. Returns how many, n at the most. */
 long faultmem_sites(long *ks, long n)

@@ -11,6 +11,7 @@ void faultmem_disarm(void);
 void faultmem_pause(int paused);
 long faultmem_made(void);
 int faultmem_failed(void);
+int faultmem_failing(void);
 long faultmem_sites(long *ks, long n);
 long faultmem_left(unsigned long run, char *where, size_t n);
 void faultmem_stop_thread(void);
