@@ -89,6 +89,10 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("TicketKeys are closed, or were not made by a function of this package")
 	case server && cfg.TicketKeys != nil && cfg.SessionCache != nil:
 		return configError("TicketKeys and SessionCache exclude each other: sessions are in tickets or in a cache")
+	case server && cfg.SessionCache != nil && !cfg.SessionCache.usable():
+		return configError("SessionCache is closed, or was not made by NewServerSessionCache")
+	case !server && cfg.TicketKeys != nil:
+		return configError("TicketKeys are for servers")
 	case !server && cfg.SessionCache != nil:
 		return configError("SessionCache is for servers; a client's is in Dialer.Sessions")
 	case len(cfg.SessionIDContext) > maxIDCtxLen:

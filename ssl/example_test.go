@@ -3,6 +3,7 @@ package ssl_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -119,7 +120,9 @@ func ExampleLRUClientSessionCache_Save() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := ssl.NewSealKeys(make([]byte, ssl.SealKeyLen)) // a real one is random
+	key := make([]byte, ssl.SealKeyLen) // kept from run to run
+	rand.Read(key)
+	keys, err := ssl.NewSealKeys(key)
 	if err != nil {
 		log.Fatal(err)
 	}

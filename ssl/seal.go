@@ -38,13 +38,17 @@ const (
 )
 
 // NewSealKeys makes SealKeys of 32 random bytes each, which are copied. No key, one of
-// another length, and equal ones are ErrConfig.
+// another length, one that has the same byte 32 times as a buffer that was never filled has, and
+// equal ones are ErrConfig.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 	const op = "NewSealKeys"
 	k := &SealKeys{}
 	for _, b := range append([][]byte{current}, old...) {
 		if len(b) != SealKeyLen {
 			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))
+		}
+		if bytes.Count(b, b[:1]) == len(b) {
+			return nil, fail(op, configError("a key has the byte %#02x %d times: it is not random", b[0], len(b)))
 		}
 		s := sealKey{key: [SealKeyLen]byte(b)}
 		sum := sha256.Sum256(append([]byte("sessl seal key id 1"), b...))
@@ -55,6 +59,12 @@ func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 		k.keys = append(k.keys, s)
 	}
 	return k, nil
+}
+
+func (k *SealKeys) empty() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(k.keys) == 0
 }
 
 // Close wipes the keys; nothing is sealed or opened afterwards. Later calls do nothing.

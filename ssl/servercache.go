@@ -26,7 +26,7 @@ type ServerSessionCache struct {
 
 	behind *backing // nil: no store
 	open   sync.RWMutex
-	closed bool // under open; with a store
+	closed bool // under open
 }
 
 // ServerCacheOptions are for [NewServerSessionCache].
@@ -44,7 +44,7 @@ type ServerCacheOptions struct {
 	LookupTimeout time.Duration
 
 	// WriteQueue is how many writes may wait for the Store; more are dropped, and counted. 0
-	// means 1024. They are made by four goroutines, until Close.
+	// means 1024. Up to four are made at a time.
 	WriteQueue int
 }
 
@@ -97,6 +97,8 @@ func (o *ServerCacheOptions) check() error {
 		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range", o.LookupTimeout, o.WriteQueue)
 	case (o.Store == nil) != (o.SealKeys == nil):
 		return configError("Store and SealKeys go together: no store sees a session in the clear")
+	case o.SealKeys != nil && o.SealKeys.empty():
+		return configError("SealKeys are closed, or were not made by NewSealKeys")
 	}
 	o.MaxSessions = cmp.Or(o.MaxSessions, defaultServerSessions)
 	o.LookupTimeout = cmp.Or(o.LookupTimeout, defaultLookupTimeout)
@@ -250,7 +252,30 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 	if c.behind == nil {
 		return StoreStats{}
 	}
-	return c.behind.stats.read()
+	st := c.behind.stats.read()
+	for i := range c.behind.queues {
+		st.Pending += c.behind.queues[i].pending()
+	}
+	return st
+}
+
+// StoreError is the last error of the store, nil if there was none: for logs, as nobody else
+// hears of it.
+func (c *ServerSessionCache) StoreError() error {
+	if c.behind == nil {
+		return nil
+	}
+	if err := c.behind.last.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// usable says that c was made by NewServerSessionCache and is not closed.
+func (c *ServerSessionCache) usable() bool {
+	c.open.RLock()
+	defer c.open.RUnlock()
+	return len(c.shards) > 0 && !c.closed
 }
 
 // Stats returns the sum over all shards, each at a slightly different moment.

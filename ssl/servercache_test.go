@@ -261,6 +261,20 @@ func TestServerCacheConfig(t *testing.T) {
 	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("of a client: %v", err)
 	}
+	shut := newServerCache(t, nil)
+	shut.Close()
+	for name, bad := range map[string]*ssl.ServerSessionCache{"closed": shut, "zero": {}} {
+		cfg := serverConfig(t)
+		cfg.SessionCache = bad
+		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	tickets := clientConfig(t)
+	tickets.TicketKeys = keys
+	if err := tickets.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
+		t.Errorf("TicketKeys of a client: %v", err)
+	}
 	both.TicketKeys = nil
 	sctx := newServerCtx(t, both)
 	if _, err := sctx.AddSession(liveSession(t, serverConfig(t), clientConfig(t))); !errors.Is(err, ssl.ErrConfig) {

@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,8 @@ import (
 //
 // Its methods are called from several goroutines at once, with a context that ends when the
 // answer is of no more use. Lookups hold up a handshake; a store that does not answer in
-// time, or not at all, costs the client a full handshake and nothing else.
+// time, or not at all, costs the client a full handshake and nothing else. So does one that
+// panics: that is an error, for [ServerSessionCache.StoreError].
 type SessionStore interface {
 	// Put keeps sealed under id until expires, in the place of what was there.
 	Put(ctx context.Context, id, sealed []byte, expires time.Time) error
@@ -34,6 +36,8 @@ type StoreStats struct {
 	Writes      uint64 // Puts and Removes that succeeded
 	WriteErrors uint64 // that failed
 	Dropped     uint64 // that were not tried: the queue was full
+	Panics      uint64 // of those errors, how many were panics
+	Pending     int    // writes that wait or are being made now
 }
 
 // maxStoreLookups bounds the lookups that wait at one time. A store that ignores its context
@@ -49,14 +53,15 @@ type storeWrite struct {
 	expires    time.Time
 }
 
-// backing is a store behind a cache, with its writers.
+// backing is a store behind a cache.
 type backing struct {
 	store   SessionStore
 	keys    *SealKeys
 	timeout time.Duration
-	lookups chan struct{}                 // a place each
-	queues  [storeWriters]chan storeWrite // by id: what is done to one stays in order
+	lookups chan struct{}            // a place each
+	queues  [storeWriters]storeQueue // by id: what is done to one stays in order
+	life    context.Context          // of writes
 	stop    context.CancelFunc
-	done    chan struct{} // closed when the writers have ended
 	stats   storeCounters
+	last    atomic.Pointer[error]
 }

@@ -2,13 +2,13 @@ package ssl
 
 import (
 	"context"
-	"sync"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
 
 type storeCounters struct {
-	hits, misses, late, busy, errors, refused, writes, writeErrors, dropped atomic.Uint64
+	hits, misses, late, busy, errors, refused, writes, writeErrors, dropped, panics atomic.Uint64
 }
 
 const (
@@ -18,36 +18,27 @@ const (
 )
 
 func newBacking(o *ServerCacheOptions) *backing {
-	ctx, stop := context.WithCancel(context.Background())
-	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, stop: stop,
-		lookups: make(chan struct{}, maxStoreLookups), done: make(chan struct{})}
-	var writers sync.WaitGroup
+	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, lookups: make(chan struct{}, maxStoreLookups)}
+	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
-		queue := make(chan storeWrite, max(o.WriteQueue/storeWriters, 1))
-		b.queues[i] = queue
-		writers.Go(func() {
-			for w := range queue {
-				b.write(ctx, w)
-			}
-		})
+		b.queues[i].limit = max(o.WriteQueue/storeWriters, 1)
 	}
-	go func() {
-		writers.Wait()
-		close(b.done)
-	}()
 	return b
 }
 
-// close writes what is in the queue, within a second. The caller makes sure that nothing is
-// enqueued any more.
+// close writes what is in the queues, within a second; then it waits for nobody. The caller
+// makes sure that nothing is enqueued any more.
 func (b *backing) close() {
-	for _, queue := range b.queues {
-		close(queue)
+	defer b.stop()
+	patience := time.NewTimer(storeCloseTimeout)
+	defer patience.Stop()
+	for i := range b.queues {
+		select {
+		case <-b.queues[i].empty():
+		case <-patience.C:
+			return
+		}
 	}
-	timer := time.AfterFunc(storeCloseTimeout, b.stop)
-	defer timer.Stop()
-	<-b.done
-	b.stop()
 }
 
 func (b *backing) write(ctx context.Context, w storeWrite) {
@@ -57,17 +48,32 @@ func (b *backing) write(ctx context.Context, w storeWrite) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWriteTimeout)
 	defer cancel()
-	var err error
-	if w.sealed != nil {
-		err = b.store.Put(ctx, w.id, w.sealed, w.expires)
-	} else {
-		err = b.store.Remove(ctx, w.id)
-	}
+	err := b.guard(func() error {
+		if w.sealed == nil {
+			return b.store.Remove(ctx, w.id)
+		}
+		return b.store.Put(ctx, w.id, w.sealed, w.expires)
+	})
 	if err != nil {
 		b.stats.writeErrors.Add(1)
 		return
 	}
 	b.stats.writes.Add(1)
+}
+
+// guard makes an error of a panic, which has no caller here that could see it, and keeps the
+// last error.
+func (b *backing) guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			b.stats.panics.Add(1)
+			err = fmt.Errorf("the SessionStore panicked: %v", r)
+		}
+		if err != nil {
+			b.last.Store(&err)
+		}
+	}()
+	return f()
 }
 
 // put has s written some time soon.
@@ -87,22 +93,19 @@ func (b *backing) put(e *serverEntry) {
 
 // enqueue never waits.
 func (b *backing) enqueue(w storeWrite) {
-	select {
-	case b.queues[w.id[len(w.id)-1]%storeWriters] <- w:
-	default:
+	if !b.queues[w.id[len(w.id)-1]%storeWriters].add(b.life, b, w) {
 		b.stats.dropped.Add(1)
 	}
 }
 
 // answer is what a lookup came to.
 type storeAnswer struct {
-	sealed   []byte
-	err      error
-	panicked any
+	sealed []byte
+	err    error
 }
 
 // get looks id up, and returns when there is an answer or ctx has ended; nil means a full
-// handshake. A panic of the store goes on to the caller, if it still waits.
+// handshake.
 func (b *backing) get(ctx context.Context, id []byte) *Session {
 	select {
 	case b.lookups <- struct{}{}:
@@ -113,24 +116,20 @@ func (b *backing) get(ctx context.Context, id []byte) *Session {
 	answer := make(chan storeAnswer, 1)
 	go func() {
 		defer func() { <-b.lookups }()
-		answer <- b.ask(ctx, id)
+		var a storeAnswer
+		a.err = b.guard(func() (err error) {
+			a.sealed, err = b.store.Get(ctx, id)
+			return err
+		})
+		answer <- a
 	}()
 	select {
 	case a := <-answer:
-		if a.panicked != nil {
-			panic(a.panicked)
-		}
 		return b.accept(ctx, id, a)
 	case <-ctx.Done():
 		b.stats.late.Add(1)
 		return nil
 	}
-}
-
-func (b *backing) ask(ctx context.Context, id []byte) (a storeAnswer) {
-	defer func() { a.panicked = recover() }()
-	a.sealed, a.err = b.store.Get(ctx, id)
-	return a
 }
 
 // accept opens what has come and checks that it is what was asked for. Context and expiry
@@ -182,5 +181,5 @@ func (b *backing) unseal(id, sealed []byte) (*Session, error) {
 func (c *storeCounters) read() StoreStats {
 	return StoreStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Late: c.late.Load(), Busy: c.busy.Load(),
 		Errors: c.errors.Load(), Refused: c.refused.Load(), Writes: c.writes.Load(),
-		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load()}
+		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load(), Panics: c.panics.Load()}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func (m *memStore) await(t testing.TB, n int) {
 	}
 }
 
-func sealKey(b byte) []byte { return bytes.Repeat([]byte{b}, ssl.SealKeyLen) }
+func sealKey(b byte) []byte { return append(bytes.Repeat([]byte{b}, ssl.SealKeyLen-1), ^b) }
 
 func newSealKeys(t testing.TB, current byte, old ...byte) *ssl.SealKeys {
 	t.Helper()
@@ -206,25 +207,56 @@ func otherValue(m *memStore, id string) []byte {
 	return nil
 }
 
-// A panic of the store surfaces from the handshake that asked, and closes that connection.
+// A store that panics is one that failed: nobody's stack but the cache's is there to see it.
 func TestStorePanics(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store := newMemStore()
 		sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
 		cctx, mine := newClientCtx(t, cli), newCache(t, 0)
 		attend(t, cctx, sctx, mine, here)
+		store.await(t, sessionsOf(cli))
 		cache.Flush(time.Time{})
-		store.answers(func(context.Context, string, []byte) ([]byte, error) { panic("store") })
-		p := cached(t, cctx, sctx, mine, here)
-		done := make(chan error)
-		go func() { done <- p.client.Handshake() }()
-		if r := recovered(func() { p.server.Handshake() }); r != "store" {
-			t.Errorf("recovered %v", r)
+		store.answers(func(context.Context, string, []byte) ([]byte, error) { panic("get") })
+		store.put = func(context.Context) error { panic("put") }
+		c, s := attend(t, cctx, sctx, mine, here)
+		wantStates(t, "after a panic", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		cache.Close()
+		if st := cache.StoreStats(); st.Errors != 1 || st.WriteErrors != uint64(sessionsOf(cli)) || st.Panics != st.Errors+st.WriteErrors || st.Pending != 0 {
+			t.Errorf("%+v", st)
 		}
-		if err := <-done; err == nil {
-			t.Error("the client's handshake succeeded")
+		if err := cache.StoreError(); err == nil || !strings.Contains(err.Error(), "put") {
+			t.Errorf("StoreError: %v", err)
 		}
 	})
+}
+
+// Close does not wait for a Put that never returns.
+func TestStoreCloseBesideAStuckPut(t *testing.T) {
+	leakcheck.Test(t)
+	store, release, entered := newMemStore(), make(chan struct{}), make(chan struct{}, 10)
+	store.put = func(context.Context) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	}
+	sctx, cache := machine(t, serverConfig(t), store, newSealKeys(t, 1))
+	attend(t, newClientCtx(t, clientConfig(t)), sctx, newCache(t, 0), here)
+	<-entered
+	if st := cache.StoreStats(); st.Pending == 0 {
+		t.Errorf("%+v", st)
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		cache.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(ioTimeout):
+		t.Error("Close waits")
+	}
+	close(release)
+	<-closed
 }
 
 // Writes never hold up a handshake: they are dropped when too many wait, and counted. Close
@@ -309,10 +341,13 @@ func TestStoreSeesNothing(t *testing.T) {
 
 func TestStoreConfig(t *testing.T) {
 	leakcheck.Test(t)
-	store, keys := newMemStore(), newSealKeys(t, 1)
+	store, keys, closed := newMemStore(), newSealKeys(t, 1), newSealKeys(t, 2)
+	closed.Close()
 	for name, o := range map[string]ssl.ServerCacheOptions{
 		"no keys":        {Store: store},
 		"no store":       {SealKeys: keys},
+		"closed keys":    {Store: store, SealKeys: closed},
+		"zero keys":      {Store: store, SealKeys: &ssl.SealKeys{}},
 		"negative time":  {LookupTimeout: -1},
 		"negative queue": {WriteQueue: -1},
 	} {
@@ -320,7 +355,7 @@ func TestStoreConfig(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, bad := range map[string][][]byte{"short": {make([]byte, 31)}, "none": {nil}, "twice": {sealKey(1), sealKey(2), sealKey(1)}} {
+	for name, bad := range map[string][][]byte{"short": {make([]byte, 31)}, "none": {nil}, "twice": {sealKey(1), sealKey(2), sealKey(1)}, "never filled": {make([]byte, 32)}} {
 		if k, err := ssl.NewSealKeys(bad[0], bad[1:]...); k != nil || !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
