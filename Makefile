@@ -7,10 +7,10 @@ PKGS := ./...
 CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
-# Ten thousand connections say nothing new to a checker that slows them down.
-LONG := C34
+# Ten thousand connections or tickets say nothing new to a checker that slows them down.
+LONG := C34|TicketKeysIVs
 # What takes seconds and leaves nothing that another test could meet.
-SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays
+SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|UnblocksSocket|Stuck|TestCopy|TimeoutThen
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
@@ -40,8 +40,8 @@ valgrind: deps-ci ## use after free and double free inside libssl, which ASan do
 
 checkptr: deps ## unsafe conversions, Go pointers in C memory, cleanups that keep themselves alive
 	$(GO) test -gcflags=all=-d=checkptr -skip '$(LONG)|Hostile' $(CPKGS)
-	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(LONG)|Hostile' ./ssl ./examples/...
-	GODEBUG=checkfinalizers=1 $(GO) test -skip '$(LONG)|Hostile' ./ssl ./examples/...
+	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(SLOW)' ./ssl ./examples/...
+	GODEBUG=checkfinalizers=1 $(GO) test -skip '$(SLOW)' ./ssl ./examples/...
 
 stress: deps ## ten rounds in random order
 	$(GO) test -count=10 -shuffle=on -timeout 25m -skip '$(SLOW)' ./ssl ./internal/leakcheck ./examples/...

@@ -75,6 +75,7 @@ type TicketKeysOptions struct {
 	// KeepFor is for how long a key still opens tickets when it has stopped encrypting, at
 	// least; 0 means two hours, which is what SessionTimeout is by default. Longer than the
 	// SessionTimeout of the Ctxs is of no use, and shorter makes it longer than it seems.
+	// There can be 64 keys, so KeepFor is at most 62 times RotateEvery.
 	KeepFor time.Duration
 }
 
