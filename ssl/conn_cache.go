@@ -14,15 +14,6 @@ const maxOffers = 2 * sessionsPerKey
 // begun. Nothing that is or is not in the cache is an error: see [Conn.ReuseState].
 func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 	const op = "Conn.UseSessionCache"
-	if err := c.usable(op); err != nil {
-		return err
-	}
-	if cache == nil {
-		return fail(op, ErrNil)
-	}
-	if c.server {
-		return fail(op, ErrServer)
-	}
 	if err := c.bindCache(op, cache, addr); err != nil {
 		return err
 	}
@@ -41,14 +32,11 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 
 // bindCache has new sessions kept for cache, before any can come.
 func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string) error {
-	p, ok := c.enter()
-	if !ok {
-		return fail(op, ErrClosed)
+	p, err := c.enterToOffer(op, cache != nil)
+	if err != nil {
+		return err
 	}
 	defer c.leave()
-	if c.started {
-		return fail(op, ErrHandshakeStarted)
-	}
 	p.keep_new = 1
 	c.cache, c.cacheKey = cache, c.sessionKey(addr)
 	return nil

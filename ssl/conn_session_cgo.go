@@ -125,24 +125,35 @@ func (c *Conn) SetSharedSession(s *Session) error {
 	return c.setSession("Conn.SetSharedSession", s, false)
 }
 
-func (c *Conn) setSession(op string, s *Session, dup bool) error {
+// enterToOffer is enter for what a client does about sessions before its handshake; given
+// says that the argument is not nil.
+func (c *Conn) enterToOffer(op string, given bool) (connPtr, error) {
 	if err := c.usable(op); err != nil {
-		return err
+		return nil, err
 	}
-	if s == nil {
-		return fail(op, ErrNil)
+	if !given {
+		return nil, fail(op, ErrNil)
 	}
 	if c.server {
-		return fail(op, ErrServer)
+		return nil, fail(op, ErrServer)
 	}
 	p, ok := c.enter()
 	if !ok {
-		return fail(op, ErrClosed)
+		return nil, fail(op, ErrClosed)
+	}
+	if c.started {
+		c.leave()
+		return nil, fail(op, ErrHandshakeStarted)
+	}
+	return p, nil
+}
+
+func (c *Conn) setSession(op string, s *Session, dup bool) error {
+	p, err := c.enterToOffer(op, s != nil)
+	if err != nil {
+		return err
 	}
 	defer c.leave()
-	if c.started {
-		return fail(op, ErrHandshakeStarted)
-	}
 	use := s.alone // it is frozen in there
 	if dup {
 		use = s.read

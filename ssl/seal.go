@@ -79,7 +79,7 @@ func (k *SealKeys) Close() error {
 	return nil
 }
 
-// String says how many keys there are, and no more.
+// String names the type, and tells nothing of the keys.
 func (k *SealKeys) String() string { return "ssl.SealKeys" }
 
 // GoString is String.
