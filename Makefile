@@ -7,6 +7,7 @@ PKGS := ./...
 CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
+ROUNDS ?= 10
 # Ten thousand connections or tickets say nothing new to a checker that slows them down.
 LONG := C34|TicketKeysIVs
 # What takes seconds and leaves nothing that another test could meet.
@@ -38,13 +39,13 @@ asan: deps ## AddressSanitizer and LeakSanitizer: double free, leaks, overflows 
 valgrind: deps-ci ## use after free and double free inside libssl, which ASan does not see
 	scripts/valgrind
 
-checkptr: deps ## unsafe conversions, Go pointers in C memory, cleanups that keep themselves alive
-	$(GO) test -gcflags=all=-d=checkptr -skip '$(LONG)|Hostile' $(CPKGS)
+# -race turns the compiler's own checkptr on, so race is the other half of this.
+checkptr: deps ## Go pointers in C memory, cleanups that keep themselves alive
 	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(SLOW)' ./ssl ./examples/...
 	GODEBUG=checkfinalizers=1 $(GO) test -skip '$(SLOW)' ./ssl ./examples/...
 
-stress: deps ## ten rounds in random order
-	$(GO) test -count=10 -shuffle=on -timeout 25m -skip '$(SLOW)' ./ssl ./internal/leakcheck ./examples/...
+stress: deps ## ROUNDS rounds in random order
+	$(GO) test -count=$(ROUNDS) -shuffle=on -timeout 25m -skip '$(SLOW)' ./ssl ./internal/leakcheck ./examples/...
 
 matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
 	scripts/matrix/run $(MATRIX)
@@ -110,5 +111,7 @@ matrix-ci: deps
 		scripts/matrix/run $(MATRIX_CI)
 
 # Two at a time: most tests wait more than they compute. The longest start first.
+ci: FUZZTIME = 10s
+ci: ROUNDS = 5
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli man go127
