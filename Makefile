@@ -15,7 +15,7 @@ SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|R
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps prom man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -93,6 +93,9 @@ grpc: deps ## gRPC over ssl: its module, with gRPC's own interoperability tests
 ftps: deps-interop ## an FTP client whose data connections resume, against vsftpd, which demands it
 	cd examples/ftps && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
 
+prom: deps ## the Prometheus collector's module
+	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
+
 man: deps ## the manual pages of the command line tool, in build/man
 	cd cmd/sessl && $(GO) run . man ../../build/man
 
@@ -114,4 +117,4 @@ matrix-ci: deps
 ci: FUZZTIME = 10s
 ci: ROUNDS = 5
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli prom man go127

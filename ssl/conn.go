@@ -24,6 +24,7 @@ type Conn struct {
 	ctx  *Ctx // a server's may become another in the handshake; under handshaking until done
 	gate gate // of the Ctx that it began with
 	net  net.Conn
+	peer net.Addr // net's, which may be anybody's code; set before done
 	tr   transport
 	name string // what the server must be called; a client's
 
@@ -57,6 +58,7 @@ type Conn struct {
 	handshaking sem
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
+	begun       time.Time   // when its first step came; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
 	info        connInfo    // set before done; the peer's part is under mu from then on
 	auth        postAuth    // asking for the client's certificate later

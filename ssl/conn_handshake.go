@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake). Read
@@ -54,14 +55,27 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return fail("handshake", context.Cause(ctx))
 	}
+	if c.begun.IsZero() {
+		c.begun = time.Now()
+	}
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	defer stop() // also when the application's code panics
+	returned := false
+	defer func() {
+		if !returned {
+			c.tally(errPanicked)
+		}
+	}()
 	err := c.shakeHands(ctx)
+	returned = true
 	if !stop() && ctx.Err() != nil {
 		err = fail("handshake", context.Cause(ctx))
 	}
 	if err != nil && !c.retryable(err) {
 		c.hsErr = err
+	}
+	if err == nil || c.hsErr != nil {
+		c.tally(c.hsErr)
 	}
 	if err == nil && !c.info.state.DidResume || c.hsErr != nil && ctx.Err() == nil && !c.closed.Load() {
 		c.spoiled.Store(true) // whatever was offered is of no use to this server
@@ -140,6 +154,7 @@ func (c *Conn) finish() error {
 	if err := c.askApplication(); err != nil {
 		return err
 	}
+	c.peer = c.net.RemoteAddr()
 	c.done.Store(true)
 	return nil
 }

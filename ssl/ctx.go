@@ -29,6 +29,7 @@ type Ctx struct {
 	later   laterAuth
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer
+	seen    ctxStats
 	own     []*ownChain // of Certificates
 	reload  *ReloadableCertificates
 	checks  *Config // what other certificates must go with; with reload

@@ -13,8 +13,8 @@ import (
 // endWith keeps err, if it is the first.
 func (c *Conn) endWith(err error) {
 	var e *Error
-	if errors.As(err, &e) {
-		c.ended.CompareAndSwap(nil, e)
+	if errors.As(err, &e) && c.ended.CompareAndSwap(nil, e) && c.done.Load() {
+		c.remember(e) // what ends a handshake, that remembers
 	}
 }
 

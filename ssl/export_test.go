@@ -1,6 +1,9 @@
 package ssl
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"time"
+)
 
 // A FakeKind is a sort of C object that is only a number.
 type FakeKind struct{ kind[int] }
@@ -132,3 +135,12 @@ func TakeMakers() (leave func()) {
 
 // Spoil makes r a set that no connection can use, which Replace would refuse.
 func (r *ReloadableCertificates) Spoil() { r.now.Store(&certSet{certs: []Certificate{{}}}) }
+
+// HistogramOf is what a histogram has to say about ds.
+func HistogramOf(ds ...time.Duration) Histogram {
+	var h histogram
+	for _, d := range ds {
+		h.observe(d)
+	}
+	return h.read()
+}

@@ -1,0 +1,115 @@
+package httpssl_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"sessl/httpssl"
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// The page names contexts, keys without their secrets, and failures; and a closed context.
+func TestDebugHandler(t *testing.T) {
+	leakcheck.Test(t)
+	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssl.NewTicketKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := key.SecretBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ssl.NewTicketKeysFrom(ssl.TicketKeySet{Current: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	server, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, TicketKeys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	client, err := ssl.NewClientCtx(&ssl.Config{ServerName: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	failOnce(t, server)
+
+	w := httptest.NewRecorder()
+	h := httpssl.DebugHandler(map[string]*ssl.Ctx{"front": server, "back": client})
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	var page struct {
+		Contexts map[string]struct {
+			Server            bool
+			ServerName, Error string
+			Stats             *ssl.Stats
+			TicketKeys        []struct{ Name, Use, Age string }
+			LastFailures      []struct{ Peer, Error string }
+		}
+		Handles ssl.Counters
+	}
+	body := w.Body.String()
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		t.Fatal(err, body)
+	}
+	front, back := page.Contexts["front"], page.Contexts["back"]
+	if !front.Server || front.Stats == nil || front.Stats.Failed != 1 || len(front.LastFailures) != 1 || front.LastFailures[0].Error == "" {
+		t.Errorf("front: %+v", front)
+	}
+	if len(front.TicketKeys) != 1 || front.TicketKeys[0].Name != key.Name() || front.TicketKeys[0].Use != "current" || front.TicketKeys[0].Age == "" {
+		t.Errorf("keys: %+v", front.TicketKeys)
+	}
+	if back.Server || back.ServerName != "localhost" || back.Stats != nil || !strings.Contains(back.Error, "closed") {
+		t.Errorf("back: %+v", back)
+	}
+	if page.Handles.Ctxs.Live == 0 {
+		t.Errorf("handles: %+v", page.Handles)
+	}
+	noSecret(t, body, secret)
+
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Error(w.Code)
+	}
+}
+
+// failOnce has ctx fail a handshake.
+func failOnce(t *testing.T, ctx *ssl.Ctx) {
+	t.Helper()
+	a, b := net.Pipe()
+	conn, err := ssl.Server(b, ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	a.Close()
+	if conn.Handshake() == nil {
+		t.Fatal("a handshake with nobody")
+	}
+}
+
+// noSecret looks for the parts of a ticket key behind its name, in the forms that JSON has
+// for bytes.
+func noSecret(t *testing.T, body string, key []byte) {
+	t.Helper()
+	for _, part := range [][]byte{key[16:48], key[48:]} {
+		b, err := json.Marshal(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(body, string(part)) || strings.Contains(body, strings.Trim(string(b), `"=`)) {
+			t.Error("a secret is in the page")
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package promssl_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sessl/promssl"
+	"sessl/ssl"
+)
+
+// forgetful is a SessionStore that keeps nothing.
+type forgetful struct{}
+
+func (forgetful) Put(context.Context, []byte, []byte, time.Time) error { return nil }
+func (forgetful) Get(context.Context, []byte) ([]byte, error)          { return nil, nil }
+func (forgetful) Remove(context.Context, []byte) error                 { return nil }
+
+func ctxs(t *testing.T) map[string]*ssl.Ctx {
+	t.Helper()
+	certs := filepath.Join("..", "testdata", "certs")
+	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, err := ssl.LoadCertPool(filepath.Join(certs, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal, err := ssl.NewSealKeys([]byte("thirty-two bytes of a test's own"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := ssl.NewServerSessionCache(&ssl.ServerCacheOptions{Store: forgetful{}, SealKeys: seal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]*ssl.Ctx)
+	for name, cfg := range map[string]*ssl.Config{
+		"tickets": {Certificates: []ssl.Certificate{cert}, TicketKeys: keys},
+		"cached":  {Certificates: []ssl.Certificate{cert}, SessionCache: cache},
+	} {
+		if out[name], err = ssl.NewServerCtx(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out["client"], err = ssl.NewClientCtx(&ssl.Config{RootCAs: roots, ServerName: "localhost"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, c := range out {
+			c.Close()
+		}
+		keys.Close()
+		cache.Close()
+		seal.Close()
+	})
+	return out
+}
+
+// visit dials srv twice from cli and reads a byte each time, so that the second resumes.
+func visit(t *testing.T, cli, srv *ssl.Ctx) {
+	t.Helper()
+	l, err := ssl.Listen("tcp", "127.0.0.1:0", srv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 2 {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("x"))
+			c.Read(make([]byte, 1)) // until the client closes
+			c.Close()
+		}
+	}()
+	defer func() { l.Close(); <-done }()
+	for range 2 {
+		c, err := ssl.Dial("tcp", l.Addr().String(), cli)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
+// What a scrape gets is well formed, by Prometheus's own linter too, and says what happened.
+func TestCollector(t *testing.T) {
+	ctxs := ctxs(t)
+	visit(t, ctxs["client"], ctxs["tickets"])
+	visit(t, ctxs["client"], ctxs["cached"])
+	c := promssl.NewCollector(ctxs)
+	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) != 0 {
+		t.Error(err, problems)
+	}
+	if err := prometheus.NewPedanticRegistry().Register(c); err != nil {
+		t.Error(err)
+	}
+	if err := testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP ssl_handshakes_total Completed handshakes by what became of resumption.
+# TYPE ssl_handshakes_total counter
+ssl_handshakes_total{ctx="cached",reuse="not offered: no session"} 1
+ssl_handshakes_total{ctx="cached",reuse="resumed by psk"} 1
+ssl_handshakes_total{ctx="client",reuse="not offered: no session"} 2
+ssl_handshakes_total{ctx="client",reuse="resumed by psk"} 2
+ssl_handshakes_total{ctx="tickets",reuse="not offered: no session"} 1
+ssl_handshakes_total{ctx="tickets",reuse="resumed by psk"} 1
+# HELP ssl_handshake_failures_total Handshakes that failed.
+# TYPE ssl_handshake_failures_total counter
+ssl_handshake_failures_total{ctx="cached"} 0
+ssl_handshake_failures_total{ctx="client"} 0
+ssl_handshake_failures_total{ctx="tickets"} 0
+# HELP ssl_ticket_key_rotations_total Rotations of the ticket keys.
+# TYPE ssl_ticket_key_rotations_total counter
+ssl_ticket_key_rotations_total{ctx="tickets",result="done"} 0
+ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
+`), "ssl_handshakes_total", "ssl_handshake_failures_total", "ssl_ticket_key_rotations_total"); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]int{"ssl_handshake_duration_seconds": 6, "ssl_session_store_events_total": 10, "ssl_session_cache_sessions": 2} {
+		if n := testutil.CollectAndCount(c, name); n != want {
+			t.Errorf("%s: %d metrics, want %d", name, n, want)
+		}
+	}
+}
+
+// A Ctx that was closed is no longer told of, and the others are.
+func TestClosedCtx(t *testing.T) {
+	ctxs := ctxs(t)
+	c := promssl.NewCollector(ctxs)
+	before := testutil.CollectAndCount(c, "ssl_handshake_failures_total")
+	ctxs["tickets"].Close()
+	if after := testutil.CollectAndCount(c, "ssl_handshake_failures_total"); before != 3 || after != 2 {
+		t.Errorf("%d, then %d", before, after)
+	}
+}

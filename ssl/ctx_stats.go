@@ -1,0 +1,173 @@
+package ssl
+
+import (
+	"encoding/json"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are what became of the handshakes of a Ctx since it was made, and the counters of
+// what it keeps sessions in. All but Sessions of the caches only grow.
+type Stats struct {
+	// OpenSSL are libssl's own counters (SSL_CTX_sess_*).
+	OpenSSL SessionStats
+
+	// Handshakes counts those that were completed, by what became of resumption: the hits, and
+	// for each miss its reason. A state that was never met is not in it.
+	Handshakes map[ReuseState]uint64
+
+	// Failed counts the handshakes that ended with an error, by whichever side, those that ran
+	// out of time or were closed included.
+	Failed uint64
+
+	// Full and Resumed are the times that completed handshakes took, from the first call of
+	// Handshake, Read or Write to the end, waiting for the network and for the application's
+	// functions included.
+	Full, Resumed Histogram
+
+	// TicketKeys, Cache and Store are those of a server's Config, ClientCache is a client's own
+	// cache; nil where there is none. What several Ctxs share counts for all of them.
+	TicketKeys  *TicketKeyStats   `json:",omitempty"`
+	Cache       *ServerCacheStats `json:",omitempty"`
+	Store       *StoreStats       `json:",omitempty"`
+	ClientCache *ClientCacheStats `json:",omitempty"`
+}
+
+// A HandshakeFailure is a handshake that failed, or a fatal error of TLS after one.
+type HandshakeFailure struct {
+	Time time.Time
+	Peer net.Addr // nil where the connection underneath has none
+	Err  error    // what the call returned that met it
+}
+
+// maxFailures is how many failures a Ctx remembers.
+const maxFailures = 16
+
+// ctxStats is what a Ctx counts itself.
+type ctxStats struct {
+	reuse         [len(reuseNames)]atomic.Uint64
+	failed        atomic.Uint64
+	full, resumed histogram
+
+	mu       sync.Mutex
+	failures [maxFailures]HandshakeFailure // a ring
+	next     int                           // where the next one goes
+}
+
+func (s *ctxStats) completed(r ReuseState, took time.Duration) {
+	s.reuse[r].Add(1)
+	if r.Resumed() {
+		s.resumed.observe(took)
+	} else {
+		s.full.observe(took)
+	}
+}
+
+func (s *ctxStats) remember(f HandshakeFailure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures[s.next%maxFailures] = f
+	s.next++
+}
+
+// Stats returns the counters. They are read one after the other, so that under load they are
+// of slightly different moments; it is cheap enough for a scraper. The error is ErrClosed or
+// ErrNil.
+//
+// For package expvar: expvar.Publish("tls", ctx.StatsVar()).
+func (c *Ctx) Stats() (Stats, error) {
+	var s Stats
+	var err error
+	if s.OpenSSL, err = c.SessionStats(); err != nil {
+		return Stats{}, inOp("Ctx.Stats", err)
+	}
+	s.Handshakes = make(map[ReuseState]uint64)
+	for r := range c.seen.reuse {
+		if n := c.seen.reuse[r].Load(); n > 0 {
+			s.Handshakes[ReuseState(r)] = n
+		}
+	}
+	s.Failed = c.seen.failed.Load()
+	s.Full, s.Resumed = c.seen.full.read(), c.seen.resumed.read()
+	if c.ticketKeys != nil {
+		keys := c.ticketKeys.Stats()
+		s.TicketKeys = &keys
+	}
+	if c.sessions != nil {
+		cache := c.sessions.Stats()
+		s.ClientCache = &cache
+	}
+	if c.cache != nil {
+		cache := c.cache.Stats()
+		s.Cache = &cache
+		if c.cache.behind != nil {
+			store := c.cache.StoreStats()
+			s.Store = &store
+		}
+	}
+	return s, nil
+}
+
+// TicketKeyInfos describes the keys of the Ctx's tickets as [TicketKeys.Infos] does, without
+// any secret; nil for a Ctx whose Config had no TicketKeys.
+func (c *Ctx) TicketKeyInfos() []TicketKeyInfo {
+	if c == nil || c.ticketKeys == nil {
+		return nil
+	}
+	return c.ticketKeys.Infos()
+}
+
+// LastFailures returns the last sixteen handshakes of the Ctx that failed, and fatal errors of
+// TLS on its connections after the handshake, newest first. They stay after Close.
+func (c *Ctx) LastFailures() []HandshakeFailure {
+	if c == nil {
+		return nil
+	}
+	c.seen.mu.Lock()
+	defer c.seen.mu.Unlock()
+	var out []HandshakeFailure
+	for i := c.seen.next - 1; i >= max(c.seen.next-maxFailures, 0); i-- {
+		out = append(out, c.seen.failures[i%maxFailures])
+	}
+	return out
+}
+
+// A StatsVar is an expvar.Var.
+type StatsVar struct{ ctx *Ctx }
+
+// StatsVar returns the Stats as a variable that package expvar can publish. It keeps c
+// reachable, and is "null" after c's Close.
+func (c *Ctx) StatsVar() StatsVar { return StatsVar{c} }
+
+// String is the Stats in JSON, durations in nanoseconds.
+func (v StatsVar) String() string {
+	s, err := v.ctx.Stats()
+	if err != nil {
+		return "null"
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
+
+// MarshalText is String, for JSON.
+func (r ReuseState) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// tally counts a handshake that is over; err is why it failed.
+func (c *Conn) tally(err error) {
+	if err == nil {
+		c.ctx.seen.completed(c.info.reuse, time.Since(c.begun))
+		return
+	}
+	c.ctx.seen.failed.Add(1)
+	c.peer = c.net.RemoteAddr()
+	c.remember(err)
+}
+
+func (c *Conn) remember(err error) {
+	c.ctx.seen.remember(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: err})
+}

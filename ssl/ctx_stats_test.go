@@ -1,0 +1,231 @@
+package ssl_test
+
+import (
+	"encoding/json"
+	"errors"
+	"expvar"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+var _ expvar.Var = ssl.StatsVar{}
+
+func statsOf(t testing.TB, c *ssl.Ctx) ssl.Stats {
+	t.Helper()
+	s, err := c.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Each end counts what it has seen: a full handshake, one that resumed, one that was declined.
+func TestStats(t *testing.T) {
+	leakcheck.Test(t)
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		keys, err := ssl.NewTicketKeys(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer keys.Close()
+		srv.TicketKeys = keys
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		p := meet(t, cctx, sctx, nil)
+		p.echo(t)
+		s := sessionOf(t, p.client)
+		p.closeBoth()
+		p = meet(t, cctx, sctx, s)
+		p.closeBoth()
+		other := newServerCtx(t, &ssl.Config{Certificates: srv.Certificates})
+		p = meet(t, cctx, other, s)
+		p.closeBoth()
+
+		how := ssl.ReusedTicket
+		if cli.MaxVersion != ssl.VersionTLS12 {
+			how = ssl.ReusedPSK
+		}
+		for _, end := range []struct {
+			name string
+			ctx  *ssl.Ctx
+			want map[ssl.ReuseState]uint64
+		}{
+			{"client", cctx, map[ssl.ReuseState]uint64{ssl.ReuseNoSession: 1, how: 1, ssl.ReuseDeclined: 1}},
+			{"server", sctx, map[ssl.ReuseState]uint64{ssl.ReuseNoSession: 1, how: 1}},
+			{"other server", other, map[ssl.ReuseState]uint64{ssl.ReuseDeclined: 1}},
+		} {
+			st := statsOf(t, end.ctx)
+			if !maps.Equal(st.Handshakes, end.want) || st.Failed != 0 {
+				t.Errorf("%s: %v, %d failed, want %v", end.name, st.Handshakes, st.Failed, end.want)
+			}
+			full := end.want[ssl.ReuseNoSession] + end.want[ssl.ReuseDeclined]
+			if st.Full.Count != full || st.Resumed.Count != end.want[how] || full > 0 && st.Full.Sum <= 0 {
+				t.Errorf("%s: %d full in %v, %d resumed", end.name, st.Full.Count, st.Full.Sum, st.Resumed.Count)
+			}
+		}
+		st := statsOf(t, sctx)
+		if st.TicketKeys == nil || st.TicketKeys.Resumed != 1 || st.OpenSSL.Hits != 1 || st.Cache != nil || st.ClientCache != nil {
+			t.Errorf("server: %+v", st)
+		}
+		if st := statsOf(t, cctx); st.ClientCache == nil || st.TicketKeys != nil {
+			t.Errorf("client: %+v", st)
+		}
+		if n := len(sctx.TicketKeyInfos()); n == 0 || len(cctx.TicketKeyInfos()) != 0 {
+			t.Errorf("%d keys", n)
+		}
+	})
+}
+
+// A virtual host's handshakes are counted where they were done.
+func TestStatsOfChosenCtx(t *testing.T) {
+	leakcheck.Test(t)
+	host := newServerCtx(t, serverConfig(t))
+	cfg := serverConfig(t)
+	cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
+	front := newServerCtx(t, cfg)
+	p := meet(t, newClientCtx(t, clientConfig(t)), front, nil)
+	p.closeBoth()
+	if a, b := statsOf(t, front), statsOf(t, host); len(a.Handshakes) != 0 || b.Full.Count != 1 {
+		t.Errorf("front %v, host %v", a.Handshakes, b.Handshakes)
+	}
+}
+
+// Failures are counted once, and remembered with the peer and the reason.
+func TestLastFailures(t *testing.T) {
+	leakcheck.Test(t)
+	refused := errors.New("not this one")
+	cfg := clientConfig(t)
+	n := 0
+	cfg.VerifyConnection = func(ssl.ConnectionState) error {
+		n++
+		return fmt.Errorf("%w: %d", refused, n)
+	}
+	cctx, sctx := newClientCtx(t, cfg), newServerCtx(t, serverConfig(t))
+	const attempts = 20
+	for range attempts {
+		a, b := tcpPipe(t)
+		p := newPair(t, cctx, sctx, a, b)
+		if cerr, _ := p.shake(); !errors.Is(cerr, refused) {
+			t.Fatal(cerr)
+		}
+		p.client.Handshake() // the same failure
+		p.closeBoth()
+	}
+	if st := statsOf(t, cctx); st.Failed != attempts || len(st.Handshakes) != 0 {
+		t.Errorf("%d failed, %v completed", st.Failed, st.Handshakes)
+	}
+	last := cctx.LastFailures()
+	if len(last) != 16 {
+		t.Fatalf("%d failures", len(last))
+	}
+	for i, f := range last {
+		if !errors.Is(f.Err, refused) || !strings.HasSuffix(f.Err.Error(), fmt.Sprint(attempts-i)) || f.Time.IsZero() || f.Peer == nil {
+			t.Errorf("failure %d: %+v", i, f)
+		}
+	}
+}
+
+// A fatal error after the handshake is remembered, but the handshake did not fail.
+func TestLastFailuresAfterHandshake(t *testing.T) {
+	leakcheck.Test(t)
+	cctx, sctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, sctx, a, b)
+	defer p.closeBoth()
+	p.mustShake(t)
+	if _, err := p.server.NetConn().Write([]byte("this is no record of TLS")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.client.Read(make([]byte, 1))
+	last := cctx.LastFailures()
+	if err == nil || len(last) != 1 || last[0].Peer.String() != p.client.RemoteAddr().String() {
+		t.Fatalf("%v; %+v", err, last)
+	}
+	var e *ssl.Error
+	if !errors.As(last[0].Err, &e) || len(e.Entries) == 0 {
+		t.Errorf("%#v", last[0].Err)
+	}
+	if st := statsOf(t, cctx); st.Failed != 0 || st.Full.Count != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A handshake that ends with a panic of the application's counts as one that failed.
+func TestStatsOfPanic(t *testing.T) {
+	leakcheck.Test(t)
+	cfg := clientConfig(t)
+	cfg.VerifyConnection = func(ssl.ConnectionState) error { panic("boo") }
+	cctx := newClientCtx(t, cfg)
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, newServerCtx(t, serverConfig(t)), a, b)
+	defer p.closeBoth()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.server.Handshake()
+	}()
+	func() {
+		defer func() { recover() }()
+		p.client.Handshake()
+	}()
+	p.client.Close()
+	<-done
+	if st := statsOf(t, cctx); st.Failed != 1 || len(st.Handshakes) != 0 {
+		t.Errorf("%d failed, %v", st.Failed, st.Handshakes)
+	}
+}
+
+// What is published is JSON, with the states by name, and null after Close.
+func TestStatsVar(t *testing.T) {
+	leakcheck.Test(t)
+	cctx, sctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
+	p := meet(t, cctx, sctx, nil)
+	p.closeBoth()
+	v := sctx.StatsVar()
+	var got struct {
+		Handshakes map[string]int
+		Full       ssl.Histogram
+		OpenSSL    ssl.SessionStats
+	}
+	if err := json.Unmarshal([]byte(v.String()), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Handshakes["not offered: no session"] != 1 || got.Full.Count != 1 || got.OpenSSL.AcceptGood != 1 {
+		t.Error(v.String())
+	}
+	sctx.Close()
+	if v.String() != "null" {
+		t.Error(v.String())
+	}
+	if _, err := sctx.Stats(); !errors.Is(err, ssl.ErrClosed) {
+		t.Error(err)
+	}
+	var none *ssl.Ctx
+	if _, err := none.Stats(); !errors.Is(err, ssl.ErrNil) {
+		t.Error(err)
+	}
+	if none.LastFailures() != nil || none.TicketKeyInfos() != nil || none.StatsVar().String() != "null" {
+		t.Error("a nil Ctx has something to tell")
+	}
+}
+
+// The buckets are cumulative, and nothing is left out of Count.
+func TestHistogramBuckets(t *testing.T) {
+	h := ssl.HistogramOf(0, 100*time.Microsecond, 101*time.Microsecond, time.Hour)
+	if h.Count != 4 || h.Sum != time.Hour+201*time.Microsecond {
+		t.Errorf("count %d, sum %v", h.Count, h.Sum)
+	}
+	for i, want := range []uint64{2, 3, 3} {
+		if h.Buckets[i].Count != want {
+			t.Errorf("up to %v: %d, want %d", h.Buckets[i].UpTo, h.Buckets[i].Count, want)
+		}
+	}
+	if last := h.Buckets[len(h.Buckets)-1]; last.Count != 3 {
+		t.Errorf("up to %v: %d", last.UpTo, last.Count)
+	}
+}

@@ -1,0 +1,55 @@
+package ssl
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// histogramBounds are the upper ends of the buckets, the last of which has none.
+var histogramBounds = [...]time.Duration{
+	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
+	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
+}
+
+// A Histogram is how long things took.
+type Histogram struct {
+	Count   uint64
+	Sum     time.Duration
+	Buckets []HistogramBucket // from the shortest; the bounds are always the same
+}
+
+// A HistogramBucket is how many of a Histogram took no longer than UpTo, those of the buckets
+// before it included, as Prometheus counts.
+type HistogramBucket struct {
+	UpTo  time.Duration
+	Count uint64
+}
+
+// histogram is a Histogram that grows, without a lock.
+type histogram struct {
+	sum     atomic.Int64
+	buckets [len(histogramBounds) + 1]atomic.Uint64 // each counts its own
+}
+
+func (h *histogram) observe(d time.Duration) {
+	i := 0
+	for i < len(histogramBounds) && d > histogramBounds[i] {
+		i++
+	}
+	h.buckets[i].Add(1)
+	h.sum.Add(int64(d))
+}
+
+func (h *histogram) read() Histogram {
+	out := Histogram{Sum: time.Duration(h.sum.Load()), Buckets: make([]HistogramBucket, len(histogramBounds))}
+	for i := range h.buckets {
+		out.Count += h.buckets[i].Load()
+		if i < len(out.Buckets) {
+			out.Buckets[i] = HistogramBucket{UpTo: histogramBounds[i], Count: out.Count}
+		}
+	}
+	return out
+}
