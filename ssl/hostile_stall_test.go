@@ -55,14 +55,7 @@ func (s *stalled) check(t *testing.T, v victim, whole int) {
 func TestHostileStall(t *testing.T) {
 	const atOnce = 200
 	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, _ int) {
-		whole := 0
-		bubble(t, func(t *testing.T) {
-			s := startStalled(t, t.Context(), cli, srv, v, 0, noHarm)
-			if err := errors.Join(<-s.victim, <-s.peer); err != nil {
-				t.Fatal(err)
-			}
-			whole = s.w.seen
-		})
+		whole := handshakeLength(t, cli, srv, v)
 		for from := 0; from < whole+maxSlack; from += atOnce * stride() {
 			bubble(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
