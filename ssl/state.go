@@ -25,8 +25,9 @@ type ConnectionState struct {
 	Verified bool
 
 	// PeerCertificates are the certificates that the peer sent, leaf first. On a resumed
-	// connection they are those of the session's first one, as long as the session has
-	// not left the process; else only the leaf is known.
+	// connection of a server they are those of the session's first one, in every form: a
+	// ticket that does not bring them is not resumed. On a client they are, as long as the
+	// session has not left the process; else only the leaf is known.
 	PeerCertificates []*x509.Certificate
 
 	// VerifiedChain is the chain from the leaf to a trusted root that was built when the

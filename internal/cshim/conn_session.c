@@ -42,7 +42,7 @@ static void cap(SSL_SESSION *s, int64_t left)
 /* A server's session must not outlive the certificate it vouches for, nor the revocation
  * lists that let it pass: once those have expired, the client is to get a full handshake,
  * not a refusal each time it comes. */
-static void cap_timeout(SSL *ssl, SSL_SESSION *s)
+void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     int64_t until = sessl_ctx_trust_until(SSL_get_SSL_CTX(ssl));
@@ -56,19 +56,6 @@ static void cap_timeout(SSL *ssl, SSL_SESSION *s)
         cap(s, until - (int64_t)time(NULL));
 }
 
-/* Before a ticket is made of the session: SSL_CTX_set_session_ticket_cb. */
-int sessl_ticket_cb(SSL *ssl, void *arg)
-{
-    SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
-    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
-
-    (void)arg;
-    if (s == NULL)
-        return 1;
-    cap_timeout(ssl, s);
-    return c == NULL || sessl_conn_disown_answer(c, s); /* 0 ends the connection */
-}
-
 /* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added
  * for us, whatever happens here; ours is a separate one. */
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
@@ -76,10 +63,12 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
     if (c != NULL) {
-        if (SSL_version(ssl) == TLS1_3_VERSION)
+        if (SSL_version(ssl) == TLS1_3_VERSION) {
             c->tickets++;
-        else if (c->server)
-            cap_timeout(ssl, s); /* a TLS 1.2 id has no ticket callback */
+        } else if (c->server) {
+            sessl_cap_timeout(ssl, s); /* a TLS 1.2 id has no ticket callback */
+            sessl_chain_shown(ssl, s); /* on failure: Go notes it, or fails */
+        }
         announce(c, s);
     }
     return 0;

@@ -28,6 +28,12 @@ var _ string
 //go:embed ticket.h
 var _ string
 
+//go:embed appdata.h
+var _ string
+
+//go:embed cache.h
+var _ string
+
 //go:embed postauth.h
 var _ string
 

@@ -190,6 +190,8 @@ typedef struct sessl_buf {
     size_t head, tail, cap;
 } sessl_buf;
 
+#include "appdata.h"
+
 #define SESSL_FOUND_MAX 4
 
 typedef struct sessl_conn {
@@ -236,6 +238,7 @@ typedef struct sessl_conn {
     X509 *bad_cert;        /* one reference; the certificate that was refused */
     int bad_depth;         /* and where in the chain it was */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
+    sessl_appdata appdata; /* what tickets keep, a server's */
     int auth;              /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */
     size_t keylog_len;
@@ -312,7 +315,7 @@ void sessl_conn_withhold(sessl_conn *c);
 int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n);
 int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
-int sessl_ticket_cb(SSL *ssl, void *arg);
+void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s);
 void sessl_conn_renewed(sessl_conn *c);
 
 /* ---- hello.c: the questions that a handshake waits for ---- */

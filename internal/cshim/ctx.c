@@ -22,7 +22,7 @@ static int configure(SSL_CTX *ctx, int server)
         return 0;
     if (server) {
         SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);
-        if (!SSL_CTX_set_session_ticket_cb(ctx, sessl_ticket_cb, NULL, NULL))
+        if (!sessl_ctx_frame_tickets(ctx))
             return 0;
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER

@@ -1,0 +1,155 @@
+#include "cshim.h"
+
+/* What our servers keep in a ticket besides the session, in what libssl calls ticket appdata.
+ * It is encrypted and authenticated with the rest of the ticket, so a frame is as good as the
+ * keys; but those may be another server's too, whose tickets have none or its own.
+ *
+ *   4 bytes  "sSl" and the version
+ *   8 bytes  when the full handshake was, in Unix seconds; 0: not known
+ *   8 bytes  from when on nobody may resume it; 0: no such time
+ *   1 byte   whether a chain is kept
+ *   3 bytes  its length
+ *            the chain: see chain.c
+ *            what the application has to say */
+
+static const uint8_t magic[4] = {'s', 'S', 'l', 1};
+
+/* 1 when s has a frame; what is not one, or not of this version, counts as none. */
+int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
+{
+    sessl_reader r = {0};
+    const uint8_t *p = NULL, *chain;
+    size_t n = 0;
+    int has_chain;
+
+    memset(f, 0, sizeof(*f));
+    if (!SSL_SESSION_get0_ticket_appdata(s, (void **)&p, &n) || n < sizeof(magic) || memcmp(p, magic, sizeof(magic)) != 0)
+        return 0;
+    r.p = p + sizeof(magic);
+    r.end = p + n;
+    f->born = (int64_t)sessl_take_number(&r, 8);
+    f->deadline = (int64_t)sessl_take_number(&r, 8);
+    has_chain = (int)sessl_take_number(&r, 1);
+    chain = sessl_take_counted(&r, 3, &f->chain_len);
+    f->chain = has_chain ? chain : NULL;
+    f->data = r.p;
+    f->data_len = (size_t)(r.end - r.p);
+    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->deadline >= 0)
+        return 1;
+    memset(f, 0, sizeof(*f));
+    return 0;
+}
+
+static int put_time(sessl_buf *b, int64_t t)
+{
+    return sessl_buf_number(b, (size_t)((uint64_t)t >> 32), 4) && sessl_buf_number(b, (size_t)((uint64_t)t & 0xffffffff), 4);
+}
+
+static int set_frame(SSL_SESSION *s, const sessl_frame *f)
+{
+    sessl_buf b = {0};
+    int ok;
+
+    ok = sessl_buf_append(&b, magic, sizeof(magic)) && put_time(&b, f->born) && put_time(&b, f->deadline)
+        && sessl_buf_number(&b, f->chain != NULL, 1) && sessl_buf_counted(&b, f->chain, f->chain_len, 3)
+        && sessl_buf_append(&b, f->data, f->data_len)
+        && SSL_SESSION_set1_ticket_appdata(s, b.p + b.head, b.tail - b.head); /* copies */
+    sessl_buf_free(&b);
+    return ok;
+}
+
+/* Whether the ticket that libssl is about to make is only the name of a session that stays
+ * here, with all that is noted about it. */
+static int is_stateful(SSL *ssl)
+{
+    unsigned long options = (unsigned long)SSL_get_options(ssl);
+
+    return SSL_version(ssl) == TLS1_3_VERSION
+        && ((options & SSL_OP_NO_TICKET) != 0 || (SSL_get_max_early_data(ssl) > 0 && (options & SSL_OP_NO_ANTI_REPLAY) == 0));
+}
+
+#define FRAME_HEAD (sizeof(magic) + 8 + 8 + 1 + 3)
+
+/* The chain of a client with a certificate is in the ticket, or nobody resumes it: where it
+ * is too long, the frame says that there is none. */
+static int put_frame(SSL *ssl, SSL_SESSION *s)
+{
+    sessl_frame f;
+    sessl_buf chain = {0};
+    int had = sessl_session_frame(s, &f), ok = 1;
+
+    f.chain = NULL;
+    f.chain_len = 0;
+    if (SSL_SESSION_get0_peer(s) != NULL && !is_stateful(ssl) && sessl_chain_pack(ssl, s, &chain)
+        && FRAME_HEAD + f.data_len + (chain.tail - chain.head) <= SESSL_FRAME_MAX) {
+        f.chain = chain.p + chain.head;
+        f.chain_len = chain.tail - chain.head;
+    }
+    if (had || f.chain != NULL)
+        ok = set_frame(s, &f);
+    sessl_buf_free(&chain);
+    return ok;
+}
+
+/* Before a ticket is made of s, which nobody else has: SSL_CTX_set_session_ticket_cb. 0 ends
+ * the connection: without memory. */
+static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
+{
+    sessl_cap_timeout(ssl, s);
+    return sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(ssl, s);
+}
+
+static int ticket_cb(SSL *ssl, void *arg)
+{
+    SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    int ok;
+
+    (void)arg;
+    if (s == NULL || c == NULL)
+        return 1;
+    /* TLS 1.2 also makes a ticket of a session that it has found in a cache, where others
+     * are using it. Such a ticket has what the session has. */
+    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_session_reused(ssl) && s != c->appdata.opened)
+        return 1;
+    ERR_set_mark();
+    ok = prepare(c, ssl, s);
+    ERR_pop_to_mark();
+    return ok;
+}
+
+/* Whether s, which is about to be resumed, brings what its connection must know: 0 means a
+ * full handshake. */
+int sessl_session_admit(SSL *ssl, SSL_SESSION *s)
+{
+    const uint8_t *noted;
+    sessl_frame f;
+    int ok = 1;
+
+    ERR_set_mark();
+    sessl_session_frame(s, &f);
+    if (SSL_SESSION_get0_peer(s) != NULL && sessl_session_note(s, SESSL_CHAIN, &noted) == 0)
+        ok = f.chain != NULL && sessl_chain_unpack(ssl, s, &f);
+    ERR_pop_to_mark();
+    return ok;
+}
+
+/* A ticket has been opened, or not: SSL_CTX_set_session_ticket_cb. The key's callback has said
+ * whether the client gets another, and with this one here that is to be said again. */
+static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n, SSL_TICKET_STATUS status, void *arg)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)name, (void)n, (void)arg;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW; /* to use it would be fatal */
+    if (c == NULL || !sessl_session_admit(ssl, s))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    c->appdata.opened = s;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+int sessl_ctx_frame_tickets(SSL_CTX *ctx)
+{
+    return SSL_CTX_set_session_ticket_cb(ctx, ticket_cb, opened_cb, NULL);
+}

@@ -1,0 +1,46 @@
+/* A part of cshim.h. */
+#ifndef SESSL_APPDATA_H
+#define SESSL_APPDATA_H
+
+/* ---- appdata.c, chain.c: what our servers keep in their tickets besides the session ---- */
+
+struct sessl_conn;
+
+/* Of one connection of a server. */
+typedef struct sessl_appdata {
+    const SSL_SESSION *opened; /* what came out of the client's ticket; only to compare with */
+} sessl_appdata;
+
+/* A frame, read: pointers into its bytes. */
+typedef struct sessl_frame {
+    int64_t born;         /* the full handshake, in Unix seconds; 0: not known */
+    int64_t deadline;     /* not to be resumed from then on; 0: none */
+    const uint8_t *chain; /* NULL: none is kept */
+    size_t chain_len;
+    const uint8_t *data;  /* the application's */
+    size_t data_len;
+} sessl_frame;
+
+/* A client has to send the ticket in the extensions of a ClientHello, which have 64 KiB for
+ * all of them: a frame is never longer than this. */
+#define SESSL_FRAME_MAX 32768
+
+#define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
+
+int sessl_ctx_frame_tickets(SSL_CTX *ctx);
+int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);
+int sessl_session_admit(SSL *ssl, SSL_SESSION *s);
+int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
+int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b);
+int sessl_chain_unpack(SSL *ssl, SSL_SESSION *s, const sessl_frame *f);
+
+/* Takes numbers and bytes off the front; too few of them make it bad for good. */
+typedef struct sessl_reader {
+    const uint8_t *p, *end;
+    int bad;
+} sessl_reader;
+const uint8_t *sessl_take(sessl_reader *r, size_t n);
+uint64_t sessl_take_number(sessl_reader *r, int width);
+const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n);
+
+#endif

@@ -1,0 +1,323 @@
+package ssl_test
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"sessl/ssl"
+)
+
+// peerOf is what a server knows of its client's certificates.
+func peerOf(st ssl.ConnectionState) string {
+	var b strings.Builder
+	for _, chain := range [][]*x509.Certificate{st.PeerCertificates, st.VerifiedChain} {
+		for _, c := range chain {
+			fmt.Fprintf(&b, "%x ", sha256.Sum256(c.Raw))
+		}
+		b.WriteString("| ")
+	}
+	return fmt.Sprint(b.String(), st.Verified)
+}
+
+// mutual has the server demand certificates, and the client show one with its intermediate.
+func mutual(t testing.TB, srv, cli *ssl.Config, auth ssl.ClientAuthType) {
+	srv.ClientAuth, srv.ClientCAs = auth, roots(t, "ca")
+	cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+}
+
+// A resumed connection knows the certificates of its client as the first one did, in every
+// form and with each ticket; VerifyConnection is asked about the same.
+func TestResumptionKeepsTheClientsChain(t *testing.T) {
+	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven, ssl.RequireAndVerifyClientCert} {
+		for _, judged := range []bool{false, true} {
+			t.Run(fmt.Sprintf("auth %d, judged %t", auth, judged), func(t *testing.T) {
+				forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+					mutual(t, srv, cli, auth)
+					var seen []string
+					if judged {
+						srv.VerifyConnection = func(st ssl.ConnectionState) error {
+							seen = append(seen, peerOf(st))
+							return nil
+						}
+					}
+					sctx := newServerCtx(t, srv)
+					got := newInbox(t, cli)
+					cctx := newClientCtx(t, cli)
+					p := meet(t, cctx, sctx, nil)
+					first := p.server.ConnectionState()
+					p.closeBoth()
+					if n := want(auth == ssl.RequestClientCert, 0, 3); len(first.PeerCertificates) != 2 || len(first.VerifiedChain) != n {
+						t.Fatalf("%d certificates, a chain of %d", len(first.PeerCertificates), len(first.VerifiedChain))
+					}
+					offers := got.all()
+					for i := range 4 { // every ticket of the first, and then those of resumptions
+						p := meet(t, cctx, sctx, offers[min(i, len(offers)-1)])
+						st := p.server.ConnectionState()
+						if !st.DidResume || peerOf(st) != peerOf(first) {
+							t.Errorf("resumption %d: resumed %t, %s, at first %s", i, st.DidResume, peerOf(st), peerOf(first))
+						}
+						p.closeBoth()
+						if i >= len(offers)-1 {
+							offers = got.all()
+						}
+					}
+					for _, s := range seen {
+						if s != peerOf(first) {
+							t.Errorf("VerifyConnection saw %s, at first %s", s, peerOf(first))
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// Another process with the same keys knows the chain as well, and so does a third that gets
+// its tickets, also when the key is an old one.
+func TestTicketsCarryTheClientsChain(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
+		old, current := newTicketKey(t), newTicketKey(t)
+		keys := ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}
+		one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: old}))
+		two, three := ticketServer(t, srv, ticketKeys(t, keys)), ticketServer(t, srv, ticketKeys(t, keys))
+		cctx := newClientCtx(t, cli)
+		var first, s = "", (*ssl.Session)(nil)
+		for i, sctx := range []*ssl.Ctx{one, two, three, two, three} {
+			p := meet(t, cctx, sctx, s)
+			st := p.server.ConnectionState()
+			if i == 0 {
+				first = peerOf(st)
+			}
+			if st.DidResume != (i > 0) || peerOf(st) != first {
+				t.Errorf("connection %d: resumed %t, %s, at first %s", i, st.DidResume, peerOf(st), first)
+			}
+			s = sessionOf(t, p.client)
+			p.closeBoth()
+		}
+	})
+}
+
+// ticketCipher is that of a key of 80 bytes, in nginx's layout.
+func ticketCipher(t testing.TB, k ssl.TicketKey) (block cipher.Block, mac func(...[]byte) []byte) {
+	t.Helper()
+	raw := secretBytes(t, k)
+	block, err := aes.NewCipher(raw[48:80])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block, func(parts ...[]byte) []byte {
+		h := hmac.New(sha256.New, raw[16:48])
+		h.Write(bytes.Join(parts, nil))
+		return h.Sum(nil)
+	}
+}
+
+// forge opens the ticket in s, as somebody with the key can, has change work on the session in
+// it, and makes a ticket of that.
+func forge(t testing.TB, k ssl.TicketKey, s *ssl.Session, change func(*ssl.Session)) *ssl.Session {
+	t.Helper()
+	block, mac := ticketCipher(t, k)
+	ticket := ticketOf(t, s)
+	head, body, sum := ticket[:32], bytes.Clone(ticket[32:len(ticket)-32]), ticket[len(ticket)-32:]
+	if !hmac.Equal(mac(head, body), sum) {
+		t.Fatal("the ticket is not what the test takes it for")
+	}
+	cipher.NewCBCDecrypter(block, head[16:]).CryptBlocks(body, body)
+	inner, err := ssl.ParseSession(body[:len(body)-int(body[len(body)-1])])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	change(inner)
+	plain, err := inner.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pad := 16 - len(plain)%16
+	plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	cipher.NewCBCEncrypter(block, head[16:]).CryptBlocks(plain, plain)
+	forged := slices.Concat(head, plain)
+	return withTicket(t, s, append(forged, mac(head, plain)...))
+}
+
+// frameIn is the appdata of the session in the ticket.
+func frameIn(t testing.TB, k ssl.TicketKey, s *ssl.Session) (frame []byte) {
+	t.Helper()
+	forge(t, k, s, func(inner *ssl.Session) { frame = get(t, inner.TicketAppData) })
+	return frame
+}
+
+func withFrame(t testing.TB, k ssl.TicketKey, s *ssl.Session, frame []byte) *ssl.Session {
+	t.Helper()
+	return forge(t, k, s, func(inner *ssl.Session) {
+		if err := inner.SetTicketAppData(frame); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A ticket of somebody with the keys who has no frame in it, or another, or a broken one: a
+// server that needs the client's chain does a full handshake, and one that does not resumes.
+func TestForeignTicketAppData(t *testing.T) {
+	for _, auth := range []ssl.ClientAuthType{ssl.NoClientCert, ssl.RequireAndVerifyClientCert} {
+		t.Run(fmt.Sprint("auth ", auth), func(t *testing.T) {
+			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				mutual(t, srv, cli, auth)
+				cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
+				key := newTicketKey(t)
+				keys := ticketKeys(t, ssl.TicketKeySet{Current: key})
+				cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, keys)
+				s := wantVisit(t, cctx, sctx, nil, false)
+				frame := frameIn(t, key, s)
+				needed := auth != ssl.NoClientCert
+				if needed != (len(frame) > 400) {
+					t.Fatalf("the frame has %d bytes", len(frame))
+				}
+				if needed {
+					wantVisit(t, cctx, sctx, withFrame(t, key, s, frame), true)
+				} else if frame != nil {
+					t.Error("a frame where there is nothing to keep")
+				}
+				for name, b := range damagedFrames(frame) {
+					if reused, _ := visit(t, cctx, sctx, withFrame(t, key, s, b)); reused == needed {
+						t.Errorf("%s: resumed is %t", name, reused)
+					}
+				}
+				if _, next := visit(t, cctx, sctx, withFrame(t, key, s, nil)); needed {
+					wantVisit(t, cctx, sctx, next, true) // a refused client gets another ticket
+				}
+				st := keys.Stats()
+				if n := uint64(len(damagedFrames(frame))); needed && st.Declined != n+1 || !needed && st.Declined != 0 {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
+// damagedFrames are those that hold no chain that could be believed.
+func damagedFrames(frame []byte) map[string][]byte {
+	out := map[string][]byte{
+		"none":      nil,
+		"foreign":   []byte("what nginx might have there"),
+		"magic":     []byte("sSl\x01"),
+		"no chain":  append([]byte("sSl\x01"), make([]byte, 20)...),
+		"too long":  append(append([]byte("sSl\x01"), make([]byte, 16)...), 1, 0xff, 0xff, 0xff),
+		"empty one": append(append([]byte("sSl\x01"), make([]byte, 16)...), 1, 0, 0, 0),
+	}
+	if frame == nil {
+		return out
+	}
+	for _, n := range []int{5, 12, 20, 23, 24, 25, 28, 100, len(frame) / 2, len(frame) - 34, len(frame) - 3, len(frame) - 1} {
+		out[fmt.Sprintf("cut to %d of %d", n, len(frame))] = frame[:n]
+	}
+	// The version, a time before all, the flag, the counts, a length, the digest, the sent.
+	for _, i := range []int{0, 3, 4, 12, 20, 21, 22, 23, 24, 25, 26, len(frame) - 34, len(frame) - 3, len(frame) - 2, len(frame) - 1} {
+		flipped := bytes.Clone(frame)
+		flipped[i] ^= 0x80
+		out[fmt.Sprintf("bit flipped in byte %d of %d", i, len(frame))] = flipped
+	}
+	return out
+}
+
+// A chain that does not fit into a ticket costs full handshakes, and no connection; and one
+// that does, and is long, does not.
+func TestTicketsOfALongChain(t *testing.T) {
+	for name, c := range map[string]struct {
+		count int
+		fits  bool
+	}{"fits": {20, true}, "too long": {30, false}} {
+		t.Run(name, func(t *testing.T) {
+			cert := withMore(t, "client-chain", c.count)
+			forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+				mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
+				cli.Certificates = []ssl.Certificate{cert}
+				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+				var s *ssl.Session
+				for i := range 3 {
+					p := meet(t, cctx, sctx, s)
+					st := p.server.ConnectionState()
+					if st.DidResume != (i > 0 && (c.fits || !fm.tickets)) || len(st.PeerCertificates) != 2+c.count || len(st.VerifiedChain) != 3 {
+						t.Errorf("connection %d: resumed %t, %d certificates, a chain of %d", i, st.DidResume, len(st.PeerCertificates), len(st.VerifiedChain))
+					}
+					s = sessionOf(t, p.client)
+					p.closeBoth()
+				}
+			})
+		})
+	}
+}
+
+// withMore is a certificate of testdata with n more behind it that nobody needs, of about
+// 1,300 bytes each.
+func withMore(t testing.TB, name string, n int) ssl.Certificate {
+	t.Helper()
+	chain, err := os.ReadFile(certFile(name + ".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(certFile(name + ".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		filler := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), NotAfter: farFuture, DNSNames: slices.Repeat([]string{strings.Repeat("x", 60)}, 17)}
+		der, err := x509.CreateCertificate(rand.Reader, filler, filler, signer.Public(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	cert, err := ssl.X509KeyPair(chain, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// Servers with other roots do not resume each other's: the session id context differs, and
+// where somebody has made it equal by hand, the root is missing.
+func TestTicketOfAnotherRoot(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
+		cli.InsecureSkipVerify = true
+		key := newTicketKey(t)
+		one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: key}))
+		more := copyOf(srv, func(c *ssl.Config) { c.ClientCAs = roots(t, "other-ca") })
+		two := ticketServer(t, more, ticketKeys(t, ssl.TicketKeySet{Current: key}))
+		cctx := newClientCtx(t, cli)
+		s := wantVisit(t, cctx, one, nil, false)
+		foreign := copyOf(cli, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, farFuture)}
+		})
+		octx := newClientCtx(t, foreign)
+		theirs := wantVisit(t, octx, two, nil, false)
+		var context []byte
+		forge(t, key, theirs, func(inner *ssl.Session) { context = get(t, inner.IDContext) })
+		forged := forge(t, key, s, func(inner *ssl.Session) {
+			if err := inner.SetIDContext(context); err != nil {
+				t.Fatal(err)
+			}
+		})
+		wantVisit(t, octx, two, forged, false)
+	})
+}
