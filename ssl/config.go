@@ -200,6 +200,19 @@ type Config struct {
 	// whole seconds and at least one; 0 means two hours, and TLS 1.3 caps it at seven days.
 	SessionTimeout time.Duration
 
+	// MaxSessionAge is for how long after its full handshake a session of this server may be
+	// resumed, however often it was resumed in between; in whole seconds, 0 means no limit. By
+	// itself TLS 1.3 knows none: each resumption issues a ticket whose SessionTimeout begins
+	// anew, so that a client which comes often enough never authenticates itself again. It
+	// holds for every form: ids, tickets, libssl's cache and SessionCache with its store. The
+	// time of the full handshake and the deadline travel inside the ticket
+	// (SSL_CTX_set_session_ticket_cb, SSL_SESSION_set1_ticket_appdata) or with the session, whose
+	// timeout ends then at the latest (SSL_CTX_set_timeout, SSL_SESSION_set_timeout). What is past
+	// it, or of unknown age, such as a ticket of a server without the limit, costs a full handshake.
+	// Servers that share keys or a store should have the same limit and clocks that agree:
+	// the sooner of the deadlines counts. Values below a second or above ten years are ErrConfig.
+	MaxSessionAge time.Duration
+
 	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead
 	// of in tickets (SSL_OP_NO_TICKET), and a client not ask for TLS 1.2 tickets.
 	SessionTicketsDisabled bool

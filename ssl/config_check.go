@@ -3,6 +3,7 @@ package ssl
 import (
 	"crypto/tls"
 	"fmt"
+	"time"
 )
 
 // CheckClient reports why cfg cannot work for a client: nil, or the error that NewClientCtx
@@ -37,6 +38,8 @@ func (cfg *Config) try(op string, server bool) error {
 const (
 	maxProtosLen = 1<<14 - 64 // NextProtos must leave room for the rest of the hello
 	maxTickets   = 255        // each costs the handshake an encryption, and the client memory
+
+	maxSessionAge = 10 * 365 * 24 * time.Hour // more is a mistake, or no limit
 )
 
 // check refuses what can be seen to be wrong without OpenSSL.
@@ -103,6 +106,10 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("HandshakeLimit is negative")
 	case cfg.SessionTimeout < 0:
 		return configError("SessionTimeout is negative")
+	case !server && cfg.MaxSessionAge != 0:
+		return configError("MaxSessionAge is for servers; for how long a client resumes is the server's to say")
+	case cfg.MaxSessionAge != 0 && (cfg.MaxSessionAge < time.Second || cfg.MaxSessionAge > maxSessionAge):
+		return configError("MaxSessionAge is %v, one second to %v are possible", cfg.MaxSessionAge, maxSessionAge)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_ctx_add_session
 #cgo nocallback sessl_ctx_add_session
+#cgo nocallback sessl_session_admit_to_cache
 #cgo nocallback sessl_ctx_remove_session
 #cgo nocallback sessl_ctx_flush
 #cgo noescape sessl_ctx_get_stats
@@ -16,7 +17,9 @@ import "time"
 // AddSession puts s into a server's internal session cache (SSL_CTX_add_session), which
 // takes a reference of its own and freezes s. It reports false if this very object is
 // there already; another object with the same id is replaced. A session of another Ctx is
-// ErrSessionCtx, one that could never be found or resumed ErrNotResumable.
+// ErrSessionCtx; one that could never be found or resumed is ErrNotResumable, and so is one
+// that would last beyond MaxSessionAge, or of whose client's certificates only the leaf is
+// known, as after a way through DER.
 //
 // OpenSSL 3.0 has a bug here when memory runs out: it can leave a freed session in its
 // list (openssl#28632).
@@ -38,6 +41,9 @@ func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 			}
 			if C.sessl_session_claim(q, C.uint64_t(c.number)) == 0 {
 				return fail(op, ErrSessionCtx)
+			}
+			if C.sessl_session_admit_to_cache(p, q) == 0 {
+				return fail(op, ErrNotResumable)
 			}
 			C.sessl_session_share(q)
 			var e cErr

@@ -7,6 +7,7 @@ package ssl
 import "C"
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -23,7 +24,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setCache, setTicketKeys, setTrust, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setTrust, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -81,9 +82,32 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if tickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(tickets, 0)), &e) == 0 {
 		return asError(op, nil, &e)
 	}
-	if cfg.SessionTimeout > 0 {
+	if timeout := cfg.timeout(); timeout > 0 {
 		// At least a second: libssl takes 0 for its default of two hours.
-		C.SSL_CTX_set_timeout(p, C.long(max(cfg.SessionTimeout/time.Second, 1)))
+		C.SSL_CTX_set_timeout(p, C.long(max(timeout/time.Second, 1)))
+	}
+	return nil
+}
+
+// timeout is the SessionTimeout that MaxSessionAge leaves; 0 is libssl's default.
+func (cfg *Config) timeout() time.Duration {
+	if cfg.MaxSessionAge > 0 && cfg.MaxSessionAge < cmp.Or(cfg.SessionTimeout, defaultTimeout) {
+		return cfg.MaxSessionAge
+	}
+	return cfg.SessionTimeout
+}
+
+const defaultTimeout = 2 * time.Hour // of libssl's
+
+// setPolicy tells C what the callbacks about sessions must know.
+func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if !c.server {
+		return nil
+	}
+	policy := C.sessl_policy{max_age: C.int64_t(cfg.MaxSessionAge / time.Second)}
+	var e cErr
+	if C.sessl_ctx_set_policy(p, &policy, &e) == 0 {
+		return asError(op, ErrNoMemory, &e)
 	}
 	return nil
 }

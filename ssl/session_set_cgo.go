@@ -145,10 +145,12 @@ func (s *Session) SetTime(t time.Time) error {
 		if unix < 0 || unix > maxUnixTime {
 			return fail(op, ErrRange)
 		}
-		C.sessl_session_set_time(p, C.int64_t(unix))
+		setTime(p, unix)
 		return nil
 	})
 }
+
+func setTime(p sessionPtr, unix int64) { C.sessl_session_set_time(p, C.int64_t(unix)) }
 
 // SetTimeout sets for how long after Time the session may be resumed
 // (SSL_SESSION_set_timeout), rounded down to the second. A negative d is ErrRange. Zero is

@@ -1,5 +1,8 @@
 #include "cshim.h"
 
+#include <stdatomic.h>
+#include <time.h>
+
 /* What our servers keep in a ticket besides the session, in what libssl calls ticket appdata.
  * It is encrypted and authenticated with the rest of the ticket, so a frame is as good as the
  * keys; but those may be another server's too, whose tickets have none or its own.
@@ -11,6 +14,8 @@
  *   3 bytes  its length
  *            the chain: see chain.c
  *            what the application has to say */
+
+#define TIME_MAX ((int64_t)1 << 40)
 
 static const uint8_t magic[4] = {'s', 'S', 'l', 1};
 
@@ -34,7 +39,7 @@ int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
     f->chain = has_chain ? chain : NULL;
     f->data = r.p;
     f->data_len = (size_t)(r.end - r.p);
-    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->deadline >= 0)
+    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->born <= TIME_MAX && f->deadline >= 0 && f->deadline <= 2 * TIME_MAX)
         return 1;
     memset(f, 0, sizeof(*f));
     return 0;
@@ -58,6 +63,60 @@ static int set_frame(SSL_SESSION *s, const sessl_frame *f)
     return ok;
 }
 
+static atomic_int_fast64_t clock_offset; /* not 0 in tests only */
+
+int64_t sessl_now(void)
+{
+    return (int64_t)time(NULL) + atomic_load(&clock_offset);
+}
+
+void sessl_move_clock(int64_t by)
+{
+    atomic_fetch_add(&clock_offset, by);
+}
+
+/* Freed with ctx. */
+int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
+{
+    sessl_policy *own;
+    int ok;
+
+    sessl_err_begin(e);
+    own = OPENSSL_memdup(p, sizeof(*p));
+    ok = own != NULL && SSL_CTX_set_ex_data(ctx, sessl_policy_slot, own);
+    if (!ok) {
+        OPENSSL_free(own);
+        e->no_memory = 1;
+    }
+    sessl_err_take(e);
+    return ok;
+}
+
+void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    OPENSSL_free(ptr);
+}
+
+static int64_t max_age(const SSL_CTX *ctx)
+{
+    const sessl_policy *p = SSL_CTX_get_ex_data(ctx, sessl_policy_slot);
+
+    return p == NULL ? 0 : p->max_age;
+}
+
+/* From when on a session with that frame must not be resumed by ctx; 0: no such time. It is
+ * the sooner of what the server that made it has said and what this one says. A session
+ * whose age is not known has no time left where there is a limit. */
+static int64_t end_of_life(const SSL_CTX *ctx, const sessl_frame *f)
+{
+    int64_t max = max_age(ctx), end = f->born + max;
+
+    if (max == 0 || (f->deadline != 0 && f->deadline < end))
+        return f->deadline;
+    return f->born == 0 ? 1 : end;
+}
+
 /* Whether the ticket that libssl is about to make is only the name of a session that stays
  * here, with all that is noted about it. */
 static int is_stateful(SSL *ssl)
@@ -70,14 +129,26 @@ static int is_stateful(SSL *ssl)
 
 #define FRAME_HEAD (sizeof(magic) + 8 + 8 + 1 + 3)
 
+/* What is known of the age of s goes on from ticket to ticket, also into those that a
+ * resumption makes: libssl begins anew there. */
+static void settle_age(const sessl_conn *c, SSL *ssl, SSL_SESSION *s, sessl_frame *f)
+{
+    if (!SSL_session_reused(ssl))
+        f->born = c->appdata.born;
+    f->deadline = end_of_life(SSL_get_SSL_CTX(ssl), f);
+    if (f->deadline != 0)
+        sessl_cap_life(s, f->deadline - sessl_now());
+}
+
 /* The chain of a client with a certificate is in the ticket, or nobody resumes it: where it
  * is too long, the frame says that there is none. */
-static int put_frame(SSL *ssl, SSL_SESSION *s)
+static int put_frame(const sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_frame f;
     sessl_buf chain = {0};
     int had = sessl_session_frame(s, &f), ok = 1;
 
+    settle_age(c, ssl, s, &f);
     f.chain = NULL;
     f.chain_len = 0;
     if (SSL_SESSION_get0_peer(s) != NULL && !is_stateful(ssl) && sessl_chain_pack(ssl, s, &chain)
@@ -85,7 +156,7 @@ static int put_frame(SSL *ssl, SSL_SESSION *s)
         f.chain = chain.p + chain.head;
         f.chain_len = chain.tail - chain.head;
     }
-    if (had || f.chain != NULL)
+    if (had || f.chain != NULL || f.deadline != 0)
         ok = set_frame(s, &f);
     sessl_buf_free(&chain);
     return ok;
@@ -96,7 +167,7 @@ static int put_frame(SSL *ssl, SSL_SESSION *s)
 static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_cap_timeout(ssl, s);
-    return sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(ssl, s);
+    return sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(c, ssl, s);
 }
 
 static int ticket_cb(SSL *ssl, void *arg)
@@ -118,20 +189,53 @@ static int ticket_cb(SSL *ssl, void *arg)
     return ok;
 }
 
-/* Whether s, which is about to be resumed, brings what its connection must know: 0 means a
- * full handshake. */
-int sessl_session_admit(SSL *ssl, SSL_SESSION *s)
+/* A full handshake has got its session, which nobody else has yet. TLS 1.2 may never make a
+ * ticket of it: what is known of its age is left with it here. It is the callback of
+ * SSL_CTX_set_not_resumable_session_callback, for want of one that only tells. */
+static int begun_cb(SSL *ssl, int forward_secure)
+{
+    SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)forward_secure;
+    if (s == NULL || c == NULL)
+        return 0;
+    c->appdata.born = sessl_now();
+    ERR_set_mark();
+    if (SSL_version(ssl) < TLS1_3_VERSION && !put_frame(c, ssl, s))
+        c->appdata.born = 0; /* without memory it is of unknown age */
+    ERR_pop_to_mark();
+    return 0;
+}
+
+/* Whether s, which is about to be resumed, is young enough and brings what its connection
+ * must know: 0 means a full handshake. */
+int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s)
 {
     const uint8_t *noted;
     sessl_frame f;
-    int ok = 1;
+    int64_t end;
+    int ok;
 
     ERR_set_mark();
     sessl_session_frame(s, &f);
-    if (SSL_SESSION_get0_peer(s) != NULL && sessl_session_note(s, SESSL_CHAIN, &noted) == 0)
-        ok = f.chain != NULL && sessl_chain_unpack(ssl, s, &f);
+    end = end_of_life(ctx, &f);
+    ok = end == 0 || sessl_now() < end;
+    if (ok && SSL_SESSION_get0_peer(s) != NULL && sessl_session_note(s, SESSL_CHAIN, &noted) == 0)
+        ok = f.chain != NULL && sessl_chain_unpack(ctx, s, &f);
     ERR_pop_to_mark();
     return ok;
+}
+
+/* libssl's own cache asks nobody before it resumes s, and goes by the timeout alone. */
+int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
+{
+    sessl_frame f;
+    int64_t end, left = sessl_session_get_time(s) + SSL_SESSION_get_timeout(s) - (int64_t)time(NULL);
+
+    sessl_session_frame(s, &f);
+    end = end_of_life(ctx, &f);
+    return sessl_session_admit(ctx, s) && (end == 0 || left <= end - sessl_now());
 }
 
 /* A ticket has been opened, or not: SSL_CTX_set_session_ticket_cb. The key's callback has said
@@ -143,7 +247,7 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     (void)name, (void)n, (void)arg;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return SSL_TICKET_RETURN_IGNORE_RENEW; /* to use it would be fatal */
-    if (c == NULL || !sessl_session_admit(ssl, s))
+    if (c == NULL || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     c->appdata.opened = s;
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
@@ -151,5 +255,6 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
 
 int sessl_ctx_frame_tickets(SSL_CTX *ctx)
 {
+    SSL_CTX_set_not_resumable_session_callback(ctx, begun_cb);
     return SSL_CTX_set_session_ticket_cb(ctx, ticket_cb, opened_cb, NULL);
 }

@@ -9,6 +9,7 @@ struct sessl_conn;
 /* Of one connection of a server. */
 typedef struct sessl_appdata {
     const SSL_SESSION *opened; /* what came out of the client's ticket; only to compare with */
+    int64_t born;              /* the full handshake, if it was one */
 } sessl_appdata;
 
 /* A frame, read: pointers into its bytes. */
@@ -27,12 +28,22 @@ typedef struct sessl_frame {
 
 #define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
 
+/* What a server wants of sessions, for the callbacks; in the ex_data of its SSL_CTX. */
+typedef struct sessl_policy {
+    int64_t max_age; /* in seconds from the full handshake; 0: no limit */
+} sessl_policy;
+
+int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e);
+void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_frame_tickets(SSL_CTX *ctx);
+int64_t sessl_now(void);
+void sessl_move_clock(int64_t by);
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);
-int sessl_session_admit(SSL *ssl, SSL_SESSION *s);
+int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s);
+int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s);
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
 int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b);
-int sessl_chain_unpack(SSL *ssl, SSL_SESSION *s, const sessl_frame *f);
+int sessl_chain_unpack(SSL_CTX *ctx, SSL_SESSION *s, const sessl_frame *f);
 
 /* Takes numbers and bytes off the front; too few of them make it bad for good. */
 typedef struct sessl_reader {
@@ -42,5 +53,7 @@ typedef struct sessl_reader {
 const uint8_t *sessl_take(sessl_reader *r, size_t n);
 uint64_t sessl_take_number(sessl_reader *r, int width);
 const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n);
+
+extern int sessl_policy_slot; /* registered by sessl_init */
 
 #endif

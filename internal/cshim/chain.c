@@ -155,7 +155,7 @@ int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b)
 }
 
 /* Returns +1: the trusted certificate with that digest, the issuer of x; NULL for none. */
-static X509 *find_root(SSL *ssl, X509 *x, const uint8_t *digest)
+static X509 *find_root(SSL_CTX *ctx, X509 *x, const uint8_t *digest)
 {
     X509_STORE_CTX *v = X509_STORE_CTX_new();
     STACK_OF(X509) *found = NULL;
@@ -164,7 +164,7 @@ static X509 *find_root(SSL *ssl, X509 *x, const uint8_t *digest)
     unsigned n;
     int i;
 
-    if (v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)), NULL, NULL)) /* borrowed */
+    if (v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), NULL, NULL)) /* borrowed */
         found = X509_STORE_CTX_get1_certs(v, X509_get_issuer_name(x)); /* +1 on each */
     for (i = 0; i < sk_X509_num(found) && root == NULL; i++) {
         X509 *candidate = sk_X509_value(found, i);
@@ -194,12 +194,12 @@ static int own_cert(built *v, int which, int i, X509 *x)
     return n > 0;
 }
 
-static int find_own_root(SSL *ssl, X509 *leaf, built *v, const uint8_t *digest)
+static int find_own_root(SSL_CTX *ctx, X509 *leaf, built *v, const uint8_t *digest)
 {
     int last = v->n - 2; /* the one before the root */
     const uint8_t *p = v->der[last];
     X509 *x = last == 0 ? leaf : d2i_X509(NULL, &p, (long)v->len[last]); /* +1, but for the leaf */
-    X509 *root = x == NULL ? NULL : find_root(ssl, x, digest);           /* returns +1 */
+    X509 *root = x == NULL ? NULL : find_root(ctx, x, digest);           /* returns +1 */
     int ok = root != NULL && own_cert(v, 1, v->n - 1, root);
 
     X509_free(root);
@@ -208,7 +208,7 @@ static int find_own_root(SSL *ssl, X509 *leaf, built *v, const uint8_t *digest)
     return ok;
 }
 
-static int read_verified(SSL *ssl, X509 *leaf, sessl_reader *r, built *v)
+static int read_verified(SSL_CTX *ctx, X509 *leaf, sessl_reader *r, built *v)
 {
     const uint8_t *digest;
     int i;
@@ -219,7 +219,7 @@ static int read_verified(SSL *ssl, X509 *leaf, sessl_reader *r, built *v)
     for (i = 1; i < v->n - 1; i++)
         v->der[i] = sessl_take_counted(r, 3, &v->len[i]);
     digest = v->n < 2 ? NULL : sessl_take(r, DIGEST);
-    return !r->bad && own_cert(v, 0, 0, leaf) && (v->n < 2 || find_own_root(ssl, leaf, v, digest));
+    return !r->bad && own_cert(v, 0, 0, leaf) && (v->n < 2 || find_own_root(ctx, leaf, v, digest));
 }
 
 static int note_cert(sessl_buf *b, int kind, const uint8_t *der, size_t n)
@@ -248,7 +248,7 @@ static int note_sent(sessl_reader *r, const built *v, sessl_buf *b)
 
 /* Leaves with s, which has come out of a ticket, what the ticket keeps of its client's
  * certificates. 0: they cannot be had, so s must not be resumed. */
-int sessl_chain_unpack(SSL *ssl, SSL_SESSION *s, const sessl_frame *f)
+int sessl_chain_unpack(SSL_CTX *ctx, SSL_SESSION *s, const sessl_frame *f)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed */
     sessl_reader r = {f->chain, f->chain + f->chain_len, 0};
@@ -256,7 +256,7 @@ int sessl_chain_unpack(SSL *ssl, SSL_SESSION *s, const sessl_frame *f)
     sessl_buf b = {0};
     int i, ok;
 
-    ok = leaf != NULL && read_verified(ssl, leaf, &r, &v) && note_sent(&r, &v, &b);
+    ok = leaf != NULL && read_verified(ctx, leaf, &r, &v) && note_sent(&r, &v, &b);
     for (i = 0; i < v.n && ok; i++)
         ok = note_cert(&b, 1, v.der[i], v.len[i]);
     OPENSSL_free(v.own[0]);

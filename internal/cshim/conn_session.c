@@ -33,10 +33,20 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
         queue_push(c, s);
 }
 
-static void cap(SSL_SESSION *s, int64_t left)
+/* s must not be resumed later than in that many seconds from now. Its clock may have begun
+ * before: a TLS 1.2 session keeps its time when its ticket is renewed. */
+void sessl_cap_life(SSL_SESSION *s, int64_t left)
 {
-    if (left < SSL_SESSION_get_timeout(s))
-        SSL_SESSION_set_timeout(s, left > 0 ? (long)left : 1);
+    int64_t began = sessl_session_get_time(s), now = (int64_t)time(NULL), timeout;
+
+    if (left <= 0) {
+        sessl_session_set_time(s, 1);
+        SSL_SESSION_set_timeout(s, 1); /* 0 would become 3 in its encoding */
+        return;
+    }
+    timeout = now > began ? left + now - began : left;
+    if (timeout < SSL_SESSION_get_timeout(s))
+        SSL_SESSION_set_timeout(s, (long)timeout);
 }
 
 /* A server's session must not outlive the certificate it vouches for, nor the revocation
@@ -51,9 +61,9 @@ void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s)
     if (leaf == NULL)
         return;
     if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
-        cap(s, days * (int64_t)86400 + seconds);
+        sessl_cap_life(s, days * (int64_t)86400 + seconds);
     if (until != 0)
-        cap(s, until - (int64_t)time(NULL));
+        sessl_cap_life(s, until - (int64_t)time(NULL));
 }
 
 /* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added

@@ -315,6 +315,7 @@ void sessl_conn_withhold(sessl_conn *c);
 int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n);
 int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
+void sessl_cap_life(SSL_SESSION *s, int64_t left);
 void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s);
 void sessl_conn_renewed(sessl_conn *c);
 
