@@ -91,6 +91,14 @@ func TestNilArguments(t *testing.T) {
 	if err := errors.Join(noCtx.Close(), noConn.Close()); err != nil {
 		t.Errorf("Close of nil: %v", err)
 	}
+	for what, call := range map[string]func([]byte) (int, error){"ReadEarlyData": noConn.ReadEarlyData, "WriteEarlyData": noConn.WriteEarlyData} {
+		if _, err := call(nil); !errors.Is(err, ssl.ErrNil) {
+			t.Errorf("%s of nil: %v", what, err)
+		}
+	}
+	if noConn.EarlyDataStatus() != ssl.EarlyDataNotSent || noCtx.EarlyDataStats() != (ssl.EarlyDataStats{}) {
+		t.Error("early data of nil")
+	}
 	if noConn.SessionReused() || noConn.SessionOffered() || noConn.ConnectionState().Version != 0 {
 		t.Error("a nil Conn has a state")
 	}
@@ -108,6 +116,7 @@ func connCalls(c *ssl.Conn, s *ssl.Session) []refusal {
 	return []refusal{
 		{"Read", readErr, ssl.ErrClosed},
 		{"Write", writeErr, ssl.ErrClosed},
+		{"WriteEarlyData", second(c.WriteEarlyData(make([]byte, 1))), ssl.ErrClosed},
 		{"Handshake", c.Handshake(), ssl.ErrClosed},
 		{"CloseWrite", c.CloseWrite(), ssl.ErrClosed},
 		{"SetDeadline", c.SetDeadline(time.Time{}), ssl.ErrClosed},

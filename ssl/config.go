@@ -226,6 +226,20 @@ type Config struct {
 	// internal cache: see [ServerSessionCache]. It excludes TicketKeys.
 	SessionCache *ServerSessionCache
 
+	// MaxEarlyData is how many bytes of early data (0-RTT, RFC 8446, section 2.3) a server takes
+	// from a client that resumes in TLS 1.3 (SSL_CTX_set_max_early_data,
+	// SSL_CTX_set_recv_max_early_data): at most 16 MiB, and 0, the default, is none. The
+	// application must ask for it with [Conn.ReadEarlyData]; otherwise it is rejected.
+	//
+	// Whoever has recorded a client's first flight can send it again. So tickets of TLS 1.3
+	// become entries of libssl's internal cache that resume once, which is a protection
+	// within one Ctx. TicketKeys and SessionCache are an ErrConfig here, for what they share
+	// would be accepted by each server. Early data of a client that asks for another name or
+	// protocol than in the connection of its session is rejected
+	// (SSL_CTX_set_allow_early_data_cb). VerifyConnection is an ErrConfig too: it would come
+	// too late. Clients do not use the field.
+	MaxEarlyData uint32
+
 	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
 	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none, and 255 is the most. A resumption always issues at most one.
 	NumTickets int

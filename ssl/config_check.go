@@ -44,7 +44,7 @@ const (
 
 // check refuses what can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
-	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
 		if err := check(server); err != nil {
 			return err
 		}

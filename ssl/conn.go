@@ -60,8 +60,9 @@ type Conn struct {
 	hsErr       error       // why it failed; under handshaking
 	begun       time.Time   // when its first step came; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
-	info        connInfo    // set before done; the peer's part is under mu from then on
-	auth        postAuth    // asking for the client's certificate later
+	early       earlyData
+	info        connInfo // set before done; the peer's part is under mu from then on
+	auth        postAuth // asking for the client's certificate later
 
 	flushing  atomic.Bool     // the background flusher runs
 	waiting   atomic.Int64    // output bytes that were not sent

@@ -55,9 +55,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return fail("handshake", context.Cause(ctx))
 	}
-	if c.begun.IsZero() {
-		c.begun = time.Now()
-	}
+	c.startClock()
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	defer stop() // also when the application's code panics
 	returned := false
@@ -83,6 +81,13 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	return err
 }
 
+// startClock is called by what may begin the handshake.
+func (c *Conn) startClock() {
+	if c.begun.IsZero() {
+		c.begun = time.Now()
+	}
+}
+
 // retryable tells a handshake that can go on, because only a deadline passed, from one
 // that is over.
 func (c *Conn) retryable(err error) bool {
@@ -96,48 +101,80 @@ func (c *Conn) retryable(err error) bool {
 func (c *Conn) shakeHands(ctx context.Context) error {
 	c.reading.lock()
 	defer c.reading.unlock()
-	c.writing.lock()
-	defer c.writing.unlock()
+	defer c.holdWriting()()
 	defer c.leaveGate()
 	defer c.logKeys() // of a handshake that fails, too
+	if c.server {
+		if err := c.drainEarly(ctx); err != nil {
+			return err
+		}
+	}
+	c.early.ended = true
+	if _, err := c.steps(ctx, handshakeStep, nil); err != nil {
+		return err
+	}
+	err := c.finish()
+	c.flushSoon()
+	return err
+}
+
+// steps runs step, and does what it asks for, until it is through. reading is held, and
+// writing unless a server may write early.
+func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, error) {
 	for {
 		if err := c.expired(&c.readUntil); err != nil {
-			return fail("handshake", err)
+			return result{}, fail("handshake", err)
 		}
-		r, err := c.tr.pull(handshakeStep, nil, 0)
+		r, err := c.tr.pull(step, b, c.answerLimit())
 		if err != nil {
-			return c.ioError("handshake", err)
+			return r, c.ioError("handshake", err)
 		}
 		switch r.status {
-		case stepOK:
-			err := c.finish()
-			c.flushSoon()
-			return err
+		case stepOK, stepEarlyEnd:
+			return r, nil
 		case stepAsks:
 			if err := c.answer(ctx, r.ask); err != nil {
 				c.stepHandshake(noFD, nil) // without any input: it only makes the alert
 				c.flushSoon()
-				return c.closedOr("handshake", err)
+				return r, c.closedOr("handshake", err)
 			}
 		case stepGated:
 			if err := c.waitGate(ctx); err != nil {
-				return fail("handshake", err)
+				return r, fail("handshake", err)
 			}
 		case stepWantRead:
 			err := r.unsent
 			if err == nil {
-				err = c.tr.flush()
+				err = c.sendAnswer()
 			}
 			if err != nil {
-				return c.ioError("handshake", err)
+				return r, c.ioError("handshake", err)
 			}
 		case stepIOEOF, stepEOF: // close_notify, which anybody can send before there are keys
-			return c.ioError("handshake", io.ErrUnexpectedEOF)
+			return r, c.ioError("handshake", io.ErrUnexpectedEOF)
 		default:
 			c.flushSoon() // an alert tells the peer why
-			return c.closedOr("handshake", r.err)
+			return r, c.closedOr("handshake", r.err)
 		}
 	}
+}
+
+// answerLimit is how much of its answers may wait for the peer while a step wants input.
+func (c *Conn) answerLimit() int64 {
+	if c.early.open.Load() {
+		return maxReply // the peer may be waiting for what the application writes
+	}
+	return 0
+}
+
+// sendAnswer sends what the last step has left, in the background where the application may
+// be writing.
+func (c *Conn) sendAnswer() error {
+	if c.early.open.Load() {
+		c.flushSoon()
+		return nil
+	}
+	return c.tr.flush()
 }
 
 // finish decides whether a handshake that OpenSSL accepts is good enough for us, and for
@@ -197,6 +234,7 @@ func (c *Conn) inspect() error {
 	}
 	defer c.leave()
 	c.readInfo(p)
+	c.noteEarly(p)
 	c.takeStaple(p)
 	if err := c.judge(p); err != nil {
 		condemn(p)

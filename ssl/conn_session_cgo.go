@@ -185,6 +185,7 @@ func (c *Conn) setSession(op string, s *Session, dup bool) error {
 		}
 		c.offered = offered
 		c.notOffered = ReuseUnknown
+		c.early.terms = c.earlyTerms(q)
 		return nil
 	})
 }

@@ -41,6 +41,8 @@ type Ctx struct {
 	cache   *ServerSessionCache // a server's; nil: libssl's own
 	highest uint16              // version
 
+	early earlyCounters
+
 	cacheConfig [32]byte               // for SessionKeys
 	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another
 }

@@ -24,7 +24,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setTrust, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setEarly, setTrust, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err

@@ -27,6 +27,9 @@ type Stats struct {
 	// functions included.
 	Full, Resumed Histogram
 
+	// EarlyData is what became of early data.
+	EarlyData EarlyDataStats
+
 	// TicketKeys, Cache and Store are those of a server's Config, ClientCache is a client's own
 	// cache; nil where there is none. What several Ctxs share counts for all of them.
 	TicketKeys  *TicketKeyStats   `json:",omitempty"`
@@ -90,6 +93,7 @@ func (c *Ctx) Stats() (Stats, error) {
 		}
 	}
 	s.Failed = c.seen.failed.Load()
+	s.EarlyData = c.EarlyDataStats()
 	s.Full, s.Resumed = c.seen.full.read(), c.seen.resumed.read()
 	if c.ticketKeys != nil {
 		keys := c.ticketKeys.Stats()

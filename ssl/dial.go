@@ -42,6 +42,28 @@ func (d *Dialer) DialSession(ctx context.Context, network, addr string, s *Sessi
 	return d.dial(ctx, "Dialer.DialSession", network, addr, offerOf(s))
 }
 
+// DialEarly is DialContext with data sent as early data, before the handshake is complete, if
+// that can be: if there is a session in the cache that allows as much, from a connection with
+// the same name and configuration ([Conn.WriteEarlyData], which has the rules). Once it has
+// returned, [Conn.EarlyDataStatus] says what became of data. Unless that is
+// EarlyDataAccepted, the server has not seen any of it, and nobody sends it again but the
+// caller:
+//
+//	if c.EarlyDataStatus() != ssl.EarlyDataAccepted {
+//		_, err = c.Write(data)
+//	}
+//
+// Anybody on the path can record data and send it to the server again: it must be something
+// that may be done more than once. After an error the server may have seen it or not.
+func (d *Dialer) DialEarly(ctx context.Context, network, addr string, data []byte) (*Conn, error) {
+	return d.dial(ctx, "Dialer.DialEarly", network, addr, func(ctx context.Context, c *Conn) error {
+		if err := d.fromCache(network, addr)(ctx, c); err != nil {
+			return err
+		}
+		return c.tryEarly(ctx, data)
+	})
+}
+
 // DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
 // transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
 // offer h2. Package httpssl makes transports for both.
@@ -69,8 +91,8 @@ func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 }
 
 // fromCache and offerOf are what is done about sessions before the handshake.
-func (d *Dialer) fromCache(network, addr string) func(*Conn) error {
-	return func(c *Conn) error {
+func (d *Dialer) fromCache(network, addr string) func(context.Context, *Conn) error {
+	return func(_ context.Context, c *Conn) error {
 		cache := d.Sessions
 		if cache == nil {
 			cache = d.Ctx.sessions
@@ -79,8 +101,8 @@ func (d *Dialer) fromCache(network, addr string) func(*Conn) error {
 	}
 }
 
-func offerOf(s *Session) func(*Conn) error {
-	return func(c *Conn) error {
+func offerOf(s *Session) func(context.Context, *Conn) error {
+	return func(_ context.Context, c *Conn) error {
 		if s == nil {
 			return nil
 		}
@@ -88,7 +110,7 @@ func offerOf(s *Session) func(*Conn) error {
 	}
 }
 
-func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(*Conn) error) (*Conn, error) {
+func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(context.Context, *Conn) error) (*Conn, error) {
 	host, err := d.check(ctx, op, network, addr)
 	if err != nil {
 		return nil, err
@@ -149,14 +171,14 @@ func (d *Dialer) check(ctx context.Context, op, network, addr string) (host stri
 
 // begin does the handshake, after prepare. On error c is closed, also when the
 // application's code panics.
-func (c *Conn) begin(ctx context.Context, prepare func(*Conn) error) error {
+func (c *Conn) begin(ctx context.Context, prepare func(context.Context, *Conn) error) error {
 	ok := false
 	defer func() {
 		if !ok {
 			c.Close()
 		}
 	}()
-	if err := prepare(c); err != nil {
+	if err := prepare(ctx, c); err != nil {
 		return err
 	}
 	if err := c.HandshakeContext(ctx); err != nil {

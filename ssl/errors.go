@@ -50,6 +50,10 @@ var (
 	// ErrHandshakeStarted says that the call must come before the handshake.
 	ErrHandshakeStarted = errors.New("handshake has already started")
 
+	// ErrNoEarlyData says that no early data can be sent on this connection; the text has the
+	// reason.
+	ErrNoEarlyData = errors.New("no early data")
+
 	// ErrTooLarge says that the input is longer than the field or format can be.
 	ErrTooLarge = errors.New("too large")
 

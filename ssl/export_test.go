@@ -156,3 +156,9 @@ func Backdate(s *Session, d time.Duration) error {
 		return nil
 	})
 }
+
+// EarlyStep is how far C takes the connection to be with early data; 0 is the end.
+func EarlyStep(c *Conn) (step int) {
+	c.withLive(func(p connPtr) { step = int(p.early) })
+	return step
+}

@@ -107,11 +107,15 @@ func parseChain(der [][]byte) []*x509.Certificate {
 	return out
 }
 
-// ConnectionState returns what the handshake settled; before its end, the zero value. On a
-// server the peer's part of it changes with [Conn.RequestClientCertificate]. It keeps its
+// isSettled reports whether info can be told: at the end of the handshake, and before where
+// a server has accepted early data.
+func (c *Conn) isSettled() bool { return c.done.Load() || c.early.open.Load() }
+
+// ConnectionState returns what the handshake settled; before its end, the zero value, except
+// on a server after [Conn.ReadEarlyData] has returned data. On a server the peer's part of it changes with [Conn.RequestClientCertificate]. It keeps its
 // answer after Close.
 func (c *Conn) ConnectionState() ConnectionState {
-	if c == nil || !c.done.Load() {
+	if c == nil || !c.isSettled() {
 		return ConnectionState{}
 	}
 	c.mu.Lock()
@@ -131,5 +135,5 @@ func (i *connInfo) complete() ConnectionState {
 // SessionReused reports whether the handshake resumed a session (SSL_session_reused). It
 // is false until the handshake is complete, and keeps its answer after Close.
 func (c *Conn) SessionReused() bool {
-	return c != nil && c.done.Load() && c.info.state.DidResume
+	return c != nil && (c.early.open.Load() || c.done.Load() && c.info.state.DidResume)
 }

@@ -167,6 +167,7 @@ static int put_frame(const sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_cap_timeout(ssl, s);
+    sessl_conn_bind_early(c, s);
     return sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(c, ssl, s);
 }
 

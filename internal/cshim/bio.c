@@ -240,7 +240,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->answers = c->answers;
     st->fresh = c->fresh_n;
     st->more = c->more;
-    st->midway = SSL_in_init(c->ssl);
+    st->midway = c->early != SESSL_EARLY_NONE || SSL_in_init(c->ssl); /* libssl pauses for early data */
     st->ask = c->ask;
     st->answered = sessl_conn_answered(c);
     if (!st->midway) { /* what was asked in a handshake, or later, has been answered */

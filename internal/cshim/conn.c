@@ -95,7 +95,7 @@ static int is_suspension(int err)
 }
 
 /* Turns the result of an SSL_* call into a status, on the thread that made the call. */
-static int status_of(sessl_conn *c, int ok)
+int sessl_step_status(sessl_conn *c, int ok)
 {
     int err;
 
@@ -117,7 +117,7 @@ static int status_of(sessl_conn *c, int ok)
     return SESSL_FAILED;
 }
 
-static void step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
 {
     sessl_err_begin(&c->err);
     sessl_set_current_ctx(c->ctx);
@@ -131,11 +131,12 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
 {
     int first = SSL_in_before(c->ssl);
 
-    step_begin(c, fd, in, in_len, NULL, 0, st);
-    st->status = status_of(c, SSL_do_handshake(c->ssl));
+    sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
+    st->status = sessl_step_status(c, SSL_do_handshake(c->ssl));
     if (first && !c->server)
         sessl_conn_hello_sent(c);
     if (st->status == SESSL_OK) {
+        c->early = SESSL_EARLY_NONE;
         sessl_conn_renewed(c);
         if (c->server) {
             sessl_conn_drop_found(c);
@@ -152,14 +153,14 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
     size_t got;
     int more = SESSL_OK;
 
-    step_begin(c, fd, in, in_len, NULL, 0, st);
+    sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     c->room = n;
-    st->status = status_of(c, SSL_read_ex(c->ssl, p, n, &st->n));
+    st->status = sessl_step_status(c, SSL_read_ex(c->ssl, p, n, &st->n));
     while (st->status == SESSL_OK && more == SESSL_OK && st->n < n && (c->in.p != NULL || c->feed_len > 0)) {
         int out = c->fd;
 
         c->fd = -1; /* what is there, without another recv */
-        more = status_of(c, SSL_read_ex(c->ssl, p + st->n, n - st->n, &got));
+        more = sessl_step_status(c, SSL_read_ex(c->ssl, p + st->n, n - st->n, &got));
         c->fd = out;
         if (more == SESSL_OK)
             st->n += got;
@@ -173,9 +174,15 @@ void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, se
 {
     uint8_t b;
 
-    step_begin(c, fd, in, in_len, NULL, 0, st);
-    st->status = status_of(c, SSL_peek_ex(c->ssl, &b, 1, &st->n));
+    sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
+    st->status = sessl_step_status(c, SSL_peek_ex(c->ssl, &b, 1, &st->n));
     sessl_conn_end(c, st);
+}
+
+/* Before the end of a server's handshake libssl has another function for it. */
+static int write_some(sessl_conn *c, const uint8_t *p, size_t n, size_t *put)
+{
+    return c->early == SESSL_EARLY_OPEN ? SSL_write_early_data(c->ssl, p, n, put) : SSL_write_ex(c->ssl, p, n, put);
 }
 
 /* As many records as p fills, so that one send carries them all. In the middle of a
@@ -184,8 +191,8 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
 {
     size_t put;
 
-    step_begin(c, fd, NULL, 0, sink, cap, st);
-    if (SSL_in_init(c->ssl) && !c->fatal) {
+    sessl_step_begin(c, fd, NULL, 0, sink, cap, st);
+    if (SSL_in_init(c->ssl) && !c->fatal && c->early != SESSL_EARLY_OPEN) {
         st->status = SESSL_WANT_READ;
         sessl_conn_end(c, st);
         return;
@@ -195,7 +202,7 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
         c->alloc_failed = 1;
     do {
         put = 0;
-        st->status = status_of(c, SSL_write_ex(c->ssl, p + st->n, n - st->n, &put));
+        st->status = sessl_step_status(c, write_some(c, p + st->n, n - st->n, &put));
         st->n += put;
     } while (st->status == SESSL_OK && st->n < n);
     sessl_conn_end(c, st);
@@ -206,9 +213,9 @@ void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
 {
     int ret;
 
-    step_begin(c, -1, NULL, 0, NULL, 0, st);
+    sessl_step_begin(c, -1, NULL, 0, NULL, 0, st);
     ret = SSL_shutdown(c->ssl);
-    st->status = status_of(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
+    st->status = sessl_step_status(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
     sessl_conn_end(c, st);
 }
 

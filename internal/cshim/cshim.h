@@ -239,6 +239,7 @@ typedef struct sessl_conn {
     int bad_depth;         /* and where in the chain it was */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
     sessl_appdata appdata; /* what tickets keep, a server's */
+    int early;             /* how far it is with early data: SESSL_EARLY_* */
     int auth;              /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */
     size_t keylog_len;
@@ -296,6 +297,8 @@ int sessl_buf_reserve(sessl_buf *b, size_t n);
 void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap);
 void sessl_conn_end(sessl_conn *c, sessl_step *st);
 
+void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
+int sessl_step_status(sessl_conn *c, int ok);
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 int sessl_conn_attach(sessl_conn *c);
@@ -381,5 +384,6 @@ extern int sessl_leaf_slot;
 #include "postauth.h"
 #include "ticket.h"
 #include "cache.h"
+#include "early.h"
 
 #endif

@@ -1,0 +1,87 @@
+#include "cshim.h"
+
+#include <string.h>
+
+/* Early data, also known as 0-RTT: a client's first flight carries application data under
+ * the keys of the session that it resumes. Whoever has recorded the flight can send it again. */
+
+/* Early data that is rejected has to be read past all the same, and libssl counts a byte more
+ * for each record of it, and some for six of them: a client that writes a byte at a time makes
+ * twice as much of it. 16384 is what libssl skips by default. What is accepted is bounded by
+ * the session's own limit, which is the announced one. */
+static uint32_t enough_to_skip(uint32_t max)
+{
+    return 2 * max + SSL3_RT_MAX_PLAIN_LENGTH;
+}
+
+static int same_name(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* SSL_CTX_set_allow_early_data_cb: asked last, when libssl would accept. It has compared the
+ * protocol, but in TLS 1.3 not the name that the client asks for. */
+static int allow_early(SSL *ssl, void *arg)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed */
+
+    (void)arg;
+    return c != NULL && s != NULL && same_name(SSL_SESSION_get0_hostname(s), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+}
+
+/* Tickets from here on allow max bytes, which Go has seen to be no more than 16 MiB. */
+int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_CTX_set_max_early_data(ctx, max) && SSL_CTX_set_recv_max_early_data(ctx, enough_to_skip(max));
+    SSL_CTX_set_allow_early_data_cb(ctx, allow_early, NULL);
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Before a ticket is made of s: where it allows early data, it says for which name. libssl
+ * notes that only for servers that answer to the name, which changes what they send. */
+void sessl_conn_bind_early(sessl_conn *c, SSL_SESSION *s)
+{
+    if (c->server && SSL_get_max_early_data(c->ssl) > 0 && SSL_version(c->ssl) == TLS1_3_VERSION
+        && !SSL_SESSION_set1_hostname(s, SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name)))
+        SSL_SESSION_set_max_early_data(s, 0); /* without memory */
+}
+
+/* One record of early data at most. The first call does a server's side of the handshake. */
+void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
+{
+    int ret;
+
+    sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
+    if (c->early == SESSL_EARLY_NONE)
+        c->early = SESSL_EARLY_BEGUN;
+    ret = SSL_read_early_data(c->ssl, p, n, &st->n);
+    st->status = sessl_step_status(c, ret == SSL_READ_EARLY_DATA_ERROR ? -1 : 1);
+    if (ret == SSL_READ_EARLY_DATA_FINISH && st->status == SESSL_OK)
+        st->status = SESSL_EARLY_END;
+    sessl_conn_end(c, st);
+}
+
+/* A client's ClientHello, unless it has been sent, and p behind it. All of it waits for
+ * output. */
+void sessl_conn_write_early(sessl_conn *c, const uint8_t *p, size_t n, sessl_step *st)
+{
+    int first = SSL_in_before(c->ssl);
+
+    sessl_step_begin(c, -1, NULL, 0, NULL, 0, st);
+    c->early = SESSL_EARLY_BEGUN;
+    st->status = sessl_step_status(c, SSL_write_early_data(c->ssl, p, n, &st->n));
+    if (first)
+        sessl_conn_hello_sent(c);
+    sessl_conn_end(c, st);
+}
+
+/* SSL_EARLY_DATA_*, which are the numbers of Go's constants. */
+int sessl_conn_early_status(sessl_conn *c)
+{
+    return SSL_get_early_data_status(c->ssl);
+}

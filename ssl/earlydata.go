@@ -1,0 +1,245 @@
+package ssl
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// EarlyDataStatus says what became of a connection's early data.
+type EarlyDataStatus int
+
+// String names the status in a word or two.
+func (s EarlyDataStatus) String() string {
+	switch s {
+	case EarlyDataNotSent:
+		return "not sent"
+	case EarlyDataRejected:
+		return "rejected"
+	case EarlyDataAccepted:
+		return "accepted"
+	}
+	return "invalid"
+}
+
+// maxEarlyData bounds Config.MaxEarlyData: a handshake keeps what nobody has read.
+const maxEarlyData = 16 << 20
+
+// earlyData is a connection's part in it.
+type earlyData struct {
+	status atomic.Int32 // EarlyDataStatus
+	open   atomic.Bool  // a server has accepted it, and may write
+
+	begun   bool       // a server's application reads it; under handshaking, as all below
+	settled bool       // admitEarly has been asked
+	ended   bool       // there is no more, nor will be
+	kept    []byte     // what a handshake found unread
+	terms   earlyTerms // a client's, of the session that is offered; under the Conn's mu
+	sent    int        // by a client
+}
+
+// earlyTerms are what a session allows its client.
+type earlyTerms struct {
+	limit uint32
+	until time.Time
+	not   string // why none may be sent; "" if some may
+}
+
+// earlyCounters are those of a Ctx.
+type earlyCounters struct {
+	accepted, rejected atomic.Uint64
+}
+
+func (e *earlyCounters) count(s EarlyDataStatus) {
+	switch s {
+	case EarlyDataAccepted:
+		e.accepted.Add(1)
+	case EarlyDataRejected:
+		e.rejected.Add(1)
+	}
+}
+
+// EarlyDataStats count what became of early data on the connections of a Ctx.
+type EarlyDataStats struct {
+	Accepted uint64 // connections whose early data was accepted
+	Rejected uint64 // and those whose early data was thrown away
+}
+
+// EarlyDataStats returns the counters of early data, those of a server or of a client
+// (SSL_get_early_data_status of each connection). They cost nothing to read.
+func (c *Ctx) EarlyDataStats() EarlyDataStats {
+	if c == nil {
+		return EarlyDataStats{}
+	}
+	return EarlyDataStats{Accepted: c.early.accepted.Load(), Rejected: c.early.rejected.Load()}
+}
+
+// EarlyDataStatus says what became of the client's early data (SSL_get_early_data_status). A
+// server knows once ReadEarlyData has returned, a client at the end of the handshake. It
+// keeps its answer after Close.
+func (c *Conn) EarlyDataStatus() EarlyDataStatus {
+	if c == nil {
+		return EarlyDataNotSent
+	}
+	return EarlyDataStatus(c.early.status.Load())
+}
+
+// ReadEarlyData reads what a client has sent with its first flight, before the handshake is
+// complete (SSL_read_early_data, RFC 8446, section 2.3); at its end, and if there is none, it
+// returns io.EOF. It is for servers, and must be called before anything else that does the
+// handshake: where it is not, early data is rejected, and there is none to read. Read never
+// returns early data, and a Handshake keeps what has not been read for later calls of
+// ReadEarlyData.
+//
+// Early data can be a recording that somebody else sends. What it asks for may be done only
+// if it does no harm to do it again, or if the handshake has been completed before: that
+// proves that the client is there. With [Config].MaxEarlyData recordings are refused as far
+// as one can; see there.
+//
+// Once it has returned data, ConnectionState and SessionReused answer, and WriteEarlyData
+// writes. It fails with ErrClient on a client, and like Handshake. Too much early data ends
+// the connection with the alert unexpected_message. A call that met a read deadline can be
+// repeated.
+func (c *Conn) ReadEarlyData(b []byte) (n int, err error) {
+	const op = "Conn.ReadEarlyData"
+	if err := c.usable(op); err != nil {
+		return 0, err
+	}
+	if !c.server {
+		return 0, fail(op, ErrClient)
+	}
+	returned := false
+	defer c.abandonUnless(&returned)
+	c.handshaking.lock()
+	defer c.handshaking.unlock()
+	n, err = c.readEarly(op, b)
+	returned = true
+	return n, err
+}
+
+// readEarly is ReadEarlyData under handshaking.
+func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
+	switch {
+	case c.closed.Load():
+		return 0, fail(op, ErrClosed)
+	case len(c.early.kept) > 0:
+		n = copy(b, c.early.kept)
+		c.early.kept = c.early.kept[n:]
+		return n, nil
+	case c.early.ended:
+		return 0, io.EOF
+	case c.hsErr != nil:
+		return 0, c.hsErr
+	case len(b) == 0:
+		return 0, nil
+	}
+	c.early.begun = true
+	c.startClock()
+	returned := false
+	defer func() {
+		if !returned {
+			c.tally(errPanicked)
+		}
+	}()
+	c.reading.lock()
+	defer c.reading.unlock()
+	defer c.holdWriting()()
+	defer c.leaveGate()
+	n, err = c.earlyOnce(context.Background(), b)
+	if err != nil && err != io.EOF && !c.retryable(err) {
+		c.hsErr = err
+		c.tally(err)
+	}
+	returned = true
+	return n, err
+}
+
+// holdWriting keeps writers out until the returned function is called, unless a server may
+// write early: then a Write does not wait for the client's answer.
+func (c *Conn) holdWriting() (release func()) {
+	if c.early.open.Load() {
+		return func() {}
+	}
+	c.writing.lock()
+	return c.writing.unlock
+}
+
+// earlyOnce reads a record of early data; io.EOF is its end. reading is held.
+func (c *Conn) earlyOnce(ctx context.Context, b []byte) (int, error) {
+	r, err := c.steps(ctx, earlyStep, b)
+	c.flushSoon()
+	if err != nil {
+		return 0, err
+	}
+	if !c.early.settled {
+		if err := c.admitEarly(); err != nil {
+			return 0, err
+		}
+		c.early.settled = true
+	}
+	if r.status == stepEarlyEnd {
+		c.early.ended = true
+		return 0, io.EOF
+	}
+	return r.n, nil
+}
+
+// drainEarly keeps for ReadEarlyData what has not been read of it: libssl goes on with the
+// handshake only behind that. MaxEarlyData bounds it. reading is held.
+func (c *Conn) drainEarly(ctx context.Context) error {
+	if !c.early.begun || c.early.ended {
+		return nil
+	}
+	buf := getBuf()
+	defer putBuf(buf)
+	for {
+		n, err := c.earlyOnce(ctx, buf)
+		if err != nil {
+			return endIsNone(err)
+		}
+		c.early.kept = append(c.early.kept, buf[:n]...)
+	}
+}
+
+func endIsNone(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// earlyStep computes as much as a handshake step does, the first time.
+func earlyStep(c *Conn, fd int, in, b []byte) result {
+	if c.early.open.Load() {
+		return c.stepReadEarly(fd, in, b)
+	}
+	if !c.gateHeld && !c.gate.try() {
+		return result{status: stepGated}
+	}
+	c.gateHeld = true
+	defer c.leaveGate()
+	return c.stepReadEarly(fd, in, b)
+}
+
+// checkEarly refuses early data that nobody could protect from being sent again.
+func (cfg *Config) checkEarly(server bool) error {
+	_, highest := cfg.versions()
+	switch {
+	case cfg.MaxEarlyData == 0:
+		return nil
+	case !server:
+		return configError("MaxEarlyData is for servers; a client sends early data when it calls WriteEarlyData")
+	case cfg.MaxEarlyData > maxEarlyData:
+		return configError("MaxEarlyData is %d, the limit is %d", cfg.MaxEarlyData, maxEarlyData)
+	case highest < VersionTLS13:
+		return configError("MaxEarlyData needs TLS 1.3, MaxVersion is %s", VersionName(highest))
+	case cfg.VerifyConnection != nil:
+		return configError("MaxEarlyData and VerifyConnection exclude each other: early data comes before VerifyConnection could refuse it")
+	case cfg.TicketKeys != nil:
+		return configError("MaxEarlyData and TicketKeys exclude each other: other servers with the keys would accept the same early data again")
+	case cfg.SessionCache != nil:
+		return configError("MaxEarlyData and SessionCache exclude each other: libssl keeps track of used tickets in its internal cache only")
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package ssl
+
+/*
+#cgo noescape sessl_ctx_set_early
+#cgo nocallback sessl_ctx_set_early
+#cgo noescape sessl_conn_read_early
+#cgo nocallback sessl_conn_read_early
+#cgo noescape sessl_conn_write_early
+#cgo nocallback sessl_conn_write_early
+#cgo nocallback sessl_conn_early_status
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+// What became of early data (SSL_get_early_data_status).
+const (
+	// EarlyDataNotSent: the client has sent none, or the handshake has not come so far.
+	EarlyDataNotSent EarlyDataStatus = C.SSL_EARLY_DATA_NOT_SENT
+
+	// EarlyDataRejected: the server has thrown away what the client has sent. It may be sent
+	// again, over this connection.
+	EarlyDataRejected EarlyDataStatus = C.SSL_EARLY_DATA_REJECTED
+
+	// EarlyDataAccepted: the server has it.
+	EarlyDataAccepted EarlyDataStatus = C.SSL_EARLY_DATA_ACCEPTED
+)
+
+// stepEarlyEnd says that there is no more early data.
+const stepEarlyEnd status = C.SESSL_EARLY_END
+
+// setEarly lets a server's tickets allow early data (SSL_CTX_set_max_early_data,
+// SSL_CTX_set_allow_early_data_cb).
+func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if cfg.MaxEarlyData == 0 {
+		return nil
+	}
+	var e cErr
+	if C.sessl_ctx_set_early(p, C.uint32_t(cfg.MaxEarlyData), &e) == 0 {
+		return asError(op, nil, &e)
+	}
+	return nil
+}
+
+// stepReadEarly goes on with a server's handshake up to the client's early data, and
+// decrypts a record of it into b (SSL_read_early_data).
+func (c *Conn) stepReadEarly(fd int, in, b []byte) result {
+	const op = "handshake"
+	p, ok := c.enter()
+	if !ok {
+		return closedResult(op)
+	}
+	defer c.leave()
+	c.started = true
+	var st C.sessl_step
+	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
+	if !c.early.open.Load() {
+		st.answers = st.out_waiting // nothing is the application's yet
+	}
+	return c.result(op, p, &st)
+}
+
+// stepWriteEarly makes b wait for output as early data, behind the ClientHello
+// (SSL_write_early_data).
+func (c *Conn) stepWriteEarly(op string, b []byte) result {
+	p, ok := c.enter()
+	if !ok {
+		return closedResult(op)
+	}
+	defer c.leave()
+	c.started = true
+	var st C.sessl_step
+	C.sessl_conn_write_early(p, bytePtr(b), C.size_t(len(b)), &st)
+	return c.result(op, p, &st)
+}
+
+// admitEarly is asked once, before a server returns early data: the client must be one that
+// its handshake would also be content with.
+func (c *Conn) admitEarly() error {
+	p, ok := c.enter()
+	if !ok {
+		return fail("handshake", ErrClosed)
+	}
+	defer c.leave()
+	if c.noteEarly(p); c.EarlyDataStatus() != EarlyDataAccepted {
+		return nil
+	}
+	c.readInfo(p)
+	if c.ctx.verify && !c.resumedOK(p) {
+		condemn(p)
+		return fail("handshake", ErrUnverified)
+	}
+	c.info.state.Verified = c.ctx.verify && c.hasPeer(p)
+	if err := c.readPeer(p); err != nil {
+		return err
+	}
+	p.early = C.SESSL_EARLY_OPEN
+	c.early.open.Store(true)
+	return nil
+}
+
+// noteEarly keeps what has become of early data, and counts it once. mu is held.
+func (c *Conn) noteEarly(p connPtr) {
+	now := EarlyDataStatus(C.sessl_conn_early_status(p))
+	if EarlyDataStatus(c.early.status.Swap(int32(now))) != now {
+		c.ctx.early.count(now)
+	}
+}
+
+// earlyTerms are those under which q, a session that is about to be offered, lets early data
+// be sent. mu is held.
+func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
+	t.limit = uint32(C.SSL_SESSION_get_max_early_data(q))
+	switch {
+	case t.limit == 0:
+		t.not = "the session does not allow it"
+	case C.SSL_SESSION_get_protocol_version(q) != VersionTLS13 || c.ctx.highest < VersionTLS13:
+		t.not = "it needs TLS 1.3"
+	case !c.earlyPeer(q):
+		t.not = "the session was not verified for this name and configuration"
+	case !c.earlyProto(q):
+		t.not = "the session's protocol is not offered"
+	}
+	hint := min(uint64(C.SSL_SESSION_get_ticket_lifetime_hint(q)), maxTicketLifetime)
+	t.until = time.Unix(int64(C.sessl_session_get_time(q)), 0).Add(seconds(int64(hint)))
+	return t
+}
+
+// earlyPeer reports whether whoever holds the keys of q has been verified as the peer now
+// meant: early data leaves before that could be done anew.
+func (c *Conn) earlyPeer(q sessionPtr) bool {
+	if host := C.SSL_SESSION_get0_hostname(q); host != nil && heapString(host) != c.sni() {
+		return false
+	}
+	if !c.ctx.verify {
+		return true
+	}
+	stamped, name := c.stampOf(q)
+	return stamped && name == c.name && !c.ctx.trustEnded()
+}
+
+// earlyProto reports whether the server may choose the protocol of q again.
+func (c *Conn) earlyProto(q sessionPtr) bool {
+	var out *C.uchar
+	var n C.size_t
+	C.SSL_SESSION_get0_alpn_selected(q, &out, &n)
+	return c.ctx.offersProto(C.GoStringN((*C.char)(unsafe.Pointer(out)), C.int(n)))
+}
