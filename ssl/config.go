@@ -183,6 +183,43 @@ type Config struct {
 	// Certificate mean none. An error ends the handshake with the alert internal_error.
 	GetClientCertificate func(*CertificateRequestInfo) (*Certificate, error)
 
+	// PSKs are external pre-shared keys, which authenticate both sides without certificates. A
+	// client has one, and offers it in every handshake (SSL_CTX_set_psk_use_session_callback, and
+	// in TLS 1.2 SSL_CTX_set_psk_client_callback); a server has one for each identity that it
+	// knows (SSL_CTX_set_psk_find_session_callback, SSL_CTX_set_psk_server_callback). With keys that
+	// fit it, TLS 1.2 gets a suite for them in front of the others, which is
+	// TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256; CipherSuites may name others.
+	//
+	// In TLS 1.3 a server that does not know the identity goes on with its certificate, which the
+	// client verifies as ever, unless it has PSKOnly; in TLS 1.2 the handshake fails, as with a
+	// wrong key. A server without Certificates serves clients with keys alone. Sessions that
+	// began with a key are resumed only as long as the same keys are configured.
+	PSKs []PSK
+
+	// PSKOnly makes a client refuse every server that does not use its key, whatever its
+	// certificate. No roots and no ServerName are needed: see ErrPSKDeclined.
+	PSKOnly bool
+
+	// GetPSK, if set, is asked for keys that are not in PSKs, for clients with TLS 1.3: with the
+	// identity that the client has sent, which is anybody's claim. The zero PSK means that there
+	// is none; an error ends the handshake, and an AlertError chooses the alert. What it returns must
+	// have that identity, and the hash of the first TLS 1.3 suite. It is called on the
+	// goroutine of the Handshake and with no lock of OpenSSL held, up to four times in a
+	// handshake, and not for tickets that this server can open. (With MaxEarlyData, and with
+	// SessionTicketsDisabled and without SessionCache, it is called for those too, for only libssl
+	// knows them.)
+	// When a key is withdrawn, sessions that began with it live on until their timeout:
+	// VerifyConnection sees their ConnectionState.PSKIdentity.
+	GetPSK func(*ClientHelloInfo, string) (PSK, error)
+
+	// PSKIdentityHint is sent by a server in TLS 1.2 to tell clients which key to use
+	// (SSL_CTX_use_psk_identity_hint); most ignore it.
+	PSKIdentityHint string
+
+	// InsecurePSKInsteadOfClientCert lets clients with a key in where ClientAuth demands a
+	// certificate, for they show none. Without it such a Config is refused.
+	InsecurePSKInsteadOfClientCert bool
+
 	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
 	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only
 	// make threads, for a handshake is a C call that keeps a processor busy.

@@ -44,7 +44,7 @@ const (
 
 // check refuses what can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
-	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
 		if err := check(server); err != nil {
 			return err
 		}
@@ -116,8 +116,8 @@ func (cfg *Config) checkSessions(server bool) error {
 
 func (cfg *Config) checkAuth(server bool) error {
 	switch {
-	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil && cfg.GetCertificate == nil:
-		return configError("a server needs a certificate: Certificates is empty, and there is neither GetCertificate nor GetConfigForClient")
+	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil && cfg.GetCertificate == nil && !cfg.hasPSKs():
+		return configError("a server needs a certificate: Certificates is empty, and there is neither GetCertificate nor GetConfigForClient, and no PSK")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:

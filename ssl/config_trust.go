@@ -19,6 +19,7 @@ func (cfg *Config) fingerprint() [32]byte {
 	}
 	roots.hashInto(h)
 	cfg.hashDemands(h)
+	cfg.hashPSKs(h)
 	for _, c := range cfg.Certificates {
 		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chainDER()...)))
 	}
@@ -64,7 +65,7 @@ func (cfg *Config) schemeNumbers() (numbers []uint16) {
 // session that was made under others costs a full handshake.
 func (cfg *Config) idContext() []byte {
 	configured := len(cfg.SessionIDContext) > 0
-	if configured && !cfg.ClientAuth.requests() {
+	if configured && !cfg.ClientAuth.requests() && !cfg.hasPSKs() {
 		return cfg.SessionIDContext
 	}
 	h := sha256.New()
@@ -81,6 +82,7 @@ func (cfg *Config) idContext() []byte {
 	if cfg.ClientAuth.verifies() {
 		cfg.hashDemands(h)
 	}
+	cfg.hashPSKs(h)
 	return h.Sum(nil)
 }
 

@@ -59,7 +59,7 @@ func (cfg *Config) suitesWork(_ bool, got params) error {
 		case suiteLevel:
 			return configError("CipherSuites has %s, which security level %d disables", s.name, got.level)
 		case suiteKX:
-			return configError("CipherSuites has %s, whose key exchange needs parameters or secrets that a Config cannot have", s.name)
+			return configError("CipherSuites has %s, whose key exchange needs parameters that a Config cannot have, or PSKs for TLS 1.2", s.name)
 		case suiteMissing:
 			return fmt.Errorf("%w: CipherSuites has 0x%04X, which no provider offers", ErrUnsupported, s.id)
 		case suiteKey:

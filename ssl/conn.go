@@ -91,7 +91,7 @@ var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 
 // Client makes the client side of a connection over conn (SSL_new). The handshake is done
 // by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is
-// InsecureSkipVerify. The Conn owns conn from here on; on error conn is left alone.
+// InsecureSkipVerify or PSKOnly. The Conn owns conn from here on; on error conn is left alone.
 func Client(conn net.Conn, ctx *Ctx) (*Conn, error) {
 	return newConn("Client", conn, ctx, false, ctx.ServerName())
 }
@@ -157,7 +157,7 @@ func (c *Conn) checkName() error {
 	if err != nil {
 		return err
 	}
-	if name == "" && c.ctx.verify {
+	if name == "" && c.ctx.verify && !c.ctx.psk.only {
 		return configError("a client needs a ServerName to verify, or InsecureSkipVerify")
 	}
 	c.name = name

@@ -57,6 +57,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx)
 	p.lookup = cBool(c.ctx.cache != nil)
+	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
 		return err
 	}
@@ -172,7 +173,7 @@ func (c *Conn) reason(op string, p connPtr) error {
 	}
 	err := asError(op, nil, &p.err)
 	c.explain(p, err)
-	return err
+	return c.explainPSK(err)
 }
 
 // stepHandshake goes on with the handshake (SSL_do_handshake), with input from fd or in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -220,8 +221,8 @@ func (c *Conn) askApplication() (err error) {
 		return nil
 	}
 	n := c.ctx.tickets
-	if state.DidResume {
-		n = 1
+	if state.DidResume || state.PSKIdentity != "" {
+		n = 1 // as libssl does
 	}
 	return c.issueTickets("handshake", n)
 }
@@ -255,6 +256,9 @@ func (c *Conn) judge(p connPtr) error {
 	if c.info.state.DidResume && !c.resumedOK(p) {
 		return fail("handshake", ErrUnverified)
 	}
+	if c.info.state.PSKIdentity != "" {
+		return c.judgePSK(p)
+	}
 	if !c.hasPeer(p) {
 		return nil // a server whose client sent none; libssl demands one where it must be
 	}
@@ -263,8 +267,10 @@ func (c *Conn) judge(p connPtr) error {
 }
 
 // stampNow is the stamp of sessions whose peer this connection has verified.
-func (c *Conn) stampNow() []byte {
-	return append(c.ctx.stamp[:len(c.ctx.stamp):len(c.ctx.stamp)], c.name...)
+func (c *Conn) stampNow() []byte { return c.stampOfKind(stampCertificate) }
+
+func (c *Conn) stampOfKind(kind byte) []byte {
+	return slices.Concat([]byte{kind}, c.ctx.stamp[1:], []byte(c.name))
 }
 
 // closedOr is err, unless the connection was closed meanwhile: then that is the reason.

@@ -31,9 +31,12 @@ const (
 	withheld       // it was never verified under this configuration
 )
 
-// stampCertificate begins the stamp of a session whose peer was verified by certificate.
-// The rest is the configuration's fingerprint and the verified name.
-const stampCertificate = 1
+// The stamp of a session begins with how its peer was verified. The rest is the
+// configuration's fingerprint and the verified name.
+const (
+	stampCertificate = 1
+	stampPSK         = 2 // it knew an external key, which is in the fingerprint
+)
 
 // Session returns the connection's session (SSL_get1_session), an owned handle that must
 // be closed. Before the end of the handshake it is ErrNoSession.
@@ -207,8 +210,11 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	if !c.ctx.verify {
 		return true
 	}
-	stamped, name := c.stampOf(s)
-	if !stamped || c.ctx.trustEnded() {
+	kind, name := c.stampOf(s)
+	if kind == stampPSK {
+		return name == c.name // there is no certificate that could be looked at
+	}
+	if kind != stampCertificate || c.ctx.trustEnded() {
 		return !c.ctx.strict && C.sessl_conn_verify_again(p, s) != 0
 	}
 	if name == c.name {
@@ -219,15 +225,16 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	return C.sessl_session_peer_ok(s, cname, cBool(isIP(c.name))) != 0
 }
 
-// stampOf reports whether s was verified under this Ctx's fingerprint, and for which name.
-func (c *Conn) stampOf(s sessionPtr) (ok bool, name string) {
+// stampOf reports how the peer of s was verified under this Ctx's fingerprint, and for which
+// name; 0 if it was not.
+func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_STAMP, &out)
 	stamp := unsafe.Slice((*byte)(out), int(n))
-	if !bytes.HasPrefix(stamp, c.ctx.stamp) {
-		return false, ""
+	if len(stamp) == 0 || !bytes.HasPrefix(stamp[1:], c.ctx.stamp[1:]) {
+		return 0, ""
 	}
-	return true, string(stamp[len(c.ctx.stamp):])
+	return stamp[0], string(stamp[len(c.ctx.stamp):])
 }
 
 // resumedOK is the second look, after the handshake: a client resumed only what it
@@ -242,7 +249,7 @@ func (c *Conn) resumedOK(p connPtr) bool {
 		return false
 	}
 	if !c.hasPeer(p) {
-		return !c.ctx.require || c.ctx.later.server && c.info.state.Version == VersionTLS13
+		return !c.ctx.require || c.info.state.PSKIdentity != "" && c.ctx.psk.instead || c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
 	return C.sessl_session_peer_ok(s, nil, 0) != 0
 }

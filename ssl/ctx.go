@@ -38,6 +38,7 @@ type Ctx struct {
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 
+	psk     pskRules
 	cache   *ServerSessionCache // a server's; nil: libssl's own
 	highest uint16              // version
 
@@ -98,6 +99,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	}
 	c.later = cfg.laterAuth(server)
 	_, c.highest = cfg.versions()
+	c.psk = cfg.pskRules()
 	c.stamp = cfg.stamp(server)
 	c.strict = cfg.query() != ""
 	if !server {

@@ -24,7 +24,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setEarly, setTrust, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setEarly, setTrust, setPSKs, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -120,7 +120,7 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify))
 	} else {
 		C.sessl_ctx_set_verify(p, cBool(c.verify), 0, 1)
-		if roots == nil {
+		if roots == nil && !c.psk.only {
 			roots = SystemCertPool()
 		}
 	}

@@ -139,8 +139,8 @@ func (c *Conn) earlyPeer(q sessionPtr) bool {
 	if !c.ctx.verify {
 		return true
 	}
-	stamped, name := c.stampOf(q)
-	return stamped && name == c.name && !c.ctx.trustEnded()
+	kind, name := c.stampOf(q)
+	return (kind == stampPSK || kind == stampCertificate && !c.ctx.trustEnded()) && name == c.name
 }
 
 // earlyProto reports whether the server may choose the protocol of q again.

@@ -57,6 +57,7 @@ func (s ConnectionState) LogValue() slog.Value {
 		slog.String("group", s.Group),
 		slog.String("protocol", s.NegotiatedProtocol),
 		slog.String("server_name", s.ServerName),
+		slog.String("psk", s.PSKIdentity),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

@@ -51,8 +51,8 @@ const maxLookups = 4
 
 // lookUp finds the sessions that a ClientHello names, for libssl to ask for
 // (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
-// makes up its session id.
-func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) {
+// makes up its session id. It returns the ids of what it found.
+func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) {
 	if b := c.ctx.cache.behind; b != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, b.timeout)
@@ -65,8 +65,10 @@ func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) {
 	for _, id := range ids[:min(len(ids), maxLookups)] {
 		if s := c.ctx.cache.lookUp(ctx, id); s != nil {
 			c.found(s)
+			found = append(found, string(id))
 		}
 	}
+	return found
 }
 
 // found gives C a reference of its own on s, and closes s.

@@ -14,7 +14,16 @@ type ConnectionState struct {
 	CipherName         string // OpenSSL's name for it (SSL_CIPHER_get_name)
 	Group              string // key exchange group, "" on 1.1.1 or if none (SSL_get0_group_name)
 	NegotiatedProtocol string // by ALPN (SSL_get0_alpn_selected)
-	DidResume          bool   // a session was reused (SSL_session_reused)
+	DidResume          bool   // a session was reused (SSL_session_reused, but for external keys)
+
+	// PSKIdentity is the identity of the external pre-shared key by which both sides are
+	// authenticated, on this connection or on the one with which its session began; "" for
+	// none (SSL_get_psk_identity). Then there are no certificates, and Verified is false.
+	PSKIdentity string
+
+	// PSKIdentityHint is what the server has sent with a key in TLS 1.2
+	// (SSL_get_psk_identity_hint).
+	PSKIdentityHint string
 
 	// ServerName is the name that the client demanded; on a server, the one that the
 	// client sent (SSL_get_servername).

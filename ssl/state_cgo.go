@@ -42,10 +42,16 @@ func (c *Conn) readInfo(p connPtr) {
 		CipherName:         C.GoString(i.cipher_name),
 		Group:              heapString(i.group),
 		NegotiatedProtocol: C.GoStringN((*C.char)(unsafe.Pointer(i.alpn)), C.int(i.alpn_len)),
-		DidResume:          i.reused != 0,
+		DidResume:          i.reused != 0 && i.external_psk == 0,
+		PSKIdentity:        pskIdentity(uint16(i.version), heapString(i.psk_identity)),
+		PSKIdentityHint:    heapString(i.psk_hint),
 		ServerName:         c.name,
 	}
-	c.info.reuse = c.reuseState(i.reused != 0, i.by_ticket != 0, i.offered != 0, uint16(i.version))
+	sent := i.offered != 0
+	if c.server && i.external_psk != 0 {
+		sent = i.psk_skipped != 0 // the key is no session
+	}
+	c.info.reuse = c.reuseState(c.info.state.DidResume, i.by_ticket != 0, sent, uint16(i.version))
 	if i.staple_len > 0 {
 		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
 	}

@@ -24,7 +24,7 @@ type Counters struct {
 
 	TicketKeys HandleCounts // *TicketKeys
 
-	// Certificates and single TicketKey values have no Close: the collector ends them all.
+	// Certificates, PSKs and single TicketKey values have no Close: the collector ends them all.
 	Certificates HandleCounts
 
 	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
@@ -37,6 +37,10 @@ type Counters struct {
 	// many of them are gone, wiped.
 	TicketKeyObjectsCreated uint64
 	TicketKeyObjectsWiped   uint64
+
+	// External pre-shared keys in C memory, and how many of them are gone, wiped.
+	PSKObjectsCreated uint64
+	PSKObjectsWiped   uint64
 }
 
 // ReadCounters returns the census. The numbers are read one after the other, so while
@@ -55,13 +59,14 @@ func ReadCounters() Counters {
 	}
 	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
 	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()
+	c.PSKObjectsCreated, c.PSKObjectsWiped = cshim.PSKCounts()
 	return c
 }
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was
 // built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
 // are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx,
-// ssl.certificate, ssl.ticketkeys and ssl.ticketkey.
+// ssl.certificate, ssl.ticketkeys, ssl.ticketkey and ssl.psk.
 func LiveHandles(w io.Writer) (bool, error) {
 	return writeLiveHandles(w)
 }

@@ -83,8 +83,8 @@ func (c *Conn) judgeServer() error {
 	return nil
 }
 
-// answerHello settles what depends on the ClientHello: the Ctx, and the sessions that the
-// client could resume there.
+// answerHello settles what depends on the ClientHello: the Ctx, and the sessions and keys
+// that the client could use there.
 func (c *Conn) answerHello(ctx context.Context) error {
 	hello, err := c.clientHello(ctx)
 	if err != nil {
@@ -95,8 +95,8 @@ func (c *Conn) answerHello(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.ctx.cache != nil {
-		c.lookUp(ctx, hello)
+	if err := c.lookUps(ctx, hello); err != nil {
+		return err
 	}
 	c.helloDone()
 	return nil

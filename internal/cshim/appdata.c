@@ -130,10 +130,10 @@ static int is_stateful(SSL *ssl)
 #define FRAME_HEAD (sizeof(magic) + 8 + 8 + 1 + 3)
 
 /* What is known of the age of s goes on from ticket to ticket, also into those that a
- * resumption makes: libssl begins anew there. */
+ * resumption makes: libssl begins anew there. An external key begins anew, too. */
 static void settle_age(const sessl_conn *c, SSL *ssl, SSL_SESSION *s, sessl_frame *f)
 {
-    if (!SSL_session_reused(ssl))
+    if (!SSL_session_reused(ssl) || c->psk.given)
         f->born = c->appdata.born;
     f->deadline = end_of_life(SSL_get_SSL_CTX(ssl), f);
     if (f->deadline != 0)

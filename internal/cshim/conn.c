@@ -60,6 +60,7 @@ void sessl_conn_free(sessl_conn *c)
         sessl_drop_session(c->fresh[i]);
     sessl_drop_session(c->offered);
     sessl_conn_drop_found(c);
+    sessl_conn_drop_psk(c);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
     X509_free(c->bad_cert);
@@ -138,6 +139,7 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     if (st->status == SESSL_OK) {
         c->early = SESSL_EARLY_NONE;
         sessl_conn_renewed(c);
+        sessl_conn_psk_done(c);
         if (c->server) {
             sessl_conn_drop_found(c);
             sessl_conn_drop_staple(c);

@@ -30,6 +30,10 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
 
     i->version = SSL_version(c->ssl);
     i->reused = SSL_session_reused(c->ssl);
+    i->external_psk = c->psk.external;
+    i->psk_skipped = c->psk.skipped;
+    i->psk_identity = SSL_get_psk_identity(c->ssl);
+    i->psk_hint = SSL_get_psk_identity_hint(c->ssl);
     i->by_ticket = i->reused && by_ticket(c);
     i->offered = (c->offers & (i->version == TLS1_3_VERSION ? SESSL_OFFERS_PSK : SESSL_OFFERS_ANY - SESSL_OFFERS_PSK)) != 0;
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);

@@ -37,6 +37,9 @@ var _ string
 //go:embed postauth.h
 var _ string
 
+//go:embed psk.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }
@@ -54,6 +57,13 @@ func SessionCounts() (created, freed uint64) {
 func TicketKeyCounts() (made, wiped uint64) {
 	var m, w C.uint64_t
 	C.sessl_ticket_key_counts(&m, &w)
+	return uint64(m), uint64(w)
+}
+
+// PSKCounts is TicketKeyCounts for external pre-shared keys.
+func PSKCounts() (made, wiped uint64) {
+	var m, w C.uint64_t
+	C.sessl_psk_counts(&m, &w)
 	return uint64(m), uint64(w)
 }
 

@@ -53,9 +53,11 @@ void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
 int sessl_session_recorded(const SSL_SESSION *s);
 
-/* Notes about a session: who was verified, by what; and the peer's certificates. */
+/* Notes about a session: who was verified, by what; the peer's certificates; and the
+ * handshake in which a client has made it of an external key. */
 #define SESSL_STAMP 1
 #define SESSL_CHAIN 2
+#define SESSL_MADE 3
 int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n);
 size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p);
 
@@ -117,6 +119,7 @@ SSL_CTX *sessl_ctx_make(int server, int want_fips, const char *query, int *why);
 void sessl_ctx_free(SSL_CTX *ctx);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
+int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int only, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
 int sessl_verify_cb(int ok, X509_STORE_CTX *store);
 void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check);
@@ -183,6 +186,8 @@ typedef struct sessl_params {
 int sessl_ctx_set_groups(SSL_CTX *ctx, const char *list, sessl_err *e);
 int sessl_ctx_set_sigalgs(SSL_CTX *ctx, const char *list, sessl_err *e);
 
+#include "psk.h"
+
 /* ---- conn.c, conn_session.c, bio.c: one connection ---- */
 
 typedef struct sessl_buf {
@@ -223,6 +228,7 @@ typedef struct sessl_conn {
     int found_n;
     int lookup;            /* Go has a cache that may know what the client offers */
     int offers;            /* the sessions that the ClientHello names: SESSL_OFFERS_* */
+    sessl_psk_use psk;
     uint8_t *stamp;        /* set once the peer has been verified */
     size_t stamp_len;
     int ask;               /* what the handshake waits for: SESSL_ASK_* */
@@ -349,6 +355,8 @@ void sessl_conn_take_keylog(sessl_conn *c, uint8_t *out);
 
 typedef struct sessl_conn_info {
     int version, reused;
+    int external_psk, psk_skipped;
+    const char *psk_identity, *psk_hint;           /* borrowed from the session */
     int by_ticket;                                 /* if reused in TLS 1.2 */
     int offered;                                   /* a session that this version could resume was */
     uint16_t cipher;

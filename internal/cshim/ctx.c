@@ -101,6 +101,21 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
     return ok;
 }
 
+/* Those of TLS 1.2 that are forward secret and AEAD: libssl has one. */
+#define SUITES_PSK "ECDHE-PSK-CHACHA20-POLY1305"
+
+/* For a Ctx with default suites that has keys for TLS 1.2; only, when it has nothing else
+ * there. 0: no provider has one. */
+int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int only, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_CTX_set_cipher_list(ctx, only ? SUITES_PSK : SUITES_PSK ":" SUITES_12);
+    sessl_err_take(e);
+    return ok;
+}
+
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e)
 {
     int ok;

@@ -126,10 +126,12 @@ void sessl_conn_hello_sent(sessl_conn *c)
         c->offers = SESSL_OFFERS_ANY;
 }
 
-/* Whether Go chooses the Ctx, or may know the session that the client has. */
+/* Whether Go chooses the Ctx, or may know the session or the key that the client has. */
 static int has_question(const sessl_conn *c)
 {
-    return c->hello_use == SESSL_HELLO_ASK || (c->lookup && (c->offers & (SESSL_OFFERS_ID | SESSL_OFFERS_PSK)) != 0);
+    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_PSK : 0) | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
+
+    return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0;
 }
 
 /* SSL_CTX_set_client_hello_cb of every server. It is called once a hello; once more when

@@ -62,14 +62,14 @@ static int suite_has_version(SSL *ssl, const SSL_CIPHER *c)
     return has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
 }
 
-static int has_kx(const SSL_CIPHER *c, int server)
+static int has_kx(const SSL_CIPHER *c, int server, int psks)
 {
     switch (SSL_CIPHER_get_kx_nid(c)) {
     case NID_kx_dhe: return !server; /* no parameters for it are ever set */
     case NID_kx_psk:
+    case NID_kx_ecdhe_psk: return psks;
+    case NID_kx_dhe_psk: return psks && !server;
     case NID_kx_rsa_psk:
-    case NID_kx_dhe_psk:
-    case NID_kx_ecdhe_psk:
     case NID_kx_srp: return 0;
     }
     return 1;
@@ -88,7 +88,7 @@ static int verdict(SSL *ssl, int server, const SSL_CIPHER *c, int kinds)
 {
     if (!allowed(ssl, SSL_SECOP_CIPHER_SUPPORTED, SSL_CIPHER_get_bits(c, NULL), 0, c))
         return SESSL_SUITE_LEVEL;
-    if (!has_kx(c, server))
+    if (!has_kx(c, server, sessl_ctx_psk_suites(SSL_get_SSL_CTX(ssl))))
         return SESSL_SUITE_KX;
     if (!suite_has_version(ssl, c))
         return SESSL_SUITE_VERSION;

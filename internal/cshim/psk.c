@@ -1,0 +1,308 @@
+#include "pskkey.h"
+
+#include <stdlib.h>
+
+/* External keys in TLS 1.3 (RFC 8446, section 4.2.11). libssl wants a session for each, and
+ * asks for it in the middle of a handshake; the answers are plain data: the table of the
+ * SSL_CTX, and what Go has found while the handshake was suspended in its ClientHello. */
+
+static atomic_uint_fast64_t made, wiped, marks;
+
+static size_t size_of(size_t id_len, size_t key_len)
+{
+    return sizeof(sessl_psk) + id_len + key_len;
+}
+
+/* Returns +1. The lengths are within the limits, and neither is 0. */
+sessl_psk *sessl_psk_new(const uint8_t *id, size_t id_len, const uint8_t *key, size_t key_len, int sha384, sessl_err *e)
+{
+    sessl_psk *k;
+    unsigned n = 0;
+
+    sessl_err_begin(e);
+    k = OPENSSL_zalloc(size_of(id_len, key_len));
+    if (k == NULL) {
+        e->no_memory = 1;
+    } else {
+        atomic_init(&k->refs, 1);
+        k->suite = sha384 ? 0x1302 : 0x1301;
+        k->id_len = id_len;
+        k->key_len = key_len;
+        memcpy(k->bytes, key, key_len);
+        memcpy(k->bytes + key_len, id, id_len);
+        atomic_fetch_add(&made, 1);
+        if (HMAC(EVP_sha256(), k->bytes, (int)key_len, k->bytes + key_len, id_len, k->fingerprint, &n) == NULL) {
+            sessl_psk_free(k);
+            k = NULL;
+        } else {
+            k->fingerprint[0] ^= (uint8_t)k->suite; /* another hash is another key */
+        }
+    }
+    sessl_err_take(e);
+    return k;
+}
+
+void sessl_psk_up_ref(sessl_psk *k)
+{
+    atomic_fetch_add(&k->refs, 1);
+}
+
+/* Whether nothing is left of the key; for the count that tests look at. */
+static int is_clean(const uint8_t *p, size_t n)
+{
+    uint8_t all = 0;
+
+    while (n > 0)
+        all |= p[--n];
+    return all == 0;
+}
+
+/* Drops one reference; the last one wipes the key. */
+void sessl_psk_free(sessl_psk *k)
+{
+    size_t n;
+
+    if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
+        return;
+    n = size_of(k->id_len, k->key_len);
+    OPENSSL_cleanse(k, n);
+    atomic_fetch_add(&wiped, (unsigned)is_clean((const uint8_t *)k, n));
+    OPENSSL_free(k);
+}
+
+/* What tells this key from all others, and gives it to nobody who does not guess it. */
+void sessl_psk_fingerprint(const sessl_psk *k, uint8_t *out)
+{
+    memcpy(out, k->fingerprint, sizeof(k->fingerprint));
+}
+
+void sessl_psk_counts(uint64_t *m, uint64_t *w)
+{
+    *w = atomic_load(&wiped);
+    *m = atomic_load(&made);
+}
+
+const sessl_psk_table *sessl_psks_of(SSL *ssl)
+{
+    return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_psk_slot);
+}
+
+typedef struct wanted {
+    const uint8_t *p;
+    size_t n;
+} wanted;
+
+static int compare(const void *a, const void *b)
+{
+    const wanted *id = a;
+    const sessl_psk *k = *(sessl_psk *const *)b;
+    int c = memcmp(id->p, k->bytes + k->key_len, id->n < k->id_len ? id->n : k->id_len);
+
+    return c != 0 ? c : (id->n > k->id_len) - (id->n < k->id_len);
+}
+
+/* Borrowed from the table; NULL for an unknown identity. */
+sessl_psk *sessl_psk_find(const sessl_psk_table *t, const uint8_t *id, size_t n)
+{
+    const wanted w = {id, n};
+    sessl_psk *const *k = t == NULL ? NULL : bsearch(&w, t->keys, t->n, sizeof(t->keys[0]), compare);
+
+    return k == NULL ? NULL : *k;
+}
+
+static uint8_t *put_head(uint8_t *p, uint8_t tag, size_t n)
+{
+    *p++ = tag;
+    if (n >= 0x80) {
+        *p++ = 0x82;
+        *p++ = (uint8_t)(n >> 8);
+    }
+    *p++ = (uint8_t)n;
+    return p;
+}
+
+/* The encoding of a TLS 1.3 session with a PSK identity, which is k's in hexadecimal: an
+ * identity may have any bytes, and libssl keeps a string. No secret is in it. */
+static size_t encode(const sessl_psk *k, uint8_t *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    const uint8_t start[] = {2, 1, 1, 2, 2, 3, 4, 4, 2, (uint8_t)(k->suite >> 8), (uint8_t)k->suite, 4, 0, 4, 0};
+    const uint8_t *id = k->bytes + k->key_len;
+    size_t i, n = 2 * k->id_len, inner = n < 0x80 ? n + 2 : n + 4, outer = inner < 0x80 ? inner + 2 : inner + 4;
+    uint8_t *p = put_head(out, 0x30, sizeof(start) + outer);
+
+    memcpy(p, start, sizeof(start)); /* format 1, 3.4, suite, no id, no key */
+    p = put_head(put_head(p + sizeof(start), 0xa8, inner), 4, n);
+    for (i = 0; i < k->id_len; i++) {
+        *p++ = (uint8_t)hex[id[i] >> 4];
+        *p++ = (uint8_t)hex[id[i] & 15];
+    }
+    return (size_t)(p - out);
+}
+
+/* Returns +1: a session that stands for k. d2i_SSL_SESSION is the one public way to give it
+ * its identity, which so goes on to the tickets that are made of it; the key is put in
+ * afterwards, for the decoder wipes nothing. */
+static SSL_SESSION *session_for(SSL *ssl, const sessl_psk *k)
+{
+    uint8_t der[2 * SESSL_PSK_MAX_IDENTITY + 64];
+    const uint8_t *p = der;
+    SSL_SESSION *s = d2i_SSL_SESSION(NULL, &p, (long)encode(k, der)); /* returns +1 */
+
+    if (s != NULL && SSL_SESSION_set1_master_key(s, k->bytes, k->key_len)) { /* copies */
+        SSL_SESSION_set_timeout(s, SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl)));
+        return s;
+    }
+    sessl_drop_session(s);
+    return NULL;
+}
+
+/* SSL_psk_find_session_cb_func: asked for each identity, tickets included, until one fits. */
+static int find_session_cb(SSL *ssl, const unsigned char *id, size_t n, SSL_SESSION **out)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    const sessl_psk *k = sessl_psk_find(sessl_psks_of(ssl), id, n);
+    const wanted w = {id, n};
+
+    *out = NULL;
+    if (c == NULL)
+        return 1;
+    if (k == NULL && c->psk.found != NULL && compare(&w, &c->psk.found) == 0)
+        k = c->psk.found;
+    c->psk.skipped |= k == NULL;
+    c->psk.given = k != NULL;
+    if (k == NULL)
+        return 1;
+    c->appdata.born = sessl_now();
+    *out = session_for(ssl, k); /* +1, transferred to libssl */
+    c->alloc_failed |= *out == NULL;
+    return *out != NULL;
+}
+
+static int fits_digest(const sessl_psk *k, const EVP_MD *md)
+{
+    return md == NULL || EVP_MD_type(md) == (k->suite == 0x1302 ? NID_sha384 : NID_sha256);
+}
+
+/* SSL_psk_use_session_cb_func: asked for each ClientHello; after a HelloRetryRequest md is the
+ * hash that has been settled. */
+static int use_session_cb(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *n, SSL_SESSION **out)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    const sessl_psk_table *t = sessl_psks_of(ssl);
+
+    SSL_SESSION *s;
+
+    *out = NULL;
+    if (c == NULL || t == NULL || t->n == 0 || !fits_digest(t->keys[0], md))
+        return 1;
+    c->psk.made = atomic_fetch_add(&marks, 1) + 1;
+    s = session_for(ssl, t->keys[0]); /* returns +1 */
+    if (s == NULL || !sessl_session_set_note(s, SESSL_MADE, (const uint8_t *)&c->psk.made, sizeof(c->psk.made))) {
+        sessl_drop_session(s);
+        c->alloc_failed = 1;
+        return 0;
+    }
+    *out = s; /* the reference is transferred to libssl */
+    *id = t->keys[0]->bytes + t->keys[0]->key_len; /* borrowed; libssl copies it at once */
+    *n = t->keys[0]->id_len;
+    return 1;
+}
+
+/* k, of which the connection takes a reference of its own, is there for libssl. */
+void sessl_conn_found_psk(sessl_conn *c, sessl_psk *k)
+{
+    sessl_psk_up_ref(k); /* +1 */
+    sessl_psk_free(c->psk.found);
+    c->psk.found = k;
+}
+
+void sessl_conn_drop_psk(sessl_conn *c)
+{
+    sessl_psk_free(c->psk.found);
+    c->psk.found = NULL;
+}
+
+/* A client's session is a copy of the one that libssl was given in this handshake. */
+static int is_made(const sessl_conn *c)
+{
+    const uint8_t *mark;
+
+    return sessl_session_note(SSL_get0_session(c->ssl), SESSL_MADE, &mark) == sizeof(c->psk.made) /* borrowed */
+        && memcmp(mark, &c->psk.made, sizeof(c->psk.made)) == 0;
+}
+
+/* The handshake is over. To libssl an external key is a session that was reused. */
+void sessl_conn_psk_done(sessl_conn *c)
+{
+    if (SSL_session_reused(c->ssl) && SSL_version(c->ssl) == TLS1_3_VERSION)
+        c->psk.external = c->server ? c->psk.given : is_made(c);
+    sessl_conn_drop_psk(c);
+}
+
+static void drop_table(sessl_psk_table *t)
+{
+    size_t i;
+
+    for (i = 0; t != NULL && i < t->n; i++)
+        sessl_psk_free(t->keys[i]);
+    OPENSSL_free(t);
+}
+
+void sessl_psks_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    drop_table(ptr);
+}
+
+static sessl_psk_table *make_table(sessl_psk *const *keys, size_t n)
+{
+    sessl_psk_table *t = OPENSSL_zalloc(sizeof(*t) + n * sizeof(t->keys[0]));
+    size_t i;
+
+    if (t == NULL)
+        return NULL;
+    for (i = 0; i < n; i++) {
+        sessl_psk_up_ref(keys[i]); /* +1, the table's */
+        t->keys[i] = keys[i];
+    }
+    t->n = n;
+    return t;
+}
+
+/* ctx takes references of its own on the n keys, which are sorted by identity and may be
+ * none. v12: those that fit are used in TLS 1.2 too. */
+int sessl_ctx_set_psks(SSL_CTX *ctx, int server, sessl_psk *const *keys, size_t n, int v12, const char *hint, sessl_err *e)
+{
+    sessl_psk_table *t;
+    int ok;
+
+    sessl_err_begin(e);
+    t = make_table(keys, n);
+    ok = t != NULL && SSL_CTX_set_ex_data(ctx, sessl_psk_slot, t); /* freed with ctx */
+    if (!ok) {
+        drop_table(t);
+        e->no_memory = 1;
+    } else if (server) {
+        t->v12 = v12;
+        SSL_CTX_set_psk_find_session_callback(ctx, find_session_cb);
+        if (v12)
+            SSL_CTX_set_psk_server_callback(ctx, sessl_psk_server_cb);
+        ok = hint == NULL || SSL_CTX_use_psk_identity_hint(ctx, hint); /* copies */
+    } else {
+        t->v12 = v12;
+        SSL_CTX_set_psk_use_session_callback(ctx, use_session_cb);
+        if (v12)
+            SSL_CTX_set_psk_client_callback(ctx, sessl_psk_client_cb);
+    }
+    sessl_err_take(e);
+    return ok;
+}
+
+/* Whether suites of TLS 1.2 that need a key have one. */
+int sessl_ctx_psk_suites(SSL_CTX *ctx)
+{
+    const sessl_psk_table *t = SSL_CTX_get_ex_data(ctx, sessl_psk_slot);
+
+    return t != NULL && t->v12;
+}
