@@ -237,6 +237,7 @@ func (c *Conn) inspect() error {
 	c.readInfo(p)
 	c.noteEarly(p)
 	c.takeStaple(p)
+	c.takeTicketData(p)
 	if err := c.judge(p); err != nil {
 		condemn(p)
 		return err

@@ -164,7 +164,8 @@ func (s *Session) TicketLifetimeHint() (time.Duration, error) {
 
 // TicketAppData returns what the server application stored inside the ticket
 // (SSL_SESSION_get0_ticket_appdata), nil for nothing. Only servers can see it. Those of this
-// package put more there, in a form of their own, which this returns as it is.
+// package put more there, in a form of their own, which this returns as it is: the application's
+// part is [ConnectionState].TicketData.
 func (s *Session) TicketAppData() ([]byte, error) {
 	var data []byte
 	err := s.read("Session.TicketAppData", func(p sessionPtr) error {

@@ -48,6 +48,11 @@ type ConnectionState struct {
 	// or none fit, and on a resumed connection, which shows no certificate.
 	LocalCertificates []*x509.Certificate
 
+	// TicketData is what the application of a server has left with the session that was
+	// resumed: see [Conn.SetTicketData]. nil where nothing was left, after a full handshake, and
+	// on a client, which cannot see it. It must not be changed.
+	TicketData []byte
+
 	// OCSPResponse is the OCSP response in DER that a server stapled to its certificate
 	// (SSL_get_tlsext_status_ocsp_resp), as it came: nobody has looked into it. nil on a
 	// server, where none was sent, and on a resumed connection, which shows no certificate.

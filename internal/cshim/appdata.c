@@ -1,6 +1,5 @@
 #include "cshim.h"
 
-#include <stdatomic.h>
 #include <time.h>
 
 /* What our servers keep in a ticket besides the session, in what libssl calls ticket appdata.
@@ -63,54 +62,13 @@ static int set_frame(SSL_SESSION *s, const sessl_frame *f)
     return ok;
 }
 
-static atomic_int_fast64_t clock_offset; /* not 0 in tests only */
-
-int64_t sessl_now(void)
-{
-    return (int64_t)time(NULL) + atomic_load(&clock_offset);
-}
-
-void sessl_move_clock(int64_t by)
-{
-    atomic_fetch_add(&clock_offset, by);
-}
-
-/* Freed with ctx. */
-int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
-{
-    sessl_policy *own;
-    int ok;
-
-    sessl_err_begin(e);
-    own = OPENSSL_memdup(p, sizeof(*p));
-    ok = own != NULL && SSL_CTX_set_ex_data(ctx, sessl_policy_slot, own);
-    if (!ok) {
-        OPENSSL_free(own);
-        e->no_memory = 1;
-    }
-    sessl_err_take(e);
-    return ok;
-}
-
-void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
-{
-    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
-    OPENSSL_free(ptr);
-}
-
-static int64_t max_age(const SSL_CTX *ctx)
-{
-    const sessl_policy *p = SSL_CTX_get_ex_data(ctx, sessl_policy_slot);
-
-    return p == NULL ? 0 : p->max_age;
-}
-
 /* From when on a session with that frame must not be resumed by ctx; 0: no such time. It is
  * the sooner of what the server that made it has said and what this one says. A session
  * whose age is not known has no time left where there is a limit. */
 static int64_t end_of_life(const SSL_CTX *ctx, const sessl_frame *f)
 {
-    int64_t max = max_age(ctx), end = f->born + max;
+    const sessl_policy *p = sessl_ctx_policy(ctx);
+    int64_t max = p == NULL ? 0 : p->max_age, end = f->born + max;
 
     if (max == 0 || (f->deadline != 0 && f->deadline < end))
         return f->deadline;
@@ -140,15 +98,76 @@ static void settle_age(const sessl_conn *c, SSL *ssl, SSL_SESSION *s, sessl_fram
         sessl_cap_life(s, f->deadline - sessl_now());
 }
 
+/* What the application has to say now takes the place of what the resumed session brought,
+ * which the application may still want to see. */
+static int settle_data(sessl_conn *c, SSL *ssl, sessl_frame *f)
+{
+    sessl_appdata *a = &c->appdata;
+
+    if (!a->data_set)
+        return 1;
+    if (SSL_session_reused(ssl) && !a->brought_set && f->data_len > 0) {
+        a->brought = OPENSSL_memdup(f->data, f->data_len);
+        if (a->brought == NULL)
+            return 0;
+        a->brought_len = f->data_len;
+    }
+    a->brought_set = 1;
+    f->data = a->data;
+    f->data_len = a->data_len;
+    return 1;
+}
+
+/* The tickets that follow have that for the connections which resume them; n may be 0. */
+int sessl_conn_set_ticket_data(sessl_conn *c, const uint8_t *p, size_t n)
+{
+    uint8_t *copy = n == 0 ? NULL : OPENSSL_memdup(p, n);
+
+    if (n > 0 && copy == NULL) {
+        sessl_err_clear();
+        return 0;
+    }
+    OPENSSL_free(c->appdata.data);
+    c->appdata.data = copy;
+    c->appdata.data_len = n;
+    c->appdata.data_set = 1;
+    return 1;
+}
+
+/* What the resumed session has brought, borrowed; the handshake is over. */
+size_t sessl_conn_ticket_data(sessl_conn *c, const uint8_t **p)
+{
+    SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
+    sessl_frame f;
+
+    if (c->appdata.brought_set) {
+        *p = c->appdata.brought;
+        return c->appdata.brought_len;
+    }
+    if (s == NULL || !SSL_session_reused(c->ssl) || !sessl_session_frame(s, &f))
+        return 0;
+    *p = f.data;
+    return f.data_len;
+}
+
+void sessl_conn_drop_ticket_data(sessl_conn *c)
+{
+    OPENSSL_free(c->appdata.data);
+    OPENSSL_free(c->appdata.brought);
+    memset(&c->appdata, 0, sizeof(c->appdata));
+}
+
 /* The chain of a client with a certificate is in the ticket, or nobody resumes it: where it
  * is too long, the frame says that there is none. */
-static int put_frame(const sessl_conn *c, SSL *ssl, SSL_SESSION *s)
+static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_frame f;
     sessl_buf chain = {0};
     int had = sessl_session_frame(s, &f), ok = 1;
 
     settle_age(c, ssl, s, &f);
+    if (!settle_data(c, ssl, &f))
+        return 0;
     f.chain = NULL;
     f.chain_len = 0;
     if (SSL_SESSION_get0_peer(s) != NULL && !is_stateful(ssl) && sessl_chain_pack(ssl, s, &chain)
@@ -156,7 +175,7 @@ static int put_frame(const sessl_conn *c, SSL *ssl, SSL_SESSION *s)
         f.chain = chain.p + chain.head;
         f.chain_len = chain.tail - chain.head;
     }
-    if (had || f.chain != NULL || f.deadline != 0)
+    if (had || f.chain != NULL || f.deadline != 0 || f.data_len > 0)
         ok = set_frame(s, &f);
     sessl_buf_free(&chain);
     return ok;

@@ -2,7 +2,7 @@
 #ifndef SESSL_APPDATA_H
 #define SESSL_APPDATA_H
 
-/* ---- appdata.c, chain.c: what our servers keep in their tickets besides the session ---- */
+/* ---- appdata.c, chain.c, policy.c: what our servers keep in their tickets besides the session ---- */
 
 struct sessl_conn;
 
@@ -10,6 +10,9 @@ struct sessl_conn;
 typedef struct sessl_appdata {
     const SSL_SESSION *opened; /* what came out of the client's ticket; only to compare with */
     int64_t born;              /* the full handshake, if it was one */
+    uint8_t *data, *brought;   /* for the tickets to come; what the resumed session had before that */
+    size_t data_len, brought_len;
+    int data_set, brought_set;
 } sessl_appdata;
 
 /* A frame, read: pointers into its bytes. */
@@ -34,8 +37,12 @@ typedef struct sessl_policy {
 } sessl_policy;
 
 int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e);
+const sessl_policy *sessl_ctx_policy(const SSL_CTX *ctx);
 void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_frame_tickets(SSL_CTX *ctx);
+int sessl_conn_set_ticket_data(struct sessl_conn *c, const uint8_t *p, size_t n);
+size_t sessl_conn_ticket_data(struct sessl_conn *c, const uint8_t **p);
+void sessl_conn_drop_ticket_data(struct sessl_conn *c);
 int64_t sessl_now(void);
 void sessl_move_clock(int64_t by);
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);

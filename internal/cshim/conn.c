@@ -61,6 +61,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_drop_session(c->offered);
     sessl_conn_drop_found(c);
     sessl_conn_drop_psk(c);
+    sessl_conn_drop_ticket_data(c);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
     X509_free(c->bad_cert);
