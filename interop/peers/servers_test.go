@@ -213,12 +213,8 @@ func haproxy(t *testing.T, f form) *process {
 	return start(t, command(t, "haproxy", "-db", "-f", conf), addr, socket)
 }
 
-// gnutlsServ listens on every address, unless it is made to inherit a socket.
 func gnutlsServ(t *testing.T, f form) *process {
-	addr, socket := listen(t)
-	inherit := filepath.Join(t.TempDir(), "inherit.so")
-	run(t, "", "gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", inherit, filepath.Join("testdata", "inherit.c"))
-	args := []string{"--http", "--disable-client-cert", "--port", "0", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" + f.number(),
+	args := []string{"--disable-client-cert", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" + f.number(),
 		"--x509certfile", certFile(t, "server-ecdsa.pem"), "--x509keyfile", certFile(t, "server-ecdsa.key")}
 	if !f.tickets {
 		args = append(args, "--noticket")
@@ -226,7 +222,15 @@ func gnutlsServ(t *testing.T, f form) *process {
 	if !f.cache {
 		args = append(args, "--nodb")
 	}
-	cmd := command(t, "gnutls-serv", args...)
+	return gnutlsServWith(t, args...)
+}
+
+// gnutlsServWith: it listens on every address, unless it is made to inherit a socket.
+func gnutlsServWith(t *testing.T, args ...string) *process {
+	addr, socket := listen(t)
+	inherit := filepath.Join(t.TempDir(), "inherit.so")
+	run(t, "", "gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", inherit, filepath.Join("testdata", "inherit.c"))
+	cmd := command(t, "gnutls-serv", append([]string{"--http", "--port", "0"}, args...)...)
 	cmd.Env = append(cmd.Env, "LD_PRELOAD="+inherit)
 	return start(t, cmd, addr, socket)
 }
