@@ -21,7 +21,7 @@ type probeOptions struct {
 	ca, serverName        string
 	insecure              bool
 	cert, key             string
-	alpn                  []string
+	alpn, psks            []string
 	sessionIn, sessionOut string
 	send                  *string // nil: decide by what the server does
 	timeout               time.Duration
@@ -79,6 +79,7 @@ server gave none, 1 for an error, 2 for wrong usage.`,
 	f.BoolVar(&o.insecure, "insecure-skip-verify", false, "accept any certificate: anyone on the path can answer")
 	fileFlag(cmd, &o.cert, "cert", "`file` of a client certificate chain, for servers that ask")
 	fileFlag(cmd, &o.key, "key", "`file` of its private key")
+	pskFlag(cmd, &o.psks, "offer the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; without --ca no certificate is accepted instead")
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to offer, such as h2,http/1.1")
 	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
 	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
@@ -106,6 +107,10 @@ func (o *probeOptions) check(target string) error {
 		return usagef("-n %d: at least one handshake is needed", o.n)
 	case o.timeout <= 0:
 		return usagef("--timeout %s: a positive time is needed", o.timeout)
+	case len(o.psks) > 1:
+		return usagef("--psk: a client offers one key")
+	case len(o.psks) > 0 && o.insecure:
+		return usagef("--psk and --insecure-skip-verify contradict each other")
 	case o.insecure && o.ca != "":
 		return usagef("--insecure-skip-verify and --ca contradict each other")
 	}
@@ -124,7 +129,13 @@ func (o *probeOptions) check(target string) error {
 }
 
 func (o *probeOptions) config() (*ssl.Config, error) {
+	keys, err := loadPSKs(o.psks)
+	if err != nil {
+		return nil, err
+	}
 	cfg := &ssl.Config{
+		PSKs:                   keys,
+		PSKOnly:                len(keys) > 0 && o.ca == "",
 		ServerName:             o.serverName,
 		InsecureSkipVerify:     o.insecure,
 		SessionTicketsDisabled: o.noTickets,

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -17,6 +18,7 @@ type report struct {
 	Address    string `json:"address"`
 	ServerName string `json:"server_name"`
 	Verified   bool   `json:"verified"`
+	PSK        string `json:"psk"`
 	Protocol   string `json:"protocol"`
 	Cipher     string `json:"cipher"`
 	Group      string `json:"group"`
@@ -60,7 +62,7 @@ type timing struct {
 func (r *report) add(c *ssl.Conn, took time.Duration, offer *ssl.Session, file string) {
 	st := c.ConnectionState()
 	r.Address = c.RemoteAddr().String()
-	r.Verified = st.Verified
+	r.Verified, r.PSK = st.Verified, st.PSKIdentity
 	r.Protocol, r.Cipher = ssl.VersionName(st.Version), st.CipherName
 	r.ALPN = st.NegotiatedProtocol
 	if offer == nil {
@@ -182,7 +184,10 @@ func (r *report) table(w io.Writer) error {
 }
 
 func (r *report) verification() string {
-	if r.Verified {
+	switch {
+	case r.PSK != "":
+		return "authenticated by the PSK " + strconv.Quote(r.PSK)
+	case r.Verified:
 		return "certificate verified"
 	}
 	return "certificate NOT verified"

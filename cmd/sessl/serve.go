@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,17 +27,18 @@ type serveOptions struct {
 	listen, cert, key, clientCA string
 	tls                         tlsVersion
 	noTickets, www, closeEach   bool
-	alpn, ticketKeys            []string
+	alpn, ticketKeys, psks      []string
 }
 
 func newServe() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
-		Use:   "serve --cert FILE --key FILE",
+		Use:   "serve {--cert FILE --key FILE | --psk IDENTITY:FILE}",
 		Short: "Serve TLS, and say of each connection whether its session was reused",
 		Long: `Serve TLS connections and print one line for each handshake: the client's address, the
 protocol, the cipher, whether the session was reused and how (id, ticket or psk), and
-the session id. Without --www everything that a client sends is sent back. With --www
+the session id; and, of a pre-shared key, the identity. Without --www everything that a
+client sends is sent back. With --www
 each GET is answered, whatever its path, with the state of its connection, as text or,
 for "Accept: application/json", as JSON.
 
@@ -68,8 +70,9 @@ again.
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
 	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
-	must(cmd.MarkFlagRequired("cert"))
-	must(cmd.MarkFlagRequired("key"))
+	pskFlag(cmd, &o.psks, "accept the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; several are possible")
+	cmd.MarkFlagsRequiredTogether("cert", "key")
+	cmd.MarkFlagsOneRequired("cert", "psk")
 	valueFlags(cmd, "listen", "alpn")
 	return cmd
 }
@@ -78,6 +81,8 @@ func (o *serveOptions) check() error {
 	switch {
 	case o.noTickets && len(o.ticketKeys) > 0:
 		return usagef("--no-tickets and --ticket-keys contradict each other")
+	case len(o.psks) > 0 && o.clientCA != "":
+		return usagef("--psk and --client-ca contradict each other: a client with a key shows no certificate")
 	case o.closeEach && !o.www:
 		return usagef("--close needs --www")
 	case o.www && slices.ContainsFunc(o.alpn, func(p string) bool { return p != "http/1.1" && p != "http/1.0" }):
@@ -87,16 +92,23 @@ func (o *serveOptions) check() error {
 }
 
 func (o *serveOptions) config() (*ssl.Config, error) {
-	cert, err := keyPair(o.cert, o.key)
+	keys, err := loadPSKs(o.psks)
 	if err != nil {
 		return nil, err
 	}
 	cfg := &ssl.Config{
-		Certificates:           []ssl.Certificate{cert},
+		PSKs:                   keys,
 		SessionTicketsDisabled: o.noTickets,
 		NextProtos:             o.alpn,
 	}
 	o.tls.limit(cfg)
+	if o.cert != "" {
+		cert, err := keyPair(o.cert, o.key)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Certificates = []ssl.Certificate{cert}
+	}
 	if o.clientCA != "" {
 		cfg.ClientAuth = ssl.RequireAndVerifyClientCert
 		if cfg.ClientCAs, err = loadPool(o.clientCA); err != nil {
@@ -253,6 +265,9 @@ func (s *server) report(c *conn) {
 	id := c.SessionID
 	if id == "" {
 		id = "-"
+	}
+	if c.PSK != "" {
+		word += " psk=" + strconv.Quote(c.PSK)
 	}
 	fmt.Fprintf(s.out, "%s %s %s %s session=%s\n", c.RemoteAddr(), c.Protocol, c.Cipher, word, id)
 }

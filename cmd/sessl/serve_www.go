@@ -27,6 +27,7 @@ type status struct {
 	How        string `json:"how"`
 	SessionID  string `json:"session_id"`
 	Client     string `json:"client"`
+	PSK        string `json:"psk"`
 }
 
 // statusOf describes a connection after its handshake.
@@ -42,6 +43,7 @@ func statusOf(c *ssl.Conn) (status, error) {
 		Reused:     st.DidResume,
 		How:        how,
 		SessionID:  id,
+		PSK:        st.PSKIdentity,
 	}
 	if st.Verified && len(st.PeerCertificates) > 0 {
 		s.Client = st.PeerCertificates[0].Subject.String()
@@ -58,7 +60,7 @@ func (s status) text() string {
 	}{
 		{"protocol", s.Protocol}, {"cipher", s.Cipher}, {"group", s.Group}, {"alpn", s.ALPN},
 		{"server_name", s.ServerName}, {"reused", s.Reused}, {"how", s.How},
-		{"session_id", s.SessionID}, {"client", s.Client},
+		{"session_id", s.SessionID}, {"client", s.Client}, {"psk", s.PSK},
 	} {
 		b.WriteString(strings.TrimRight(fmt.Sprintf("%s: %v", f.name, f.value), " ") + "\n")
 	}

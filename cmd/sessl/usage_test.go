@@ -32,7 +32,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"prob"}, exitUsage, "Did you mean this? probe"},
 		{[]string{"--nonsense"}, exitUsage, "unknown flag: --nonsense"},
 
-		{[]string{"serve"}, exitUsage, `"cert", "key"`},
+		{[]string{"serve"}, exitUsage, "[cert psk]"},
 		{good("more"), exitUsage, "more"},
 		{good("--close"), exitUsage, "--close needs --www"},
 		{good("--www", "--alpn", "h2"), exitUsage, "--alpn"},
