@@ -259,6 +259,12 @@ type Config struct {
 	// makes for each Ctx and keeps until its end. Clients do not use it.
 	TicketKeys *TicketKeys
 
+	// BuiltinTicketKey takes the place of the key that libssl makes for a server's Ctx without
+	// TicketKeys (SSL_CTX_set_tlsext_ticket_keys): it must be one of 80 bytes, such as
+	// [Ctx.BuiltinTicketKey] of a Ctx that this one succeeds. It is never replaced, so that
+	// whoever gets it later can read what was resumed with it: TicketKeys are better.
+	BuiltinTicketKey TicketKey
+
 	// SessionCache is where a server keeps its sessions, instead of in tickets or in libssl's
 	// internal cache: see [ServerSessionCache]. It excludes TicketKeys.
 	SessionCache *ServerSessionCache
@@ -277,6 +283,15 @@ type Config struct {
 	// too late. Clients do not use the field.
 	MaxEarlyData uint32
 
+	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a server
+	// without SessionCache keeps sessions that have an id: how it works
+	// (SSL_CTX_set_session_cache_mode), and how many it holds (SSL_CTX_sess_set_cache_size), of
+	// which the one that was used least recently goes first. A size of 0 means libssl's
+	// default, 20480; a negative one any number. From OpenSSL 3.0 on it holds one less than it
+	// is told.
+	SessionCacheMode SessionCacheMode
+	SessionCacheSize int
+
 	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
 	// (SSL_CTX_set_num_tickets); 0 means two, a negative number none, and 255 is the most. A resumption always issues at most one.
 	NumTickets int
@@ -293,4 +308,15 @@ type Config struct {
 	// different goroutines call it at the same time.
 	// A panic in it, as in any function here, goes on to the caller and closes the connection.
 	OnNewSession func(*Conn, *Session)
+
+	// OnRemoveSession is called for each session that libssl removes from a server's internal
+	// cache or marks not resumable, with its id (SSL_CTX_sess_set_remove_cb): because it has
+	// expired and was flushed, because there was no room, by [Ctx.RemoveSession], or because its
+	// connection has failed, which is when a cache elsewhere must forget it too: a
+	// ServerSessionCache has its SessionStore do so by itself. It runs on the goroutine whose
+	// call met it, which may be one of another connection's, after the C call has returned and
+	// with no lock held, and not twice at the same time; it may use the Ctx in any way. Whoever
+	// calls methods of the Ctx must not hold a lock that it takes. For what is in the cache when
+	// the Ctx ends it is not called. Clients do not use it.
+	OnRemoveSession func(ctx *Ctx, id []byte)
 }

@@ -92,10 +92,14 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("TicketKeys are closed, or were not made by a function of this package")
 	case server && cfg.TicketKeys != nil && cfg.SessionCache != nil:
 		return configError("TicketKeys and SessionCache exclude each other: sessions are in tickets or in a cache")
+	case cfg.BuiltinTicketKey.k != nil && (!server || cfg.TicketKeys != nil || cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
+		return configError("BuiltinTicketKey has no effect: it is for servers without TicketKeys and SessionCache that issue tickets")
 	case server && cfg.SessionCache != nil && !cfg.SessionCache.usable():
 		return configError("SessionCache is closed, or was not made by NewServerSessionCache")
 	case !server && cfg.TicketKeys != nil:
 		return configError("TicketKeys are for servers")
+	case !server && cfg.OnRemoveSession != nil:
+		return configError("OnRemoveSession is for servers; a client's cache has Remove")
 	case !server && cfg.SessionCache != nil:
 		return configError("SessionCache is for servers; a client's is in Dialer.Sessions")
 	case len(cfg.SessionIDContext) > maxIDCtxLen:
@@ -111,7 +115,7 @@ func (cfg *Config) checkSessions(server bool) error {
 	case cfg.MaxSessionAge != 0 && (cfg.MaxSessionAge < time.Second || cfg.MaxSessionAge > maxSessionAge):
 		return configError("MaxSessionAge is %v, one second to %v are possible", cfg.MaxSessionAge, maxSessionAge)
 	}
-	return nil
+	return cfg.checkInternalCache(server)
 }
 
 func (cfg *Config) checkAuth(server bool) error {

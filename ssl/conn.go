@@ -42,6 +42,7 @@ type Conn struct {
 	cacheKey   SessionKey
 	taken      *Session    // offered, and still in cache; under mu
 	notOffered ReuseState  // why SessionCache gave nothing; under handshaking
+	removed    atomic.Bool // libssl has removed sessions of ctx
 	spoiled    atomic.Bool // a TLS error has made the session one not to be offered again
 
 	own      []*ownChain // that it may send
@@ -61,6 +62,7 @@ type Conn struct {
 	begun       time.Time   // when its first step came; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
 	early       earlyData
+	tickets13   *int     // what SetNumTickets has set where Go issues them; under mu
 	info        connInfo // set before done; the peer's part is under mu from then on
 	auth        postAuth // asking for the client's certificate later
 

@@ -134,6 +134,9 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.fresh > 0 {
 		c.takeFresh(p)
 	}
+	if st.removed != 0 {
+		c.removed.Store(true)
+	}
 	c.takeKeyLog(p)
 	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)

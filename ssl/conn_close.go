@@ -89,6 +89,9 @@ func (c *Conn) finalize(owned bool) error {
 	c.dropTaken()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()
+	if c.done.Load() { // before, SSL_free removes nothing
+		defer c.ctx.deliverRemoved()
+	}
 	if owned {
 		c.writing.unlock()
 		c.reading.unlock()

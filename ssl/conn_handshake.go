@@ -220,9 +220,9 @@ func (c *Conn) askApplication() (err error) {
 	if c.ctx.tickets == 0 || state.Version != VersionTLS13 {
 		return nil
 	}
-	n := c.ctx.tickets
+	n := c.ownTickets()
 	if state.DidResume || state.PSKIdentity != "" {
-		n = 1 // as libssl does
+		n = min(n, 1) // as libssl does
 	}
 	return c.issueTickets("handshake", n)
 }

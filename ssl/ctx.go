@@ -38,9 +38,14 @@ type Ctx struct {
 	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte // what verified sessions of this Ctx carry, but for the name
 
-	psk     pskRules
-	cache   *ServerSessionCache // a server's; nil: libssl's own
-	highest uint16              // version
+	psk      pskRules
+	cache    *ServerSessionCache // a server's; nil: libssl's own
+	onRemove func(*Ctx, []byte)
+	removals atomic.Int64 // calls of deliverRemoved that are not served
+
+	idContext []byte // a server's
+	demands   bool   // what is demanded of clients is in it
+	highest   uint16 // version
 
 	early earlyCounters
 

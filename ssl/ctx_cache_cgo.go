@@ -25,6 +25,7 @@ import "time"
 // list (openssl#28632).
 func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 	const op = "Ctx.AddSession"
+	defer c.deliverRemoved()
 	err = c.withPtr(op, func(p ctxPtr) error {
 		if !c.server {
 			return fail(op, ErrClient)
@@ -62,6 +63,7 @@ func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 // resumable in any case, so all handles on that object are of no more use.
 func (c *Ctx) RemoveSession(s *Session) (found bool, err error) {
 	const op = "Ctx.RemoveSession"
+	defer c.deliverRemoved()
 	err = c.withPtr(op, func(p ctxPtr) error {
 		return s.alone(op, func(q sessionPtr) error {
 			if owner := C.sessl_session_owner(q); owner != 0 && owner != C.uint64_t(c.number) {
@@ -79,6 +81,7 @@ func (c *Ctx) RemoveSession(s *Session) (found bool, err error) {
 // means everything. OpenSSL marks what it drops not resumable.
 func (c *Ctx) FlushSessions(t time.Time) error {
 	const op = "Ctx.FlushSessions"
+	defer c.deliverRemoved()
 	return c.withPtr(op, func(p ctxPtr) error {
 		unix := int64(0)
 		if !t.IsZero() {

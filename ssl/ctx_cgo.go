@@ -24,7 +24,10 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{setVersions, setParams, setSessions, setPolicy, setCache, setTicketKeys, setEarly, setTrust, setPSKs, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt} {
+	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
+		setVersions, setParams, setSessions, setPolicy, setCache, setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys,
+		setEarly, setTrust, setPSKs, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
+	} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
 			return nil, err
@@ -64,6 +67,7 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server {
 		// Without one, libssl fails the second handshake of a server that verifies.
 		id := cfg.idContext()
+		c.idContext, c.demands = id, cfg.ClientAuth.requests() || cfg.hasPSKs()
 		if C.sessl_ctx_set_sid_ctx(p, bytePtr(id), C.uint(len(id)), &e) == 0 {
 			return asError(op, nil, &e)
 		}

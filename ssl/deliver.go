@@ -18,24 +18,31 @@ func (c *Conn) deliver() {
 	if c.spoiled.Load() && c.spoiled.Swap(false) {
 		c.forget()
 	}
+	if c.removed.Load() && c.removed.Swap(false) {
+		c.surviving(c.ctx.deliverRemoved)
+	}
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
-		c.hand(s)
+		c.surviving(func() { c.hand(s) })
 	}
 }
 
-// hand gives one session to the cache and to OnNewSession; a panic there ends the
-// connection, and goes on.
+// hand gives one session to the cache and to OnNewSession.
 func (c *Conn) hand(s *Session) {
+	c.keep(s)
+	if c.ctx.onNew != nil {
+		c.ctx.onNew(c, s)
+	}
+}
+
+// surviving calls code of the application's; a panic there ends the connection, and goes on.
+func (c *Conn) surviving(f func()) {
 	returned := false
 	defer func() {
 		if !returned {
 			c.abandon()
 		}
 	}()
-	c.keep(s)
-	if c.ctx.onNew != nil {
-		c.ctx.onNew(c, s)
-	}
+	f()
 	returned = true
 }
 

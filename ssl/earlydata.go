@@ -240,6 +240,8 @@ func (cfg *Config) checkEarly(server bool) error {
 		return configError("MaxEarlyData and TicketKeys exclude each other: other servers with the keys would accept the same early data again")
 	case cfg.SessionCache != nil:
 		return configError("MaxEarlyData and SessionCache exclude each other: libssl keeps track of used tickets in its internal cache only")
+	case cfg.SessionCacheMode == SessionCacheNoInternal:
+		return configError("MaxEarlyData needs libssl's internal cache, which SessionCacheNoInternal turns off")
 	}
 	return nil
 }

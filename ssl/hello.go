@@ -17,7 +17,7 @@ type ClientHelloInfo struct {
 	SupportedCurves   []tls.CurveID
 	SignatureSchemes  []tls.SignatureScheme
 	Extensions        []uint16 // the numbers of all extensions, in order
-	SessionID         []byte   // of TLS 1.2; in TLS 1.3 it means nothing
+	SessionID         []byte   // of TLS 1.2 (SSL_client_hello_get0_session_id); in TLS 1.3 it means nothing
 
 	// Conn is the connection underneath, for its addresses: it must not be read from or
 	// written to.

@@ -153,23 +153,40 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 	if !ok {
 		return nil
 	}
+	s, _ := c.get(key)
+	return s
+}
+
+// get also reports whether OpenSSL has marked what is there: the store must not bring that
+// back.
+func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
-	s, gone := sh.get(key, time.Now())
+	s, dead, gone := sh.get(key, time.Now())
 	sh.mu.Unlock()
 	closeEntries(gone)
-	return s
+	return s, dead
+}
+
+// invalidated has the store forget a session that libssl has marked not resumable, for other
+// processes. Here the mark is enough, and outlives a store that does not answer.
+func (c *ServerSessionCache) invalidated(id []byte) {
+	if key, ok := toSessionID(id); ok {
+		c.withStore(func(b *backing) { b.enqueue(storeWrite{id: key.bytes()}) })
+	}
 }
 
 // lookUp is Get with the store behind. What that finds is kept here too.
 func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
-	if s := c.Get(id); s != nil || c.behind == nil {
-		return s
-	}
-	if _, ok := toSessionID(id); !ok {
+	key, ok := toSessionID(id)
+	if !ok {
 		return nil
 	}
-	s := c.behind.get(ctx, id)
+	s, dead := c.get(key)
+	if s != nil || dead || c.behind == nil {
+		return s
+	}
+	s = c.behind.get(ctx, id)
 	if s == nil {
 		return nil
 	}

@@ -30,11 +30,11 @@ func (sh *serverShard) put(e *serverEntry) (kept bool, gone []*serverEntry) {
 	return true, gone
 }
 
-func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, gone []*serverEntry) {
+func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, dead bool, gone []*serverEntry) {
 	e := sh.byID[id]
 	if e == nil {
 		sh.stats.Misses++
-		return nil, nil
+		return nil, false, nil
 	}
 	expired := !e.until.After(now)
 	resumable, err := e.s.Resumable()
@@ -42,22 +42,23 @@ func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, gone []*ser
 		s, err = e.s.UpRef()
 	}
 	if s == nil {
-		sh.unlink(e)
 		sh.stats.Misses++
-		switch {
-		case expired:
-			sh.stats.Expired++
-		case err == nil:
+		if !expired && !resumable && err == nil {
 			sh.stats.NotResumable++
+			return nil, true, nil // stays until it expires
 		}
-		return nil, []*serverEntry{e}
+		if expired {
+			sh.stats.Expired++
+		}
+		sh.unlink(e)
+		return nil, false, []*serverEntry{e}
 	}
 	sh.stats.Hits++
 	if sh.newest != e {
 		sh.detach(e)
 		sh.link(e)
 	}
-	return s, nil
+	return s, false, nil
 }
 
 func (sh *serverShard) flush(t time.Time) (gone []*serverEntry) {

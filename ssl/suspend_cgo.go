@@ -121,6 +121,7 @@ func (c *Conn) restart(ctx *Ctx) error {
 			return asError(op, nil, &e)
 		}
 		c.ctx = ctx
+		c.tickets13 = nil
 		return c.takeCertificates(op, p)
 	})
 }

@@ -16,6 +16,8 @@ package ssl
 #cgo nocallback sessl_ticket_keys_get_stats
 #cgo noescape sessl_ctx_set_ticket_keys
 #cgo nocallback sessl_ctx_set_ticket_keys
+#cgo noescape sessl_ctx_use_ticket_key
+#cgo nocallback sessl_ctx_use_ticket_key
 #cgo noescape sessl_ctx_ticket_key
 #cgo nocallback sessl_ctx_ticket_key
 #include "cshim.h"
@@ -118,6 +120,20 @@ func setTicketKeys(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 			return asError(op, fmt.Errorf("%w: TicketKeys need AES in CBC mode", ErrNoProvider), &e)
 		case 0:
 			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// setBuiltinTicketKey replaces the key that libssl has made (SSL_CTX_set_tlsext_ticket_keys).
+func setBuiltinTicketKey(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	if cfg.BuiltinTicketKey.k == nil {
+		return nil
+	}
+	return cfg.BuiltinTicketKey.withPtr(op, func(k ticketKeyPtr) error {
+		var e cErr
+		if C.sessl_ctx_use_ticket_key(p, k, &e) == 0 {
+			return asError(op, configError("BuiltinTicketKey has not 80 bytes"), &e)
 		}
 		return nil
 	})

@@ -539,6 +539,36 @@ func TestBuiltinTicketKey(t *testing.T) {
 	})
 }
 
+// A Ctx that is given its predecessor's key opens and makes tickets of that key; it must be one
+// that libssl can take, and have an effect.
+func TestConfigBuiltinTicketKey(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, before := newClientCtx(t, cli), newServerCtx(t, srv)
+		key, err := before.BuiltinTicketKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := wantVisit(t, cctx, before, nil, false)
+		after := newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.BuiltinTicketKey = key }))
+		if s = wantVisit(t, cctx, after, s, true); !isOf(t, s, key) {
+			t.Error("the ticket has another name")
+		}
+		short, err := ssl.ParseTicketKey([]byte("sixteen of name, sixteen of AES, sixteen of HMAC"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, change := range map[string]func(*ssl.Config){
+			"80 bytes":          func(c *ssl.Config) { c.BuiltinTicketKey = short },
+			"no effect":         func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionTicketsDisabled = key, true },
+			"without TicketKey": func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionCache = key, newServerCache(t, nil) },
+		} {
+			if err := copyOf(srv, change).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 // No way of printing shows a secret.
 func TestTicketKeysPrintNoSecrets(t *testing.T) {
 	leakcheck.Test(t)

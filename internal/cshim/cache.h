@@ -9,4 +9,24 @@ void sessl_conn_found(sessl_conn *c, SSL_SESSION *s);
 void sessl_conn_drop_found(sessl_conn *c);
 size_t sessl_session_size(const SSL_SESSION *s);
 
+/* ---- removed.c: sessions that libssl has removed ---- */
+
+extern int sessl_removed_slot;
+void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+int sessl_ctx_report_removed(SSL_CTX *ctx, sessl_err *e);
+int sessl_ctx_removed_waiting(SSL_CTX *ctx);
+void sessl_ctx_take_removed(SSL_CTX *ctx, sessl_buf *out);
+
+/* ---- settings.c: how a server treats sessions, by context and by connection ---- */
+
+typedef struct sessl_settings {
+    long mode, cache_size, timeout;
+    size_t num_tickets;
+} sessl_settings;
+
+void sessl_ctx_get_settings(SSL_CTX *ctx, sessl_settings *s);
+void sessl_ctx_set_internal_cache(SSL_CTX *ctx, int no_auto_clear, int none, long size);
+int sessl_conn_set_num_tickets(sessl_conn *c, size_t n, sessl_err *e);
+int sessl_conn_set_sid_ctx(sessl_conn *c, const uint8_t *p, unsigned n, sessl_err *e);
+
 #endif

@@ -11,6 +11,7 @@ void sessl_ticket_key_up_ref(sessl_ticket_key *k);
 void sessl_ticket_key_free(sessl_ticket_key *k);
 size_t sessl_ticket_key_bytes(sessl_ticket_key *k, int aes_first, uint8_t *out);
 sessl_ticket_key *sessl_ctx_ticket_key(SSL_CTX *ctx, sessl_err *e);
+int sessl_ctx_use_ticket_key(SSL_CTX *ctx, sessl_ticket_key *k, sessl_err *e);
 void sessl_ticket_key_counts(uint64_t *made, uint64_t *wiped);
 
 /* What has become of the ticket that a client offers. */

@@ -59,6 +59,20 @@ sessl_ticket_key *sessl_ctx_ticket_key(SSL_CTX *ctx, sessl_err *e)
     return k;
 }
 
+/* ctx copies k, which must be one of 80 bytes, and no connection may have been made from it:
+ * it does so without a lock. */
+int sessl_ctx_use_ticket_key(SSL_CTX *ctx, sessl_ticket_key *k, sessl_err *e)
+{
+    uint8_t bytes[SESSL_TICKET_KEY_MAX];
+    int ok;
+
+    sessl_err_begin(e);
+    ok = sessl_ticket_key_bytes(k, 0, bytes) == sizeof(bytes) && SSL_CTX_set_tlsext_ticket_keys(ctx, bytes, sizeof(bytes)) > 0;
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    sessl_err_take(e);
+    return ok;
+}
+
 void sessl_ticket_key_up_ref(sessl_ticket_key *k)
 {
     atomic_fetch_add(&k->refs, 1);

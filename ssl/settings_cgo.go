@@ -1,0 +1,189 @@
+package ssl
+
+/*
+#cgo noescape sessl_ctx_get_settings
+#cgo nocallback sessl_ctx_get_settings
+#cgo nocallback sessl_ctx_set_internal_cache
+#cgo noescape sessl_conn_set_num_tickets
+#cgo nocallback sessl_conn_set_num_tickets
+#cgo noescape sessl_conn_set_sid_ctx
+#cgo nocallback sessl_conn_set_sid_ctx
+#cgo nocallback SSL_get_num_tickets
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// SessionCacheMode is how libssl's internal cache of a server works.
+type SessionCacheMode int
+
+// The modes.
+const (
+	// SessionCacheInternal: sessions with an id are kept in the Ctx, and expired ones are
+	// looked for every 255 connections (SSL_SESS_CACHE_SERVER). It is the default.
+	SessionCacheInternal SessionCacheMode = iota
+
+	// SessionCacheNoAutoClear: expired ones stay until [Ctx.FlushSessions], or until there is
+	// no room (SSL_SESS_CACHE_NO_AUTO_CLEAR). No connection waits for the search then.
+	SessionCacheNoAutoClear
+
+	// SessionCacheNoInternal: nothing is kept (SSL_SESS_CACHE_NO_INTERNAL). Tickets resume
+	// nevertheless; sessions with an id do not.
+	SessionCacheNoInternal
+)
+
+// maxCacheSize is what a C long has room for everywhere.
+const maxCacheSize = 1<<31 - 1
+
+// setInternalCache sets up libssl's own cache (SSL_CTX_set_session_cache_mode,
+// SSL_CTX_sess_set_cache_size).
+func setInternalCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if !c.server || c.cache != nil {
+		return nil
+	}
+	size := max(cfg.SessionCacheSize, 0) // for libssl, 0 is no limit
+	if cfg.SessionCacheSize == 0 {
+		size = defaultServerSessions
+	}
+	C.sessl_ctx_set_internal_cache(p, cBool(cfg.SessionCacheMode == SessionCacheNoAutoClear), cBool(cfg.SessionCacheMode == SessionCacheNoInternal), C.long(size))
+	return nil
+}
+
+// checkInternalCache finds settings of libssl's cache that would do nothing.
+func (cfg *Config) checkInternalCache(server bool) error {
+	switch {
+	case cfg.SessionCacheMode < SessionCacheInternal || cfg.SessionCacheMode > SessionCacheNoInternal:
+		return configError("SessionCacheMode %d is unknown", cfg.SessionCacheMode)
+	case cfg.SessionCacheSize > maxCacheSize:
+		return configError("SessionCacheSize %d is too large", cfg.SessionCacheSize)
+	case cfg.SessionCacheMode == SessionCacheInternal && cfg.SessionCacheSize == 0:
+		return nil
+	case !server:
+		return configError("SessionCacheMode and SessionCacheSize are for servers")
+	case cfg.SessionCache != nil:
+		return configError("SessionCacheMode and SessionCacheSize are libssl's cache's, which SessionCache replaces")
+	}
+	return nil
+}
+
+// SessionSettings are what is in force for the sessions of a Ctx.
+type SessionSettings struct {
+	CacheMode  SessionCacheMode // SSL_CTX_get_session_cache_mode
+	CacheSize  int              // SSL_CTX_sess_get_cache_size; 0 means any number
+	Timeout    time.Duration    // SSL_CTX_get_timeout
+	NumTickets int              // SSL_CTX_get_num_tickets: after a full handshake of TLS 1.3
+}
+
+// SessionSettings returns what libssl has (SSL_CTX_get_session_cache_mode and the others),
+// defaults included. A client's CacheMode is
+// SessionCacheNoInternal.
+func (c *Ctx) SessionSettings() (s SessionSettings, err error) {
+	err = c.withPtr("Ctx.SessionSettings", func(p ctxPtr) error {
+		var st C.sessl_settings
+		C.sessl_ctx_get_settings(p, &st)
+		switch {
+		case st.mode&C.SSL_SESS_CACHE_NO_INTERNAL == C.SSL_SESS_CACHE_NO_INTERNAL:
+			s.CacheMode = SessionCacheNoInternal
+		case st.mode&C.SSL_SESS_CACHE_NO_AUTO_CLEAR != 0:
+			s.CacheMode = SessionCacheNoAutoClear
+		}
+		s.CacheSize = int(st.cache_size)
+		s.Timeout = seconds(int64(st.timeout))
+		s.NumTickets = max(int(st.num_tickets), c.tickets)
+		return nil
+	})
+	return s, err
+}
+
+// SetNumTickets sets how many TLS 1.3 tickets this connection's server issues after a full
+// handshake, in the place of Config.NumTickets (SSL_set_num_tickets); 0 is none. If
+// GetConfigForClient chooses another Ctx, that one's number counts. It fails with ErrClient on
+// a client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
+func (c *Conn) SetNumTickets(n int) error {
+	const op = "Conn.SetNumTickets"
+	return c.beforeHandshake(op, func(p connPtr) error {
+		if n < 0 || n > maxTickets {
+			return fail(op, ErrRange)
+		}
+		if c.ctx.tickets > 0 { // they are issued by Go, after VerifyConnection
+			c.tickets13 = &n
+			return nil
+		}
+		var e cErr
+		if C.sessl_conn_set_num_tickets(p, C.size_t(n), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// NumTickets returns how many TLS 1.3 tickets the server issues after a full handshake
+// (SSL_get_num_tickets); 0 on a client, and after Close.
+func (c *Conn) NumTickets() (n int) {
+	if c.usable("") != nil || !c.server {
+		return 0
+	}
+	c.withLive(func(p connPtr) {
+		if n = int(C.SSL_get_num_tickets(p.ssl)); c.ctx.tickets > 0 {
+			n = c.ownTickets()
+		}
+	})
+	return n
+}
+
+// ownTickets is how many Go issues once VerifyConnection has passed.
+func (c *Conn) ownTickets() int {
+	if c.tickets13 != nil {
+		return *c.tickets13
+	}
+	return c.ctx.tickets
+}
+
+// SetSessionIDContext separates this connection's sessions from others of its Ctx: only
+// connections with an equal context resume them (SSL_set_session_id_context), for tenants, say,
+// that a PROXY header tells apart. b has 1 to 32 bytes. On a server that asks for
+// certificates or has PSKs what is set is a hash of it and of what is demanded of them, as with
+// Config.SessionIDContext. If GetConfigForClient chooses another Ctx, that one's counts. It
+// fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and
+// ErrRange.
+func (c *Conn) SetSessionIDContext(b []byte) error {
+	const op = "Conn.SetSessionIDContext"
+	return c.beforeHandshake(op, func(p connPtr) error {
+		if len(b) == 0 || len(b) > C.SSL_MAX_SID_CTX_LENGTH {
+			return fail(op, ErrRange)
+		}
+		if c.ctx.demands {
+			sum := sha256.Sum256(fmt.Appendf(nil, "sessl connection 1;ctx=%x;context=%x;", c.ctx.idContext, b))
+			b = sum[:]
+		}
+		var e cErr
+		if C.sessl_conn_set_sid_ctx(p, bytePtr(b), C.uint(len(b)), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// beforeHandshake runs f under mu on a server's connection that has not begun.
+func (c *Conn) beforeHandshake(op string, f func(connPtr) error) error {
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	if !c.server {
+		return fail(op, ErrClient)
+	}
+	p, ok := c.enter()
+	if !ok {
+		return fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if c.started {
+		return fail(op, ErrHandshakeStarted)
+	}
+	return f(p)
+}
