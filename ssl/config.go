@@ -276,12 +276,19 @@ type Config struct {
 	//
 	// Whoever has recorded a client's first flight can send it again. So tickets of TLS 1.3
 	// become entries of libssl's internal cache that resume once, which is a protection
-	// within one Ctx. TicketKeys and SessionCache are an ErrConfig here, for what they share
-	// would be accepted by each server. Early data of a client that asks for another name or
+	// within one Ctx. With TicketKeys or a SessionCache libssl cannot do that: they need a
+	// ReplayGuard here, and are an ErrConfig without. Early data of a client that asks for another name or
 	// protocol than in the connection of its session is rejected
 	// (SSL_CTX_set_allow_early_data_cb). VerifyConnection is an ErrConfig too: it would come
 	// too late. Clients do not use the field.
 	MaxEarlyData uint32
+
+	// ReplayGuard is asked about each first flight with early data that a server with TicketKeys
+	// or a SessionCache may accept, before it does (SSL_OP_NO_ANTI_REPLAY), so that several
+	// servers accept it once. It is asked while the ClientHello is suspended, on no lock and no
+	// thread of OpenSSL's, and only about sessions that are known here or whose ticket's MAC
+	// is right.
+	ReplayGuard ReplayGuard
 
 	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a server
 	// without SessionCache keeps sessions that have an id: how it works

@@ -58,6 +58,7 @@ func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx)
 	p.lookup = cBool(c.ctx.cache != nil)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
+	p.guarded = cBool(c.ctx.guard != nil)
 	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
 		return err
 	}

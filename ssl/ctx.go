@@ -48,6 +48,7 @@ type Ctx struct {
 	highest   uint16 // version
 
 	early earlyCounters
+	guard *guarding // a server's; nil: none
 
 	cacheConfig [32]byte               // for SessionKeys
 	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another

@@ -64,6 +64,9 @@ func (e *earlyCounters) count(s EarlyDataStatus) {
 type EarlyDataStats struct {
 	Accepted uint64 // connections whose early data was accepted
 	Rejected uint64 // and those whose early data was thrown away
+
+	Replayed      uint64 // of the rejected, those that the ReplayGuard had seen before
+	GuardFailures uint64 // and those for which it had no answer: errors, late, too many at once
 }
 
 // EarlyDataStats returns the counters of early data, those of a server or of a client
@@ -72,7 +75,11 @@ func (c *Ctx) EarlyDataStats() EarlyDataStats {
 	if c == nil {
 		return EarlyDataStats{}
 	}
-	return EarlyDataStats{Accepted: c.early.accepted.Load(), Rejected: c.early.rejected.Load()}
+	s := EarlyDataStats{Accepted: c.early.accepted.Load(), Rejected: c.early.rejected.Load()}
+	if g := c.guard; g != nil {
+		s.Replayed, s.GuardFailures = g.replayed.Load(), g.failed.Load()
+	}
+	return s
 }
 
 // EarlyDataStatus says what became of the client's early data (SSL_get_early_data_status). A
@@ -225,22 +232,27 @@ func earlyStep(c *Conn, fd int, in, b []byte) result {
 // checkEarly refuses early data that nobody could protect from being sent again.
 func (cfg *Config) checkEarly(server bool) error {
 	_, highest := cfg.versions()
+	stateless, cached := cfg.TicketKeys != nil, cfg.SessionCache != nil
 	switch {
+	case !server && (cfg.MaxEarlyData != 0 || cfg.ReplayGuard != nil):
+		return configError("MaxEarlyData and ReplayGuard are for servers; a client sends early data when it calls WriteEarlyData")
+	case cfg.ReplayGuard != nil && cfg.MaxEarlyData == 0:
+		return configError("ReplayGuard has no effect: MaxEarlyData is 0")
 	case cfg.MaxEarlyData == 0:
 		return nil
-	case !server:
-		return configError("MaxEarlyData is for servers; a client sends early data when it calls WriteEarlyData")
 	case cfg.MaxEarlyData > maxEarlyData:
 		return configError("MaxEarlyData is %d, the limit is %d", cfg.MaxEarlyData, maxEarlyData)
 	case highest < VersionTLS13:
 		return configError("MaxEarlyData needs TLS 1.3, MaxVersion is %s", VersionName(highest))
 	case cfg.VerifyConnection != nil:
 		return configError("MaxEarlyData and VerifyConnection exclude each other: early data comes before VerifyConnection could refuse it")
-	case cfg.TicketKeys != nil:
-		return configError("MaxEarlyData and TicketKeys exclude each other: other servers with the keys would accept the same early data again")
-	case cfg.SessionCache != nil:
-		return configError("MaxEarlyData and SessionCache exclude each other: libssl keeps track of used tickets in its internal cache only")
-	case cfg.SessionCacheMode == SessionCacheNoInternal:
+	case cfg.ReplayGuard == nil && stateless:
+		return configError("MaxEarlyData with TicketKeys needs a ReplayGuard: else each server with the keys, this one too, accepts the same early data again")
+	case cfg.ReplayGuard == nil && cached:
+		return configError("MaxEarlyData with a SessionCache needs a ReplayGuard: libssl keeps track of used tickets in its internal cache only")
+	case cfg.ReplayGuard != nil && !stateless && !cached:
+		return configError("ReplayGuard needs TicketKeys or a SessionCache: without them libssl sees to it that tickets are used once")
+	case cfg.ReplayGuard == nil && cfg.SessionCacheMode == SessionCacheNoInternal:
 		return configError("MaxEarlyData needs libssl's internal cache, which SessionCacheNoInternal turns off")
 	}
 	return nil

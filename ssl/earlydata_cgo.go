@@ -8,6 +8,8 @@ package ssl
 #cgo noescape sessl_conn_write_early
 #cgo nocallback sessl_conn_write_early
 #cgo nocallback sessl_conn_early_status
+#cgo noescape sessl_conn_ticket_genuine
+#cgo nocallback sessl_conn_ticket_genuine
 #include "cshim.h"
 */
 import "C"
@@ -39,12 +41,24 @@ func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if cfg.MaxEarlyData == 0 {
 		return nil
 	}
+	c.guard = newGuarding(cfg.ReplayGuard)
 	var e cErr
-	if C.sessl_ctx_set_early(p, C.uint32_t(cfg.MaxEarlyData), &e) == 0 {
+	if C.sessl_ctx_set_early(p, C.uint32_t(cfg.MaxEarlyData), cBool(c.guard != nil), &e) == 0 {
 		return asError(op, nil, &e)
 	}
 	return nil
 }
+
+// ticketGenuine reports whether a ticket was made with a key that is here.
+func (c *Conn) ticketGenuine(ticket []byte) (genuine bool) {
+	c.withLive(func(p connPtr) {
+		genuine = C.sessl_conn_ticket_genuine(p, bytePtr(ticket), C.size_t(len(ticket))) != 0
+	})
+	return genuine
+}
+
+// allowEarly is the answer to SSL_CTX_set_allow_early_data_cb, which asks later.
+func (c *Conn) allowEarly() { c.withLive(func(p connPtr) { p.claimed = 1 }) }
 
 // stepReadEarly goes on with a server's handshake up to the client's early data, and
 // decrypts a record of it into b (SSL_read_early_data).

@@ -39,6 +39,7 @@ const (
 	extSignatureAlgorithms = 13
 	extALPN                = 16
 	extPreSharedKey        = 41
+	extEarlyData           = 42
 	extSupportedVersions   = 43
 )
 

@@ -95,9 +95,11 @@ func (c *Conn) answerHello(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.lookUps(ctx, hello); err != nil {
+	found, err := c.lookUps(ctx, hello)
+	if err != nil {
 		return err
 	}
+	c.claimEarly(ctx, hello, found)
 	c.helloDone()
 	return nil
 }

@@ -246,6 +246,7 @@ typedef struct sessl_conn {
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
     sessl_appdata appdata; /* what tickets keep, a server's */
     int early;             /* how far it is with early data: SESSL_EARLY_* */
+    int guarded, claimed;  /* Go has a guard against replays; and this is none */
     int auth;              /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */
     size_t keylog_len;
@@ -256,6 +257,7 @@ typedef struct sessl_conn {
 #define SESSL_OFFERS_TICKET 2 /* of TLS 1.2 */
 #define SESSL_OFFERS_PSK 4
 #define SESSL_OFFERS_ANY 7
+#define SESSL_OFFERS_EARLY 8 /* data, with the first PSK */
 
 #define SESSL_HELLO_UNSEEN 0
 #define SESSL_HELLO_COPY 1 /* copied for later questions */

@@ -20,24 +20,31 @@ static int same_name(const char *a, const char *b)
 }
 
 /* SSL_CTX_set_allow_early_data_cb: asked last, when libssl would accept. It has compared the
- * protocol, but in TLS 1.3 not the name that the client asks for. */
+ * protocol, but in TLS 1.3 not the name that the client asks for. With arg, a guard of Go's
+ * had to be asked while the ClientHello was suspended. A PSK that is no ticket allows none,
+ * for nobody keeps track of its uses; libssl would accept, and then find it to be too much. */
 static int allow_early(SSL *ssl, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
     SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed */
 
-    (void)arg;
-    return c != NULL && s != NULL && same_name(SSL_SESSION_get0_hostname(s), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+    return c != NULL && s != NULL && SSL_SESSION_get_max_early_data(s) > 0 && (arg == NULL || c->claimed)
+        && same_name(SSL_SESSION_get0_hostname(s), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 }
 
-/* Tickets from here on allow max bytes, which Go has seen to be no more than 16 MiB. */
-int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, sessl_err *e)
+/* Tickets from here on allow max bytes, which Go has seen to be no more than 16 MiB. Guarded,
+ * libssl does not keep track of used tickets itself: it would want its internal cache for
+ * that, and refuse every resumption without. */
+int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
 {
+    static const char yes;
     int ok;
 
     sessl_err_begin(e);
     ok = SSL_CTX_set_max_early_data(ctx, max) && SSL_CTX_set_recv_max_early_data(ctx, enough_to_skip(max));
-    SSL_CTX_set_allow_early_data_cb(ctx, allow_early, NULL);
+    SSL_CTX_set_allow_early_data_cb(ctx, allow_early, guarded ? (void *)&yes : NULL);
+    if (guarded)
+        SSL_CTX_set_options(ctx, SSL_OP_NO_ANTI_REPLAY);
     sessl_err_take(e);
     return ok;
 }

@@ -11,7 +11,7 @@
 
 #define SESSL_EARLY_END 8 /* a step's status: there is no more early data */
 
-int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, sessl_err *e);
+int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e);
 void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
 void sessl_conn_write_early(sessl_conn *c, const uint8_t *p, size_t n, sessl_step *st);
 int sessl_conn_early_status(sessl_conn *c);

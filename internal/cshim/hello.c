@@ -111,6 +111,8 @@ static int offers(SSL *ssl)
 
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n)) /* borrowed */
         bits |= SESSL_OFFERS_PSK;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_early_data, &p, &n))
+        bits |= SESSL_OFFERS_EARLY;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n > 0)
         bits |= SESSL_OFFERS_TICKET;
     if (SSL_client_hello_get0_session_id(ssl, &p) > 0 && !can_tls13(ssl))
@@ -126,12 +128,19 @@ void sessl_conn_hello_sent(sessl_conn *c)
         c->offers = SESSL_OFFERS_ANY;
 }
 
-/* Whether Go chooses the Ctx, or may know the session or the key that the client has. */
+/* Whether this first flight could be one that has been here before. */
+static int needs_claim(const sessl_conn *c)
+{
+    return c->guarded && c->early != SESSL_EARLY_NONE && (c->offers & SESSL_OFFERS_EARLY) != 0;
+}
+
+/* Whether Go chooses the Ctx, or may know the session, the key or the early data that the
+ * client has. */
 static int has_question(const sessl_conn *c)
 {
     int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_PSK : 0) | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
 
-    return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0;
+    return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0 || needs_claim(c);
 }
 
 /* SSL_CTX_set_client_hello_cb of every server. It is called once a hello; once more when

@@ -97,6 +97,26 @@ EVP_CIPHER *sessl_aes_cbc(int bits, int want_fips, const char *query)
 #endif
 }
 
+/* HMAC, the same way; before 3.0 there is nothing to look up. */
+void *sessl_hmac(int want_fips, const char *query)
+{
+#if SESSL_HAVE_3_0
+    return EVP_MAC_fetch(want_fips ? fips_context() : NULL, "HMAC", query);
+#else
+    (void)want_fips, (void)query;
+    return NULL;
+#endif
+}
+
+void sessl_hmac_free(void *mac)
+{
+#if SESSL_HAVE_3_0
+    EVP_MAC_free(mac);
+#else
+    (void)mac;
+#endif
+}
+
 void sessl_aes_cbc_free(EVP_CIPHER *c)
 {
 #if SESSL_HAVE_3_0

@@ -32,6 +32,7 @@ struct sessl_ticket_keys {
 typedef struct binding {
     sessl_ticket_keys *keys; /* one reference */
     EVP_CIPHER *aes128, *aes256;
+    void *hmac;   /* an EVP_MAC, from 3.0 on */
     char query[]; /* for the digest; "" for none */
 } binding;
 
@@ -141,6 +142,7 @@ static void unbind(binding *b)
     sessl_ticket_keys_free(b->keys);
     sessl_aes_cbc_free(b->aes128);
     sessl_aes_cbc_free(b->aes256);
+    sessl_hmac_free(b->hmac);
     OPENSSL_free(b);
 }
 
@@ -195,15 +197,23 @@ static void note(const binding *b, sessl_conn *c, int what)
     }
 }
 
+/* r->n if there is none of that name. */
+static size_t find(const ring *r, const uint8_t *name)
+{
+    size_t i = 0;
+
+    while (i < r->n && memcmp(r->keys[i]->name, name, sizeof(r->keys[i]->name)) != 0)
+        i++;
+    return i;
+}
+
 /* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
  * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
 static int unseal(const binding *b, const ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name, const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
     const sessl_ticket_key *key;
-    size_t i = 0;
+    size_t i = find(r, name);
 
-    while (i < r->n && memcmp(r->keys[i]->name, name, sizeof(r->keys[i]->name)) != 0)
-        i++;
     if (i == r->n) {
         note(b, c, SESSL_TICKET_UNKNOWN);
         return 0;
@@ -228,6 +238,46 @@ static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
         ret = unseal(b, r, SSL_get_ex_data(ssl, sessl_ssl_slot), ssl, name, iv, cipher, mac);
     drop(r);
     return ret;
+}
+
+#define MAC_LEN 32 /* SHA-256's */
+
+static int compute_mac(const binding *b, const sessl_ticket_key *key, const uint8_t *p, size_t n, uint8_t *out)
+{
+#if SESSL_HAVE_3_0
+    EVP_MAC_CTX *mac = b->hmac == NULL ? NULL : EVP_MAC_CTX_new(b->hmac);
+    size_t len = 0;
+    int ok = mac != NULL && init_mac(mac, key, b) && EVP_MAC_init(mac, NULL, 0, NULL) && EVP_MAC_update(mac, p, n)
+        && EVP_MAC_final(mac, out, &len, MAC_LEN) && len == MAC_LEN;
+
+    EVP_MAC_CTX_free(mac);
+    return ok;
+#else
+    unsigned len = 0;
+
+    (void)b;
+    return HMAC(EVP_sha256(), key->hmac, (int)key->half, p, n, out, &len) != NULL && len == MAC_LEN;
+#endif
+}
+
+/* Whether the n bytes are a ticket made with a key that is here, which its end proves (RFC
+ * 5077, section 4). Nothing of it is decrypted. */
+int sessl_conn_ticket_genuine(sessl_conn *c, const uint8_t *p, size_t n)
+{
+    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(c->ssl), sessl_tickets_slot);
+    uint8_t mac[MAC_LEN];
+    ring *r;
+    size_t i;
+    int ok;
+
+    if (b == NULL || n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN)
+        return 0;
+    r = take(b->keys);
+    i = find(r, p);
+    ok = i < r->n && compute_mac(b, r->keys[i], p, n - MAC_LEN, mac) && CRYPTO_memcmp(mac, p + n - MAC_LEN, MAC_LEN) == 0;
+    drop(r);
+    sessl_err_clear();
+    return ok;
 }
 
 /* The handshake is over. That a key was known does not say that the ticket was good. */
@@ -267,6 +317,7 @@ static binding *make_binding(sessl_ticket_keys *k, int want_fips, const char *qu
         memcpy(b->query, query, n);
     b->aes128 = sessl_aes_cbc(128, want_fips, query); /* returns +1 */
     b->aes256 = sessl_aes_cbc(256, want_fips, query);
+    b->hmac = sessl_hmac(want_fips, query);
     atomic_fetch_add(&k->refs, 1); /* +1, the SSL_CTX's */
     b->keys = k;
     return b;

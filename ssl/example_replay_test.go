@@ -1,0 +1,32 @@
+package ssl_test
+
+import (
+	"fmt"
+	"log"
+
+	"sessl/ssl"
+)
+
+// Two Ctxs of one process with the same ticket keys: what one has accepted the other does not.
+// Several processes need a guard that all of them ask, such as a database.
+func ExampleNewReplayGuard() {
+	cert, err := ssl.LoadX509KeyPair("../testdata/certs/server-ecdsa.pem", "../testdata/certs/server-ecdsa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	tickets, err := ssl.NewTicketKeys(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tickets.Close()
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{cert}, TicketKeys: tickets, MaxEarlyData: 4096}
+	fmt.Println(cfg.CheckServer())
+
+	if cfg.ReplayGuard, err = ssl.NewReplayGuard(0); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cfg.CheckServer())
+	// Output:
+	// ssl: Config.CheckServer: invalid configuration: MaxEarlyData with TicketKeys needs a ReplayGuard: else each server with the keys, this one too, accepts the same early data again
+	// <nil>
+}

@@ -1,0 +1,210 @@
+package ssl
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A ReplayGuard remembers which first flights with early data have been seen, for servers
+// that resume each other's sessions: see [Config].ReplayGuard. All of them must ask the same,
+// such as a database with an operation that sets a key unless it is there, and an expiry. A
+// [MemoryReplayGuard] is for the Ctxs of one process.
+//
+// Claim is called from several goroutines at once, in the middle of a handshake, with a
+// context that ends after 50 ms. An error, a panic, and an answer that is late cost the client
+// its early data, which is rejected, and nothing else.
+type ReplayGuard interface {
+	// Claim reports whether it is the first one for id, and has it remembered until then,
+	// at least. id is 32 bytes that tell nothing about the session.
+	Claim(ctx context.Context, id []byte, until time.Time) (first bool, err error)
+}
+
+const (
+	// replayWindow is for how long a flight is remembered. libssl takes early data only if the
+	// age of the ticket that the client states is right, to within ten seconds; the rest is for
+	// clocks that differ.
+	replayWindow = time.Minute
+
+	claimTimeout = 50 * time.Millisecond
+	maxClaims    = 256 // that wait at one time: a guard could ignore its context
+)
+
+// guarding is the use of a ReplayGuard by a Ctx.
+type guarding struct {
+	guard  ReplayGuard
+	places chan struct{}
+
+	replayed, failed atomic.Uint64
+}
+
+func newGuarding(g ReplayGuard) *guarding {
+	if g == nil {
+		return nil
+	}
+	return &guarding{guard: g, places: make(chan struct{}, maxClaims)}
+}
+
+// claim is what a Claim came to.
+type claim struct {
+	first bool
+	err   error
+}
+
+// first asks the guard, and reports whether nothing speaks against early data.
+func (g *guarding) first(ctx context.Context, identity []byte) bool {
+	select {
+	case g.places <- struct{}{}:
+	default:
+		g.failed.Add(1)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	id := sha256.Sum256(identity)
+	answer := make(chan claim, 1)
+	go func() {
+		defer func() { <-g.places }()
+		answer <- g.ask(ctx, id[:])
+	}()
+	select {
+	case a := <-answer:
+		return g.note(a)
+	case <-ctx.Done():
+		g.failed.Add(1)
+		return false
+	}
+}
+
+func (g *guarding) ask(ctx context.Context, id []byte) (c claim) {
+	defer func() {
+		if r := recover(); r != nil {
+			c = claim{err: fmt.Errorf("the ReplayGuard panicked: %v", r)}
+		}
+	}()
+	c.first, c.err = g.guard.Claim(ctx, id, time.Now().Add(replayWindow))
+	return c
+}
+
+func (g *guarding) note(c claim) bool {
+	switch {
+	case c.err != nil:
+		g.failed.Add(1)
+		return false
+	case !c.first:
+		g.replayed.Add(1)
+	}
+	return c.first
+}
+
+// offersEarly reports whether early data comes behind the hello.
+func (h *ClientHelloInfo) offersEarly() bool {
+	return slices.Contains(h.Extensions, extEarlyData) && len(h.identities) > 0
+}
+
+// claimEarly asks the guard about a first flight whose early data somebody reads. Only the
+// first identity counts for early data, and only one that is ours: among the found, which the
+// cache has, or a ticket with a good MAC. Anybody could fill the guard otherwise.
+func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo, found []string) {
+	g := c.ctx.guard
+	if g == nil || !c.early.begun || !h.offersEarly() {
+		return
+	}
+	id := h.identities[0]
+	if (slices.Contains(found, string(id)) || c.ticketGenuine(id)) && g.first(ctx, id) {
+		c.allowEarly()
+	}
+}
+
+// A MemoryReplayGuard is a ReplayGuard for the Ctxs of one process. It holds a bounded number
+// of claims, and takes no new ones when it is full: to forget one would be to let it be
+// replayed. What was claimed in an earlier process it cannot know: a process that begins with
+// the ticket keys or the store of another should set MaxEarlyData a minute later.
+type MemoryReplayGuard struct {
+	max int
+
+	mu     sync.Mutex
+	until  map[[sha256.Size]byte]time.Time
+	oldest []claimed // in the order in which they came
+}
+
+type claimed struct {
+	id    [sha256.Size]byte
+	until time.Time
+}
+
+const (
+	defaultClaims = 1 << 17
+	maxMemClaims  = 1 << 28
+)
+
+var errGuardFull = errors.New("the MemoryReplayGuard is full")
+
+// NewReplayGuard returns an empty guard for up to max claims at a time, each of which lasts a
+// minute; 0 means 131072. A negative number, or more than 2^28, is
+// ErrConfig.
+func NewReplayGuard(max int) (*MemoryReplayGuard, error) {
+	if max < 0 || max > maxMemClaims {
+		return nil, fail("NewReplayGuard", configError("room for %d claims is out of range", max))
+	}
+	if max == 0 {
+		max = defaultClaims
+	}
+	return &MemoryReplayGuard{max: max, until: map[[sha256.Size]byte]time.Time{}}, nil
+}
+
+// Claim is [ReplayGuard]'s. It never waits. An id of another length than 32 bytes is an error,
+// as is a guard that is full.
+func (g *MemoryReplayGuard) Claim(_ context.Context, id []byte, until time.Time) (first bool, err error) {
+	const op = "MemoryReplayGuard.Claim"
+	if g == nil {
+		return false, fail(op, ErrNil)
+	}
+	if g.until == nil {
+		return false, fail(op, ErrClosed)
+	}
+	if len(id) != sha256.Size {
+		return false, fail(op, ErrRange)
+	}
+	key := [sha256.Size]byte(id)
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forget(now)
+	if g.until[key].After(now) {
+		return false, nil
+	}
+	if len(g.oldest) >= g.max {
+		return false, fail(op, errGuardFull)
+	}
+	g.until[key] = until
+	g.oldest = append(g.oldest, claimed{key, until})
+	return true, nil
+}
+
+// forget drops what has expired, as far as nothing older lasts.
+func (g *MemoryReplayGuard) forget(now time.Time) {
+	n := 0
+	for n < len(g.oldest) && !g.oldest[n].until.After(now) {
+		if c := g.oldest[n]; g.until[c.id].Equal(c.until) { // else it was claimed anew
+			delete(g.until, c.id)
+		}
+		n++
+	}
+	g.oldest = g.oldest[n:]
+}
+
+// Len returns how many claims are held, expired ones that nobody has asked after included.
+func (g *MemoryReplayGuard) Len() int {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.until)
+}
