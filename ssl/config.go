@@ -237,6 +237,14 @@ type Config struct {
 	// whole seconds and at least one; 0 means two hours, and TLS 1.3 caps it at seven days.
 	SessionTimeout time.Duration
 
+	// SessionIDPrefix begins the ids of a server's sessions, so that something in front of
+	// several servers, or their common store, can tell by the id whose session it is
+	// (SSL_CTX_set_generate_session_id): in TLS 1.2 the id that the client sends, and where
+	// sessions are kept in a cache the ticket of TLS 1.3, which is the id. Stateless tickets
+	// have none. The rest of the 32 bytes is random; an id that libssl's cache has already is
+	// not used (SSL_has_matching_session_id). Everybody on the path can read it. At most 16 bytes.
+	SessionIDPrefix []byte
+
 	// MaxSessionAge is for how long after its full handshake a session of this server may be
 	// resumed, however often it was resumed in between; in whole seconds, 0 means no limit. By
 	// itself TLS 1.3 knows none: each resumption issues a ticket whose SessionTimeout begins

@@ -39,6 +39,8 @@ const (
 	maxProtosLen = 1<<14 - 64 // NextProtos must leave room for the rest of the hello
 	maxTickets   = 255        // each costs the handshake an encryption, and the client memory
 
+	maxIDPrefix = 16 // leaves 128 random bits
+
 	maxSessionAge = 10 * 365 * 24 * time.Hour // more is a mistake, or no limit
 )
 
@@ -110,6 +112,10 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("HandshakeLimit is negative")
 	case cfg.SessionTimeout < 0:
 		return configError("SessionTimeout is negative")
+	case !server && len(cfg.SessionIDPrefix) > 0:
+		return configError("SessionIDPrefix is for servers, who make the ids")
+	case len(cfg.SessionIDPrefix) > maxIDPrefix:
+		return configError("SessionIDPrefix has %d bytes, the limit is %d", len(cfg.SessionIDPrefix), maxIDPrefix)
 	case !server && cfg.MaxSessionAge != 0:
 		return configError("MaxSessionAge is for servers; for how long a client resumes is the server's to say")
 	case cfg.MaxSessionAge != 0 && (cfg.MaxSessionAge < time.Second || cfg.MaxSessionAge > maxSessionAge):

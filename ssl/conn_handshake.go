@@ -224,7 +224,7 @@ func (c *Conn) askApplication() (err error) {
 	if state.DidResume || state.PSKIdentity != "" {
 		n = min(n, 1) // as libssl does
 	}
-	return c.issueTickets("handshake", n)
+	return c.issueUnlessVetoed("handshake", n)
 }
 
 // inspect reads what was settled, and checks what a resumption skips.

@@ -109,6 +109,10 @@ func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return nil
 	}
 	policy := C.sessl_policy{max_age: C.int64_t(cfg.MaxSessionAge / time.Second)}
+	for i, b := range cfg.SessionIDPrefix {
+		policy.prefix[i] = C.uint8_t(b)
+	}
+	policy.prefix_len = C.size_t(len(cfg.SessionIDPrefix))
 	var e cErr
 	if C.sessl_ctx_set_policy(p, &policy, &e) == 0 {
 		return asError(op, ErrNoMemory, &e)

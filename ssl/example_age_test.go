@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"time"
 
 	"sessl/ssl"
@@ -107,4 +108,22 @@ func serveUsers(ctx *ssl.Ctx) (addr string, stop func()) {
 		l.Close()
 		<-done
 	}
+}
+
+// A client that has not logged in gets no session, so that its next connection is judged anew.
+func ExampleConn_SetNotResumable() {
+	serve := func(conn net.Conn, ctx *ssl.Ctx, known func(net.Addr) bool) error {
+		c, err := ssl.Server(conn, ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if !known(conn.RemoteAddr()) {
+			if err := c.SetNotResumable(); err != nil {
+				return err
+			}
+		}
+		return c.Handshake()
+	}
+	_ = serve
 }

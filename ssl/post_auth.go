@@ -308,7 +308,7 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 	if n == 0 {
 		return nil
 	}
-	if err := c.issueTickets("read", n); err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
+	if err := c.issueUnlessVetoed("read", n); err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
 		return err
 	}
 	c.flushSoon()

@@ -192,7 +192,8 @@ func (c *Conn) KeyUpdate(request bool) error {
 }
 
 // IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
-// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later.
+// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later; after
+// SetNotResumable it is ErrNotResumable.
 func (c *Conn) IssueTicket() error {
 	const op = "Conn.IssueTicket"
 	if err := c.usable(op); err != nil {
@@ -224,6 +225,9 @@ func (c *Conn) issueTickets(op string, n int) error {
 	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
 		return fail(op, ErrRequestPending) // the new peer has not been judged
+	}
+	if p.appdata.veto != 0 {
+		return fail(op, ErrNotResumable)
 	}
 	if q := C.SSL_get0_session(p.ssl); q != nil { // libssl fills it in for the first ticket
 		l := lockOf(q)

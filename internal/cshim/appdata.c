@@ -211,7 +211,7 @@ static int ticket_cb(SSL *ssl, void *arg)
 
 /* A full handshake has got its session, which nobody else has yet. TLS 1.2 may never make a
  * ticket of it: what is known of its age is left with it here. It is the callback of
- * SSL_CTX_set_not_resumable_session_callback, for want of one that only tells. */
+ * SSL_CTX_set_not_resumable_session_callback, whose answer is the veto. */
 static int begun_cb(SSL *ssl, int forward_secure)
 {
     SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */
@@ -221,11 +221,13 @@ static int begun_cb(SSL *ssl, int forward_secure)
     if (s == NULL || c == NULL)
         return 0;
     c->appdata.born = sessl_now();
+    if (c->appdata.veto)
+        SSL_SESSION_set1_id(s, (const uint8_t *)"", 0); /* else a TLS 1.2 client would come back with it */
     ERR_set_mark();
     if (SSL_version(ssl) < TLS1_3_VERSION && !put_frame(c, ssl, s))
         c->appdata.born = 0; /* without memory it is of unknown age */
     ERR_pop_to_mark();
-    return 0;
+    return c->appdata.veto;
 }
 
 /* Whether s, which is about to be resumed, is young enough and brings what its connection
@@ -270,7 +272,7 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     if (c == NULL || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     c->appdata.opened = s;
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    return status == SSL_TICKET_SUCCESS || c->appdata.veto ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 int sessl_ctx_frame_tickets(SSL_CTX *ctx)

@@ -13,6 +13,8 @@ typedef struct sessl_appdata {
     uint8_t *data, *brought;   /* for the tickets to come; what the resumed session had before that */
     size_t data_len, brought_len;
     int data_set, brought_set;
+    int veto;                  /* the session of this connection is not to be resumed */
+    int settled;               /* libssl has taken note of that, or has not */
 } sessl_appdata;
 
 /* A frame, read: pointers into its bytes. */
@@ -31,9 +33,13 @@ typedef struct sessl_frame {
 
 #define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
 
+#define SESSL_ID_PREFIX_MAX 16 /* leaves 128 random bits */
+
 /* What a server wants of sessions, for the callbacks; in the ex_data of its SSL_CTX. */
 typedef struct sessl_policy {
     int64_t max_age; /* in seconds from the full handshake; 0: no limit */
+    uint8_t prefix[SESSL_ID_PREFIX_MAX]; /* of session ids */
+    size_t prefix_len;
 } sessl_policy;
 
 int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e);
@@ -43,6 +49,7 @@ int sessl_ctx_frame_tickets(SSL_CTX *ctx);
 int sessl_conn_set_ticket_data(struct sessl_conn *c, const uint8_t *p, size_t n);
 size_t sessl_conn_ticket_data(struct sessl_conn *c, const uint8_t **p);
 void sessl_conn_drop_ticket_data(struct sessl_conn *c);
+void sessl_conn_settle_veto(struct sessl_conn *c, SSL *ssl);
 int64_t sessl_now(void);
 void sessl_move_clock(int64_t by);
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);

@@ -153,8 +153,12 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
     (void)arg;
     if (c != NULL)
         c->offers |= offers(ssl);
-    if (c == NULL || (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c)))
+    if (c == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
+    if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c)) {
+        sessl_conn_settle_veto(c, ssl);
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
     switch (c->hello_state) {
     case SESSL_HELLO_FIRST:
         if (!copy_hello(ssl, &c->hello)) {
@@ -176,6 +180,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
         break;
     }
     c->hello_state = SESSL_HELLO_SEEN;
+    sessl_conn_settle_veto(c, ssl);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 

@@ -1,5 +1,6 @@
 #include "cshim.h"
 
+#include <openssl/rand.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -17,6 +18,36 @@ void sessl_move_clock(int64_t by)
     atomic_fetch_add(&clock_offset, by);
 }
 
+#define ID_TRIES 10 /* as many as libssl makes */
+
+/* SSL_CTX_set_generate_session_id. An id that is taken would end the handshake; libssl knows
+ * those in its own cache. */
+static int make_id(SSL *ssl, unsigned char *id, unsigned *n)
+{
+    const sessl_policy *p = sessl_ctx_policy(SSL_get_SSL_CTX(ssl));
+    int i;
+
+    if (*n <= p->prefix_len)
+        return 0;
+    memcpy(id, p->prefix, p->prefix_len);
+    for (i = 0; i < ID_TRIES; i++) {
+        if (RAND_bytes(id + p->prefix_len, (int)(*n - p->prefix_len)) <= 0)
+            return 0;
+        if (!SSL_has_matching_session_id(ssl, id, *n))
+            return 1;
+    }
+    return 0;
+}
+
+/* The server has seen the ClientHello: a veto counts from here on or not at all. TLS 1.3 takes
+ * it for a full handshake only, so the tickets of a resumption are held back here. */
+void sessl_conn_settle_veto(sessl_conn *c, SSL *ssl)
+{
+    c->appdata.settled = 1;
+    if (c->appdata.veto)
+        SSL_set_num_tickets(ssl, 0);
+}
+
 /* Freed with ctx. */
 int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
 {
@@ -26,6 +57,8 @@ int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
     sessl_err_begin(e);
     own = OPENSSL_memdup(p, sizeof(*p));
     ok = own != NULL && SSL_CTX_set_ex_data(ctx, sessl_policy_slot, own);
+    if (ok && p->prefix_len > 0)
+        SSL_CTX_set_generate_session_id(ctx, make_id);
     if (!ok) {
         OPENSSL_free(own);
         e->no_memory = 1;
