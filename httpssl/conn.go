@@ -17,6 +17,8 @@ type base struct {
 	*ssl.Conn
 	server  *handler // a server's, set before net/http uses the connection
 	settled atomic.Pointer[tls.ConnectionState]
+	first   []byte // early data that has been read
+	more    bool   // there may be more of it
 }
 
 // state is what the handshake settled, made once: net/http's requests share theirs too.
@@ -54,7 +56,11 @@ func (b *base) shake(ctx context.Context) error {
 	if b.server == nil {
 		return errUnconfigured
 	}
-	if err := b.Conn.HandshakeContext(ctx); err != nil {
+	err := b.readEarly(ctx)
+	if err == nil && !b.isEarly() {
+		err = b.Conn.HandshakeContext(ctx)
+	}
+	if err != nil {
 		return b.answerPlain(err)
 	}
 	return b.server.protocols.check(b.state().NegotiatedProtocol)

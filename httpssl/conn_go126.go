@@ -36,7 +36,7 @@ func (c *conn) begin(ctx context.Context, srv *http.Server) { c.ctx, c.srv = ctx
 // one goroutine at a time, which is how net/http reads.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.checked.Load() {
-		return c.Conn.Read(b)
+		return c.base.Read(b)
 	}
 	if c.err == nil {
 		c.err = c.shakeOnce()
@@ -44,7 +44,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	n, err := c.Conn.Read(b)
+	n, err := c.base.Read(b)
 	if c.err = c.readError(c.checkPreface(string(b[:n]))); c.err != nil {
 		return 0, c.err
 	}

@@ -130,3 +130,18 @@ func ExampleNewTransport() {
 	fmt.Println(resp.Proto, resp.Status, ssl.VersionName(resp.TLS.Version))
 	// Output: HTTP/2.0 404 Not Found TLS 1.3
 }
+
+// Early data is for requests that may be done twice. Others are refused until the handshake
+// is complete, and those that only the handler knows about as well.
+func ExampleEarlyData() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/next", func(w http.ResponseWriter, r *http.Request) {
+		if httpssl.TooEarly(w, r) { // a GET, but one that moves something on
+			return
+		}
+		fmt.Fprintln(w, "the next one")
+	})
+	srv := &http.Server{Handler: httpssl.EarlyData(mux, nil)}
+	fmt.Println(httpssl.Configure(srv)) // or Serve, with a Ctx that has MaxEarlyData
+	// Output: <nil>
+}

@@ -95,6 +95,7 @@ func configure(srv *http.Server) (*handler, error) {
 		return nil, badConfig("the http.Server's TLSConfig would be ignored: configure the Ctx")
 	}
 	h := &handler{inner: srv.Handler, protocols: serverProtocols(srv)}
+	_, h.early = srv.Handler.(*earlyHandler)
 	if h.protocols == (protocols{}) {
 		return nil, badConfig("the http.Server's Protocols have neither HTTP1 nor HTTP2")
 	}
@@ -141,6 +142,7 @@ func emptyTLS(c *tls.Config) bool {
 type handler struct {
 	inner     http.Handler // nil means http.DefaultServeMux
 	protocols protocols
+	early     bool // inner knows what to do with early data
 }
 
 // ServeHTTP passes the request on.

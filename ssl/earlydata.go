@@ -92,6 +92,10 @@ func (c *Conn) EarlyDataStatus() EarlyDataStatus {
 	return EarlyDataStatus(c.early.status.Load())
 }
 
+// HandshakeComplete reports whether the handshake is complete. Until then, what a server reads
+// as early data may come from a recording, although [Conn.ConnectionState] answers.
+func (c *Conn) HandshakeComplete() bool { return c != nil && c.done.Load() }
+
 // ReadEarlyData reads what a client has sent with its first flight, before the handshake is
 // complete (SSL_read_early_data, RFC 8446, section 2.3); at its end, and if there is none, it
 // returns io.EOF. It is for servers, and must be called before anything else that does the
