@@ -6,12 +6,18 @@
  * the keys of the session that it resumes. Whoever has recorded the flight can send it again. */
 
 /* Early data that is rejected has to be read past all the same, and libssl counts a byte more
- * for each record of it, and some for six of them: a client that writes a byte at a time makes
- * twice as much of it. 16384 is what libssl skips by default. What is accepted is bounded by
- * the session's own limit, which is the announced one. */
+ * for each record of it, 1.1.1 the whole 17 that it has more, and allows for six of them: a
+ * client that writes a byte at a time makes more of it. 16384 is what libssl skips by default.
+ * What is accepted is bounded by the session's own limit, which is the announced one. */
+#if SESSL_HAVE_3_0
+#define RECORD_OF_ONE 2
+#else
+#define RECORD_OF_ONE 18
+#endif
+
 static uint32_t enough_to_skip(uint32_t max)
 {
-    return 2 * max + SSL3_RT_MAX_PLAIN_LENGTH;
+    return RECORD_OF_ONE * max + SSL3_RT_MAX_PLAIN_LENGTH;
 }
 
 static int same_name(const char *a, const char *b)
