@@ -221,9 +221,10 @@ static int begun_cb(SSL *ssl, int forward_secure)
     if (s == NULL || c == NULL)
         return 0;
     c->appdata.born = sessl_now();
+    ERR_set_mark();
+    sessl_session_keep_host(ssl, s);
     if (c->appdata.veto)
         SSL_SESSION_set1_id(s, (const uint8_t *)"", 0); /* else a TLS 1.2 client would come back with it */
-    ERR_set_mark();
     if (SSL_version(ssl) < TLS1_3_VERSION && !put_frame(c, ssl, s))
         c->appdata.born = 0; /* without memory it is of unknown age */
     ERR_pop_to_mark();
@@ -269,7 +270,7 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     (void)name, (void)n, (void)arg;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return SSL_TICKET_RETURN_IGNORE_RENEW; /* to use it would be fatal */
-    if (c == NULL || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
+    if (c == NULL || !sessl_session_names_host(ssl, s) || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     c->appdata.opened = s;
     return status == SSL_TICKET_SUCCESS || c->appdata.veto ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;

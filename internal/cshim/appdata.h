@@ -54,6 +54,8 @@ int64_t sessl_now(void);
 void sessl_move_clock(int64_t by);
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);
 int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s);
+int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s);
+void sessl_session_keep_host(SSL *ssl, SSL_SESSION *s);
 int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s);
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
 int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b);

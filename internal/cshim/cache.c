@@ -19,7 +19,7 @@ static SSL_SESSION *get_session_cb(SSL *ssl, const unsigned char *id, int n, int
 
         /* 1.1.1 resumes also what has been marked meanwhile. */
         if (n > 0 && have == (unsigned)n && memcmp(p, id, have) == 0 && SSL_SESSION_is_resumable(s)
-            && sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
+            && sessl_session_names_host(ssl, s) && sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
             return SSL_SESSION_up_ref(s) ? s : NULL; /* +1, libssl's */
     }
     return NULL;

@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 #include <stdatomic.h>
+#include <strings.h>
 #include <time.h>
 
 /* What a server wants of its sessions, for callbacks that cannot ask. */
@@ -77,4 +78,45 @@ void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, lon
 const sessl_policy *sessl_ctx_policy(const SSL_CTX *ctx)
 {
     return SSL_CTX_get_ex_data(ctx, sessl_policy_slot);
+}
+
+/* The name in the server_name extension of the hello that libssl is looking at; NULL for none. */
+static const uint8_t *asked_host(SSL *ssl, size_t *n)
+{
+    const unsigned char *p;
+    sessl_reader r = {0};
+    uint64_t type;
+
+    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, n)) /* borrowed */
+        return NULL;
+    r.p = p;
+    r.end = p + *n;
+    sessl_take_number(&r, 2);
+    type = sessl_take_number(&r, 1);
+    p = sessl_take_counted(&r, 2, n);
+    return r.bad || type != TLSEXT_NAMETYPE_host_name ? NULL : p;
+}
+
+/* Whether s, which the client wants to resume, is of the host that it asks for. One of no
+ * host is of all: other servers note none. */
+int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s)
+{
+    const char *host = SSL_SESSION_get0_hostname(s); /* borrowed */
+    size_t n;
+    const uint8_t *asked;
+
+    if (host == NULL)
+        return 1;
+    asked = asked_host(ssl, &n);
+    return asked != NULL && n == strlen(host) && strncasecmp((const char *)asked, host, n) == 0;
+}
+
+/* A session that nobody else has yet is of the host that its client has asked for: libssl
+ * notes that only for a server with a callback for names. */
+void sessl_session_keep_host(SSL *ssl, SSL_SESSION *s)
+{
+    const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* borrowed */
+
+    if (host != NULL)
+        SSL_SESSION_set1_hostname(s, host); /* copies; without memory it is of no host */
 }
