@@ -57,6 +57,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx)
 	p.lookup = cBool(c.ctx.cache != nil)
+	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	p.guarded = cBool(c.ctx.guard != nil)
 	if err := c.takeCertificates(op, p); err != nil || c.name == "" {

@@ -38,6 +38,20 @@ func reused(cli *ssl.Config) ssl.ReuseState {
 	return want(cli.MaxVersion == ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedPSK)
 }
 
+// A server of TLS 1.2 finds the session also of a client that could do TLS 1.3, and whose id may
+// as well have been made up.
+func TestServerCacheOfTLS12WithNewerClients(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.MaxVersion = ssl.VersionTLS12
+	srv.SessionCache = newServerCache(t, nil)
+	sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
+	c, s := attend(t, cctx, sctx, mine, here)
+	wantStates(t, "the first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
+	c, s = attend(t, cctx, sctx, mine, here)
+	wantStates(t, "the second", c, s, ssl.ReusedID, ssl.ReusedID)
+}
+
 // Ctxs that share a cache resume each other's sessions; without the cache, or after a Flush,
 // the client gets a full handshake.
 func TestServerCacheIsShared(t *testing.T) {

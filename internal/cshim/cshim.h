@@ -227,6 +227,7 @@ typedef struct sessl_conn {
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;
     int lookup;            /* Go has a cache that may know what the client offers */
+    int only_tls12;        /* the server's highest version */
     int offers;            /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     sessl_psk_use psk;
     uint8_t *stamp;        /* set once the peer has been verified */
@@ -252,12 +253,6 @@ typedef struct sessl_conn {
     size_t keylog_len;
     sessl_err err;         /* of the last step that failed */
 } sessl_conn;
-
-#define SESSL_OFFERS_ID 1     /* of TLS 1.2 */
-#define SESSL_OFFERS_TICKET 2 /* of TLS 1.2 */
-#define SESSL_OFFERS_PSK 4
-#define SESSL_OFFERS_ANY 7
-#define SESSL_OFFERS_EARLY 8 /* data, with the first PSK */
 
 #define SESSL_HELLO_UNSEEN 0
 #define SESSL_HELLO_COPY 1 /* copied for later questions */

@@ -103,7 +103,7 @@ static int can_tls13(SSL *ssl)
     return 0;
 }
 
-static int offers(SSL *ssl)
+static int offers(SSL *ssl, int only_tls12)
 {
     const unsigned char *p;
     size_t n;
@@ -115,8 +115,12 @@ static int offers(SSL *ssl)
         bits |= SESSL_OFFERS_EARLY;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n > 0)
         bits |= SESSL_OFFERS_TICKET;
-    if (SSL_client_hello_get0_session_id(ssl, &p) > 0 && !can_tls13(ssl))
+    if (SSL_client_hello_get0_session_id(ssl, &p) == 0)
+        return bits;
+    if (!can_tls13(ssl))
         bits |= SESSL_OFFERS_ID;
+    else if (only_tls12)
+        bits |= SESSL_OFFERS_MAYBE;
     return bits;
 }
 
@@ -138,7 +142,7 @@ static int needs_claim(const sessl_conn *c)
  * client has. */
 static int has_question(const sessl_conn *c)
 {
-    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_PSK : 0) | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
+    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_MAYBE | SESSL_OFFERS_PSK : 0) | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
 
     return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0 || needs_claim(c);
 }
@@ -152,7 +156,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
 
     (void)arg;
     if (c != NULL)
-        c->offers |= offers(ssl);
+        c->offers |= offers(ssl, c->only_tls12);
     if (c == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
     if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c)) {
