@@ -8,6 +8,7 @@ CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 ROUNDS ?= 10
+SOAK ?= -handshakes 200000 -for 10m
 # Ten thousand connections or tickets say nothing new to a checker that slows them down.
 LONG := C34|TicketKeysIVs
 # What takes seconds and leaves nothing that another test could meet.
@@ -15,7 +16,7 @@ SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|R
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps prom man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps prom soak man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -96,6 +97,9 @@ ftps: deps-interop ## an FTP client whose data connections resume, against vsftp
 prom: deps ## the Prometheus collector's module
 	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
 
+soak: deps ## resumption in all forms while caches, keys and stores are flushed, rotated and broken
+	cd interop && $(GO) vet ./soak && $(GO) test -race -timeout 30m ./soak -args $(SOAK)
+
 man: deps ## the manual pages of the command line tool, in build/man
 	cd cmd/sessl && $(GO) run . man ../../build/man
 
@@ -116,5 +120,6 @@ matrix-ci: deps
 # Two at a time: most tests wait more than they compute. The longest start first.
 ci: FUZZTIME = 10s
 ci: ROUNDS = 5
+ci: SOAK = -for 1m
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) test asan matrix-ci stress race checkptr valgrind interop grpc ftps lint demo fuzz cli prom man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop grpc ftps lint demo fuzz cli prom man go127

@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/interop/malloc"
 	"sessl/ssl"
 )
 
@@ -38,30 +36,6 @@ func resident(t *testing.T) int64 {
 		t.Fatal(err)
 	}
 	return pages * int64(os.Getpagesize())
-}
-
-// allocated is the C memory that has not been freed. What was freed, glibc may keep, in
-// whichever of its arenas it happened to be: that says nothing about us.
-func allocated(t *testing.T) int64 {
-	t.Helper()
-	leakcheck.Collect()
-	info := mallocInfo()
-	totals := info[strings.LastIndex(info, "</heap>"):]
-	return bytesOf(t, totals, `<system type="current" size="`) + bytesOf(t, totals, `<total type="mmap" count="\d+" size="`) -
-		bytesOf(t, totals, `<total type="fast" count="\d+" size="`) - bytesOf(t, totals, `<total type="rest" count="\d+" size="`)
-}
-
-func bytesOf(t *testing.T, info, before string) int64 {
-	t.Helper()
-	m := regexp.MustCompile(before + `(\d+)"`).FindStringSubmatch(info)
-	if m == nil {
-		t.Fatalf("no %s in %s", before, info)
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 func forEachVersion(t *testing.T, f func(t *testing.T, addr string, client *ssl.Ctx)) {
@@ -94,13 +68,13 @@ func TestMemoryInSequence(t *testing.T) {
 		var first, held int64
 		for i := range sequence {
 			if i == 1000 {
-				first, held = resident(t), allocated(t)
+				first, held = resident(t), malloc.Allocated(t)
 			}
 			if err := visit(life, addr, client); err != nil {
 				t.Fatalf("connection %d: %v", i, err)
 			}
 		}
-		last, kept := resident(t), allocated(t)
+		last, kept := resident(t), malloc.Allocated(t)
 		if last > first+first/10 {
 			t.Error("the process has grown")
 		}
@@ -118,7 +92,7 @@ func TestMemoryOfWaves(t *testing.T) {
 		var first int64
 		for i := range waves {
 			open := wave(t, addr, client)
-			n := allocated(t)
+			n := malloc.Allocated(t)
 			if i == 0 {
 				first = n
 			}
@@ -157,7 +131,7 @@ func wave(t *testing.T, addr string, client *ssl.Ctx) (held int64) {
 		})
 	}
 	open.Wait()
-	held = allocated(t)
+	held = malloc.Allocated(t)
 	close(measured)
 	all.Wait()
 	for runtime.NumGoroutine() > before && life.Err() == nil {

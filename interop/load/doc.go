@@ -1,0 +1,2 @@
+// Package load asks what many connections cost: threads and memory.
+package load

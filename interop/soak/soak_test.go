@@ -1,0 +1,229 @@
+package soak
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"io"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/interop/malloc"
+	"sessl/ssl"
+)
+
+var (
+	atLeast = flag.Int("handshakes", 2000, "how many handshakes there are at least")
+	during  = flag.Duration("for", 0, "for how long at least")
+)
+
+const (
+	workers   = 8
+	rounds    = 10
+	mischief  = 97  // handshakes between two acts of it
+	handmade  = 41  // handshakes between two whose session is offered by hand
+	abandoned = 53  // handshakes between two connections that end without a goodbye
+	slack     = 2e6 // bytes of C memory that come and go with what happens to be cached
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// world is what forms share, and what mischief is done to.
+type world struct {
+	keys    *ssl.TicketKeys
+	cache   *ssl.ServerSessionCache
+	store   *store
+	clients [2]*ssl.Ctx // without and with a certificate
+	lru     *ssl.LRUClientSessionCache
+	forms   []*form
+	done    atomic.Uint64 // handshakes
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{store: &store{kept: make(map[string][]byte)}, lru: ssl.NewClientSessionCache(48), forms: forms()}
+	t.Cleanup(func() { w.lru.Close() })
+	key := make([]byte, 32)
+	rand.Read(key)
+	seal, err := ssl.NewSealKeys(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { seal.Close() })
+	if w.keys, err = ssl.NewTicketKeys(nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.keys.Close() })
+	w.cache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 64, Store: w.store, SealKeys: seal, LookupTimeout: 5 * time.Millisecond, WriteQueue: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.cache.Close() })
+	for i := range w.clients {
+		cfg := &ssl.Config{RootCAs: pool(t), ServerName: "localhost"}
+		if i == 1 {
+			cfg.Certificates = keyPair(t, "client")
+		}
+		if w.clients[i], err = ssl.NewClientCtx(cfg); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.clients[i].Close() })
+	}
+	for _, f := range w.forms {
+		f.serve(t, w)
+	}
+	return w
+}
+
+// visit is one connection: what the client sends comes back.
+func (w *world) visit(ctx context.Context, f *form, n uint64) error {
+	client := w.clients[0]
+	if f.mutual {
+		client = w.clients[1]
+	}
+	d := &ssl.Dialer{Ctx: client, Sessions: w.lru}
+	c, err := d.DialContext(ctx, "tcp", f.addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := echo(c); err != nil {
+		return err
+	}
+	f.count(c)
+	switch {
+	case n%handmade == 0:
+		return w.again(ctx, d, f, c)
+	case n%abandoned == 0:
+		return c.NetConn().Close()
+	}
+	return nil
+}
+
+// again offers the session of a connection that is still open.
+func (w *world) again(ctx context.Context, d *ssl.Dialer, f *form, c *ssl.Conn) error {
+	s, err := c.Session()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if ok, err := s.Resumable(); err != nil || !ok {
+		return err
+	}
+	second, err := d.DialSession(ctx, "tcp", f.addr, s)
+	if err != nil {
+		return err
+	}
+	defer second.Close()
+	if err := echo(second); err != nil {
+		return err
+	}
+	f.count(second)
+	return nil
+}
+
+func echo(c *ssl.Conn) error {
+	c.SetDeadline(time.Now().Add(patience))
+	b := []byte{42}
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, b)
+	return err
+}
+
+func (f *form) count(c *ssl.Conn) {
+	if c.SessionReused() {
+		f.resumed.Add(1)
+	} else {
+		f.full.Add(1)
+	}
+}
+
+// disturb does some mischief, another each time. None of it may be noticed by a client.
+func (w *world) disturb(n uint64) error {
+	switch n % 7 {
+	case 0, 1:
+		key, err := ssl.NewTicketKey()
+		if err != nil {
+			return err
+		}
+		return w.keys.Rotate(key)
+	case 2:
+		w.lru.Flush()
+	case 3:
+		w.cache.Flush(time.Time{})
+	default:
+		w.store.mood.Store(int32(n/7) % int32(moods))
+		for _, f := range w.forms {
+			if err := f.server.FlushSessions(time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// round lets the workers go on until n handshakes are done and until has come.
+func (w *world) round(t *testing.T, n uint64, until time.Time) {
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			random := mathrand.New(mathrand.NewPCG(uint64(worker), n))
+			for (w.done.Load() < n || time.Now().Before(until)) && !t.Failed() {
+				i := w.done.Add(1)
+				f := w.forms[random.IntN(len(w.forms))]
+				if err := w.visit(t.Context(), f, i); err != nil {
+					t.Errorf("%s, connection %d: %v", f.name, i, err)
+				}
+				if i%mischief == 0 {
+					if err := w.disturb(i / mischief); err != nil {
+						t.Errorf("mischief %d: %v", i/mischief, err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Nothing that happens to caches, keys and stores is an error that a client sees, and it
+// leaves no memory behind.
+func TestSoak(t *testing.T) {
+	leakcheck.Test(t)
+	w := newWorld(t)
+	start := time.Now()
+	var settled int64
+	for i := range rounds {
+		w.round(t, uint64(*atLeast*(i+1)/rounds), start.Add(*during*time.Duration(i+1)/rounds))
+		n := malloc.Allocated(t)
+		if i == 1 {
+			settled = n // what is cached is there, and what threads keep
+		}
+		if i > 1 && n > settled+settled/10+slack {
+			t.Errorf("round %d: %d bytes of C memory are allocated, after round 2 they were %d", i+1, n, settled)
+		}
+		t.Logf("round %d: %d handshakes after %v, %d KiB allocated", i+1, w.done.Load(), time.Since(start).Round(time.Second), n>>10)
+	}
+	for _, f := range w.forms {
+		if f.resumed.Load() == 0 || f.full.Load() == 0 {
+			t.Errorf("%s: %d full, %d resumed", f.name, f.full.Load(), f.resumed.Load())
+		}
+		t.Logf("%s: %d full, %d resumed", f.name, f.full.Load(), f.resumed.Load())
+	}
+	st := w.cache.StoreStats()
+	t.Logf("store: %+v", st)
+	if st.Errors == 0 || st.Late == 0 || st.Refused == 0 || st.Panics == 0 || st.Hits == 0 {
+		t.Errorf("the store was too well: %+v", st)
+	}
+	if k := w.keys.Stats(); k.Renewed == 0 {
+		t.Errorf("the keys were too well: %+v", k)
+	}
+	if c := w.lru.Stats(); c.Evictions == 0 {
+		t.Errorf("nothing was evicted: %+v", c)
+	}
+}
