@@ -43,7 +43,7 @@ func suite(version uint16) uint16 {
 var groups = []tls.CurveID{tls.X25519, tls.CurveP256}
 
 func libraries(version uint16, certs string) ([2]library, error) {
-	ours, err := newOurs(version, certs)
+	ours, err := newOurs(version, certs, "ssl", func(*ssl.Config) error { return nil })
 	if err != nil {
 		return [2]library{}, err
 	}
@@ -52,12 +52,14 @@ func libraries(version uint16, certs string) ([2]library, error) {
 }
 
 type ours struct {
+	title    string
 	version  uint16
 	cli, srv *ssl.Ctx
 	session  *ssl.Session // the newest
 }
 
-func newOurs(version uint16, certs string) (*ours, error) {
+// newOurs has serve say how its server keeps sessions.
+func newOurs(version uint16, certs, title string, serve func(*ssl.Config) error) (*ours, error) {
 	roots, err := ssl.LoadCertPool(filepath.Join(certs, "ca.pem"))
 	if err != nil {
 		return nil, err
@@ -66,11 +68,14 @@ func newOurs(version uint16, certs string) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &ours{version: version}
+	o := &ours{title: title, version: version}
 	cfg := ssl.Config{MinVersion: version, MaxVersion: version, CipherSuites: []uint16{suite(version)},
 		CurvePreferences: groups}
 	srv := cfg
 	srv.Certificates, srv.NumTickets = []ssl.Certificate{cert}, 1
+	if err := serve(&srv); err != nil {
+		return nil, err
+	}
 	cli := cfg
 	cli.RootCAs, cli.ServerName = roots, "localhost"
 	cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { o.session.Close(); o.session = s }
@@ -81,7 +86,7 @@ func newOurs(version uint16, certs string) (*ours, error) {
 	return o, err
 }
 
-func (o *ours) name() string { return "ssl" }
+func (o *ours) name() string { return o.title }
 
 func (o *ours) server(raw net.Conn) (net.Conn, error) { return ssl.Server(raw, o.srv) }
 
