@@ -47,8 +47,9 @@ type Ctx struct {
 	demands   bool   // what is demanded of clients is in it
 	highest   uint16 // version
 
-	early earlyCounters
-	guard *guarding // a server's; nil: none
+	early    earlyCounters
+	maxEarly uint32
+	guard    *guarding // a server's; nil: none
 
 	cacheConfig [32]byte               // for SessionKeys
 	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another

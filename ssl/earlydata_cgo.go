@@ -8,6 +8,11 @@ package ssl
 #cgo noescape sessl_conn_write_early
 #cgo nocallback sessl_conn_write_early
 #cgo nocallback sessl_conn_early_status
+#cgo noescape sessl_conn_set_max_early
+#cgo nocallback sessl_conn_set_max_early
+#cgo nocallback SSL_get_max_early_data
+#cgo noescape sessl_conn_export_early
+#cgo nocallback sessl_conn_export_early
 #cgo noescape sessl_conn_ticket_genuine
 #cgo nocallback sessl_conn_ticket_genuine
 #include "cshim.h"
@@ -42,6 +47,7 @@ func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return nil
 	}
 	c.guard = newGuarding(cfg.ReplayGuard)
+	c.maxEarly = cfg.MaxEarlyData
 	var e cErr
 	if C.sessl_ctx_set_early(p, C.uint32_t(cfg.MaxEarlyData), cBool(c.guard != nil), &e) == 0 {
 		return asError(op, nil, &e)
@@ -163,4 +169,62 @@ func (c *Conn) earlyProto(q sessionPtr) bool {
 	var n C.size_t
 	C.SSL_SESSION_get0_alpn_selected(q, &out, &n)
 	return c.ctx.offersProto(C.GoStringN((*C.char)(unsafe.Pointer(out)), C.int(n)))
+}
+
+// SetMaxEarlyData sets how many bytes of early data the tickets of this server's connection
+// allow, and it accepts (SSL_set_max_early_data): no more than Config.MaxEarlyData, 0 for none.
+// If GetConfigForClient chooses another Ctx, that one's number counts. It fails with ErrClient
+// on a client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
+func (c *Conn) SetMaxEarlyData(n uint32) error {
+	const op = "Conn.SetMaxEarlyData"
+	return c.beforeHandshake(op, func(p connPtr) error {
+		if n > c.ctx.maxEarly {
+			return fail(op, ErrRange)
+		}
+		var e cErr
+		if C.sessl_conn_set_max_early(p, C.uint32_t(n), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// MaxEarlyData returns how many bytes of early data the tickets of this server's connection
+// allow (SSL_get_max_early_data); 0 on a client, and after Close.
+func (c *Conn) MaxEarlyData() (n uint32) {
+	if c.usable("") != nil || !c.server {
+		return 0
+	}
+	c.withLive(func(p connPtr) { n = uint32(C.SSL_get_max_early_data(p.ssl)) })
+	return n
+}
+
+// ExportEarlyKeyingMaterial returns length bytes that only somebody with the session that is
+// resumed can compute, from the secret of early data (SSL_export_keying_material_early, RFC
+// 8446, section 7.5). Whoever replays the first flight has the same. It answers once early data
+// was written, or ReadEarlyData has returned some; before, and where none was sent, it fails with
+// OpenSSL's reason or with ErrNoEarlyData.
+func (c *Conn) ExportEarlyKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	const op = "Conn.ExportEarlyKeyingMaterial"
+	if err := c.usable(op); err != nil {
+		return nil, err
+	}
+	if length < 0 || length > maxExport {
+		return nil, fail(op, ErrRange)
+	}
+	p, ok := c.enter()
+	if !ok {
+		return nil, fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if p.early == C.SESSL_EARLY_NONE && c.EarlyDataStatus() == EarlyDataNotSent {
+		return nil, fail(op, ErrNoEarlyData)
+	}
+	out, l := make([]byte, length), []byte(label)
+	var e cErr
+	if C.sessl_conn_export_early(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+		bytePtr(context), C.size_t(len(context)), &e) == 0 {
+		return nil, asError(op, nil, &e)
+	}
+	return out, nil
 }

@@ -9,6 +9,8 @@ package ssl
 #cgo noescape sessl_conn_set_sid_ctx
 #cgo nocallback sessl_conn_set_sid_ctx
 #cgo nocallback SSL_get_num_tickets
+#cgo noescape sessl_conn_set_psk_hint
+#cgo nocallback sessl_conn_set_psk_hint
 #include "cshim.h"
 */
 import "C"
@@ -16,7 +18,9 @@ import "C"
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
+	"unsafe"
 )
 
 // SessionCacheMode is how libssl's internal cache of a server works.
@@ -77,6 +81,9 @@ type SessionSettings struct {
 	CacheSize  int              // SSL_CTX_sess_get_cache_size; 0 means any number
 	Timeout    time.Duration    // SSL_CTX_get_timeout
 	NumTickets int              // SSL_CTX_get_num_tickets: after a full handshake of TLS 1.3
+
+	MaxEarlyData  uint32 // SSL_CTX_get_max_early_data: what a ticket allows
+	SkipEarlyData uint32 // SSL_CTX_get_recv_max_early_data: how much of what is rejected is read past
 }
 
 // SessionSettings returns what libssl has (SSL_CTX_get_session_cache_mode and the others),
@@ -92,6 +99,7 @@ func (c *Ctx) SessionSettings() (s SessionSettings, err error) {
 		case st.mode&C.SSL_SESS_CACHE_NO_AUTO_CLEAR != 0:
 			s.CacheMode = SessionCacheNoAutoClear
 		}
+		s.MaxEarlyData, s.SkipEarlyData = uint32(st.max_early), uint32(st.skip_early)
 		s.CacheSize = int(st.cache_size)
 		s.Timeout = seconds(int64(st.timeout))
 		s.NumTickets = max(int(st.num_tickets), c.tickets)
@@ -163,6 +171,27 @@ func (c *Conn) SetSessionIDContext(b []byte) error {
 		}
 		var e cErr
 		if C.sessl_conn_set_sid_ctx(p, bytePtr(b), C.uint(len(b)), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// SetPSKIdentityHint tells a TLS 1.2 client of this connection which key is meant, in the place
+// of Config.PSKIdentityHint (SSL_use_psk_identity_hint): at most 256 bytes, 128 with OpenSSL
+// 1.1.1, none of them zero. It has no effect on a server without PSKs, and if GetConfigForClient
+// chooses another Ctx. It fails with ErrClient on a client, ErrHandshakeStarted after the
+// handshake has begun, and ErrRange.
+func (c *Conn) SetPSKIdentityHint(hint string) error {
+	const op = "Conn.SetPSKIdentityHint"
+	return c.beforeHandshake(op, func(p connPtr) error {
+		if len(hint) > C.PSK_MAX_IDENTITY_LEN || strings.ContainsRune(hint, 0) {
+			return fail(op, ErrRange)
+		}
+		h := C.CString(hint)
+		defer C.free(unsafe.Pointer(h))
+		var e cErr
+		if C.sessl_conn_set_psk_hint(p, h, &e) == 0 {
 			return asError(op, nil, &e)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ func TestSessionSettings(t *testing.T) {
 			ssl.SessionSettings{CacheSize: 20480, Timeout: 2 * time.Hour, NumTickets: 2}},
 	} {
 		got, err := newServerCtx(t, copyOf(serverConfig(t), c.change)).SessionSettings()
+		c.want.SkipEarlyData = 16384 // libssl's default
 		if err != nil || got != c.want {
 			t.Errorf("%+v, %v, want %+v", got, err, c.want)
 		}
@@ -135,5 +137,98 @@ func TestSetSessionIDContext(t *testing.T) {
 	}
 	if err := p.client.SetSessionIDContext([]byte("x")); !errors.Is(err, ssl.ErrClient) {
 		t.Error(err)
+	}
+}
+
+// A connection's tickets allow no more early data than it says, none for 0, and no connection
+// more than its Ctx.
+func TestSetMaxEarlyData(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	if st, err := sctx.SessionSettings(); err != nil || st.MaxEarlyData != srv.MaxEarlyData || st.SkipEarlyData <= srv.MaxEarlyData {
+		t.Errorf("%+v, %v", st, err)
+	}
+	for _, n := range []uint32{0, 5, srv.MaxEarlyData} {
+		a, b := tcpPipe(t)
+		p := newPair(t, cctx, sctx, a, b)
+		if err := p.server.SetMaxEarlyData(n); err != nil || p.server.MaxEarlyData() != n {
+			t.Fatalf("%d, %v", p.server.MaxEarlyData(), err)
+		}
+		p.mustShake(t)
+		p.echo(t)
+		got, err := sessionOf(t, p.client).MaxEarlyData()
+		if err != nil || got != n {
+			t.Errorf("the ticket allows %d, %v, want %d", got, err, n)
+		}
+		if err := p.client.SetMaxEarlyData(n); !errors.Is(err, ssl.ErrClient) || p.client.MaxEarlyData() != 0 {
+			t.Error(err)
+		}
+		p.closeBoth()
+	}
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, sctx, a, b)
+	defer p.closeBoth()
+	if err := p.server.SetMaxEarlyData(srv.MaxEarlyData + 1); !errors.Is(err, ssl.ErrRange) {
+		t.Error(err)
+	}
+}
+
+// Both ends export the same from the secret of early data, another than from the connection's.
+func TestExportEarlyKeyingMaterial(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+	defer p.closeBoth()
+	if _, err := p.client.ExportEarlyKeyingMaterial("label", nil, 32); !errors.Is(err, ssl.ErrNoEarlyData) {
+		t.Errorf("before: %v", err)
+	}
+	p.wantEarly(t, ssl.EarlyDataAccepted)
+	ours, err := p.client.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := p.server.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
+	if err != nil || !bytes.Equal(ours, theirs) {
+		t.Errorf("%x and %x, %v", ours, theirs, err)
+	}
+	late, err := p.client.ExportKeyingMaterial("label", []byte("context"), 32)
+	if err != nil || bytes.Equal(ours, late) {
+		t.Errorf("%x and %x, %v", ours, late, err)
+	}
+	other, err := p.client.ExportEarlyKeyingMaterial("label", []byte("another context"), 32)
+	if err != nil || bytes.Equal(ours, other) {
+		t.Errorf("%x and %x, %v", ours, other, err)
+	}
+	if _, err := p.client.ExportEarlyKeyingMaterial("label", nil, -1); !errors.Is(err, ssl.ErrRange) {
+		t.Error(err)
+	}
+}
+
+// The hint of a connection reaches its client.
+func TestSetPSKIdentityHint(t *testing.T) {
+	leakcheck.Test(t)
+	key := newPSK(t, "client", []byte("sixteen bytes at least"))
+	srv := &ssl.Config{PSKs: []ssl.PSK{key}, MaxVersion: ssl.VersionTLS12, PSKIdentityHint: "all"}
+	cli := &ssl.Config{PSKs: []ssl.PSK{key}, PSKOnly: true, MaxVersion: ssl.VersionTLS12}
+	p := newTCPPair(t, cli, srv)
+	defer p.closeBoth()
+	if err := p.server.SetPSKIdentityHint("you"); err != nil {
+		t.Fatal(err)
+	}
+	p.mustShake(t)
+	if got := p.client.ConnectionState().PSKIdentityHint; got != "you" {
+		t.Errorf("hint %q", got)
+	}
+	if err := p.server.SetPSKIdentityHint("late"); !errors.Is(err, ssl.ErrHandshakeStarted) {
+		t.Error(err)
+	}
+	q := newTCPPair(t, cli, srv)
+	defer q.closeBoth()
+	for _, bad := range []string{strings.Repeat("h", 300), "a\x00b"} {
+		if err := q.server.SetPSKIdentityHint(bad); !errors.Is(err, ssl.ErrRange) {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }

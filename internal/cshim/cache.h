@@ -30,11 +30,13 @@ void sessl_ctx_take_removed(SSL_CTX *ctx, sessl_buf *out);
 typedef struct sessl_settings {
     long mode, cache_size, timeout;
     size_t num_tickets;
+    uint32_t max_early, skip_early;
 } sessl_settings;
 
 void sessl_ctx_get_settings(SSL_CTX *ctx, sessl_settings *s);
 void sessl_ctx_set_internal_cache(SSL_CTX *ctx, int no_auto_clear, int none, long size);
 int sessl_conn_set_num_tickets(sessl_conn *c, size_t n, sessl_err *e);
+int sessl_conn_set_psk_hint(sessl_conn *c, const char *hint, sessl_err *e);
 int sessl_conn_set_sid_ctx(sessl_conn *c, const uint8_t *p, unsigned n, sessl_err *e);
 
 #endif

@@ -98,3 +98,25 @@ int sessl_conn_early_status(sessl_conn *c)
 {
     return SSL_get_early_data_status(c->ssl);
 }
+
+/* This connection's tickets, and what it accepts. What it skips stays the Ctx's: the client
+ * may have a ticket that allows more. */
+int sessl_conn_set_max_early(sessl_conn *c, uint32_t max, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_set_max_early_data(c->ssl, max);
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len, const uint8_t *context, size_t context_len, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_export_keying_material_early(c->ssl, out, n, label, label_len, context, context_len) == 1;
+    sessl_err_take(e);
+    return ok;
+}

@@ -6,6 +6,8 @@ void sessl_ctx_get_settings(SSL_CTX *ctx, sessl_settings *s)
     s->cache_size = SSL_CTX_sess_get_cache_size(ctx);
     s->timeout = SSL_CTX_get_timeout(ctx);
     s->num_tickets = SSL_CTX_get_num_tickets(ctx);
+    s->max_early = SSL_CTX_get_max_early_data(ctx);
+    s->skip_early = SSL_CTX_get_recv_max_early_data(ctx);
 }
 
 /* Without the SERVER bit libssl would not report new sessions. */
@@ -37,6 +39,16 @@ int sessl_conn_set_sid_ctx(sessl_conn *c, const uint8_t *p, unsigned n, sessl_er
 
     sessl_err_begin(e);
     ok = SSL_set_session_id_context(c->ssl, p, n); /* copies */
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_conn_set_psk_hint(sessl_conn *c, const char *hint, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_use_psk_identity_hint(c->ssl, hint); /* copies */
     sessl_err_take(e);
     return ok;
 }
