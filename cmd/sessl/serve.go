@@ -26,8 +26,9 @@ const (
 type serveOptions struct {
 	listen, cert, key, clientCA string
 	tls                         tlsVersion
-	noTickets, www, closeEach   bool
-	alpn, ticketKeys, psks      []string
+	www, closeEach              bool
+	sessions                    sessionOptions
+	alpn, psks                  []string
 }
 
 func newServe() *cobra.Command {
@@ -63,9 +64,7 @@ again.
 	fileFlag(cmd, &o.cert, "cert", "`file` of the certificate chain, leaf first")
 	fileFlag(cmd, &o.key, "key", "`file` of the private key")
 	tlsFlag(cmd, &o.tls)
-	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in the server's cache instead of in tickets")
-	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil, "`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
-	must(cmd.MarkFlagFilename("ticket-keys"))
+	o.sessions.flags(cmd)
 	fileFlag(cmd, &o.clientCA, "client-ca", "demand client certificates of the roots in this `file`")
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
@@ -78,9 +77,10 @@ again.
 }
 
 func (o *serveOptions) check() error {
+	if err := o.sessions.check(); err != nil {
+		return err
+	}
 	switch {
-	case o.noTickets && len(o.ticketKeys) > 0:
-		return usagef("--no-tickets and --ticket-keys contradict each other")
 	case len(o.psks) > 0 && o.clientCA != "":
 		return usagef("--psk and --client-ca contradict each other: a client with a key shows no certificate")
 	case o.closeEach && !o.www:
@@ -97,9 +97,8 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 		return nil, err
 	}
 	cfg := &ssl.Config{
-		PSKs:                   keys,
-		SessionTicketsDisabled: o.noTickets,
-		NextProtos:             o.alpn,
+		PSKs:       keys,
+		NextProtos: o.alpn,
 	}
 	o.tls.limit(cfg)
 	if o.cert != "" {
@@ -122,6 +121,7 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 type server struct {
 	mu                  sync.Mutex // one line at a time
 	out                 io.Writer
+	early               bool // what a client sends early is read
 	handshakes, resumed int
 }
 
@@ -131,11 +131,9 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if len(o.ticketKeys) > 0 {
-		if cfg.TicketKeys, err = ssl.LoadTicketKeys(o.ticketKeys...); err != nil {
-			return bare(err)
-		}
-		defer cfg.TicketKeys.Close()
+	defer closeSessions(cfg)
+	if err := o.sessions.apply(cfg); err != nil {
+		return err
 	}
 	sctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
@@ -147,7 +145,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return bare(err)
 	}
 	defer l.Close()
-	s := &server{out: out}
+	s := &server{out: out, early: cfg.MaxEarlyData > 0}
 	defer s.reloadOnHangup(cfg.TicketKeys)()
 	s.println("listening on", l.Addr())
 	if o.www {
@@ -221,9 +219,10 @@ func (s *server) echo(c *conn) {
 // conn is a connection that has its handshake reported.
 type conn struct {
 	*ssl.Conn
-	s    *server
-	once sync.Once
-	err  error
+	s     *server
+	once  sync.Once
+	err   error
+	early []byte // not yet returned by Read
 	status
 }
 
@@ -232,12 +231,20 @@ func (c *conn) Read(b []byte) (int, error) {
 	if err := c.handshake(); err != nil {
 		return 0, err
 	}
+	if len(c.early) > 0 {
+		n := copy(b, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
 	return c.Conn.Read(b)
 }
 
 func (c *conn) handshake() error {
 	c.once.Do(func() {
-		if c.err = c.Handshake(); c.err == nil {
+		if c.err = c.takeEarly(); c.err == nil {
+			c.err = c.Handshake()
+		}
+		if c.err == nil {
 			c.status, c.err = statusOf(c.Conn)
 		}
 		c.s.report(c)
@@ -265,6 +272,9 @@ func (s *server) report(c *conn) {
 	id := c.SessionID
 	if id == "" {
 		id = "-"
+	}
+	if c.Early != "none" {
+		word += " early=" + c.Early
 	}
 	if c.PSK != "" {
 		word += " psk=" + strconv.Quote(c.PSK)

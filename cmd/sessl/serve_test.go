@@ -131,7 +131,7 @@ func TestServeJSON(t *testing.T) {
 				st, sni := c.ConnectionState(), "localhost"
 				want := status{
 					Protocol: "TLS " + fm.name[3:6], Cipher: got.Cipher, Group: got.Group, ALPN: "http/1.1", ServerName: sni,
-					Reused: st.DidResume, How: how, SessionID: got.SessionID, Client: pair.Leaf.Subject.String(),
+					Reused: st.DidResume, How: how, SessionID: got.SessionID, Client: pair.Leaf.Subject.String(), Early: "none",
 				}
 				if got != want || st.DidResume != (i > 0) || resp.Header.Get("Content-Type") != "application/json" {
 					t.Errorf("connection %d: %+v, want %+v", i, got, want)

@@ -28,6 +28,7 @@ type status struct {
 	SessionID  string `json:"session_id"`
 	Client     string `json:"client"`
 	PSK        string `json:"psk"`
+	Early      string `json:"early_data"`
 }
 
 // statusOf describes a connection after its handshake.
@@ -44,6 +45,7 @@ func statusOf(c *ssl.Conn) (status, error) {
 		How:        how,
 		SessionID:  id,
 		PSK:        st.PSKIdentity,
+		Early:      earlyWord(c),
 	}
 	if st.Verified && len(st.PeerCertificates) > 0 {
 		s.Client = st.PeerCertificates[0].Subject.String()
@@ -60,7 +62,7 @@ func (s status) text() string {
 	}{
 		{"protocol", s.Protocol}, {"cipher", s.Cipher}, {"group", s.Group}, {"alpn", s.ALPN},
 		{"server_name", s.ServerName}, {"reused", s.Reused}, {"how", s.How},
-		{"session_id", s.SessionID}, {"client", s.Client}, {"psk", s.PSK},
+		{"session_id", s.SessionID}, {"client", s.Client}, {"psk", s.PSK}, {"early_data", s.Early},
 	} {
 		b.WriteString(strings.TrimRight(fmt.Sprintf("%s: %v", f.name, f.value), " ") + "\n")
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessl/ssl"
+)
+
+// The values of --session-cache.
+const (
+	cacheNone   = "none"   // sessions are in tickets
+	cacheLibssl = "libssl" // OpenSSL's own cache
+	cacheMemory = "memory" // ssl.ServerSessionCache
+)
+
+var cacheKinds = []string{cacheNone, cacheLibssl, cacheMemory}
+
+// sessionOptions are how a server keeps sessions, and for how long.
+type sessionOptions struct {
+	noTickets  bool
+	ticketKeys []string
+	cache      string
+	cacheSize  int
+	maxAge     time.Duration
+	earlyData  uint32
+}
+
+func (o *sessionOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in the server's cache instead of in tickets: --session-cache libssl")
+	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil, "`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
+	must(cmd.MarkFlagFilename("ticket-keys"))
+	f.StringVar(&o.cache, "session-cache", cacheNone, "where sessions are kept: `KIND` is none (in tickets), libssl or memory")
+	must(cmd.RegisterFlagCompletionFunc("session-cache", cobra.FixedCompletions(cacheKinds, cobra.ShellCompDirectiveNoFileComp)))
+	f.IntVar(&o.cacheSize, "cache-size", 0, "how many sessions the cache holds (default 20480)")
+	f.DurationVar(&o.maxAge, "max-age", 0, "how long after its full handshake a session may be resumed, whatever happened since, such as 8h")
+	f.Uint32Var(&o.earlyData, "early-data", 0, "accept up to this many `bytes` of early data (0-RTT), and treat them as what comes later: a recording of them can be sent again")
+	valueFlags(cmd, "cache-size", "max-age", "early-data")
+}
+
+func (o *sessionOptions) check() error {
+	if o.noTickets && o.cache == cacheNone {
+		o.cache = cacheLibssl
+	}
+	switch {
+	case o.cache != cacheNone && o.cache != cacheLibssl && o.cache != cacheMemory:
+		return usagef("--session-cache %s: it is none, libssl or memory", o.cache)
+	case o.noTickets && len(o.ticketKeys) > 0:
+		return usagef("--no-tickets and --ticket-keys contradict each other")
+	case o.cache != cacheNone && len(o.ticketKeys) > 0:
+		return usagef("--session-cache and --ticket-keys contradict each other")
+	case o.cacheSize < 0 || o.cacheSize > 0 && o.cache == cacheNone:
+		return usagef("--cache-size is how many sessions, at least one, a --session-cache holds")
+	case o.maxAge < 0:
+		return usagef("--max-age %v is negative", o.maxAge)
+	}
+	return nil
+}
+
+// apply sets up cfg; what it opens is for close to end.
+func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
+	cfg.MaxSessionAge = o.maxAge
+	cfg.MaxEarlyData = o.earlyData
+	switch o.cache {
+	case cacheLibssl:
+		cfg.SessionTicketsDisabled, cfg.SessionCacheSize = true, o.cacheSize
+	case cacheMemory:
+		if cfg.SessionCache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: o.cacheSize}); err != nil {
+			return bare(err)
+		}
+	}
+	if len(o.ticketKeys) > 0 {
+		if cfg.TicketKeys, err = ssl.LoadTicketKeys(o.ticketKeys...); err != nil {
+			return bare(err)
+		}
+	}
+	if o.earlyData > 0 && (cfg.TicketKeys != nil || cfg.SessionCache != nil) {
+		guard, err := ssl.NewReplayGuard(0)
+		if err != nil {
+			return bare(err)
+		}
+		cfg.ReplayGuard = guard
+	}
+	return nil
+}
+
+func closeSessions(cfg *ssl.Config) {
+	if cfg.TicketKeys != nil {
+		cfg.TicketKeys.Close()
+	}
+	if cfg.SessionCache != nil {
+		cfg.SessionCache.Close()
+	}
+}
+
+// takeEarly reads a client's early data, for Read to return it first.
+func (c *conn) takeEarly() (err error) {
+	if c.s.early {
+		c.early, err = io.ReadAll(earlyReader{c.Conn})
+	}
+	return err
+}
+
+type earlyReader struct{ c *ssl.Conn }
+
+func (r earlyReader) Read(b []byte) (int, error) { return r.c.ReadEarlyData(b) }
+
+// earlyWord is how a status tells what became of early data.
+func earlyWord(c *ssl.Conn) string {
+	switch c.EarlyDataStatus() {
+	case ssl.EarlyDataAccepted:
+		return "accepted"
+	case ssl.EarlyDataRejected:
+		return "rejected"
+	}
+	return "none"
+}

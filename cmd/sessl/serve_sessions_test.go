@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sessl/internal/leakcheck"
+)
+
+// Each cache resumes, TLS 1.2 by ids, and one of a single session remembers the last only.
+func TestServeSessionCaches(t *testing.T) {
+	for _, kind := range []string{cacheLibssl, cacheMemory} {
+		t.Run(kind, func(t *testing.T) {
+			leakcheck.Test(t)
+			s, addr := startServe(t, "--session-cache", kind, "--cache-size", "100", "--max-age", "1h")
+			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.2")
+			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3")
+			for i, want := range []string{" resumed=id ", " resumed=psk "} {
+				if line := s.await(i+1, " resumed="); !strings.Contains(line, want) {
+					t.Errorf("resumption %d, want%s: %s", i, want, line)
+				}
+			}
+		})
+	}
+}
+
+// A ticket says no longer a life than --max-age leaves.
+func TestServeMaxAge(t *testing.T) {
+	leakcheck.Test(t)
+	_, addr := startServe(t, "--max-age", "90s")
+	if rep := probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3"); *rep.LifetimeSeconds > 90 || *rep.LifetimeSeconds < 60 {
+		t.Errorf("the ticket lives for %d s", *rep.LifetimeSeconds)
+	}
+}
+
+// Early data of OpenSSL's client comes back, with the line of the handshake telling of it; a
+// server that does not want any rejects it.
+func TestServeEarlyData(t *testing.T) {
+	for _, kind := range []string{cacheNone, cacheMemory} {
+		t.Run(kind, func(t *testing.T) {
+			leakcheck.Test(t)
+			s, addr := startServe(t, "--early-data", "1000", "--session-cache", kind)
+			dir := t.TempDir()
+			session, question := filepath.Join(dir, "s.pem"), filepath.Join(dir, "q.txt")
+			if err := os.WriteFile(question, []byte("early bird"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3", "--session-out", session)
+			c := finish(t, openssl(t, "s_client", "-connect", addr, "-servername", "localhost", "-sess_in", session, "-early_data", question, "-CAfile", cert("ca.pem")))
+			if !strings.Contains(c.out, "Early data was accepted") {
+				t.Errorf("s_client:\n%s\n%s", c.out, c.errOut)
+			}
+			if line := s.await(1, " early="); !strings.Contains(line, " resumed=psk early=accepted ") {
+				t.Error(line)
+			}
+		})
+	}
+}
+
+// Flags that contradict each other are wrong usage.
+func TestServeSessionFlags(t *testing.T) {
+	leakcheck.Test(t)
+	for _, flags := range []string{
+		"--session-cache disk", "--session-cache memory --ticket-keys x", "--cache-size 5", "--session-cache libssl --cache-size -1", "--max-age -1h",
+	} {
+		sessl(t, serverFlags(strings.Fields(flags)...)...).want(t, exitUsage)
+	}
+}
