@@ -114,12 +114,12 @@ mutants: deps ## deliberate bugs that the tests must notice
 MATRIX_CI := bullseye trixie experimental
 
 matrix-ci: deps
-	SESSL_MATRIX_PKGS="$(CPKGS)" SESSL_MATRIX_REQUIRED="$(MATRIX_CI)" SESSL_MATRIX_FLAGS="-skip $(LONG)" \
+	SESSL_MATRIX_PKGS="$(CPKGS)" SESSL_MATRIX_REQUIRED="$(MATRIX_CI)" SESSL_MATRIX_FLAGS="-skip $(LONG)|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|TestCopy" \
 		scripts/matrix/run $(MATRIX_CI)
 
 # Two at a time: most tests wait more than they compute. The longest start first.
 ci: FUZZTIME = 10s
-ci: ROUNDS = 5
+ci: ROUNDS = 3
 ci: SOAK = -for 1m
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop grpc ftps lint demo fuzz cli prom man go127
