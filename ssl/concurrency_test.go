@@ -42,7 +42,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
 		const goroutines, conns = 64, 4
 		rounds := 12
-		if raceEnabled {
+		if underChecker {
 			rounds = 3
 		}
 		s := startServer(t, srv)

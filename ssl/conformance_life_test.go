@@ -251,7 +251,7 @@ func TestProbeH_GetWhileItChanges(t *testing.T) {
 		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
 		offer := madeWith(t, cli, sctx)
 		rounds := 20
-		if raceEnabled {
+		if underChecker {
 			rounds = 5
 		}
 		for round := range rounds {

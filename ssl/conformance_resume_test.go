@@ -176,7 +176,7 @@ func TestC07_TypedErrors(t *testing.T) {
 func TestC34_ManyConnections(t *testing.T) {
 	leakcheck.Test(t)
 	warm, total := 1000, 10_000
-	if raceEnabled {
+	if underChecker {
 		warm, total = 200, 1000
 	}
 	srv, cli := serverConfig(t), clientConfig(t)

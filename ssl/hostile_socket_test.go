@@ -47,7 +47,7 @@ func harmedTCP(t *testing.T, v victim, at int, how harm) (ends [2]net.Conn, w *t
 // socketStride is between the offsets that are tried on sockets, where each takes time; all
 // are tried on net.Pipe.
 func socketStride() int {
-	if raceEnabled {
+	if underChecker {
 		return 211
 	}
 	return 17

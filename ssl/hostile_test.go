@@ -168,9 +168,9 @@ func converse(c *ssl.Conn, first bool) error {
 	return nil
 }
 
-// stride is between the offsets that are tried: every one, but under the race detector.
+// stride is between the offsets that are tried: every one, but under the checkers.
 func stride() int {
-	if raceEnabled {
+	if underChecker {
 		return 29
 	}
 	return 1
