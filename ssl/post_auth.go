@@ -162,11 +162,7 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 		k := c.startKeeper(a)
 		select {
 		case <-a.settled:
-			if errors.Is(a.err, errPanicked) {
-				<-k.ended // a panic of its own goes on here
-				k.result()
-			}
-			return a.err
+			return a.outcome(k)
 		case <-k.ended:
 			if err := k.result(); err != nil && !a.isSettled() {
 				return err
@@ -174,9 +170,21 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-c.life.Done():
+			if a.isSettled() { // which is what has ended it
+				return a.outcome(k)
+			}
 			return ErrClosed
 		}
 	}
+}
+
+// outcome is what has become of a settled request. A panic of the keeper's goes on here.
+func (a *authAnswer) outcome(k *pump) error {
+	if errors.Is(a.err, errPanicked) {
+		<-k.ended
+		k.result()
+	}
+	return a.err
 }
 
 func (a *authAnswer) isSettled() bool {

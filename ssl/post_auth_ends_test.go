@@ -341,8 +341,9 @@ func TestPostHandshakeAuthPanics(t *testing.T) {
 		read := make(chan error, 1)
 		go func() { read <- readUntil(p.client, "done") }()
 		before := ssl.ReadCounters()
-		if r := recovered(func() { p.server.RequestClientCertificate(context.Background()) }); r != onPurpose {
-			t.Errorf("recovered %v", r)
+		var err error
+		if r := recovered(func() { err = p.server.RequestClientCertificate(context.Background()) }); r != onPurpose {
+			t.Errorf("recovered %v, error %v", r, err)
 		}
 		wantAbandoned(t, p.server, before)
 		<-read
