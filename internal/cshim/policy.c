@@ -98,7 +98,8 @@ static const uint8_t *asked_host(SSL *ssl, size_t *n)
 }
 
 /* Whether s, which the client wants to resume, is of the host that it asks for. One of no
- * host is of all: other servers note none. */
+ * host is of all: other servers note none. So does a client resume that asks for none: RFC
+ * 6066, section 3, forbids another name, and tools leave out names without a dot. */
 int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s)
 {
     const char *host = SSL_SESSION_get0_hostname(s); /* borrowed */
@@ -108,7 +109,7 @@ int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s)
     if (host == NULL)
         return 1;
     asked = asked_host(ssl, &n);
-    return asked != NULL && n == strlen(host) && strncasecmp((const char *)asked, host, n) == 0;
+    return asked == NULL || (n == strlen(host) && strncasecmp((const char *)asked, host, n) == 0);
 }
 
 /* A session that nobody else has yet is of the host that its client has asked for: libssl
