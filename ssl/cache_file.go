@@ -24,7 +24,7 @@ const sealedCache = "client sessions"
 // nobody can tell whether its function stands for the same client.
 func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 	const op = "LRUClientSessionCache.Save"
-	if keys == nil {
+	if keys == nil || !c.usable() {
 		return fail(op, ErrNil)
 	}
 	plain, err := c.packed()
@@ -50,7 +50,7 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 // os.ErrNotExist, one that cannot be opened with keys is ErrSealed or ErrMalformed and stays.
 func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
-	if keys == nil {
+	if keys == nil || !c.usable() {
 		return 0, fail(op, ErrNil)
 	}
 	mine := fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())

@@ -77,6 +77,9 @@ type ClientCacheStats struct {
 	Evictions uint64 // sessions dropped for room
 }
 
+// usable says that c was made by NewClientSessionCache; any other keeps nothing.
+func (c *LRUClientSessionCache) usable() bool { return c != nil && len(c.shards) > 0 }
+
 func (c *LRUClientSessionCache) shardOf(key SessionKey) *clientShard {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
@@ -93,7 +96,7 @@ func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) { c.put(key, s) 
 // put reports whether s was worth keeping.
 func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 	life, err := s.lifetime()
-	if err != nil || !life.until.After(time.Now()) {
+	if err != nil || !life.until.After(time.Now()) || !c.usable() {
 		s.Close()
 		return false
 	}
@@ -108,6 +111,9 @@ func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 // Take returns the newest session for key that has not expired, owned by the caller, or why
 // there is none.
 func (c *LRUClientSessionCache) Take(key SessionKey) (*Session, ReuseState) {
+	if !c.usable() {
+		return nil, ReuseNoSession
+	}
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	s, why, gone := sh.take(key, time.Now())
@@ -118,6 +124,9 @@ func (c *LRUClientSessionCache) Take(key SessionKey) (*Session, ReuseState) {
 
 // Remove forgets s, which stays the caller's, if key still has that object.
 func (c *LRUClientSessionCache) Remove(key SessionKey, s *Session) {
+	if !c.usable() {
+		return
+	}
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	gone := sh.remove(key, s)
@@ -135,6 +144,9 @@ func (c *LRUClientSessionCache) Close() error {
 }
 
 func (c *LRUClientSessionCache) empty(forGood bool) {
+	if !c.usable() {
+		return
+	}
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()
@@ -148,6 +160,9 @@ func (c *LRUClientSessionCache) empty(forGood bool) {
 // Stats returns the sum over all shards, each at a slightly different moment.
 func (c *LRUClientSessionCache) Stats() ClientCacheStats {
 	var sum ClientCacheStats
+	if !c.usable() {
+		return sum
+	}
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()

@@ -60,6 +60,7 @@ type Conn struct {
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
 	begun       time.Time   // when its first step came; under handshaking
+	paused      error       // what the last Handshake returned; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
 	early       earlyData
 	tickets13   *int     // what SetNumTickets has set where Go issues them; under mu

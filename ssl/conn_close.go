@@ -85,6 +85,7 @@ func (c *Conn) abandon() {
 
 // finalize frees what the connection holds.
 func (c *Conn) finalize(owned bool) error {
+	c.tallyUnfinished()
 	c.dropFresh()
 	c.dropTaken()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call

@@ -73,6 +73,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	if err != nil && !c.retryable(err) {
 		c.hsErr = err
 	}
+	c.paused = err // for when nobody goes on with it
 	if err == nil || c.hsErr != nil {
 		c.tally(c.hsErr)
 	}

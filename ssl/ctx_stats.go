@@ -172,6 +172,21 @@ func (c *Conn) tally(err error) {
 	c.remember(err)
 }
 
+// tallyUnfinished counts a handshake that had met a deadline and now never goes on. One that
+// is at work counts itself.
+func (c *Conn) tallyUnfinished() {
+	select {
+	case c.handshaking <- struct{}{}:
+		defer c.handshaking.unlock()
+	default:
+		return
+	}
+	if c.hsErr == nil && c.paused != nil {
+		c.hsErr = c.paused
+		c.tally(c.paused)
+	}
+}
+
 func (c *Conn) remember(err error) {
 	c.ctx.seen.remember(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: err})
 }

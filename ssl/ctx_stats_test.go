@@ -6,6 +6,7 @@ import (
 	"expvar"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +228,60 @@ func TestHistogramBuckets(t *testing.T) {
 	}
 	if last := h.Buckets[len(h.Buckets)-1]; last.Count != 3 {
 		t.Errorf("up to %v: %d", last.UpTo, last.Count)
+	}
+}
+
+// A handshake that meets its deadline is not over; once it is closed it is, and counts with the
+// deadline as the reason.
+func TestStatsOfDeadline(t *testing.T) {
+	leakcheck.Test(t)
+	sctx := newServerCtx(t, serverConfig(t))
+	_, b := tcpPipe(t)
+	c, err := ssl.Server(b, sctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(time.Millisecond))
+	if err := c.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if st := statsOf(t, sctx); st.Failed != 0 {
+		t.Errorf("%d failed, and one may go on", st.Failed)
+	}
+	c.Close()
+	if st := statsOf(t, sctx); st.Failed != 1 {
+		t.Errorf("%d failed", st.Failed)
+	}
+	if last := sctx.LastFailures(); len(last) != 1 || !errors.Is(last[0].Err, os.ErrDeadlineExceeded) {
+		t.Errorf("%+v", last)
+	}
+}
+
+// Caches that no function of the package has made, and nil ones, keep nothing and do no harm.
+func TestCachesOfNobody(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	for _, c := range []*ssl.LRUClientSessionCache{nil, {}} {
+		c.Put(ssl.SessionKey{}, dup(t, session(t, cli, srv)))
+		if s, why := c.Take(ssl.SessionKey{}); s != nil || why != ssl.ReuseNoSession {
+			t.Errorf("%v, %v", s, why)
+		}
+		c.Remove(ssl.SessionKey{}, nil)
+		c.Flush()
+		if c.Stats() != (ssl.ClientCacheStats{}) || c.Close() != nil {
+			t.Error("a client's cache of nobody has something")
+		}
+		if err := c.Save("x", newSealKeys(t, 1)); !errors.Is(err, ssl.ErrNil) {
+			t.Error(err)
+		}
+	}
+	for _, c := range []*ssl.ServerSessionCache{nil, {}} {
+		if c.Put(dup(t, session(t, cli, srv))) || c.Get(make([]byte, 32)) != nil || c.Remove(make([]byte, 32)) {
+			t.Error("a server's cache of nobody has something")
+		}
+		c.Flush(time.Time{})
+		if c.Stats() != (ssl.ServerCacheStats{}) || c.StoreStats() != (ssl.StoreStats{}) || c.StoreError() != nil || c.Close() != nil {
+			t.Error("a server's cache of nobody has something")
+		}
 	}
 }

@@ -129,6 +129,10 @@ func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
 
 func (c *ServerSessionCache) put(s *Session, tell bool) bool {
+	if !c.made() {
+		s.Close()
+		return false
+	}
 	e, err := s.serverEntry()
 	sh := c.shardOf(e.id)
 	if err != nil || !e.until.After(time.Now()) {
@@ -150,7 +154,7 @@ func (c *ServerSessionCache) put(s *Session, tell bool) bool {
 // if there is none that could be resumed.
 func (c *ServerSessionCache) Get(id []byte) *Session {
 	key, ok := toSessionID(id)
-	if !ok {
+	if !ok || !c.made() {
 		return nil
 	}
 	s, _ := c.get(key)
@@ -183,7 +187,7 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 		return nil
 	}
 	s, dead := c.get(key)
-	if s != nil || dead || c.behind == nil {
+	if s != nil || dead || c.behind == nil || !c.usable() {
 		return s
 	}
 	s = c.behind.get(ctx, id)
@@ -209,7 +213,7 @@ func (c *ServerSessionCache) withStore(f func(*backing)) {
 // there was one here. Other handles on it stay as they are, and other processes may have it.
 func (c *ServerSessionCache) Remove(id []byte) bool {
 	key, ok := toSessionID(id)
-	if !ok {
+	if !ok || !c.made() {
 		return false
 	}
 	c.withStore(func(b *backing) { b.enqueue(storeWrite{id: key.bytes()}) })
@@ -229,6 +233,9 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 
 // Flush forgets here what had expired by t; the zero time means everything.
 func (c *ServerSessionCache) Flush(t time.Time) {
+	if !c.made() {
+		return
+	}
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()
@@ -241,6 +248,9 @@ func (c *ServerSessionCache) Flush(t time.Time) {
 // Close forgets all sessions here, and those that are put later at once. What was to be
 // written to the store is, within a second; the store stays open. Later calls do nothing.
 func (c *ServerSessionCache) Close() error {
+	if !c.made() {
+		return nil
+	}
 	if c.shut() && c.behind != nil {
 		c.behind.close()
 	}
@@ -266,7 +276,7 @@ func (c *ServerSessionCache) shut() bool {
 
 // StoreStats returns the counters of the store; without one they are zero.
 func (c *ServerSessionCache) StoreStats() StoreStats {
-	if c.behind == nil {
+	if !c.made() || c.behind == nil {
 		return StoreStats{}
 	}
 	st := c.behind.stats.read()
@@ -279,7 +289,7 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 // StoreError is the last error of the store, nil if there was none: for logs, as nobody else
 // hears of it.
 func (c *ServerSessionCache) StoreError() error {
-	if c.behind == nil {
+	if !c.made() || c.behind == nil {
 		return nil
 	}
 	if err := c.behind.last.Load(); err != nil {
@@ -288,16 +298,25 @@ func (c *ServerSessionCache) StoreError() error {
 	return nil
 }
 
-// usable says that c was made by NewServerSessionCache and is not closed.
+// made says that c is from NewServerSessionCache; any other keeps nothing.
+func (c *ServerSessionCache) made() bool { return c != nil && len(c.shards) > 0 }
+
+// usable says that it is and that it is not closed.
 func (c *ServerSessionCache) usable() bool {
+	if !c.made() {
+		return false
+	}
 	c.open.RLock()
 	defer c.open.RUnlock()
-	return len(c.shards) > 0 && !c.closed
+	return !c.closed
 }
 
 // Stats returns the sum over all shards, each at a slightly different moment.
 func (c *ServerSessionCache) Stats() ServerCacheStats {
 	var sum ServerCacheStats
+	if !c.made() {
+		return sum
+	}
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.count(func(st *ServerCacheStats) {
