@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	atLeast = flag.Int("handshakes", 2000, "how many handshakes there are at least")
+	atLeast = flag.Int("handshakes", 20000, "how many handshakes there are at least")
 	during  = flag.Duration("for", 0, "for how long at least")
 )
 
