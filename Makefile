@@ -84,7 +84,7 @@ interop: deps-interop ## x/net's tests of a net.Conn; crowds; clients and server
 	cd interop/peers && INTEROP_JSON=$(CURDIR)/build/interop.json $(GO) test -race -count=1
 
 cli: deps ## the command line tool: tests its module and builds bin/sessl
-	cd cmd/sessl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -race ./...
+	cd cmd/sessl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
 	cd cmd/sessl && $(GO) build -o ../../bin/sessl .
 
 # One build of gRPC for all three, which is most of their time.
