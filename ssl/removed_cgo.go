@@ -16,7 +16,7 @@ import "unsafe"
 // (SSL_CTX_sess_set_remove_cb).
 func setRemoved(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	c.onRemove = cfg.OnRemoveSession
-	if c.onRemove == nil && (c.cache == nil || c.cache.behind == nil) {
+	if !c.wantsRemoved() {
 		return nil
 	}
 	var e cErr
@@ -24,6 +24,11 @@ func setRemoved(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return asError(op, ErrNoMemory, &e)
 	}
 	return nil
+}
+
+// wantsRemoved says that somebody is to be told: a cache without a store goes by the mark.
+func (c *Ctx) wantsRemoved() bool {
+	return c.onRemove != nil || c.cache != nil && c.cache.behind != nil
 }
 
 // takeRemoved is what has been removed since it was last called.
@@ -45,7 +50,7 @@ func (c *Ctx) takeRemoved() (ids [][]byte) {
 // that it calls or by others, it tells of as well: OnRemoveSession is never called by itself, nor
 // twice at the same time.
 func (c *Ctx) deliverRemoved() {
-	if c == nil || c.onRemove == nil && c.cache == nil || c.removals.Add(1) > 1 {
+	if c == nil || !c.wantsRemoved() || c.removals.Add(1) > 1 {
 		return
 	}
 	told := false
