@@ -60,11 +60,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	defer stop() // also when the application's code panics
 	returned := false
-	defer func() {
-		if !returned {
-			c.tally(errPanicked)
-		}
-	}()
+	defer c.tallyUnless(&returned)
 	err := c.shakeHands(ctx)
 	returned = true
 	if !stop() && ctx.Err() != nil {

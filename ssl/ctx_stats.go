@@ -172,6 +172,13 @@ func (c *Conn) tally(err error) {
 	c.remember(err)
 }
 
+// tallyUnless counts a handshake that a panic has ended.
+func (c *Conn) tallyUnless(returned *bool) {
+	if !*returned {
+		c.tally(errPanicked)
+	}
+}
+
 // tallyUnfinished counts a handshake that had met a deadline and now never goes on. One that
 // is at work counts itself.
 func (c *Conn) tallyUnfinished() {

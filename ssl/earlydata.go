@@ -148,11 +148,7 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	c.early.begun = true
 	c.startClock()
 	returned := false
-	defer func() {
-		if !returned {
-			c.tally(errPanicked)
-		}
-	}()
+	defer c.tallyUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
 	defer c.holdWriting()()
