@@ -11,6 +11,9 @@ package ssl
 #cgo noescape sessl_conn_set_max_early
 #cgo nocallback sessl_conn_set_max_early
 #cgo nocallback SSL_get_max_early_data
+#cgo noescape sessl_conn_set_skip_early
+#cgo nocallback sessl_conn_set_skip_early
+#cgo nocallback SSL_get_recv_max_early_data
 #cgo noescape sessl_conn_export_early
 #cgo nocallback sessl_conn_export_early
 #cgo noescape sessl_conn_ticket_genuine
@@ -196,6 +199,39 @@ func (c *Conn) MaxEarlyData() (n uint32) {
 		return 0
 	}
 	c.withLive(func(p connPtr) { n = uint32(C.SSL_get_max_early_data(p.ssl)) })
+	return n
+}
+
+// maxSkipEarly leaves libssl room to add to it.
+const maxSkipEarly = 1 << 30
+
+// SetSkipEarlyData sets how much early data this server's connection reads past when it rejects
+// it (SSL_set_recv_max_early_data): no less than it does already, which is room
+// for the MaxEarlyData of its Ctx, and at most 1 GiB. It is for a server that meets tickets of one that allows
+// more, and counts as libssl does, with a byte for each record (1.1.1: 17). It
+// fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and
+// ErrRange.
+func (c *Conn) SetSkipEarlyData(n uint32) error {
+	const op = "Conn.SetSkipEarlyData"
+	return c.beforeHandshake(op, func(p connPtr) error {
+		if n < uint32(C.SSL_get_recv_max_early_data(p.ssl)) || n > maxSkipEarly {
+			return fail(op, ErrRange)
+		}
+		var e cErr
+		if C.sessl_conn_set_skip_early(p, C.uint32_t(n), &e) == 0 {
+			return asError(op, nil, &e)
+		}
+		return nil
+	})
+}
+
+// SkipEarlyData returns how much early data this server's connection reads past when it rejects
+// it (SSL_get_recv_max_early_data); 0 on a client, and after Close.
+func (c *Conn) SkipEarlyData() (n uint32) {
+	if c.usable("") != nil || !c.server {
+		return 0
+	}
+	c.withLive(func(p connPtr) { n = uint32(C.SSL_get_recv_max_early_data(p.ssl)) })
 	return n
 }
 

@@ -245,6 +245,51 @@ func TestHostileEarlyRejectedMuch(t *testing.T) {
 	if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "too much early data" {
 		t.Errorf("server: %v", err)
 	}
+
+	p = earlyPair(t, cctx, other, greedy)
+	if err := p.server.SetSkipEarlyData(2 << 20); err != nil || p.server.SkipEarlyData() != 2<<20 {
+		t.Fatal(err)
+	}
+	if got := p.exchangeEarly(t, string(make([]byte, 1<<20))); got != "" || p.server.EarlyDataStatus() != ssl.EarlyDataRejected {
+		t.Errorf("%d bytes read, %v", len(got), p.server.EarlyDataStatus())
+	}
+	p.echo(t)
+}
+
+// What a connection reads past is no less than its Ctx has promised, and set in time.
+func TestSetSkipEarlyData(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	sctx := newServerCtx(t, srv)
+	settings, err := sctx.SessionSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := tcpPipe(t)
+	p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+	for _, n := range []uint32{0, settings.SkipEarlyData - 1, 1<<30 + 1, 1<<32 - 1} {
+		if err := p.server.SetSkipEarlyData(n); !errors.Is(err, ssl.ErrRange) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	if got := p.server.SkipEarlyData(); got != settings.SkipEarlyData {
+		t.Errorf("%d after refusals, want %d", got, settings.SkipEarlyData)
+	}
+	if err := p.client.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClient) || p.client.SkipEarlyData() != 0 {
+		t.Error(err)
+	}
+	p.mustShake(t)
+	if err := p.server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrHandshakeStarted) {
+		t.Error(err)
+	}
+	p.closeBoth()
+	if err := p.server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClosed) || p.server.SkipEarlyData() != 0 {
+		t.Error(err)
+	}
+	var none *ssl.Conn
+	if err := none.SetSkipEarlyData(1); !errors.Is(err, ssl.ErrNil) {
+		t.Error(err)
+	}
 }
 
 // A flight that is cut short anywhere, and one whose early data was changed.

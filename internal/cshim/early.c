@@ -99,14 +99,24 @@ int sessl_conn_early_status(sessl_conn *c)
     return SSL_get_early_data_status(c->ssl);
 }
 
-/* This connection's tickets, and what it accepts. What it skips stays the Ctx's: the client
- * may have a ticket that allows more. */
+/* This connection's tickets, and what it accepts. What it skips stays as it is: the client may
+ * have a ticket that allows more. */
 int sessl_conn_set_max_early(sessl_conn *c, uint32_t max, sessl_err *e)
 {
     int ok;
 
     sessl_err_begin(e);
     ok = SSL_set_max_early_data(c->ssl, max);
+    sessl_err_take(e);
+    return ok;
+}
+
+int sessl_conn_set_skip_early(sessl_conn *c, uint32_t n, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = SSL_set_recv_max_early_data(c->ssl, n);
     sessl_err_take(e);
     return ok;
 }
