@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"text/tabwriter"
@@ -25,33 +27,48 @@ func sessionID(run []byte, i int) []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 32), x^x>>31), run...)
 }
 
-// caches compares n sessions in a ServerSessionCache with as many in libssl's own cache.
+var kinds = []struct {
+	name string
+	fill func(*ssl.Session, *ssl.Ctx, int) (look func(int), free func(), err error)
+}{{"ServerSessionCache", fillOurs}, {"libssl's cache", fillTheirs}}
+
+// caches compares n sessions in a ServerSessionCache with as many in libssl's own cache, each
+// in a process of its own: what one has freed would count as free for the other.
 // libssl has no function that looks one up by itself; SSL_CTX_add_session of one that is there
 // finds it, under the same lock that a handshake's lookup takes.
 func caches(n int, certs string) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "%d sessions\tput, a second\tresident, a session\tlookups a second\t\n", n)
+	for _, kind := range kinds {
+		self := exec.Command(os.Args[0], "-table", kind.name, "-sessions", strconv.Itoa(n), "-certs", certs)
+		self.Stderr = os.Stderr
+		row, err := self.Output()
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind.name, err)
+		}
+		fmt.Fprintf(w, "%s\t%s", kind.name, row)
+	}
+	return w.Flush()
+}
+
+// cache prints the row of one, without its name.
+func cache(fill func(*ssl.Session, *ssl.Ctx, int) (func(int), func(), error), n int, certs string) error {
 	proto, ctx, err := serverSession(certs)
 	if err != nil {
 		return err
 	}
 	defer ctx.Close()
 	defer proto.Close()
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%d sessions\tput, a second\tresident, a session\tlookups a second\t\n", n)
-	for _, c := range []struct {
-		name string
-		fill func(*ssl.Session, *ssl.Ctx, int) (func(int), func(), error)
-	}{{"ServerSessionCache", fillOurs}, {"libssl's cache", fillTheirs}} {
-		before, start := resident(), time.Now()
-		look, free, err := c.fill(proto, ctx, n)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		took := time.Since(start)
-		size := resident() - before
-		fmt.Fprintf(w, "%s\t%.0f\t%d B\t%.0f\t\n", c.name, float64(n)/took.Seconds(), size/int64(n), lookups(look, n))
-		free()
+	before, start := resident(), time.Now()
+	look, free, err := fill(proto, ctx, n)
+	if err != nil {
+		return err
 	}
-	return w.Flush()
+	defer free()
+	took := time.Since(start)
+	size := resident() - before
+	_, err = fmt.Printf("%.0f\t%d B\t%.0f\t\n", float64(n)/took.Seconds(), size/int64(n), lookups(look, n))
+	return err
 }
 
 func fillOurs(proto *ssl.Session, _ *ssl.Ctx, n int) (look func(int), free func(), err error) {

@@ -29,6 +29,11 @@ func main() {
 	case "caches":
 		job = func() error { return caches(*sessions, *certs) }
 	}
+	for _, kind := range kinds {
+		if *table == kind.name {
+			job = func() error { return cache(kind.fill, *sessions, *certs) }
+		}
+	}
 	if err := job(); err != nil {
 		log.Fatal(err)
 	}
