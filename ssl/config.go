@@ -331,7 +331,8 @@ type Config struct {
 	// ServerSessionCache has its SessionStore do so by itself. It runs on the goroutine whose
 	// call met it, which may be one of another connection's, after the C call has returned and
 	// with no lock held, and not twice at the same time; it may use the Ctx in any way. Whoever
-	// calls methods of the Ctx must not hold a lock that it takes. For what is in the cache when
+	// calls methods of the Ctx must not hold a lock that it takes, and if it panics, that call
+	// does: a connection's handshake, Read or Write, for example. For what is in the cache when
 	// the Ctx ends it is not called. Clients do not use it.
 	OnRemoveSession func(ctx *Ctx, id []byte)
 }

@@ -76,8 +76,9 @@ func (s *ctxStats) remember(f HandshakeFailure) {
 }
 
 // Stats returns the counters. They are read one after the other, so that under load they are
-// of slightly different moments; it is cheap enough for a scraper. The error is ErrClosed or
-// ErrNil.
+// of slightly different moments; it is cheap enough for a scraper. A connection counts with the
+// Ctx that GetConfigForClient has chosen for it, and until then with the one that listens. The
+// error is ErrClosed or ErrNil.
 //
 // For package expvar: expvar.Publish("tls", ctx.StatsVar()).
 func (c *Ctx) Stats() (Stats, error) {

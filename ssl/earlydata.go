@@ -236,6 +236,8 @@ func (cfg *Config) checkEarly(server bool) error {
 	switch {
 	case !server && (cfg.MaxEarlyData != 0 || cfg.ReplayGuard != nil):
 		return configError("MaxEarlyData and ReplayGuard are for servers; a client sends early data when it calls WriteEarlyData")
+	case unmade(cfg.ReplayGuard):
+		return configError("the ReplayGuard was not made by NewReplayGuard")
 	case cfg.ReplayGuard != nil && cfg.MaxEarlyData == 0:
 		return configError("ReplayGuard has no effect: MaxEarlyData is 0")
 	case cfg.MaxEarlyData == 0:

@@ -44,6 +44,9 @@ var (
 	// ErrClient says that the call is for servers only.
 	ErrClient = errors.New("not possible on the client side")
 
+	// ErrTLS13Only says that the connection's version of TLS has no such thing.
+	ErrTLS13Only = errors.New("possible in TLS 1.3 only")
+
 	// ErrHandshakeIncomplete says that the call must come after the handshake.
 	ErrHandshakeIncomplete = errors.New("handshake is not complete")
 

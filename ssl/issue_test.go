@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"errors"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -33,4 +34,17 @@ func TestServerSessionsAreDeliveredInTime(t *testing.T) {
 			t.Errorf("VerifyConnection %t: %d sessions after IssueTicket, want 3", asks, n)
 		}
 	}
+}
+
+// TLS 1.2 has no tickets after the handshake.
+func TestIssueTicketNeedsTLS13(t *testing.T) {
+	leakcheck.Test(t)
+	srv := serverConfig(t)
+	srv.MaxVersion = ssl.VersionTLS12
+	p := newTCPPair(t, clientConfig(t), srv)
+	p.mustShake(t)
+	if err := p.server.IssueTicket(); !errors.Is(err, ssl.ErrTLS13Only) {
+		t.Error(err)
+	}
+	p.echo(t)
 }

@@ -158,6 +158,12 @@ func NewReplayGuard(max int) (*MemoryReplayGuard, error) {
 	return &MemoryReplayGuard{max: max, until: map[[sha256.Size]byte]time.Time{}}, nil
 }
 
+// unmade reports whether g is one of ours that can claim nothing.
+func unmade(g ReplayGuard) bool {
+	m, ok := g.(*MemoryReplayGuard)
+	return ok && (m == nil || m.until == nil)
+}
+
 // Claim is [ReplayGuard]'s. It never waits. An id of another length than 32 bytes is an error,
 // as is a guard that is full.
 func (g *MemoryReplayGuard) Claim(_ context.Context, id []byte, until time.Time) (first bool, err error) {

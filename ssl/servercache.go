@@ -286,8 +286,8 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 	return st
 }
 
-// StoreError is the last error of the store, nil if there was none: for logs, as nobody else
-// hears of it.
+// StoreError is the last error of the store, of what has come from it, or of the sealing, nil
+// if there was none: for logs, as nobody else hears of it.
 func (c *ServerSessionCache) StoreError() error {
 	if !c.made() || c.behind == nil {
 		return nil

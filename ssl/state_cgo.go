@@ -192,8 +192,8 @@ func (c *Conn) KeyUpdate(request bool) error {
 }
 
 // IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
-// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later; after
-// SetNotResumable it is ErrNotResumable.
+// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later; in TLS 1.2 it
+// is ErrTLS13Only, and after SetNotResumable ErrNotResumable.
 func (c *Conn) IssueTicket() error {
 	const op = "Conn.IssueTicket"
 	if err := c.usable(op); err != nil {
@@ -222,6 +222,9 @@ func (c *Conn) issueTickets(op string, n int) error {
 	defer c.leave()
 	if err := c.endedFor(op); err != nil {
 		return err
+	}
+	if C.SSL_version(p.ssl) < C.TLS1_3_VERSION {
+		return fail(op, ErrTLS13Only)
 	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
 		return fail(op, ErrRequestPending) // the new peer has not been judged

@@ -69,26 +69,40 @@ func (b *backing) guard(f func() error) (err error) {
 			b.stats.panics.Add(1)
 			err = fmt.Errorf("the SessionStore panicked: %v", r)
 		}
-		if err != nil {
-			b.last.Store(&err)
-		}
+		b.note(err)
 	}()
 	return f()
 }
 
+// note keeps err for StoreError.
+func (b *backing) note(err error) {
+	if err != nil {
+		b.last.Store(&err)
+	}
+}
+
 // put has s written some time soon.
 func (b *backing) put(e *serverEntry) {
-	plain, err := e.s.packed()
+	sealed, err := b.seal(e)
 	if err != nil {
 		b.stats.writeErrors.Add(1)
-		return
-	}
-	sealed, err := b.keys.seal(plain, sealedAs(e.id.bytes()))
-	if err != nil {
-		b.stats.writeErrors.Add(1)
+		b.note(err)
 		return
 	}
 	b.enqueue(storeWrite{id: e.id.bytes(), sealed: sealed, expires: e.until})
+}
+
+func (b *backing) seal(e *serverEntry) ([]byte, error) {
+	const op = "SessionStore.Put"
+	plain, err := e.s.packed()
+	if err != nil {
+		return nil, inOp(op, err)
+	}
+	sealed, err := b.keys.seal(plain, sealedAs(e.id.bytes()))
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	return sealed, nil
 }
 
 // enqueue never waits.
@@ -149,6 +163,7 @@ func (b *backing) accept(ctx context.Context, id []byte, a storeAnswer) *Session
 	s, err := b.unseal(id, a.sealed)
 	if err != nil {
 		b.stats.refused.Add(1)
+		b.note(err)
 		return nil
 	}
 	b.stats.hits.Add(1)

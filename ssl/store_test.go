@@ -230,6 +230,31 @@ func TestStorePanics(t *testing.T) {
 	})
 }
 
+// Without keys nothing is written, nothing read, and StoreError says why.
+func TestStoreOfClosedKeys(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	store, keys := newMemStore(), newSealKeys(t, 1)
+	sctx, cache := machine(t, srv, store, keys)
+	cctx, mine := newClientCtx(t, cli), newCache(t, 0)
+	attend(t, cctx, sctx, mine, here)
+	store.await(t, sessionsOf(cli))
+	if err := cache.StoreError(); err != nil {
+		t.Error(err)
+	}
+	other, second := machine(t, srv, store, newSealKeys(t, 2))
+	c, s := attend(t, cctx, other, mine, here)
+	wantStates(t, "with other keys", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+	if err := second.StoreError(); !errors.Is(err, ssl.ErrSealed) {
+		t.Errorf("other keys: %v", err)
+	}
+	keys.Close()
+	attend(t, cctx, sctx, newCache(t, 0), here)
+	if err := cache.StoreError(); !errors.Is(err, ssl.ErrClosed) || cache.StoreStats().WriteErrors != uint64(sessionsOf(cli)) {
+		t.Errorf("closed keys: %v, %+v", err, cache.StoreStats())
+	}
+}
+
 // Close does not wait for a Put that never returns.
 func TestStoreCloseBesideAStuckPut(t *testing.T) {
 	leakcheck.Test(t)
