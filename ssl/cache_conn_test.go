@@ -284,3 +284,27 @@ func TestTicketsAreTakenOnce(t *testing.T) {
 		t.Errorf("%d tickets taken, %d of them different", n, len(slices.Compact(cache.tickets)))
 	}
 }
+
+// Of two caches the last one counts, and the session of the first is let go at once.
+func TestUseSessionCacheTwice(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.MaxVersion = ssl.VersionTLS12
+	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	first, second := newCache(t, 0), newCache(t, 0)
+	attend(t, cctx, sctx, first, here)
+	attend(t, cctx, sctx, second, here)
+	before := ssl.ReadCounters().Sessions.Live
+	p := cached(t, cctx, sctx, first, here)
+	if err := p.client.UseSessionCache(second, here); err != nil {
+		t.Fatal(err)
+	}
+	p.mustShake(t)
+	p.closeBoth()
+	if after := ssl.ReadCounters().Sessions.Live; after != before {
+		t.Errorf("%d handles on sessions, %d before", after, before)
+	}
+	if got := p.client.ReuseState(); got != ssl.ReusedTicket {
+		t.Error(got)
+	}
+}

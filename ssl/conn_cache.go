@@ -59,6 +59,8 @@ func (c *Conn) tryOffer(s *Session) bool {
 	} else if err == nil && c.SetSession(s) == nil && c.SessionOffered() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.taken.Close() // of a cache before
+		c.taken = nil
 		if life.once || c.closed.Load() {
 			s.Close()
 		} else {
