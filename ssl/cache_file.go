@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,8 +55,8 @@ func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err er
 		return 0, fail(op, ErrNil)
 	}
 	mine := fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
-	if err := os.Rename(name, mine); err != nil { // from here on nobody else has it
-		return 0, fail(op, err)
+	if err := os.Rename(name, mine); err != nil { // else nobody else has it from here on
+		return 0, fail(op, &fs.PathError{Op: "open", Path: name, Err: errors.Unwrap(err)})
 	}
 	defer os.Remove(mine)
 	sealed, err := readAtMost(mine, maxCacheFile)

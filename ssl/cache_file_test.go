@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sessl/ssl"
@@ -93,7 +94,7 @@ func TestDamagedCacheFile(t *testing.T) {
 				t.Errorf("%s: the file has changed: %v", name, err)
 			}
 		}
-		if _, err := newCache(t, 0).Load(file+"x", keys); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := newCache(t, 0).Load(file+"x", keys); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), file+"x: ") {
 			t.Errorf("missing: %v", err)
 		}
 		if err := first.Save(filepath.Join(file, "below"), keys); err == nil {
