@@ -16,8 +16,8 @@ const protoH2 = "h2"
 // client's or a server's. It may be used from several goroutines at once.
 type Credentials struct {
 	ctx      *ssl.Ctx
-	own      bool // ctx was made here
-	sessions SessionFunc
+	own      bool                   // ctx was made here
+	sessions ssl.ClientSessionCache // nil for the Ctx's own
 	override atomic.Pointer[string] // of the Ctx's ServerName, if not nil
 }
 

@@ -16,8 +16,9 @@
 //
 // # Sessions
 //
-// OnNewSession of the ssl.Config gets a client's sessions, and the function of
-// [WithSessions] chooses what to offer when gRPC connects again.
+// A client that connects to an authority again, in the same channel or another of the same
+// credentials, resumes: its sessions are in the cache of its ssl.Ctx, or in the one of
+// [WithSessionCache]. Servers behind one authority should have the same ticket keys.
 //
 // # Ends of a connection
 //

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"net"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -128,29 +127,24 @@ func ExampleNewClientCredentials() {
 	// Output: SERVING
 }
 
-// The second channel to a server resumes the session of the first. A channel that
-// reconnects does the same.
-func ExampleWithSessions() {
+// The second channel of the same credentials resumes the session of the first, with nothing
+// said about it; the cache is here to be shared with others.
+func ExampleWithSessionCache() {
 	addr, stop := exampleServer()
 	defer stop()
 	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
 	if err != nil {
 		log.Fatal(err)
 	}
-	var last atomic.Pointer[ssl.Session] // of one server; a client of many keeps one for each name
-	defer func() { last.Load().Close() }()
-	got := make(chan struct{}, 10)
-	creds, err := grpcssl.NewClientCredentials(
-		&ssl.Config{
-			RootCAs: roots,
-			OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
-				last.Swap(s).Close()
-				got <- struct{}{}
-			},
+	cache, got := ssl.NewClientSessionCache(1000), make(chan struct{}, 10)
+	defer cache.Close()
+	creds, err := grpcssl.NewClientCredentials(&ssl.Config{
+		RootCAs: roots,
+		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) { // the cache has its own by now
+			s.Close()
+			got <- struct{}{}
 		},
-		grpcssl.WithSessions(func(context.Context, string, net.Addr) *ssl.Session {
-			return last.Swap(nil) // TLS 1.3 wants each offered once
-		}))
+	}, grpcssl.WithSessionCache(cache))
 	if err != nil {
 		log.Fatal(err)
 	}

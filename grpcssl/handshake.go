@@ -12,7 +12,7 @@ import (
 )
 
 // ClientHandshake does a client's handshake on rawConn, with the host in authority as the
-// server's name. When ctx ends, rawConn is closed and the context's error returned. On
+// server's name. It offers a session of a connection to the same authority. When ctx ends, rawConn is closed and the context's error returned. On
 // error rawConn has been closed.
 func (c *Credentials) ClientHandshake(ctx context.Context, authority string, rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	name := c.hostOf(authority)
@@ -23,7 +23,7 @@ func (c *Credentials) ClientHandshake(ctx context.Context, authority string, raw
 		return nil, nil, err
 	}
 	return shake(rawConn, conn, func() error {
-		if err := c.offer(ctx, name, conn); err != nil {
+		if err := conn.UseSessionCache(c.sessions, "tcp "+authority); err != nil {
 			return err
 		}
 		return conn.HandshakeContext(ctx)

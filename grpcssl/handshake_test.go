@@ -251,10 +251,15 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// brokenCache panics when it is asked.
+type brokenCache struct{ ssl.NoSessionCache }
+
+func (brokenCache) Take(ssl.SessionKey) (*ssl.Session, ssl.ReuseState) { panic("here") }
+
 // A panic in the application's code comes out of the handshake, which leaves nothing open.
 func TestHandshakePanics(t *testing.T) {
 	leaveNothing(t)
-	broken := grpcssl.WithSessions(func(context.Context, string, net.Addr) *ssl.Session { panic("here") })
+	broken := grpcssl.WithSessionCache(brokenCache{})
 	sessions, err := grpcssl.NewClientCredentials(clientConfig(t), broken, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +269,7 @@ func TestHandshakePanics(t *testing.T) {
 		what     string
 		cli, srv credentials.TransportCredentials
 	}{
-		{"SessionFunc", sessions, serverCreds(t)},
+		{"ClientSessionCache", sessions, serverCreds(t)},
 		{"VerifyConnection", clientCreds(t, func(c *ssl.Config) {
 			c.VerifyConnection = func(ssl.ConnectionState) error { panic("here") }
 		}), serverCreds(t)},

@@ -19,41 +19,18 @@ import (
 	"sessl/ssl"
 )
 
-// wallet keeps the last session of a client.
-type wallet struct {
-	mu      sync.Mutex
-	session *ssl.Session
-	came    chan struct{} // has one when a session has come
+// watched says on came when it has got a session.
+type watched struct {
+	ssl.ClientSessionCache
+	came chan struct{}
 }
 
-func newWallet() *wallet { return &wallet{came: make(chan struct{}, 1)} }
-
-func (w *wallet) keep(_ *ssl.Conn, s *ssl.Session) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.session.Close()
-	w.session = s
+func (w watched) Put(key ssl.SessionKey, s *ssl.Session) {
+	w.ClientSessionCache.Put(key, s)
 	select {
 	case w.came <- struct{}{}:
 	default:
 	}
-}
-
-// offer gives a reference of its own, which the credentials close.
-func (w *wallet) offer(context.Context, string, net.Addr) *ssl.Session {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.session == nil {
-		return nil
-	}
-	s, _ := w.session.UpRef()
-	return s
-}
-
-func (w *wallet) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.session.Close()
 }
 
 // A client that gRPC reconnects resumes, and both sides say so.
@@ -65,12 +42,11 @@ func TestReconnectResumes(t *testing.T) {
 		} {
 			t.Run(ssl.VersionName(v)+" "+name, func(t *testing.T) {
 				leaveNothing(t)
-				w := newWallet()
-				defer w.close()
+				kept := ssl.NewClientSessionCache(0)
+				defer kept.Close()
+				w := watched{kept, make(chan struct{}, 1)}
 				srv := creds(t)
-				cfg := clientConfig(t, version(v))
-				cfg.OnNewSession = w.keep
-				cli, err := grpcssl.NewClientCredentials(cfg, grpcssl.WithSessions(w.offer))
+				cli, err := grpcssl.NewClientCredentials(clientConfig(t, version(v)), grpcssl.WithSessionCache(w))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -112,36 +88,42 @@ func didResume(ctx context.Context) error {
 	return status.Error(codes.Aborted, fmt.Sprint(p.AuthInfo.(credentials.TLSInfo).State.DidResume))
 }
 
-// A session that cannot be offered costs a full handshake; one that is no use at all, which
-// is a mistake of the application's, fails the handshake.
-func TestBadSessions(t *testing.T) {
+// Without an option the cache is the Ctx's, for all channels of its credentials; another
+// authority has sessions of its own, and with NoSessionCache there are none.
+func TestSessionCacheByDefault(t *testing.T) {
 	leaveNothing(t)
-	fresh, err := ssl.NewSession() // never part of a handshake
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed, err := ssl.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	for _, tc := range []struct {
-		s    *ssl.Session
-		want codes.Code
-	}{{nil, codes.OK}, {fresh, codes.OK}, {closed, codes.Unavailable}} {
-		l := listen(t)
-		serve(t, l, serverCreds(t), nil)
-		cli, err := grpcssl.NewClientCredentials(clientConfig(t), grpcssl.WithSessions(func(context.Context, string, net.Addr) *ssl.Session { return tc.s }))
+	l := listen(t)
+	serve(t, l, serverCreds(t, version(ssl.VersionTLS12)), nil) // its session is there with the handshake
+	addr, none := l.Addr().String(), grpcssl.WithSessionCache(ssl.NoSessionCache{})
+	with := func(opts ...grpcssl.ClientOption) *grpcssl.Credentials {
+		cli, err := grpcssl.NewClientCredentials(clientConfig(t), opts...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer cli.Close()
-		if err := call(t, dial(t, l.Addr().String(), cli)); status.Code(err) != tc.want {
-			t.Errorf("%v: %v, want %v", tc.s, err, tc.want)
-		}
+		t.Cleanup(func() { cli.Close() })
+		return cli
 	}
-	if _, err := fresh.Time(); err == nil {
-		t.Error("the credentials did not close the session")
+	cli, forgetful := with(), with(none)
+	for _, tc := range []struct {
+		what  string
+		creds credentials.TransportCredentials
+		as    string
+		want  ssl.ReuseState
+	}{
+		{"first", cli, "localhost", ssl.ReuseNoSession},
+		{"second", cli, "localhost", ssl.ReusedTicket},
+		{"clone", cli.Clone(), "localhost", ssl.ReusedTicket},
+		{"other authority", cli, "localhost:1", ssl.ReuseNoSession},
+		{"no cache", forgetful, "localhost", ssl.ReuseNoSession},
+		{"no cache again", forgetful, "localhost", ssl.ReuseNoSession},
+	} {
+		var p peer.Peer
+		if err := call(t, dial(t, addr, tc.creds, grpc.WithAuthority(tc.as)), grpc.Peer(&p)); err != nil {
+			t.Fatalf("%s: %v", tc.what, err)
+		}
+		if conn, _ := grpcssl.ConnFromPeer(&p); conn.ReuseState() != tc.want {
+			t.Errorf("%s: %v, want %v", tc.what, conn.ReuseState(), tc.want)
+		}
 	}
 }
 

@@ -308,3 +308,18 @@ func TestUseSessionCacheTwice(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Nil is the cache of the Ctx.
+func TestUseSessionCacheOfTheCtx(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		attend(t, cctx, sctx, nil, here)
+		c, s := attend(t, cctx, sctx, nil, here)
+		if !c.Resumed() || !s.Resumed() {
+			t.Errorf("%v, %v", c, s)
+		}
+		if c, _ := attend(t, newClientCtx(t, cli), sctx, nil, here); c != ssl.ReuseNoSession {
+			t.Errorf("another Ctx: %v", c)
+		}
+	})
+}

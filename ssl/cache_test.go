@@ -262,7 +262,6 @@ func TestUseSessionCacheInTheWrongPlace(t *testing.T) {
 			}
 		}
 		check("nil", none.UseSessionCache(cache, here), ssl.ErrNil)
-		check("nil cache", p.client.UseSessionCache(nil, here), ssl.ErrNil)
 		check("server", p.server.UseSessionCache(cache, here), ssl.ErrServer)
 		if got := p.client.ReuseState(); got != ssl.ReuseUnknown {
 			t.Errorf("before the handshake: %q", got)

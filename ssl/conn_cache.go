@@ -6,7 +6,7 @@ import "time"
 const maxOffers = 2 * sessionsPerKey
 
 // UseSessionCache has the handshake of a client offer a session from cache, and the sessions
-// that the connection gets put there. addr is the server's address as its user names it, such as
+// that the connection gets put there; nil means the cache of the Ctx's own. addr is the server's address as its user names it, such as
 // "tcp example.org:443": sessions of one are not offered to another. A [Dialer] does this by
 // itself; it is for connections that were made by other means.
 //
@@ -18,7 +18,7 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 		return err
 	}
 	for range maxOffers {
-		s, why := cache.Take(c.cacheKey)
+		s, why := c.cache.Take(c.cacheKey)
 		if s == nil {
 			c.noteMiss(why)
 			return nil
@@ -32,11 +32,14 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 
 // bindCache has new sessions kept for cache, before any can come.
 func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string) error {
-	p, err := c.enterToOffer(op, cache != nil)
+	p, err := c.enterToOffer(op, true)
 	if err != nil {
 		return err
 	}
 	defer c.leave()
+	if cache == nil {
+		cache = c.ctx.sessions
+	}
 	p.keep_new = 1
 	c.cache, c.cacheKey = cache, c.sessionKey(addr)
 	return nil

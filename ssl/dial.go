@@ -93,11 +93,7 @@ func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 // fromCache and offerOf are what is done about sessions before the handshake.
 func (d *Dialer) fromCache(network, addr string) func(context.Context, *Conn) error {
 	return func(_ context.Context, c *Conn) error {
-		cache := d.Sessions
-		if cache == nil {
-			cache = d.Ctx.sessions
-		}
-		return c.UseSessionCache(cache, network+" "+addr)
+		return c.UseSessionCache(d.Sessions, network+" "+addr)
 	}
 }
 
