@@ -162,3 +162,9 @@ func EarlyStep(c *Conn) (step int) {
 	c.withLive(func(p connPtr) { step = int(p.early) })
 	return step
 }
+
+// ParsedCerts is how many parsed certificates are known.
+func ParsedCerts() (n int) {
+	parsedCerts.Range(func(any, any) bool { n++; return true })
+	return n
+}

@@ -134,3 +134,6 @@ type noCopy struct{}
 
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
+
+// whenUnused calls f once nobody has p any more, which must own nothing in C.
+func whenUnused[T, A any](p *T, f func(A), arg A) { runtime.AddCleanup(p, f, arg) }

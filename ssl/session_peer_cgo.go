@@ -44,14 +44,14 @@ func (s *Session) peerDER(op string) ([]byte, error) {
 }
 
 // PeerCertificate returns the peer's certificate (SSL_SESSION_get0_peer), parsed by
-// crypto/x509; nil if it sent none.
+// crypto/x509; nil if it sent none. It must not be changed: others may have it too.
 func (s *Session) PeerCertificate() (*x509.Certificate, error) {
 	const op = "Session.PeerCertificate"
 	der, err := s.peerDER(op)
 	if err != nil || der == nil {
 		return nil, err
 	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := parseCert(der)
 	if err != nil {
 		return nil, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}

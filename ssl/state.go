@@ -33,7 +33,8 @@ type ConnectionState struct {
 	// and that it was verified.
 	Verified bool
 
-	// PeerCertificates are the certificates that the peer sent, leaf first. On a resumed
+	// PeerCertificates are the certificates that the peer sent, leaf first. They must not be
+	// changed, as all of its connections may have the same. On a resumed
 	// connection of a server they are those of the session's first one, in every form: a
 	// ticket that does not bring them is not resumed. On a client they are, as long as the
 	// session has not left the process; else only the leaf is known.
@@ -112,7 +113,7 @@ func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
 func parseChain(der [][]byte) []*x509.Certificate {
 	var out []*x509.Certificate
 	for _, b := range der {
-		c, err := x509.ParseCertificate(b)
+		c, err := parseCert(b)
 		if err != nil {
 			break
 		}

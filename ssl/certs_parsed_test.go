@@ -1,0 +1,39 @@
+package ssl_test
+
+import (
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// Connections to one peer share what was parsed of its certificates, as long as somebody has it.
+func TestCertificatesAreParsedOnce(t *testing.T) {
+	leakcheck.Test(t)
+	leakcheck.Collect()
+	before := ssl.ParsedCerts()
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
+	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	t.Run("two connections", func(t *testing.T) { // which its end lets go
+		var states [2]ssl.ConnectionState
+		for i := range states {
+			a, b := tcpPipe(t)
+			p := newPair(t, cctx, sctx, a, b)
+			p.mustShake(t)
+			p.closeBoth()
+			states[i] = p.client.ConnectionState()
+		}
+		for i, c := range states[0].PeerCertificates {
+			if c != states[1].PeerCertificates[i] || c != states[0].VerifiedChain[i] {
+				t.Errorf("certificate %d was parsed again", i)
+			}
+		}
+	})
+	for end := time.Now().Add(ioTimeout); ssl.ParsedCerts() > before; leakcheck.Collect() {
+		if time.Now().After(end) {
+			t.Fatalf("%d certificates are known, %d before", ssl.ParsedCerts(), before)
+		}
+	}
+}
