@@ -64,6 +64,14 @@ func (d *Dialer) DialEarly(ctx context.Context, network, addr string, data []byt
 	})
 }
 
+// Connect is DialContext without the handshake, which Handshake, Read or Write then does: for
+// what has to be done before, such as WriteEarlyData of what is not known yet. A session from
+// the cache is going to be offered. The limits of the NetDialer and ctx bound no more than this
+// call. On error nothing is left open.
+func (d *Dialer) Connect(ctx context.Context, network, addr string) (*Conn, error) {
+	return d.connect(ctx, "Dialer.Connect", network, addr, d.fromCache(network, addr))
+}
+
 // DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
 // transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
 // offer h2. Package httpssl makes transports for both.
@@ -107,6 +115,16 @@ func offerOf(s *Session) func(context.Context, *Conn) error {
 }
 
 func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(context.Context, *Conn) error) (*Conn, error) {
+	return d.connect(ctx, op, network, addr, func(ctx context.Context, c *Conn) error {
+		if err := prepare(ctx, c); err != nil {
+			return err
+		}
+		return c.HandshakeContext(ctx)
+	})
+}
+
+// connect makes a connection and has begin do what is to be done on it.
+func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin func(context.Context, *Conn) error) (*Conn, error) {
 	host, err := d.check(ctx, op, network, addr)
 	if err != nil {
 		return nil, err
@@ -135,7 +153,7 @@ func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare fun
 		raw.Close()
 		return nil, err
 	}
-	if err := c.begin(ctx, prepare); err != nil {
+	if err := c.closeUnless(ctx, begin); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -165,21 +183,15 @@ func (d *Dialer) check(ctx context.Context, op, network, addr string) (host stri
 	return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
 }
 
-// begin does the handshake, after prepare. On error c is closed, also when the
-// application's code panics.
-func (c *Conn) begin(ctx context.Context, prepare func(context.Context, *Conn) error) error {
+// closeUnless calls begin; on error c is closed, also when the application's code panics.
+func (c *Conn) closeUnless(ctx context.Context, begin func(context.Context, *Conn) error) error {
 	ok := false
 	defer func() {
 		if !ok {
 			c.Close()
 		}
 	}()
-	if err := prepare(ctx, c); err != nil {
-		return err
-	}
-	if err := c.HandshakeContext(ctx); err != nil {
-		return err
-	}
-	ok = true
-	return nil
+	err := begin(ctx, c)
+	ok = err == nil
+	return err
 }

@@ -43,6 +43,7 @@ type earlyData struct {
 type earlyTerms struct {
 	limit uint32
 	until time.Time
+	proto string // what early data has to speak
 	not   string // why none may be sent; "" if some may
 }
 

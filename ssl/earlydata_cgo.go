@@ -138,6 +138,7 @@ func (c *Conn) noteEarly(p connPtr) {
 // be sent. mu is held.
 func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 	t.limit = uint32(C.SSL_SESSION_get_max_early_data(q))
+	t.proto = earlyProto(q)
 	switch {
 	case t.limit == 0:
 		t.not = "the session does not allow it"
@@ -145,7 +146,7 @@ func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 		t.not = "it needs TLS 1.3"
 	case !c.earlyPeer(q):
 		t.not = "the session was not verified for this name and configuration"
-	case !c.earlyProto(q):
+	case !c.ctx.offersProto(t.proto):
 		t.not = "the session's protocol is not offered"
 	}
 	hint := min(uint64(C.SSL_SESSION_get_ticket_lifetime_hint(q)), maxTicketLifetime)
@@ -166,12 +167,12 @@ func (c *Conn) earlyPeer(q sessionPtr) bool {
 	return (kind == stampPSK || kind == stampCertificate && !c.ctx.trustEnded()) && name == c.name
 }
 
-// earlyProto reports whether the server may choose the protocol of q again.
-func (c *Conn) earlyProto(q sessionPtr) bool {
+// earlyProto is the protocol of q, which the server must choose again.
+func earlyProto(q sessionPtr) string {
 	var out *C.uchar
 	var n C.size_t
 	C.SSL_SESSION_get0_alpn_selected(q, &out, &n)
-	return c.ctx.offersProto(C.GoStringN((*C.char)(unsafe.Pointer(out)), C.int(n)))
+	return C.GoStringN((*C.char)(unsafe.Pointer(out)), C.int(n))
 }
 
 // SetMaxEarlyData sets how many bytes of early data the tickets of this server's connection

@@ -124,3 +124,59 @@ func (o oneSession) Take(ssl.SessionKey) (*ssl.Session, ssl.ReuseState) {
 	}
 	return s, ssl.ReuseUnknown
 }
+
+// Connect leaves the handshake to its caller, who learns what may be sent before it, and in
+// which protocol.
+func TestConnectEarly(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	srv.NextProtos, cli.NextProtos = []string{"a"}, []string{"b", "a"}
+	s := startServer(t, srv)
+	d := &ssl.Dialer{Ctx: newClientCtx(t, cli)}
+	connect := func() *ssl.Conn {
+		t.Helper()
+		c, err := d.Connect(t.Context(), "tcp", s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(ioTimeout))
+		return c
+	}
+	c := connect()
+	if c.HandshakeComplete() {
+		t.Error("the handshake has been done")
+	}
+	if _, _, err := c.EarlyDataTerms(); !errors.Is(err, ssl.ErrNoEarlyData) || !strings.Contains(err.Error(), "no session") {
+		t.Errorf("without a session: %v", err)
+	}
+	roundTrip(t, c) // which does it
+	c.Close()
+	c = connect()
+	for left, put := uint32(16<<10), 0; put < 3; put++ {
+		if n, proto, err := c.EarlyDataTerms(); n != left || proto != "a" || err != nil {
+			t.Errorf("after %d bytes: %d of %q, %v", put, n, proto, err)
+		}
+		if _, err := c.WriteEarlyData([]byte{'x'}); err != nil {
+			t.Fatal(err)
+		}
+		left--
+	}
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.EarlyDataTerms(); !errors.Is(err, ssl.ErrHandshakeStarted) {
+		t.Errorf("after the handshake: %v", err)
+	}
+	var none *ssl.Conn
+	_, _, err := none.EarlyDataTerms()
+	a, _ := net.Pipe()
+	server, err2 := ssl.Server(a, s.Ctx)
+	if err2 != nil {
+		t.Fatal(err2)
+	}
+	defer server.Close()
+	_, _, err3 := server.EarlyDataTerms()
+	refusesAll(t, []refusal{{"nil", err, ssl.ErrNil}, {"server", err3, ssl.ErrServer},
+		{"no Ctx", second((&ssl.Dialer{}).Connect(t.Context(), "tcp", s.Addr)), ssl.ErrNil}})
+}

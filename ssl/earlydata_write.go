@@ -57,6 +57,29 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	return n, nil
 }
 
+// EarlyDataTerms says how many bytes WriteEarlyData can still send on a client's connection
+// before its handshake (SSL_SESSION_get_max_early_data of the session that is offered), and
+// which protocol they have to speak: that of the session's connection, "" if it had none
+// (SSL_SESSION_get0_alpn_selected), whatever the server chooses for what comes later. The error is
+// WriteEarlyData's, an ErrNoEarlyData that says why. It is ErrServer on a server.
+func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
+	const op = "Conn.EarlyDataTerms"
+	if err := c.usable(op); err != nil {
+		return 0, "", err
+	}
+	if c.server {
+		return 0, "", fail(op, ErrServer)
+	}
+	c.handshaking.lock()
+	defer c.handshaking.unlock()
+	if err := c.mayWriteEarly(op, 0); err != nil {
+		return 0, "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.early.terms.limit - uint32(c.early.sent), c.early.terms.proto, nil
+}
+
 // tryEarly writes all of b early, or nothing where that cannot be done.
 func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
