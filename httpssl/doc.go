@@ -12,6 +12,12 @@
 //
 // NewTransport makes an http.RoundTripper whose connections come from an ssl.Dialer.
 //
+// # Early data
+//
+// Both sides can use early data (0-RTT), which saves a round trip and can be replayed: a
+// server's handler by EarlyData, a client by the field of that name of Transport. Neither does
+// so unless it is told to.
+//
 // # HTTP/2
 //
 // HTTP/2 is spoken where it was negotiated, and nowhere else. That needs "h2" in the

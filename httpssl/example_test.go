@@ -13,12 +13,19 @@ import (
 )
 
 // exampleServer serves on loopback; stop ends it.
-func exampleServer() (url string, stop func()) {
+func exampleServer() (url string, stop func()) { return exampleServerOf(&ssl.Config{}) }
+
+func exampleEarlyServer() (url string, stop func()) {
+	return exampleServerOf(&ssl.Config{MaxEarlyData: 4096})
+}
+
+func exampleServerOf(cfg *ssl.Config) (url string, stop func()) {
 	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
+	cfg.Certificates, cfg.NextProtos = []ssl.Certificate{cert}, []string{"h2", "http/1.1"}
+	ctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,7 +33,7 @@ func exampleServer() (url string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.NotFoundHandler()}
+	srv := &http.Server{Handler: httpssl.EarlyData(http.NotFoundHandler(), nil)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -144,4 +151,40 @@ func ExampleEarlyData() {
 	srv := &http.Server{Handler: httpssl.EarlyData(mux, nil)}
 	fmt.Println(httpssl.Configure(srv)) // or Serve, with a Ctx that has MaxEarlyData
 	// Output: <nil>
+}
+
+// Questions that may be asked twice go out with the first flight of a connection that resumes.
+func ExampleTransport_earlyData() {
+	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: ctx}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tr.CloseIdleConnections()
+	tr.EarlyData = func(r *http.Request) bool {
+		// A GET, HEAD or OPTIONS without a body; and one that gives nothing away.
+		return r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") == ""
+	}
+	url, stop := exampleEarlyServer()
+	defer stop()
+	client := &http.Client{Transport: tr, Timeout: time.Minute}
+	for range 2 {
+		resp, err := client.Get(url)
+		if err != nil {
+			log.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		client.CloseIdleConnections() // so that there is a new connection
+	}
+	fmt.Println(ctx.EarlyDataStats().Accepted, "of 2 went early")
+	// Output: 1 of 2 went early
 }

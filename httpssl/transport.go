@@ -17,6 +17,30 @@ import (
 // It keeps connections for reuse, as http.Transport does, so make one and share it. It may
 // be used from several goroutines at once.
 type Transport struct {
+	// EarlyData, if not nil, is asked of each request that could be sent as early data (0-RTT,
+	// RFC 8470), with the first flight of a connection that resumes a session, whether it may
+	// be. It must be set before the first request.
+	//
+	// Anybody on the path can record early data and send it to the server again, also to
+	// several servers, and whoever gets the key of the ticket later can read it. A request that
+	// changes something or counts, or has secrets that others should not be able to use again,
+	// must not be sent so, whatever its method.
+	//
+	// It is asked only of GET, HEAD and OPTIONS over https without a body and without Upgrade.
+	// Such a request goes early if it is the first on its connection, if the session that is
+	// offered allows as many bytes, and if it is written in one piece: base.WriteBufferSize, 4
+	// KiB by default. In all other cases, and when the server rejects it, it is sent after the
+	// handshake: the server's application has it once. A server's 425 (Too Early) to it is
+	// answered by sending it again, once, without early data; whatever comes then is returned,
+	// as is a 425 to a request that has the header Early-Data, which is set by intermediaries
+	// and never here. The same is done where a handshake with early data fails.
+	//
+	// httptrace sees such a connection before its handshake, which comes with the request.
+	//
+	// It is for HTTP/1.1: nothing is sent early where the session is one of HTTP/2. Before Go
+	// 1.27, with a Ctx that offers h2, that includes the first connection to each host.
+	EarlyData func(*http.Request) bool
+
 	dialer    ssl.Dialer
 	protocols protocols
 	rt        roundTripper
@@ -90,14 +114,32 @@ func clientProtocols(offered []string, base *http.Transport) (p protocols, err e
 // https. A websocket's upgrade needs HTTP/1.1: it fails where h2 is negotiated, and works
 // with a Ctx that does not offer that.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !t.mayGoEarly(r) {
+		return t.roundTrip(r, nil)
+	}
+	ask := &earlyAsk{settled: make(chan struct{})}
+	resp, err := t.roundTrip(r, ask)
+	ask.settle(nil) // if there was no connection
+	if ask.again(r, resp, err) {
+		return t.roundTrip(r, nil)
+	}
+	return resp, err
+}
+
+// roundTrip is RoundTrip; ask is nil for what must not go early.
+func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, error) {
 	var got atomic.Pointer[ssl.Conn]
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		if c, ok := Unwrap(i.Conn); ok {
 			got.Store(c)
 		}
+		ask.gotConn(i.Conn)
 	}}
-	traced := r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
-	resp, err := t.rt.RoundTrip(traced)
+	ctx := r.Context()
+	if ask != nil {
+		ctx = context.WithValue(ctx, askKey{}, ask)
+	}
+	resp, err := t.rt.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, err
 	}

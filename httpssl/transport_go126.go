@@ -154,7 +154,7 @@ func (tt *twoTransports) connect(ctx context.Context, addr string, h *host) (pro
 			leave()
 		}
 	}()
-	c, err := tt.traceDial(ctx, "tcp", addr)
+	c, err := traced(ctx, func() (*ssl.Conn, error) { return tt.t.dial(ctx, "tcp", addr) })
 	if err != nil {
 		return "", nil, err
 	}
@@ -189,7 +189,18 @@ func (tt *twoTransports) dialFor(proto string) func(context.Context, string, str
 		if c := tt.takeReady(addr, proto); c != nil {
 			return c, nil
 		}
-		c, err := tt.traceDial(ctx, network, addr)
+		shake := func() (*ssl.Conn, error) { return tt.t.dial(ctx, network, addr) }
+		if proto != protoH2 {
+			var early *earlyConn
+			var err error
+			if early, shake, err = tt.t.start(ctx, network, addr); err != nil {
+				return nil, err
+			}
+			if early != nil {
+				return early, nil
+			}
+		}
+		c, err := traced(ctx, shake)
 		if err != nil {
 			return nil, err
 		}
@@ -223,13 +234,13 @@ func (tt *twoTransports) takeReady(addr, proto string) *ssl.Conn {
 	return nil
 }
 
-// traceDial tells httptrace of the handshake, which net/http does not see.
-func (tt *twoTransports) traceDial(ctx context.Context, network, addr string) (*ssl.Conn, error) {
+// traced tells httptrace of the handshake, which net/http does not see.
+func traced(ctx context.Context, shake func() (*ssl.Conn, error)) (*ssl.Conn, error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
 	}
-	c, err := tt.t.dial(ctx, network, addr)
+	c, err := shake()
 	if trace != nil && trace.TLSHandshakeDone != nil {
 		var s tls.ConnectionState
 		if err == nil {

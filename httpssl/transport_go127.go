@@ -11,7 +11,14 @@ import (
 // newRoundTripper leaves all to net/http, which asks the connection what was negotiated.
 func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
 	return clone(base, netHTTPProtocols(t.protocols), func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := t.dial(ctx, network, addr)
+		early, shake, err := t.start(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if early != nil {
+			return early, nil
+		}
+		c, err := shake()
 		if err != nil {
 			return nil, err
 		}

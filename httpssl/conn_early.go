@@ -1,0 +1,148 @@
+package httpssl
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessl/ssl"
+)
+
+// earlyConn is a client's connection of HTTP/1.1 whose handshake waits for the first request,
+// because that may go with it. To net/http it is opaque, in all versions. A request that may
+// not go early has the handshake done first, so it does no harm if another request than the one
+// that it was made for gets the connection.
+type earlyConn struct {
+	*ssl.Conn
+	t     *Transport
+	ask   *earlyAsk       // the request that it was made for
+	ctx   context.Context // that one's, for its httptrace
+	until time.Time       // limit of the handshake
+
+	next atomic.Pointer[earlyAsk] // the request whose bytes come next; nil if it may not go early
+	once sync.Once
+	done chan struct{} // closed when the handshake is over
+	over atomic.Bool   // the same
+	err  error         // of the handshake
+	end  sync.Once
+	gone chan struct{} // closed by Close
+}
+
+func (c *earlyConn) unwrap() *ssl.Conn { return c.Conn }
+
+// Read waits for the first request: net/http reads from the beginning. Where the request that
+// the connection was made for has gone elsewhere, the connection is for others, and nobody
+// knows when they come.
+func (c *earlyConn) Read(b []byte) (int, error) {
+	if !c.over.Load() && !c.await() {
+		return 0, ssl.ErrClosed
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.Conn.Read(b)
+}
+
+// await returns after the handshake, or with false after Close.
+func (c *earlyConn) await() bool {
+	select {
+	case <-c.done:
+		return true
+	case <-c.gone:
+		return false
+	case <-c.ask.settled:
+	}
+	if c.ask.chosen != c {
+		c.shake(nil)
+	}
+	select {
+	case <-c.done:
+		return true
+	case <-c.gone:
+		return false
+	}
+}
+
+// Write sends the first request, as early data or after the handshake.
+func (c *earlyConn) Write(b []byte) (int, error) {
+	if !c.over.Load() && c.shake(b) {
+		return len(b), nil
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.Conn.Write(b)
+}
+
+// ReadFrom is Write for io.Copy.
+func (c *earlyConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(writer{c}, r) }
+
+// Close also ends a Read that waits for a request.
+func (c *earlyConn) Close() error {
+	c.end.Do(func() { close(c.gone) })
+	return c.Conn.Close()
+}
+
+// shake does the handshake, once, and reports whether the server has b by then.
+func (c *earlyConn) shake(b []byte) (sent bool) {
+	c.once.Do(func() {
+		defer close(c.done)
+		defer c.over.Store(true)
+		ctx := context.Background()
+		if !c.until.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, c.until)
+			defer cancel()
+		}
+		ask := c.next.Load()
+		if ask == nil || !bytes.HasSuffix(b, []byte("\r\n\r\n")) || !ask.taken.CompareAndSwap(false, true) {
+			ask = nil // not to be early, or not the whole of it
+		}
+		if ask != nil && !c.writeEarly(ctx, b) {
+			ask = nil
+		}
+		c.err = c.finish(ctx)
+		sent = ask.conclude(c)
+	})
+	return sent
+}
+
+// writeEarly reports whether b goes with the first flight.
+func (c *earlyConn) writeEarly(ctx context.Context, b []byte) bool {
+	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
+	defer stop()
+	n, _ := c.Conn.WriteEarlyData(b) // what it has taken it sends, or the handshake fails
+	return n > 0
+}
+
+// finish is the handshake, as httptrace sees it.
+func (c *earlyConn) finish(ctx context.Context) error {
+	trace := httptrace.ContextClientTrace(c.ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	err := c.Conn.HandshakeContext(ctx)
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		var s tls.ConnectionState
+		if err == nil {
+			s = c.ConnectionState().TLS()
+		}
+		trace.TLSHandshakeDone(s, err)
+	}
+	if err != nil {
+		return err
+	}
+	if c.ConnectionState().NegotiatedProtocol == protoH2 {
+		return errNowHTTP2
+	}
+	return c.t.protocols.check(c.ConnectionState().NegotiatedProtocol)
+}
+
+// errNowHTTP2 is for a server that did not take the session, and speaks HTTP/2 now.
+var errNowHTTP2 = errors.New("httpssl: the server now negotiates h2")

@@ -1,0 +1,150 @@
+package httpssl
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessl/ssl"
+)
+
+// mayGoEarly reports whether the user wants r to go as early data, and the rules let it
+// (RFC 8470, section 4): a safe method, no body, and nothing that would come behind it on
+// the same connection.
+func (t *Transport) mayGoEarly(r *http.Request) bool {
+	if t.EarlyData == nil || !t.protocols.http1 || r.URL == nil || r.URL.Scheme != "https" {
+		return false
+	}
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
+		return false
+	}
+	return (r.Body == nil || r.Body == http.NoBody) && r.Header.Get("Upgrade") == "" && t.EarlyData(r)
+}
+
+// An earlyAsk is a request that may go as early data, on at most one connection.
+type earlyAsk struct {
+	taken   atomic.Bool // a connection has begun to send it early
+	outcome atomic.Int32
+	chosen  *earlyConn    // the connection it goes to, if it is one of ours
+	settled chan struct{} // closed when chosen is known
+	once    sync.Once
+}
+
+// What became of it.
+const (
+	askOpen    int32 = iota
+	askEarly         // the server has accepted it as early data
+	askSpoiled       // the connection cannot be used, for a reason that is not there without early data
+)
+
+type askKey struct{}
+
+// gotConn is told of the connection that a request goes to, before it is written; a is nil for
+// one that must not go early.
+func (a *earlyAsk) gotConn(nc net.Conn) {
+	c, ok := nc.(*earlyConn)
+	if ok {
+		c.next.Store(a)
+	}
+	if a != nil {
+		a.settle(c)
+	}
+}
+
+// settle says which connection the request goes to, the first time.
+func (a *earlyAsk) settle(c *earlyConn) {
+	a.once.Do(func() {
+		a.chosen = c
+		close(a.settled)
+	})
+}
+
+// again reports whether the request is to be sent once more, without early data. Its resp is
+// drained then. A 425 that is somebody else's, of whom the request came with the mark, is his to
+// answer (RFC 8470, section 5.2).
+func (a *earlyAsk) again(r *http.Request, resp *http.Response, err error) bool {
+	if err != nil {
+		return a.outcome.Load() == askSpoiled && r.Context().Err() == nil
+	}
+	if resp.StatusCode != http.StatusTooEarly || a.outcome.Load() != askEarly || r.Header.Get(earlyHeader) != "" {
+		return false
+	}
+	io.CopyN(io.Discard, resp.Body, 64<<10) // for the connection to be of use
+	resp.Body.Close()
+	return true
+}
+
+// conclude notes what became of the request after the handshake of c, and reports whether the
+// server has it. a is nil for a request that was not sent early: only a server's change to HTTP/2
+// is of interest then. A handshake that fails may do so because of early data, as with servers
+// that are back at TLS 1.2 (RFC 8446, appendix D.3); where it took too long, another would too.
+func (a *earlyAsk) conclude(c *earlyConn) (sent bool) {
+	ask := a
+	if ask == nil {
+		ask = c.next.Load()
+	}
+	switch {
+	case ask == nil:
+	case c.err == errNowHTTP2, c.err != nil && a != nil && !errors.Is(c.err, context.DeadlineExceeded):
+		ask.outcome.Store(askSpoiled)
+	case c.err == nil && a != nil && c.EarlyDataStatus() == ssl.EarlyDataAccepted:
+		ask.outcome.Store(askEarly)
+		return true
+	}
+	return false
+}
+
+// start makes a connection. early is one whose first request may become early data; if it is
+// nil, shake returns one for any request.
+func (t *Transport) start(ctx context.Context, network, addr string) (early *earlyConn, shake func() (*ssl.Conn, error), err error) {
+	ask, ok := ctx.Value(askKey{}).(*earlyAsk)
+	if !ok {
+		return nil, func() (*ssl.Conn, error) { return t.dial(ctx, network, addr) }, nil
+	}
+	until := t.limit()
+	c, err := t.dialer.Connect(ctx, network, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, proto, err := c.EarlyDataTerms(); err == nil && proto != protoH2 {
+		return &earlyConn{Conn: c, t: t, ask: ask, until: until, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}, nil, nil
+	}
+	return nil, func() (*ssl.Conn, error) { return t.shake(ctx, c, until) }, nil
+}
+
+// limit is when a connection that is begun now must be there; zero is never.
+func (t *Transport) limit() (until time.Time) {
+	d := t.dialer.NetDialer
+	if d.Timeout > 0 {
+		until = time.Now().Add(d.Timeout)
+	}
+	if !d.Deadline.IsZero() && (until.IsZero() || d.Deadline.Before(until)) {
+		until = d.Deadline
+	}
+	return until
+}
+
+// shake does a client's handshake, and closes what is of no use.
+func (t *Transport) shake(ctx context.Context, c *ssl.Conn, until time.Time) (*ssl.Conn, error) {
+	if !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
+	}
+	err := c.HandshakeContext(ctx)
+	if err == nil {
+		err = t.protocols.check(c.ConnectionState().NegotiatedProtocol)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
