@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"encoding/asn1"
 	"errors"
 	"testing"
 	"time"
@@ -245,7 +246,12 @@ func TestMaxSessionAgeOfAddedSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		sctx := newServerCtx(t, limited)
-		for what, s := range map[string]*ssl.Session{"ageless": ageless, "with a longer timeout": longer} {
+		endless, err := ssl.ParseSession(withTimeout(t, get(t, aged.MarshalBinary), 1<<63-1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer endless.Close()
+		for what, s := range map[string]*ssl.Session{"ageless": ageless, "with a longer timeout": longer, "without end": endless} {
 			if added, err := sctx.AddSession(s); added || !errors.Is(err, ssl.ErrNotResumable) {
 				t.Errorf("%s: %t, %v", what, added, err)
 			}
@@ -273,4 +279,61 @@ func TestMaxSessionAgeRefused(t *testing.T) {
 	cli := clientConfig(t)
 	cli.MaxSessionAge = time.Hour
 	refuses(t, "a client", cli.CheckClient(), ssl.ErrConfig)
+}
+
+// withTimeout replaces the timeout, field 2, in a session's encoding.
+func withTimeout(t testing.TB, der []byte, timeout int64) []byte {
+	t.Helper()
+	var all asn1.RawValue
+	if _, err := asn1.Unmarshal(der, &all); err != nil {
+		t.Fatal(err)
+	}
+	var body []byte
+	for rest := all.Bytes; len(rest) > 0; {
+		var v asn1.RawValue
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Class == asn1.ClassContextSpecific && v.Tag == 2 {
+			v.Bytes, _ = asn1.Marshal(timeout)
+			v.FullBytes = nil
+		}
+		field, err := asn1.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = append(body, field...)
+	}
+	out, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A session that was made while a clock was fast does not last until then. libssl's own cache,
+// which does not leave its machine, goes by that clock alone.
+func TestMaxSessionAgeOfTheFuture(t *testing.T) {
+	for _, fm := range agingForms {
+		if fm.name == "TLS1.2-id" || fm.name == "TLS1.3-stateful" {
+			continue
+		}
+		t.Run(fm.name, func(t *testing.T) {
+			leakcheck.Test(t)
+			srv, cli := serverConfig(t), clientConfig(t)
+			srv.MaxVersion, cli.MaxVersion = fm.version, fm.version
+			srv.MaxSessionAge = 100 * time.Second
+			a := newAging(t, srv, fm.setup(t, srv))
+			cctx := newClientCtx(t, cli)
+			for fast, want := range map[int64]bool{50: true, 90: false, 864000: false} {
+				cshim.MoveClock(fast)
+				s := wantVisit(t, cctx, a.next(), nil, false)
+				cshim.MoveClock(-fast)
+				if reused, _ := visit(t, cctx, a.next(), s); reused != want {
+					t.Errorf("made %d s ahead: resumed is %t", fast, reused)
+				}
+			}
+		})
+	}
 }

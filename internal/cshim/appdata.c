@@ -186,8 +186,7 @@ static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_cap_timeout(ssl, s);
-    sessl_conn_bind_early(c, s);
-    return sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(c, ssl, s);
+    return sessl_session_keep_host(ssl, s) && sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(c, ssl, s);
 }
 
 static int ticket_cb(SSL *ssl, void *arg)
@@ -222,7 +221,7 @@ static int begun_cb(SSL *ssl, int forward_secure)
         return 0;
     c->appdata.born = sessl_now();
     ERR_set_mark();
-    sessl_session_keep_host(ssl, s);
+    c->appdata.veto |= !sessl_session_keep_host(ssl, s);
     if (c->appdata.veto)
         SSL_SESSION_set1_id(s, (const uint8_t *)"", 0); /* else a TLS 1.2 client would come back with it */
     if (SSL_version(ssl) < TLS1_3_VERSION && !put_frame(c, ssl, s))
@@ -231,19 +230,38 @@ static int begun_cb(SSL *ssl, int forward_secure)
     return c->appdata.veto;
 }
 
-/* Whether s, which is about to be resumed, is young enough and brings what its connection
- * must know: 0 means a full handshake. */
+#define CLOCK_SKEW 60 /* seconds by which another server's clock may be fast */
+
+/* Whether the age of a session with that frame is within the limits. A session that begins
+ * later than now was made while a clock was wrong, and nobody knows how old it is. */
+static int is_young(const SSL_CTX *ctx, const sessl_frame *f)
+{
+    int64_t end = end_of_life(ctx, f), now = sessl_now();
+
+    return end == 0 || (now < end && f->born <= now + CLOCK_SKEW);
+}
+
+/* Whether s has a cipher suite of ctx: in TLS 1.2 libssl looks for it among the client's only.
+ * In TLS 1.3 a session has no more than the hash of one. */
+static int has_our_suite(const SSL_CTX *ctx, const SSL_SESSION *s)
+{
+    const SSL_CIPHER *suite = SSL_SESSION_get0_cipher(s); /* borrowed */
+
+    return suite == NULL || SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION
+        || sk_SSL_CIPHER_find(SSL_CTX_get_ciphers(ctx), (SSL_CIPHER *)suite) >= 0;
+}
+
+/* Whether s, which is about to be resumed, is what ctx would agree to now, young enough and
+ * brings what its connection must know: 0 means a full handshake. */
 int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s)
 {
     const uint8_t *noted;
     sessl_frame f;
-    int64_t end;
     int ok;
 
     ERR_set_mark();
     sessl_session_frame(s, &f);
-    end = end_of_life(ctx, &f);
-    ok = end == 0 || sessl_now() < end;
+    ok = is_young(ctx, &f) && has_our_suite(ctx, s);
     if (ok && SSL_SESSION_get0_peer(s) != NULL && sessl_session_note(s, SESSL_CHAIN, &noted) == 0)
         ok = f.chain != NULL && sessl_chain_unpack(ctx, s, &f);
     ERR_pop_to_mark();
@@ -254,11 +272,12 @@ int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s)
 int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 {
     sessl_frame f;
-    int64_t end, left = sessl_session_get_time(s) + SSL_SESSION_get_timeout(s) - (int64_t)time(NULL);
+    int64_t end, begin = sessl_session_get_time(s), timeout = SSL_SESSION_get_timeout(s);
 
     sessl_session_frame(s, &f);
     end = end_of_life(ctx, &f);
-    return sessl_session_admit(ctx, s) && (end == 0 || left <= end - sessl_now());
+    return sessl_session_admit(ctx, s)
+        && (end == 0 || (begin <= TIME_MAX && timeout <= TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()));
 }
 
 /* A ticket has been opened, or not: SSL_CTX_set_session_ticket_cb. The key's callback has said

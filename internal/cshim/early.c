@@ -20,11 +20,6 @@ static uint32_t enough_to_skip(uint32_t max)
     return RECORD_OF_ONE * max + SSL3_RT_MAX_PLAIN_LENGTH;
 }
 
-static int same_name(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* SSL_CTX_set_allow_early_data_cb: asked last, when libssl would accept. It has compared the
  * protocol, but in TLS 1.3 not the name that the client asks for. With arg, a guard of Go's
  * had to be asked while the ClientHello was suspended. A PSK that is no ticket allows none,
@@ -35,7 +30,7 @@ static int allow_early(SSL *ssl, void *arg)
     SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed */
 
     return c != NULL && s != NULL && SSL_SESSION_get_max_early_data(s) > 0 && (arg == NULL || c->claimed)
-        && same_name(SSL_SESSION_get0_hostname(s), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+        && sessl_same_name(SSL_SESSION_get0_hostname(s), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 }
 
 /* Tickets from here on allow max bytes, which Go has seen to be no more than 16 MiB. Guarded,
@@ -53,15 +48,6 @@ int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
         SSL_CTX_set_options(ctx, SSL_OP_NO_ANTI_REPLAY);
     sessl_err_take(e);
     return ok;
-}
-
-/* Before a ticket is made of s: where it allows early data, it says for which name. libssl
- * notes that only for servers that answer to the name, which changes what they send. */
-void sessl_conn_bind_early(sessl_conn *c, SSL_SESSION *s)
-{
-    if (c->server && SSL_get_max_early_data(c->ssl) > 0 && SSL_version(c->ssl) == TLS1_3_VERSION
-        && !SSL_SESSION_set1_hostname(s, SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name)))
-        SSL_SESSION_set_max_early_data(s, 0); /* without memory */
 }
 
 /* One record of early data at most. The first call does a server's side of the handshake. */

@@ -112,12 +112,17 @@ int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s)
     return asked == NULL || (n == strlen(host) && strncasecmp((const char *)asked, host, n) == 0);
 }
 
-/* A session that nobody else has yet is of the host that its client has asked for: libssl
- * notes that only for a server with a callback for names. */
-void sessl_session_keep_host(SSL *ssl, SSL_SESSION *s)
+int sessl_same_name(const char *a, const char *b)
 {
-    const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* borrowed */
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
 
-    if (host != NULL)
-        SSL_SESSION_set1_hostname(s, host); /* copies; without memory it is of no host */
+/* A session that nobody else has yet is of the host that its client has asked for: libssl
+ * notes that only for a server with a callback for names. One that was resumed by a client
+ * which has asked for none stays of the host that it was of. 0 without memory. */
+int sessl_session_keep_host(SSL *ssl, SSL_SESSION *s)
+{
+    const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* borrowed, perhaps from s */
+
+    return host == NULL || sessl_same_name(host, SSL_SESSION_get0_hostname(s)) || SSL_SESSION_set1_hostname(s, host); /* copies */
 }
