@@ -168,3 +168,11 @@ func ParsedCerts() (n int) {
 	parsedCerts.Range(func(any, any) bool { n++; return true })
 	return n
 }
+
+// RemovedIDs is how many removed sessions c knows.
+func RemovedIDs(c *ServerSessionCache) (n int) {
+	for i := range c.shards {
+		c.shards[i].count(func(*ServerCacheStats) { n += len(c.shards[i].removed.set) })
+	}
+	return n
+}

@@ -32,7 +32,7 @@ type ServerSessionCache struct {
 // ServerCacheOptions are for [NewServerSessionCache].
 type ServerCacheOptions struct {
 	MaxSessions int   // how many there may be; 0 means 20480, as in libssl
-	MaxBytes    int64 // what they may take by an estimate; 0 means no limit
+	MaxBytes    int64 // what they may take by an estimate; 0 means 16 KiB for each of MaxSessions
 
 	// Store is where sessions are kept besides, for other processes; it is asked for what is
 	// not here. SealKeys encrypts them, and must be there too; both stay the caller's.
@@ -53,6 +53,7 @@ const (
 	maxServerSessions     = 1 << 30
 	perServerShard        = 256
 	bytesPerShard         = 1 << 20
+	bytesPerSession       = 16 << 10 // by default: clients decide how long their chains are
 	defaultLookupTimeout  = 50 * time.Millisecond
 	defaultWriteQueue     = 1024
 	maxWriteQueue         = 1 << 20
@@ -71,9 +72,7 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 		return nil, fail("NewServerSessionCache", err)
 	}
 	n := min(max(o.MaxSessions/perServerShard, 1), maxServerShards)
-	if o.MaxBytes > 0 {
-		n = int(min(int64(n), max(o.MaxBytes/bytesPerShard, 1)))
-	}
+	n = int(min(int64(n), max(o.MaxBytes/bytesPerShard, 1)))
 	c := &ServerSessionCache{seed: maphash.MakeSeed(), shards: make([]serverShard, n)}
 	for i := range c.shards {
 		c.shards[i].limit = o.MaxSessions / n
@@ -101,6 +100,7 @@ func (o *ServerCacheOptions) check() error {
 		return configError("SealKeys are closed, or were not made by NewSealKeys")
 	}
 	o.MaxSessions = cmp.Or(o.MaxSessions, defaultServerSessions)
+	o.MaxBytes = cmp.Or(o.MaxBytes, max(int64(o.MaxSessions)*bytesPerSession, bytesPerShard))
 	o.LookupTimeout = cmp.Or(o.LookupTimeout, defaultLookupTimeout)
 	o.WriteQueue = cmp.Or(o.WriteQueue, defaultWriteQueue)
 	return nil
@@ -144,7 +144,7 @@ func (c *ServerSessionCache) put(s *Session, tell bool) bool {
 		c.withStore(func(b *backing) { b.put(e) })
 	}
 	sh.mu.Lock()
-	kept, gone := sh.put(e)
+	kept, gone := sh.put(e, tell)
 	sh.mu.Unlock()
 	closeEntries(gone)
 	return kept
@@ -161,8 +161,8 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 	return s
 }
 
-// get also reports whether OpenSSL has marked what is there: the store must not bring that
-// back.
+// get also reports whether OpenSSL has marked what is there, or it was removed: the store must
+// not bring that back.
 func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
@@ -172,12 +172,21 @@ func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	return s, dead
 }
 
-// invalidated has the store forget a session that libssl has marked not resumable, for other
-// processes. Here the mark is enough, and outlives a store that does not answer.
+// invalidated has the store forget a session that libssl has marked not resumable.
 func (c *ServerSessionCache) invalidated(id []byte) {
 	if key, ok := toSessionID(id); ok {
-		c.withStore(func(b *backing) { b.enqueue(storeWrite{id: key.bytes()}) })
+		c.withStore(func(b *backing) { c.forget(b, key) })
 	}
+}
+
+// forget has the store forget a session some time soon. Until then, and if it does not, this
+// cache does not take it back from there.
+func (c *ServerSessionCache) forget(b *backing, key sessionID) {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	sh.removed.add(key)
+	sh.mu.Unlock()
+	b.enqueue(storeWrite{id: key.bytes()})
 }
 
 // lookUp is Get with the store behind. What that finds is kept here too.
@@ -194,10 +203,21 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 	if s == nil {
 		return nil
 	}
+	if c.wasRemoved(key) { // meanwhile
+		s.Close()
+		return nil
+	}
 	if own, err := s.UpRef(); err == nil {
 		c.put(own, false)
 	}
 	return s
+}
+
+func (c *ServerSessionCache) wasRemoved(key sessionID) bool {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.removed.has(key)
 }
 
 // withStore runs f unless there is no store, or the cache has been closed.
@@ -216,7 +236,7 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 	if !ok || !c.made() {
 		return false
 	}
-	c.withStore(func(b *backing) { b.enqueue(storeWrite{id: key.bytes()}) })
+	c.withStore(func(b *backing) { c.forget(b, key) })
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	e := sh.byID[key]
@@ -361,12 +381,13 @@ func (k *sessionID) bytes() []byte { return k.b[:k.n] }
 type serverShard struct {
 	mu       sync.Mutex
 	limit    int
-	maxBytes int64 // 0: none
+	maxBytes int64
 	bytes    int64
 	closed   bool
 	byID     map[sessionID]*serverEntry
 	newest   *serverEntry // most recently used
 	oldest   *serverEntry
+	removed  removedIDs
 	stats    ServerCacheStats
 }
 

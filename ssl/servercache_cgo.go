@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// sessionOverhead is what an SSL_SESSION takes besides the length of its encoding.
+// sessionOverhead is what an SSL_SESSION takes besides what sessl_session_size counts.
 const sessionOverhead = 1 << 10
 
 // serverEntry reads what a cache must know of s. The entry's id is empty with an error.

@@ -5,10 +5,14 @@ import "time"
 // The methods here are called with mu held. What they return has left the shard and is for
 // the caller to close, after it has released mu.
 
-func (sh *serverShard) put(e *serverEntry) (kept bool, gone []*serverEntry) {
-	if sh.closed || sh.maxBytes > 0 && e.bytes > sh.maxBytes {
+// put takes a new session; one that is not new comes from the store.
+func (sh *serverShard) put(e *serverEntry, isNew bool) (kept bool, gone []*serverEntry) {
+	if sh.closed || e.bytes > sh.maxBytes || !isNew && sh.removed.has(e.id) {
 		sh.stats.Uncacheable++
 		return false, []*serverEntry{e}
+	}
+	if isNew {
+		sh.removed.drop(e.id)
 	}
 	if old := sh.byID[e.id]; old != nil {
 		sh.unlink(old)
@@ -21,7 +25,7 @@ func (sh *serverShard) put(e *serverEntry) (kept bool, gone []*serverEntry) {
 	sh.bytes += e.bytes
 	sh.link(e)
 	sh.stats.Stores++
-	for len(sh.byID) > sh.limit || sh.maxBytes > 0 && sh.bytes > sh.maxBytes {
+	for len(sh.byID) > sh.limit || sh.bytes > sh.maxBytes {
 		last := sh.oldest
 		sh.unlink(last)
 		sh.stats.Evictions++
@@ -34,7 +38,7 @@ func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, dead bool, 
 	e := sh.byID[id]
 	if e == nil {
 		sh.stats.Misses++
-		return nil, false, nil
+		return nil, sh.removed.has(id), nil
 	}
 	expired := !e.until.After(now)
 	resumable, err := e.s.Resumable()
@@ -101,3 +105,38 @@ func (sh *serverShard) detach(e *serverEntry) {
 		sh.oldest = e.newer
 	}
 }
+
+// removedIDs are the sessions that a shard has asked the store to forget, which may take time
+// or fail. It knows the last 256; zero is none.
+type removedIDs struct {
+	set  map[sessionID]struct{}
+	ring []sessionID
+	next int
+}
+
+const maxRemovedIDs = 256
+
+func (r *removedIDs) has(id sessionID) bool {
+	_, ok := r.set[id]
+	return ok
+}
+
+func (r *removedIDs) add(id sessionID) {
+	if r.has(id) {
+		return
+	}
+	if r.set == nil {
+		r.set = map[sessionID]struct{}{}
+	}
+	r.set[id] = struct{}{}
+	if len(r.ring) < maxRemovedIDs {
+		r.ring = append(r.ring, id)
+		return
+	}
+	delete(r.set, r.ring[r.next])
+	r.ring[r.next] = id
+	r.next = (r.next + 1) % maxRemovedIDs
+}
+
+// drop is for an id that is used anew. Its place stays taken.
+func (r *removedIDs) drop(id sessionID) { delete(r.set, id) }

@@ -329,3 +329,46 @@ func TestServerCacheConcurrently(t *testing.T) {
 		}
 	})
 }
+
+// The bound of bytes counts the certificates, whose number is the client's choice.
+func TestServerCacheCountsCertificates(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.ClientAuth = ssl.RequestClientCert
+		size := func(cli *ssl.Config) (session, chain int64) {
+			cache := newServerCache(t, nil)
+			p := meet(t, newClientCtx(t, cli), newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.SessionCache = cache })), nil)
+			for _, c := range p.server.ConnectionState().PeerCertificates {
+				chain += int64(len(c.Raw))
+			}
+			p.closeBoth()
+			st := cache.Stats()
+			return st.Bytes / int64(max(st.Sessions, 1)), chain
+		}
+		nobody, _ := size(cli)
+		cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+		if somebody, chain := size(cli); chain == 0 || somebody < nobody+3*chain {
+			t.Errorf("%d bytes with a chain of %d, %d without", somebody, chain, nobody)
+		}
+	})
+}
+
+// Without a bound of bytes there is one: each session may have 16 KiB.
+func TestServerCacheBytesByDefault(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := tls12(t)
+	base := liveSession(t, srv, cli)
+	if err := base.SetTicketAppData(make([]byte, 30<<10)); err != nil {
+		t.Fatal(err)
+	}
+	cache := newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 100})
+	for i := range 100 {
+		s := dup(t, base)
+		if err := s.SetID(fmt.Appendf(nil, "%032d", i)); err != nil {
+			t.Fatal(err)
+		}
+		cache.Put(own(t, s))
+	}
+	if st := cache.Stats(); st.Evictions == 0 || st.Bytes > 100*16<<10 {
+		t.Errorf("%+v", st)
+	}
+}

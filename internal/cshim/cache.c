@@ -46,11 +46,15 @@ void sessl_conn_drop_found(sessl_conn *c)
         sessl_drop_session(c->found[--c->found_n]);
 }
 
-/* The length of the encoding, without making it; 0 for a session that has none. */
+#define CERT_COST 6 /* what a certificate takes, noted and decoded, for each of its bytes: measured */
+
+/* What s takes besides what all do, by an estimate: the length of the encoding, without making
+ * it, and the certificates, whose number and size the peer decides. */
 size_t sessl_session_size(const SSL_SESSION *s)
 {
     int n = i2d_SSL_SESSION((SSL_SESSION *)s, NULL);
+    const uint8_t *noted;
 
     sessl_err_clear();
-    return n < 0 ? 0 : (size_t)n;
+    return (n < 0 ? 0 : (size_t)n) + CERT_COST * sessl_session_note(s, SESSL_CHAIN, &noted); /* borrowed */
 }
