@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -54,33 +55,54 @@ func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err er
 	if keys == nil || !c.usable() {
 		return 0, fail(op, ErrNil)
 	}
-	mine := fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
-	if err := os.Rename(name, mine); err != nil { // else nobody else has it from here on
-		return 0, fail(op, &fs.PathError{Op: "open", Path: name, Err: errors.Unwrap(err)})
-	}
-	defer os.Remove(mine)
-	sealed, err := readAtMost(mine, maxCacheFile)
-	if err == nil {
-		n, err = c.unpack(sealed, keys)
-	}
+	sealed, taken, err := takeFile(name)
 	if err != nil {
-		os.Link(mine, name) // unless there is a newer one
 		return 0, fail(op, err)
 	}
+	if n, err = c.unpack(sealed, keys); err != nil {
+		return 0, fail(op, errors.Join(err, putBack(taken, name)))
+	}
+	os.Remove(taken)
 	return n, nil
 }
 
-func readAtMost(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
+// takeFile reads a file that nobody else can take then: it has another name, which is taken.
+func takeFile(name string) (content []byte, taken string, err error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for its writer
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = ErrTooLarge
+	was, err := f.Stat()
+	if err == nil && !was.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a file")}
 	}
-	return b, err
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxCacheFile+1))
+	if err != nil {
+		return nil, "", err
+	}
+	if len(b) > maxCacheFile {
+		return nil, "", ErrTooLarge
+	}
+	taken = fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
+	if err := os.Rename(name, taken); err != nil {
+		return nil, "", err
+	}
+	if now, err := os.Stat(taken); err != nil || !os.SameFile(was, now) {
+		return nil, "", errors.Join(fs.ErrNotExist, putBack(taken, name)) // somebody else took what was read
+	}
+	return b, taken, nil
+}
+
+// putBack gives taken its name back, unless there is a newer file by now.
+func putBack(taken, name string) error {
+	if err := os.Link(taken, name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return os.Rename(taken, name) // where links are not allowed
+	}
+	return os.Remove(taken)
 }
 
 // replaceFile leaves either the old file or the whole new one.

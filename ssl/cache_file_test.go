@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"sessl/internal/leakcheck"
 	"sessl/ssl"
 )
 
@@ -105,4 +107,25 @@ func TestDamagedCacheFile(t *testing.T) {
 			t.Errorf("left behind: %q", names)
 		}
 	})
+}
+
+// What is no file is left alone, and nobody waits for it.
+func TestLoadOfWhatIsNoFile(t *testing.T) {
+	leakcheck.Test(t)
+	dir := t.TempDir()
+	folder, pipe := filepath.Join(dir, "folder"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.MkdirAll(filepath.Join(folder, "precious"), 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{folder, pipe} {
+		if _, err := newCache(t, 0).Load(name, newSealKeys(t, 1)); err == nil || !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "precious")); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 2 {
+		t.Errorf("%v", left)
+	}
 }
