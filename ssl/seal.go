@@ -42,7 +42,7 @@ const (
 // equal ones are ErrConfig.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 	const op = "NewSealKeys"
-	k := &SealKeys{}
+	k := &SealKeys{keys: make([]sealKey, 0, 1+len(old))} // never moved: Close could not wipe what was left
 	for _, b := range append([][]byte{current}, old...) {
 		if len(b) != SealKeyLen {
 			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))
@@ -50,15 +50,25 @@ func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 		if bytes.Count(b, b[:1]) == len(b) {
 			return nil, fail(op, configError("a key has the byte %#02x %d times: it is not random", b[0], len(b)))
 		}
-		s := sealKey{key: [SealKeyLen]byte(b)}
-		sum := sha256.Sum256(append([]byte("sessl seal key id 1"), b...))
-		copy(s.id[:], sum[:])
-		if k.find(s.id[:]) != nil {
+		id := sealKeyID(b)
+		if k.find(id[:]) != nil {
 			return nil, fail(op, configError("a key is there twice"))
 		}
-		k.keys = append(k.keys, s)
+		k.keys = k.keys[:len(k.keys)+1]
+		s := &k.keys[len(k.keys)-1]
+		s.id = id
+		copy(s.key[:], b)
 	}
 	return k, nil
+}
+
+func sealKeyID(key []byte) (id [sealKeyIDLen]byte) {
+	const label = "sessl seal key id 1"
+	var named [len(label) + SealKeyLen]byte
+	defer clear(named[:])
+	copy(named[copy(named[:], label):], key)
+	sum := sha256.Sum256(named[:])
+	return [sealKeyIDLen]byte(sum[:])
 }
 
 func (k *SealKeys) empty() bool {
@@ -67,7 +77,8 @@ func (k *SealKeys) empty() bool {
 	return len(k.keys) == 0
 }
 
-// Close wipes the keys; nothing is sealed or opened afterwards. Later calls do nothing.
+// Close wipes the keys; nothing is sealed or opened afterwards. What package crypto/hmac has made
+// of them for single seals is left to the garbage collector. Later calls do nothing.
 func (k *SealKeys) Close() error {
 	if k == nil {
 		return nil
