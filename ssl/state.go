@@ -3,6 +3,7 @@ package ssl
 import (
 	"crypto/x509"
 	"encoding/binary"
+	"fmt"
 	"sync"
 )
 
@@ -33,7 +34,8 @@ type ConnectionState struct {
 	// and that it was verified.
 	Verified bool
 
-	// PeerCertificates are the certificates that the peer sent, leaf first. They must not be
+	// PeerCertificates are the certificates that the peer sent, leaf first, as far as crypto/x509
+	// can read them; a peer whose own it cannot read is refused. They must not be
 	// changed, as all of its connections may have the same. On a resumed
 	// connection of a server they are those of the session's first one, in every form: a
 	// ticket that does not bring them is not resumed. On a client they are, as long as the
@@ -108,6 +110,18 @@ func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
 		p.sentX, p.verifiedX = parseChain(p.sent), parseChain(p.verified)
 	})
 	return p.sentX, p.verifiedX
+}
+
+// legible says whether crypto/x509 can read the peer's certificate. Otherwise the application
+// would not find one, and might take the peer for nobody; crypto/tls refuses such peers, too.
+func legible(chain [][]byte) error {
+	if len(chain) == 0 {
+		return nil
+	}
+	if _, err := parseCert(chain[0]); err != nil {
+		return fail("handshake", fmt.Errorf("%w: peer's certificate: %w", ErrMalformed, err))
+	}
+	return nil
 }
 
 func parseChain(der [][]byte) []*x509.Certificate {

@@ -95,6 +95,9 @@ func (c *Conn) shownChains(p connPtr, verified bool) (peer *peerChain, err error
 	if peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }); err != nil {
 		return nil, err
 	}
+	if err := legible(peer.sent); err != nil {
+		return nil, err
+	}
 	if verified {
 		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
 	}
@@ -142,7 +145,8 @@ func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
 
 // ExportKeyingMaterial returns length bytes that only the two peers can compute, bound to
 // label and context (RFC 5705 and RFC 8446, section 7.5; SSL_export_keying_material). In
-// TLS 1.2 a nil context differs from an empty one.
+// TLS 1.2 a nil context differs from an empty one, and without the extended master secret
+// (RFC 7627) it is ErrNoExtendedMasterSecret: somebody in the middle could have the same.
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	const op = "Conn.ExportKeyingMaterial"
 	if length < 0 || length > maxExport {
@@ -152,9 +156,12 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 	err := c.withSSL(op, func(p connPtr) error {
 		var e cErr
 		l := []byte(label)
-		if C.sessl_conn_export(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
-			bytePtr(context), C.size_t(len(context)), cBool(context != nil), &e) == 0 {
+		switch C.sessl_conn_export(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+			bytePtr(context), C.size_t(len(context)), cBool(context != nil), &e) {
+		case 0:
 			return asError(op, nil, &e)
+		case -1:
+			return fail(op, ErrNoExtendedMasterSecret)
 		}
 		return nil
 	})

@@ -140,6 +140,9 @@ func (c *Conn) stateToJudge() (ConnectionState, error) {
 		return certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_judged_cert(p, built, i, out) })
 	}
 	sent, err := chain(0)
+	if err == nil {
+		err = legible(sent)
+	}
 	if err != nil {
 		return state, err
 	}
