@@ -47,6 +47,9 @@ var (
 	// ErrTLS13Only says that the connection's version of TLS has no such thing.
 	ErrTLS13Only = errors.New("possible in TLS 1.3 only")
 
+	// ErrNoExtendedMasterSecret says that the peer does without it in TLS 1.2 (RFC 7627).
+	ErrNoExtendedMasterSecret = errors.New("no extended master secret, which exported keys need")
+
 	// ErrHandshakeIncomplete says that the call must come after the handshake.
 	ErrHandshakeIncomplete = errors.New("handshake is not complete")
 

@@ -85,6 +85,8 @@ int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, 
 {
     int ok;
 
+    if (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1)
+        return -1;
     sessl_err_begin(e);
     ok = SSL_export_keying_material(c->ssl, out, n, label, label_len, context, context_len, use_context) == 1;
     sessl_err_take(e);
