@@ -176,3 +176,11 @@ func RemovedIDs(c *ServerSessionCache) (n int) {
 	}
 	return n
 }
+
+// SealKeyMemory is where the keys are, and how many there is room for.
+func SealKeyMemory(k *SealKeys) (keys [][]byte, room int) {
+	for i := range k.keys {
+		keys = append(keys, k.keys[i].key[:])
+	}
+	return keys, cap(k.keys)
+}

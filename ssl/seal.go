@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"sync"
 )
 
@@ -50,9 +48,12 @@ func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 		if bytes.Count(b, b[:1]) == len(b) {
 			return nil, fail(op, configError("a key has the byte %#02x %d times: it is not random", b[0], len(b)))
 		}
-		id := sealKeyID(b)
-		if k.find(id[:]) != nil {
-			return nil, fail(op, configError("a key is there twice"))
+		id, err := sealKeyIDOf(b)
+		if err == nil && k.find(id[:]) != nil {
+			err = configError("a key is there twice")
+		}
+		if err != nil {
+			return nil, fail(op, err)
 		}
 		k.keys = k.keys[:len(k.keys)+1]
 		s := &k.keys[len(k.keys)-1]
@@ -62,23 +63,13 @@ func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 	return k, nil
 }
 
-func sealKeyID(key []byte) (id [sealKeyIDLen]byte) {
-	const label = "sessl seal key id 1"
-	var named [len(label) + SealKeyLen]byte
-	defer clear(named[:])
-	copy(named[copy(named[:], label):], key)
-	sum := sha256.Sum256(named[:])
-	return [sealKeyIDLen]byte(sum[:])
-}
-
 func (k *SealKeys) empty() bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return len(k.keys) == 0
 }
 
-// Close wipes the keys; nothing is sealed or opened afterwards. What package crypto/hmac has made
-// of them for single seals is left to the garbage collector. Later calls do nothing.
+// Close wipes the keys; nothing is sealed or opened afterwards. Later calls do nothing.
 func (k *SealKeys) Close() error {
 	if k == nil {
 		return nil
@@ -106,20 +97,17 @@ func (k *SealKeys) find(id []byte) *sealKey {
 }
 
 // aead is the cipher for one seal. Its nonce is all zeros, for its key is used once.
-func (s *sealKey) aead(head []byte) cipher.AEAD {
-	h := hmac.New(sha256.New, s.key[:])
-	h.Write(head)
-	derived := h.Sum(nil)
+func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
+	derived, err := s.derive(head)
+	if err != nil {
+		return nil, err
+	}
 	defer clear(derived)
 	block, err := aes.NewCipher(derived)
 	if err != nil {
 		panic(err) // the length is right
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
+	return cipher.NewGCM(block)
 }
 
 var sealNonce = make([]byte, 12)
@@ -136,7 +124,11 @@ func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
 	out[0] = sealVersion
 	copy(out[1:], k.keys[0].id[:])
 	rand.Read(out[1+sealKeyIDLen:])
-	return k.keys[0].aead(out).Seal(out, sealNonce, plain, []byte(what)), nil
+	aead, err := k.keys[0].aead(out)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(out, sealNonce, plain, []byte(what)), nil
 }
 
 // open is the inverse of seal. The caller wipes what it returns.
@@ -151,7 +143,11 @@ func (k *SealKeys) open(sealed []byte, what string) ([]byte, error) {
 	if key == nil {
 		return nil, ErrSealed
 	}
-	plain, err := key.aead(head).Open(nil, sealNonce, sealed[sealHeadLen:], []byte(what))
+	aead, err := key.aead(head)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, sealNonce, sealed[sealHeadLen:], []byte(what))
 	if err != nil {
 		return nil, ErrSealed
 	}

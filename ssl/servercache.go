@@ -361,22 +361,6 @@ func closeEntries(gone []*serverEntry) {
 	}
 }
 
-// sessionID is an id as a key of maps.
-type sessionID struct {
-	n uint8
-	b [maxIDLen]byte
-}
-
-func toSessionID(id []byte) (key sessionID, ok bool) {
-	if len(id) == 0 || len(id) > maxIDLen {
-		return key, false
-	}
-	key.n = uint8(copy(key.b[:], id))
-	return key, true
-}
-
-func (k *sessionID) bytes() []byte { return k.b[:k.n] }
-
 // serverShard is a part of the cache with a lock of its own.
 type serverShard struct {
 	mu       sync.Mutex

@@ -2,6 +2,22 @@ package ssl
 
 import "time"
 
+// sessionID is an id as a key of maps.
+type sessionID struct {
+	n uint8
+	b [maxIDLen]byte
+}
+
+func toSessionID(id []byte) (key sessionID, ok bool) {
+	if len(id) == 0 || len(id) > maxIDLen {
+		return key, false
+	}
+	key.n = uint8(copy(key.b[:], id))
+	return key, true
+}
+
+func (k *sessionID) bytes() []byte { return k.b[:k.n] }
+
 // The methods here are called with mu held. What they return has left the shard and is for
 // the caller to close, after it has released mu.
 

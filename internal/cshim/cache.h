@@ -39,4 +39,11 @@ int sessl_conn_set_num_tickets(sessl_conn *c, size_t n, sessl_err *e);
 int sessl_conn_set_psk_hint(sessl_conn *c, const char *hint, sessl_err *e);
 int sessl_conn_set_sid_ctx(sessl_conn *c, const uint8_t *p, unsigned n, sessl_err *e);
 
+/* ---- seal.c: keys for sessions that leave the process ---- */
+
+#define SESSL_SEAL_LEN 32
+
+int sessl_seal_key_id(const uint8_t *key, uint8_t out[SESSL_SEAL_LEN]);
+int sessl_seal_derive(const uint8_t *key, const uint8_t *head, size_t n, uint8_t out[SESSL_SEAL_LEN]);
+
 #endif
