@@ -19,6 +19,8 @@ import "C"
 
 import (
 	"bytes"
+	"crypto/x509"
+	"time"
 	"unsafe"
 )
 
@@ -217,6 +219,9 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	if kind != stampCertificate || c.ctx.trustEnded() {
 		return !c.ctx.strict && C.sessl_conn_verify_again(p, s) != 0
 	}
+	if !chainInTime(s) {
+		return false
+	}
 	if name == c.name {
 		return C.sessl_session_peer_ok(s, nil, 0) != 0
 	}
@@ -278,4 +283,21 @@ func disown(s sessionPtr) bool {
 // condemn makes the end of the connection invalidate its session.
 func condemn(p connPtr) {
 	p.fatal = 1
+}
+
+// chainInTime reports whether no certificate of the chain that was verified has expired.
+func chainInTime(s sessionPtr) bool {
+	var out *C.uint8_t
+	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
+	if n == 0 {
+		return true
+	}
+	now := time.Now()
+	for _, der := range decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n))).verified {
+		x, err := x509.ParseCertificate(der)
+		if err != nil || now.After(x.NotAfter) {
+			return false
+		}
+	}
+	return true
 }

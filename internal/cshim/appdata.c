@@ -91,9 +91,13 @@ static int is_stateful(SSL *ssl)
  * resumption makes: libssl begins anew there. An external key begins anew, too. */
 static void settle_age(const sessl_conn *c, SSL *ssl, SSL_SESSION *s, sessl_frame *f)
 {
+    int64_t chain = sessl_chain_until(ssl);
+
     if (!SSL_session_reused(ssl) || c->psk.given)
         f->born = c->appdata.born;
     f->deadline = end_of_life(SSL_get_SSL_CTX(ssl), f);
+    if (chain != 0 && (f->deadline == 0 || chain < f->deadline))
+        f->deadline = chain;
     if (f->deadline != 0)
         sessl_cap_life(s, f->deadline - sessl_now());
 }

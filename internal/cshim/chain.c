@@ -1,5 +1,7 @@
 #include "cshim.h"
 
+#include <time.h>
+
 /* The certificates that a client has shown, and the chain that was verified. libssl puts the
  * leaf into a session's encoding and nothing else; so that a resumption by ticket knows what
  * the full handshake knew, the rest goes into the ticket's frame. A root does not: the
@@ -62,6 +64,23 @@ static int at_most(int n, int limit)
 static STACK_OF(X509) *verified_chain(SSL *ssl)
 {
     return SSL_get_verify_callback(ssl) == sessl_verify_cb ? SSL_get0_verified_chain(ssl) : NULL; /* borrowed */
+}
+
+/* When the first certificate of the chain that was verified on this connection expires, in Unix
+ * seconds; 0 without one. */
+int64_t sessl_chain_until(SSL *ssl)
+{
+    STACK_OF(X509) *chain = verified_chain(ssl); /* borrowed */
+    int64_t until = 0, at, now = (int64_t)time(NULL);
+    int i, days, seconds;
+
+    for (i = 0; i < sk_X509_num(chain); i++) {
+        if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(sk_X509_value(chain, i))))
+            return 1;
+        at = now + days * (int64_t)86400 + seconds;
+        until = until == 0 || at < until ? at : until;
+    }
+    return until;
 }
 
 /* The client has shown its certificate on this connection, in the handshake or later. */

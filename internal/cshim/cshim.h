@@ -58,6 +58,7 @@ int sessl_session_recorded(const SSL_SESSION *s);
 #define SESSL_STAMP 1
 #define SESSL_CHAIN 2
 #define SESSL_MADE 3
+#define SESSL_NOTES 4
 int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n);
 size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p);
 

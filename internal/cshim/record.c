@@ -3,16 +3,20 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* What Go has noted about a session. Notes are immutable and counted, so that copies of
- * the session share them; the newest of a kind counts, and an empty one means none. Older
- * ones live on behind it: another thread may be reading. */
+/* What Go has noted about a session: immutable and counted, so that copies of the session
+ * share it. */
 typedef struct note {
     atomic_int refs;
-    struct note *older; /* one reference */
-    int kind;
     size_t n;
     uint8_t bytes[];
 } note;
+
+/* A note that is not the newest of its kind any more. It lives on: another thread may be
+ * reading. Copies of the session do not get it. */
+typedef struct past {
+    struct past *before;
+    note *was; /* one reference */
+} past;
 
 /* One record hangs in the ex_data of every SSL_SESSION, from its birth to its last
  * SSL_SESSION_free. libssl creates and copies sessions by itself (tickets, resumption),
@@ -20,7 +24,8 @@ typedef struct note {
 typedef struct record {
     _Atomic uint64_t owner; /* number of the Ctx it belongs to; 0: none yet */
     atomic_int shared;      /* given to a Conn or a Ctx: immutable from then on */
-    _Atomic(note *) notes;  /* one reference */
+    _Atomic(note *) notes[SESSL_NOTES]; /* one reference each; NULL: none */
+    _Atomic(past *) past;
     _Atomic(struct sessl_value *) value;
 } record;
 
@@ -59,41 +64,72 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
         OPENSSL_free(r);
 }
 
-/* The new note takes over the record's reference on the one before it. */
-static int push_note(record *r, int kind, const uint8_t *p, size_t n)
+static note *new_note(const uint8_t *p, size_t n)
 {
     note *s = OPENSSL_malloc(sizeof(*s) + n);
 
     if (s == NULL)
-        return 0;
-    if (n > 0)
-        memcpy(s->bytes, p, n);
+        return NULL;
+    memcpy(s->bytes, p, n);
     atomic_init(&s->refs, 1);
-    s->kind = kind;
     s->n = n;
-    s->older = atomic_load(&r->notes);
-    while (!atomic_compare_exchange_weak(&r->notes, &s->older, s))
+    return s;
+}
+
+static void release_note(note *s)
+{
+    if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1)
+        OPENSSL_free(s);
+}
+
+/* The record takes over the reference on s, and keeps the one on what was there. */
+static int replace_note(record *r, int kind, note *s)
+{
+    past *p = OPENSSL_malloc(sizeof(*p));
+
+    if (p == NULL)
+        return 0;
+    p->was = atomic_exchange(&r->notes[kind], s);
+    if (p->was == NULL) {
+        OPENSSL_free(p);
+        return 1;
+    }
+    p->before = atomic_load(&r->past);
+    while (!atomic_compare_exchange_weak(&r->past, &p->before, p))
         ;
     return 1;
 }
 
-static void release_notes(note *s)
+static void release_notes(record *r)
 {
-    note *older;
+    past *p, *before;
+    int i;
 
-    for (; s != NULL && atomic_fetch_sub(&s->refs, 1) == 1; s = older) {
-        older = s->older;
-        OPENSSL_free(s);
+    for (i = 0; i < SESSL_NOTES; i++)
+        release_note(atomic_load(&r->notes[i]));
+    for (p = atomic_load(&r->past); p != NULL; p = before) {
+        before = p->before;
+        release_note(p->was);
+        OPENSSL_free(p);
+    }
+}
+
+static void share_notes(record *from, record *to)
+{
+    int i;
+
+    for (i = 0; i < SESSL_NOTES; i++) {
+        note *s = atomic_load(&from->notes[i]);
+
+        if (s != NULL)
+            atomic_fetch_add(&s->refs, 1);
+        atomic_store(&to->notes[i], s);
     }
 }
 
 static const note *find_note(const record *r, int kind)
 {
-    const note *s = r == NULL ? NULL : atomic_load(&r->notes);
-
-    while (s != NULL && s->kind != kind)
-        s = s->older;
-    return s;
+    return r == NULL ? NULL : atomic_load(&r->notes[kind]);
 }
 
 /* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy keeps
@@ -105,16 +141,12 @@ static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d f
     record *src = *slot;
     record *dst = CRYPTO_get_ex_data(to, idx);
     struct sessl_value *v;
-    note *s;
 
     (void)from, (void)argl, (void)argp;
     *slot = dst;
     if (src == NULL || dst == NULL)
         return src == NULL; /* 0 makes SSL_SESSION_dup fail */
-    s = atomic_load(&src->notes);
-    if (s != NULL)
-        atomic_fetch_add(&s->refs, 1);
-    atomic_store(&dst->notes, s);
+    share_notes(src, dst);
     v = atomic_load(&src->value);
     if (v != NULL) {
         v = sessl_value_dup(v);
@@ -132,7 +164,7 @@ static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long a
     atomic_fetch_add(&freed, 1);
     if (r == NULL)
         return;
-    release_notes(atomic_load(&r->notes));
+    release_notes(r);
     sessl_value_release(atomic_load(&r->value));
     OPENSSL_free(r);
 }
@@ -208,14 +240,18 @@ int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n)
 {
     record *r = record_of(s);
     const note *have;
+    note *new = NULL;
 
     if (r == NULL)
         return 0;
     have = find_note(r, kind);
-    if (have == NULL ? n == 0 : have->n == n && (n == 0 || memcmp(have->bytes, p, n) == 0))
+    if (have == NULL ? n == 0 : have->n == n && memcmp(have->bytes, p, n) == 0)
         return 1;
-    if (push_note(r, kind, p, n))
+    if (n > 0)
+        new = new_note(p, n);
+    if ((n == 0 || new != NULL) && replace_note(r, kind, new))
         return 1;
+    release_note(new);
     sessl_err_clear();
     return 0;
 }
