@@ -19,7 +19,6 @@ import "C"
 
 import (
 	"bytes"
-	"crypto/x509"
 	"time"
 	"unsafe"
 )
@@ -289,12 +288,9 @@ func condemn(p connPtr) {
 func chainInTime(s sessionPtr) bool {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
-	if n == 0 {
-		return true
-	}
 	now := time.Now()
 	for _, der := range decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n))).verified {
-		x, err := x509.ParseCertificate(der)
+		x, err := parseCert(der)
 		if err != nil || now.After(x.NotAfter) {
 			return false
 		}

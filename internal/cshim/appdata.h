@@ -58,6 +58,7 @@ int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s);
 int sessl_same_name(const char *a, const char *b);
 int sessl_session_keep_host(SSL *ssl, SSL_SESSION *s);
 int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s);
+int64_t sessl_cert_left(const X509 *x);
 int64_t sessl_chain_until(SSL *ssl);
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
 int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b);

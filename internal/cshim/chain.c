@@ -66,18 +66,24 @@ static STACK_OF(X509) *verified_chain(SSL *ssl)
     return SSL_get_verify_callback(ssl) == sessl_verify_cb ? SSL_get0_verified_chain(ssl) : NULL; /* borrowed */
 }
 
+/* How many seconds x is still good for; none if it does not say. */
+int64_t sessl_cert_left(const X509 *x)
+{
+    int days, seconds;
+
+    return ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)) ? days * (int64_t)86400 + seconds : 0;
+}
+
 /* When the first certificate of the chain that was verified on this connection expires, in Unix
  * seconds; 0 without one. */
 int64_t sessl_chain_until(SSL *ssl)
 {
     STACK_OF(X509) *chain = verified_chain(ssl); /* borrowed */
-    int64_t until = 0, at, now = (int64_t)time(NULL);
-    int i, days, seconds;
+    int64_t until = 0, at;
+    int i;
 
     for (i = 0; i < sk_X509_num(chain); i++) {
-        if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(sk_X509_value(chain, i))))
-            return 1;
-        at = now + days * (int64_t)86400 + seconds;
+        at = (int64_t)time(NULL) + sessl_cert_left(sk_X509_value(chain, i));
         until = until == 0 || at < until ? at : until;
     }
     return until;

@@ -49,21 +49,19 @@ void sessl_cap_life(SSL_SESSION *s, int64_t left)
         SSL_SESSION_set_timeout(s, (long)timeout);
 }
 
-/* A server's session must not outlive the certificate it vouches for, nor the revocation
+/* A server's session must not outlive the certificates it vouches for, nor the revocation
  * lists that let it pass: once those have expired, the client is to get a full handshake,
  * not a refusal each time it comes. */
 void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     int64_t until = sessl_ctx_trust_until(SSL_get_SSL_CTX(ssl)), chain = sessl_chain_until(ssl);
-    int days, seconds;
 
     if (leaf == NULL)
         return;
+    sessl_cap_life(s, sessl_cert_left(leaf));
     if (chain != 0)
         sessl_cap_life(s, chain - (int64_t)time(NULL));
-    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
-        sessl_cap_life(s, days * (int64_t)86400 + seconds);
     if (until != 0)
         sessl_cap_life(s, until - (int64_t)time(NULL));
 }
