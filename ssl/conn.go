@@ -63,7 +63,7 @@ type Conn struct {
 	paused      error       // what the last Handshake returned; under handshaking
 	judged      bool        // VerifyConnection has been asked; under handshaking
 	early       earlyData
-	tickets13   *int     // what SetNumTickets has set where Go issues them; under mu
+	tickets13   *int     // what SetNumTickets has set; under mu
 	info        connInfo // set before done; the peer's part is under mu from then on
 	auth        postAuth // asking for the client's certificate later
 

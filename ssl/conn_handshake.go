@@ -214,10 +214,10 @@ func (c *Conn) askApplication() (err error) {
 		return fail("handshake", err)
 	}
 	passed = true
-	if c.ctx.tickets == 0 || state.Version != VersionTLS13 {
+	n := c.ownTickets()
+	if !c.ctx.issues || n == 0 || state.Version != VersionTLS13 {
 		return nil
 	}
-	n := c.ownTickets()
 	if state.DidResume || state.PSKIdentity != "" {
 		n = min(n, 1) // as libssl does
 	}

@@ -25,7 +25,8 @@ type Ctx struct {
 
 	ticketKeys *TicketKeys // to whose rotation it holds on; nil: libssl's own
 
-	tickets int // to issue once judge has passed; 0: libssl issues them
+	tickets int  // of a server, after a full handshake of TLS 1.3
+	issues  bool // by Go and not by libssl: once judge has passed
 	later   laterAuth
 	gate    gate // limits the handshakes that compute
 	keyLog  io.Writer

@@ -76,11 +76,10 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		C.sessl_ctx_no_tickets(p)
 	}
 	tickets := cfg.NumTickets
-	if c.server && c.judge != nil && C.SESSL_HAVE_3_0 != 0 {
-		c.tickets = max(tickets, 0)
-		if tickets == 0 {
-			c.tickets = defaultTickets
-		}
+	if c.server {
+		c.tickets = max(cmp.Or(tickets, defaultTickets), 0)
+	}
+	if c.issues = c.server && c.judge != nil && C.SESSL_HAVE_3_0 != 0; c.issues {
 		tickets = -1
 	}
 	if tickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(tickets, 0)), &e) == 0 {

@@ -113,6 +113,7 @@ func (c *Conn) admitEarly() error {
 		return nil
 	}
 	c.readInfo(p)
+	c.takeTicketData(p)
 	if c.ctx.verify && !c.resumedOK(p) {
 		condemn(p)
 		return fail("handshake", ErrUnverified)

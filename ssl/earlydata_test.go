@@ -482,3 +482,30 @@ func TestC26_EarlyDataReplayed(t *testing.T) {
 		t.Errorf("second: %q, %v", got, s)
 	}
 }
+
+// What the application has left with the session is there with the early data that asks for it.
+func TestEarlyDataHasTicketData(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	a, b := tcpPipe(t)
+	p := newPair(t, cctx, sctx, a, b)
+	if err := p.server.SetTicketData([]byte("alice")); err != nil {
+		t.Fatal(err)
+	}
+	p.mustShake(t)
+	p.echo(t)
+	p = earlyPair(t, cctx, sctx, sessionOf(t, p.client))
+	done := make(chan error, 1)
+	go func() { done <- writeEarly(p.client, "early") }()
+	if _, err := io.ReadFull(earlyReader{p.server}, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if d := p.server.ConnectionState().TicketData; string(d) != "alice" {
+		t.Errorf("%q", d)
+	}
+	_, err := io.ReadAll(earlyReader{p.server})
+	if err := errors.Join(err, p.server.Handshake(), <-done); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -10,21 +10,13 @@ import (
 
 // laterAuth is what a Ctx says about authentication after the handshake.
 type laterAuth struct {
-	client  bool // it offers to be asked
-	server  bool // clients are asked then, and not in the handshake
-	asks    bool // ClientAuth asks for certificates at all
-	tickets int  // for a client that has authenticated itself
+	client bool // it offers to be asked
+	server bool // clients are asked then, and not in the handshake
+	asks   bool // ClientAuth asks for certificates at all
 }
 
 func (cfg *Config) laterAuth(server bool) laterAuth {
-	l := laterAuth{client: cfg.PostHandshakeAuth && !server, server: cfg.PostHandshakeAuth && server, asks: server && cfg.ClientAuth.requests()}
-	if server {
-		l.tickets = max(cfg.NumTickets, 0)
-	}
-	if server && cfg.NumTickets == 0 {
-		l.tickets = defaultTickets
-	}
-	return l
+	return laterAuth{client: cfg.PostHandshakeAuth && !server, server: cfg.PostHandshakeAuth && server, asks: server && cfg.ClientAuth.requests()}
 }
 
 func (cfg *Config) checkLaterAuth(server bool) error {
@@ -46,6 +38,7 @@ type postAuth struct {
 	pending *authAnswer   // to the request that was sent; nil without one; under the Conn's mu
 	room    chan struct{} // holds one when a Read has taken kept data
 	refused atomic.Bool   // VerifyConnection was not content
+	held    bool          // libssl issues no tickets any more; under the Conn's mu
 }
 
 func newPostAuth() postAuth { return postAuth{calls: newSem(), room: make(chan struct{}, 1)} }
@@ -309,7 +302,7 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 	if err := c.adoptAnswer(info); err != nil {
 		return err
 	}
-	n := c.ctx.later.tickets
+	n := c.ownTickets()
 	if info.state.DidResume {
 		n = min(n, 1) // as libssl does
 	}

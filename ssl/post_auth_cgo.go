@@ -53,6 +53,7 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 		return nil, asError(op, nil, &e)
 	}
 	c.waiting.Store(int64(p.out.tail - p.out.head))
+	c.auth.held = c.auth.held || hold
 	c.auth.pending = &authAnswer{settled: make(chan struct{})}
 	return c.auth.pending, nil
 }

@@ -118,14 +118,11 @@ func (c *Conn) SetNumTickets(n int) error {
 		if n < 0 || n > maxTickets {
 			return fail(op, ErrRange)
 		}
-		if c.ctx.tickets > 0 { // they are issued by Go, after VerifyConnection
-			c.tickets13 = &n
-			return nil
-		}
 		var e cErr
-		if C.sessl_conn_set_num_tickets(p, C.size_t(n), &e) == 0 {
+		if !c.ctx.issues && C.sessl_conn_set_num_tickets(p, C.size_t(n), &e) == 0 {
 			return asError(op, nil, &e)
 		}
+		c.tickets13 = &n
 		return nil
 	})
 }
@@ -137,14 +134,14 @@ func (c *Conn) NumTickets() (n int) {
 		return 0
 	}
 	c.withLive(func(p connPtr) {
-		if n = int(C.SSL_get_num_tickets(p.ssl)); c.ctx.tickets > 0 {
+		if n = int(C.SSL_get_num_tickets(p.ssl)); c.ctx.issues || c.auth.held {
 			n = c.ownTickets()
 		}
 	})
 	return n
 }
 
-// ownTickets is how many Go issues once VerifyConnection has passed.
+// ownTickets is how many Go issues, where it does.
 func (c *Conn) ownTickets() int {
 	if c.tickets13 != nil {
 		return *c.tickets13

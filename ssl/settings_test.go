@@ -3,6 +3,7 @@ package ssl_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -229,6 +230,65 @@ func TestSetPSKIdentityHint(t *testing.T) {
 	for _, bad := range []string{strings.Repeat("h", 300), "a\x00b"} {
 		if err := q.server.SetPSKIdentityHint(bad); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// SetNumTickets counts with VerifyConnection, too, also where the Ctx issues none: tickets are
+// made once it has passed, and none for a client that it refuses.
+func TestSetNumTicketsBesideVerifyConnection(t *testing.T) {
+	leakcheck.Test(t)
+	for _, refuse := range []error{nil, errors.New("no")} {
+		srv, cli := serverConfig(t), clientConfig(t)
+		srv.NumTickets = -1
+		keys := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		early := uint64(0)
+		srv.VerifyConnection = func(ssl.ConnectionState) error {
+			early = keys.Stats().Issued
+			return refuse
+		}
+		got := newInbox(t, cli)
+		a, b := tcpPipe(t)
+		p := newPair(t, newClientCtx(t, cli), ticketServer(t, srv, keys), a, b)
+		if err := p.server.SetNumTickets(3); err != nil || p.server.NumTickets() != 3 {
+			t.Fatal(err, p.server.NumTickets())
+		}
+		p.shake()
+		if refuse == nil {
+			p.echo(t)
+		} else {
+			p.server.Close()
+			io.ReadAll(p.client)
+		}
+		n := len(got.all())
+		if release() == "1.1.1" { // it makes them before Go can ask
+			continue
+		}
+		if early != 0 || n != want(refuse == nil, 3, 0) {
+			t.Errorf("refused is %t: %d tickets before VerifyConnection, the client has %d", refuse != nil, early, n)
+		}
+	}
+}
+
+// And after a later request for the client's certificate.
+func TestSetNumTicketsAndLaterAuth(t *testing.T) {
+	leakcheck.Test(t)
+	for _, n := range []int{0, 3} {
+		srv, cli := laterConfigs(t)
+		got := newInbox(t, cli)
+		a, b := tcpPipe(t)
+		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
+		if err := p.server.SetNumTickets(n); err != nil {
+			t.Fatal(err)
+		}
+		p.mustShake(t)
+		p.echo(t)
+		if err := p.request(t); err != nil {
+			t.Fatal(err)
+		}
+		p.echo(t)
+		if came := len(got.all()); came != 2*n || p.server.NumTickets() != n {
+			t.Errorf("%d tickets came, NumTickets is %d; want %d each time", came, p.server.NumTickets(), n)
 		}
 	}
 }
