@@ -81,6 +81,8 @@ func (o *serveOptions) check() error {
 		return err
 	}
 	switch {
+	case o.sessions.earlyData > 0 && o.tls == ssl.VersionTLS12:
+		return usagef("--early-data and --tls 1.2 contradict each other: it is TLS 1.3's")
 	case len(o.psks) > 0 && o.clientCA != "":
 		return usagef("--psk and --client-ca contradict each other: a client with a key shows no certificate")
 	case o.closeEach && !o.www:

@@ -16,6 +16,13 @@ const (
 	cacheMemory = "memory" // ssl.ServerSessionCache
 )
 
+// The limits of package ssl, or less.
+const (
+	maxCacheSize = 1 << 30
+	maxAge       = 10 * 365 * 24 * time.Hour
+	maxEarly     = 16 << 20
+)
+
 var cacheKinds = []string{cacheNone, cacheLibssl, cacheMemory}
 
 // sessionOptions are how a server keeps sessions, and for how long.
@@ -23,6 +30,7 @@ type sessionOptions struct {
 	noTickets  bool
 	ticketKeys []string
 	cache      string
+	cacheGiven func() bool // --session-cache is there
 	cacheSize  int
 	maxAge     time.Duration
 	earlyData  uint32
@@ -30,11 +38,12 @@ type sessionOptions struct {
 
 func (o *sessionOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in the server's cache instead of in tickets: --session-cache libssl")
+	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in a cache instead of in tickets: that of --session-cache, libssl's without one")
 	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil, "`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
 	must(cmd.MarkFlagFilename("ticket-keys"))
 	f.StringVar(&o.cache, "session-cache", cacheNone, "where sessions are kept: `KIND` is none (in tickets), libssl or memory")
 	must(cmd.RegisterFlagCompletionFunc("session-cache", cobra.FixedCompletions(cacheKinds, cobra.ShellCompDirectiveNoFileComp)))
+	o.cacheGiven = func() bool { return f.Changed("session-cache") }
 	f.IntVar(&o.cacheSize, "cache-size", 0, "how many sessions the cache holds (default 20480)")
 	f.DurationVar(&o.maxAge, "max-age", 0, "how long after its full handshake a session may be resumed, whatever happened since, such as 8h")
 	f.Uint32Var(&o.earlyData, "early-data", 0, "accept up to this many `bytes` of early data (0-RTT), and treat them as what comes later: a recording of them can be sent again")
@@ -42,20 +51,26 @@ func (o *sessionOptions) flags(cmd *cobra.Command) {
 }
 
 func (o *sessionOptions) check() error {
-	if o.noTickets && o.cache == cacheNone {
+	if o.noTickets && !o.cacheGiven() {
 		o.cache = cacheLibssl
 	}
 	switch {
 	case o.cache != cacheNone && o.cache != cacheLibssl && o.cache != cacheMemory:
 		return usagef("--session-cache %s: it is none, libssl or memory", o.cache)
+	case o.noTickets && o.cache == cacheNone:
+		return usagef("--no-tickets and --session-cache none contradict each other: there would be no session at all")
 	case o.noTickets && len(o.ticketKeys) > 0:
 		return usagef("--no-tickets and --ticket-keys contradict each other")
 	case o.cache != cacheNone && len(o.ticketKeys) > 0:
 		return usagef("--session-cache and --ticket-keys contradict each other")
 	case o.cacheSize < 0 || o.cacheSize > 0 && o.cache == cacheNone:
 		return usagef("--cache-size is how many sessions, at least one, a --session-cache holds")
-	case o.maxAge < 0:
-		return usagef("--max-age %v is negative", o.maxAge)
+	case o.cacheSize > maxCacheSize:
+		return usagef("--cache-size %d: a cache holds %d sessions at most", o.cacheSize, maxCacheSize)
+	case o.maxAge < 0 || o.maxAge > 0 && o.maxAge < time.Second || o.maxAge > maxAge:
+		return usagef("--max-age %v: it is from 1s to %v", o.maxAge, maxAge)
+	case o.earlyData > maxEarly:
+		return usagef("--early-data %d: it is %d bytes at most", o.earlyData, maxEarly)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,12 +60,43 @@ func TestServeEarlyData(t *testing.T) {
 	}
 }
 
-// Flags that contradict each other are wrong usage.
+// Flags that contradict each other, or are out of range, are wrong usage, which the error names.
 func TestServeSessionFlags(t *testing.T) {
 	leakcheck.Test(t)
-	for _, flags := range []string{
-		"--session-cache disk", "--session-cache memory --ticket-keys x", "--cache-size 5", "--session-cache libssl --cache-size -1", "--max-age -1h",
+	for flags, says := range map[string]string{
+		"--session-cache disk":                            "--session-cache disk",
+		"--session-cache memory --ticket-keys x":          "--session-cache and --ticket-keys contradict",
+		"--no-tickets --session-cache none":               "--no-tickets and --session-cache none contradict",
+		"--cache-size 5":                                  "--cache-size",
+		"--session-cache libssl --cache-size -1":          "--cache-size",
+		"--session-cache libssl --cache-size 99999999999": "--cache-size 99999999999",
+		"--session-cache memory --cache-size 3000000000":  "--cache-size 3000000000",
+		"--max-age -1h":                                   "--max-age -1h",
+		"--max-age 1ms":                                   "--max-age 1ms",
+		"--max-age 100000h":                               "--max-age 100000h",
+		"--early-data 99999999":                           "--early-data 99999999",
+		"--early-data 1 --tls 1.2":                        "--early-data and --tls 1.2 contradict",
 	} {
-		sessl(t, serverFlags(strings.Fields(flags)...)...).want(t, exitUsage)
+		if r := sessl(t, serverFlags(strings.Fields(flags)...)...).want(t, exitUsage); !strings.Contains(r.errOut, says) {
+			t.Errorf("%s: %s", flags, r.errOut)
+		}
+	}
+}
+
+// The limits here are not beyond those of the library.
+func TestServeSessionLimits(t *testing.T) {
+	leakcheck.Test(t)
+	for _, kind := range []string{cacheLibssl, cacheMemory} {
+		startServe(t, "--session-cache", kind, "--cache-size", strconv.Itoa(maxCacheSize), "--max-age", maxAge.String(), "--early-data", strconv.Itoa(maxEarly))
+	}
+}
+
+// Without tickets, sessions are in the cache that was asked for: TLS 1.2 resumes by ids.
+func TestServeNoTicketsWithCache(t *testing.T) {
+	leakcheck.Test(t)
+	s, addr := startServe(t, "--no-tickets", "--session-cache", "memory", "--cache-size", "1")
+	probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.2")
+	if line := s.await(1, " resumed="); !strings.Contains(line, " resumed=id ") {
+		t.Error(line)
 	}
 }
