@@ -141,10 +141,10 @@ func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 	t.limit = uint32(C.SSL_SESSION_get_max_early_data(q))
 	t.proto = earlyProto(q)
 	switch {
-	case t.limit == 0:
-		t.not = "the session does not allow it"
 	case C.SSL_SESSION_get_protocol_version(q) != VersionTLS13 || c.ctx.highest < VersionTLS13:
 		t.not = "it needs TLS 1.3"
+	case t.limit == 0:
+		t.not = "the session does not allow it"
 	case !c.earlyPeer(q):
 		t.not = "the session was not verified for this name and configuration"
 	case !c.ctx.offersProto(t.proto):

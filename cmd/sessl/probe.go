@@ -24,6 +24,7 @@ type probeOptions struct {
 	alpn, psks            []string
 	sessionIn, sessionOut string
 	send                  *string // nil: decide by what the server does
+	early                 bool
 	timeout               time.Duration
 	json                  bool
 }
@@ -44,13 +45,19 @@ Some servers send their TLS 1.3 tickets only after data. If a connection brings 
 minimal HTTP request is sent on the next ones. --send has another text sent, with \r, \n
 and \xHH as escapes; --send "" sends nothing.
 
+With --early-data what is sent goes out as early data (0-RTT) where a session is offered:
+the text of --send or, without one, the HTTP request. What the server rejects is sent after
+the handshake. Anybody on the path can record early data and send it again, so it must be
+something that does no harm.
+
 --session-out keeps the newest session in a file, in PEM and readable by its owner only,
 for --session-in of another run or openssl s_client -sess_in. A session from a file is
 offered only if the server's certificate that is kept in it verifies now: with --ca or
 the system's roots. The file has no intermediate certificates: add them to --ca's.
 
-Exit status: 0 if every session that was offered was resumed, 3 if one was not or the
-server gave none, 1 for an error, 2 for wrong usage.`,
+Exit status: 0 if every session that was offered was resumed (with --early-data, if all
+early data was accepted), 3 if one was not or the server gave none, 1 for an error, 2 for
+wrong usage.`,
 		Example: `  sessl probe example.com
   sessl probe localhost:4433 --ca ca.pem --tls 1.2 --no-tickets
   sessl probe localhost:4433 --ca ca.pem --session-out s.pem && sessl probe localhost:4433 --ca ca.pem --session-in s.pem -n 1`,
@@ -84,6 +91,7 @@ server gave none, 1 for an error, 2 for wrong usage.`,
 	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
 	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
 	f.StringVar(&send, "send", "", "`text` to send on each connection")
+	f.BoolVar(&o.early, "early-data", false, "send the text, or the HTTP request, as early data with each session that is offered: it can be replayed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "limit for each connection")
 	f.BoolVar(&o.json, "json", false, "print JSON; docs/cli.md describes it")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
@@ -111,6 +119,8 @@ func (o *probeOptions) check(target string) error {
 		return usagef("--psk: a client offers one key")
 	case len(o.psks) > 0 && o.insecure:
 		return usagef("--psk and --insecure-skip-verify contradict each other")
+	case o.early && o.send != nil && *o.send == "":
+		return usagef("--early-data has nothing to send: --send is empty")
 	case o.insecure && o.ca != "":
 		return usagef("--insecure-skip-verify and --ca contradict each other")
 	}

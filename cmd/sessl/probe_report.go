@@ -39,6 +39,8 @@ type report struct {
 	SessionIn  *sessionIn `json:"session_in"`
 	SessionOut *string    `json:"session_out"`
 
+	EarlyData *earlyReport `json:"early_data"` // nil without --early-data
+
 	full, resumed []time.Duration
 }
 
@@ -139,8 +141,10 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		return err
 	}
 	switch {
-	case r.Reuse:
+	case r.Reuse && r.EarlyData.works():
 		return nil
+	case r.Reuse:
+		return noReuseError{fmt.Errorf("%s: early data was %s", r.Target, r.EarlyData.verdict())}
 	case r.SessionIn != nil && !r.SessionIn.Resumed:
 		return noReuseError{fmt.Errorf("%s: %s", r.SessionIn.File, r.SessionIn.verdict())}
 	case r.Offered == 0:
@@ -160,6 +164,9 @@ func (r *report) table(w io.Writer) error {
 	line("reuse", "%s", r.verdict())
 	if s := r.SessionIn; s != nil {
 		line("session in", "%s: %s", s.File, s.verdict())
+	}
+	if r.EarlyData != nil {
+		line("early data", "%s", r.EarlyData.verdict())
 	}
 	if r.Offered > 0 {
 		line("ticket lifetime", "%s", r.lifetime())

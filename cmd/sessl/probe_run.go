@@ -34,6 +34,9 @@ func probe(ctx context.Context, o *probeOptions, bar *progress) (*report, error)
 	p := &prober{o: o}
 	p.report.Target = o.addr
 	p.report.ServerName = o.serverName
+	if o.early {
+		p.report.EarlyData = &earlyReport{}
+	}
 	cfg, err := o.config()
 	if err != nil {
 		return nil, err
@@ -179,11 +182,19 @@ func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
 			return err
 		}
 	}
-	start := time.Now()
+	start, why := time.Now(), ""
+	if offer != nil && p.o.early {
+		if why, err = p.sendEarly(limited, c); err != nil {
+			return handshakeError(err)
+		}
+	}
 	if err := c.HandshakeContext(limited); err != nil {
 		return handshakeError(err)
 	}
 	p.report.add(c, time.Since(start), offer, p.o.sessionIn)
+	if offer != nil && p.o.early {
+		p.report.EarlyData.add(c, why)
+	}
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
 	if err := p.talk(c); err != nil {
 		return err
@@ -209,12 +220,14 @@ func (p *prober) talk(c *ssl.Conn) error {
 	text := ""
 	if p.o.send != nil {
 		text = *p.o.send
-	} else if p.needData {
+	} else if p.needData || c.EarlyDataStatus() != ssl.EarlyDataNotSent {
 		text = p.o.request(c.ConnectionState().NegotiatedProtocol)
 	}
 	if text != "" {
 		c.SetWriteDeadline(time.Now().Add(patience))
-		io.WriteString(c, text)
+		if c.EarlyDataStatus() != ssl.EarlyDataAccepted { // else the server has it
+			io.WriteString(c, text)
+		}
 		if err := p.read(c, 0); err != nil {
 			return err
 		}

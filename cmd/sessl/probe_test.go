@@ -141,13 +141,17 @@ func TestProbeSessionRefused(t *testing.T) {
 }
 
 // lateServer gives its TLS 1.3 tickets only after data, and keeps what it was sent.
-func lateServer(t testing.TB) (addr string, got <-chan string) {
+func lateServer(t testing.TB, change ...func(*ssl.Config)) (addr string, got <-chan string) {
 	t.Helper()
 	c, err := ssl.LoadX509KeyPair(cert("server-ecdsa.pem"), cert("server-ecdsa.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{c}, NumTickets: -1})
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{c}, NumTickets: -1}
+	for _, f := range change {
+		f(cfg)
+	}
+	ctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

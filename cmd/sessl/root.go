@@ -85,7 +85,8 @@ whether its session was reused, a client that measures whether and how a server 
 sessions, a reader of session files, and a maker of ticket key files. Session files are those of openssl s_client
 (-sess_out, -sess_in) and openssl sess_id.
 
-` + exitHelp,
+` + exitHelp + `
+probe ends with 3 if it worked and reuse, or early data that was asked for, did not.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -54,6 +54,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"probe", "a:1", "-n", "x"}, exitUsage, "invalid"},
 		{[]string{"probe", "a:1", "--timeout", "-1s"}, exitUsage, "positive"},
 		{[]string{"probe", "a:1", "--send", `\q`}, exitUsage, "escapes"},
+		{[]string{"probe", "a:1", "--early-data", "--send", ""}, exitUsage, "--early-data has nothing to send"},
 		{[]string{"probe", "a:1", "--cert", "x"}, exitUsage, "key"},
 		{[]string{"probe", "a:1", "--insecure-skip-verify", "--ca", "x"}, exitUsage, "contradict"},
 		{[]string{"probe", refused}, exitError, "connection refused"},
@@ -144,6 +145,9 @@ func TestVersionAndHelp(t *testing.T) {
 			if !strings.Contains(r.out, "\n  "+name+" ") {
 				t.Errorf("%v: no %s in\n%s", args, name, r.out)
 			}
+		}
+		if !strings.Contains(r.out, "\nprobe ends with 3 ") {
+			t.Errorf("%v: no exit status 3 in\n%s", args, r.out)
 		}
 	}
 }
