@@ -85,7 +85,7 @@ func TestEarlyDataOfSClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := start(t, cmd, "", nil)
-		p.await(t, regexp.MustCompile(`(server says .*)`)) // behind the tickets
+		p.await(t, regexp.MustCompile(`(server says .*)\n`)) // behind the tickets
 		in.Close()
 		p.stop()
 		return p.printed()

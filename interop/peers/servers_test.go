@@ -175,8 +175,12 @@ func nginx(t *testing.T, f form) *process {
 	if f.cache {
 		cache = "shared:s:1m"
 	}
+	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
+}
+
+// nginxOf starts nginx in dir, with text for its configuration.
+func nginxOf(t *testing.T, dir, text string) *process {
 	conf := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache)
 	write(t, conf, text)
 	p := start(t, command(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "socket"), nil)
 	p.await(t, regexp.MustCompile(`getrlimit\((RLIMIT_NOFILE)\)`)) // what it prints when it listens

@@ -46,11 +46,7 @@ func nginxWith(t *testing.T, f form, lines string, files ...string) *process {
 		lines += "ssl_session_ticket_key " + file + ";\n"
 	}
 	text = strings.Replace(text, "default_type", lines+"default_type", 1)
-	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, text)
-	p := start(t, command(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "socket"), nil)
-	p.await(t, regexp.MustCompile(`getrlimit\((RLIMIT_NOFILE)\)`))
-	return p
+	return nginxOf(t, dir, text)
 }
 
 func haproxyWithKeys(t *testing.T, f form, files ...string) *process {
