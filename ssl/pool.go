@@ -71,6 +71,9 @@ func (p *CertPool) hashInto(h hash.Hash) {
 	}
 	slices.Sort(sums)
 	fmt.Fprintf(h, "system=%t;certs=%x;", p.system, slices.Compact(sums))
+	if p.system {
+		hashSystemRoots(h)
+	}
 }
 
 // splitCerts returns the certificates of data in DER, each checked by crypto/x509.

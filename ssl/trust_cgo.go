@@ -118,3 +118,9 @@ func (c *Conn) explain(p connPtr, err error) {
 		}
 	}
 }
+
+// defaultRoots is where the system's roots are (X509_get_default_cert_file,
+// X509_get_default_cert_dir), unless the environment says otherwise.
+func defaultRoots() (file, dirs string) {
+	return heapString(C.X509_get_default_cert_file()), heapString(C.X509_get_default_cert_dir())
+}
