@@ -184,3 +184,11 @@ func SealKeyMemory(k *SealKeys) (keys [][]byte, room int) {
 	}
 	return keys, cap(k.keys)
 }
+
+// WallClock is how a server sees that its clock was set back; the times are of the two clocks.
+type WallClock struct{ w wallClock }
+
+// Trusted is trustedAt.
+func (c *WallClock) Trusted(wall time.Time, monotonic time.Duration) bool {
+	return c.w.trustedAt(wall, monotonic)
+}

@@ -39,6 +39,7 @@ const (
 type guarding struct {
 	guard  ReplayGuard
 	places chan struct{}
+	clock  wallClock
 
 	replayed, failed atomic.Uint64
 }
@@ -58,6 +59,10 @@ type claim struct {
 
 // first asks the guard, and reports whether nothing speaks against early data.
 func (g *guarding) first(ctx context.Context, identity []byte) bool {
+	if !g.clock.trusted(time.Now()) {
+		g.failed.Add(1)
+		return false
+	}
 	select {
 	case g.places <- struct{}{}:
 	default:
