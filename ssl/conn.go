@@ -33,10 +33,13 @@ type Conn struct {
 	// mu is held for one step in C at a time, never while waiting. Every use of the SSL is
 	// such a step: OpenSSL has no lock of its own that would help.
 	mu      sync.Mutex
-	started bool                  // the handshake has begun
-	offered offer                 // what SetSession found
-	fresh   []*Session            // received, not yet delivered; each owned
-	ended   atomic.Pointer[Error] // the fatal error of TLS that came first
+	started bool       // the handshake has begun
+	offered offer      // what SetSession found
+	fresh   []*Session // received, not yet delivered; each owned
+
+	freshKept int // how many of fresh a server's cache has
+
+	ended atomic.Pointer[Error] // the fatal error of TLS that came first
 
 	cache      ClientSessionCache // a client's; set before the handshake, as cacheKey
 	cacheKey   SessionKey

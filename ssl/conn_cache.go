@@ -76,9 +76,10 @@ func (c *Conn) tryOffer(s *Session) bool {
 	return false
 }
 
-// keep gives the cache a handle of its own on s, or s itself where nobody else wants it.
+// keep gives a client's cache a handle of its own on s, or s itself where nobody else wants
+// it. A server's has had it from keepFresh.
 func (c *Conn) keep(s *Session) {
-	if c.cache == nil && c.ctx.cache == nil {
+	if c.cache == nil {
 		return
 	}
 	if c.ctx.onNew != nil {
@@ -88,11 +89,7 @@ func (c *Conn) keep(s *Session) {
 		}
 		s = own
 	}
-	if c.server {
-		c.ctx.cache.Put(s)
-	} else {
-		c.cache.Put(c.cacheKey, s)
-	}
+	c.cache.Put(c.cacheKey, s)
 }
 
 // forget has the cache drop the session that the connection offered. No lock is held.

@@ -112,6 +112,7 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 		return err
 	}
 	err := c.finish()
+	c.keepFresh()
 	c.flushSoon()
 	return err
 }

@@ -10,7 +10,35 @@ func (c *Conn) nextFresh() *Session {
 	}
 	s := c.fresh[0]
 	c.fresh = c.fresh[1:]
+	c.freshKept = max(c.freshKept-1, 0)
 	return s
+}
+
+// keepFresh has a server's cache know the sessions of a handshake before the client gets them,
+// and can come back with one. The application hears of them later, when no lock is held.
+func (c *Conn) keepFresh() {
+	if c.ctx.cache == nil || !c.done.Load() {
+		return
+	}
+	for _, s := range c.freshToKeep() {
+		c.ctx.cache.Put(s)
+	}
+}
+
+// freshToKeep returns handles for the cache, and the last ones where nobody else wants them.
+func (c *Conn) freshToKeep() (ss []*Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.onNew == nil {
+		ss, c.fresh = c.fresh, nil
+		return ss
+	}
+	for ; c.freshKept < len(c.fresh); c.freshKept++ {
+		if s, err := c.fresh[c.freshKept].UpRef(); err == nil {
+			ss = append(ss, s)
+		}
+	}
+	return ss
 }
 
 // deliver calls OnNewSession for what has arrived, and keeps it in the cache. No lock is held.
@@ -21,6 +49,7 @@ func (c *Conn) deliver() {
 	if c.removed.Load() && c.removed.Swap(false) {
 		c.surviving(c.ctx.deliverRemoved)
 	}
+	c.keepFresh()
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
 		c.surviving(func() { c.hand(s) })
 	}
@@ -53,5 +82,5 @@ func (c *Conn) dropFresh() {
 	for _, s := range c.fresh {
 		s.Close()
 	}
-	c.fresh = nil
+	c.fresh, c.freshKept = nil, 0
 }

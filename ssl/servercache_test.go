@@ -38,6 +38,49 @@ func reused(cli *ssl.Config) ssl.ReuseState {
 	return want(cli.MaxVersion == ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedPSK)
 }
 
+// The cache has all sessions of a handshake before the client has one of them, and can be back:
+// while the server's application is still being told of the first.
+func TestServerCacheKnowsBeforeTheClient(t *testing.T) {
+	for name, judge := range map[string]func(ssl.ConnectionState) error{"": nil, "VerifyConnection": func(ssl.ConnectionState) error { return nil }} {
+		t.Run(name, func(t *testing.T) {
+			forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+				cache, seen := newServerCache(t, nil), make(chan struct{})
+				srv.SessionCache, srv.VerifyConnection = cache, judge
+				srv.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) {
+					<-seen
+					s.Close()
+				}
+				arrived := make(chan struct{}, 9)
+				cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) {
+					s.Close()
+					arrived <- struct{}{}
+				}
+				p := newTCPPair(t, cli, srv)
+				served, met := make(chan error), make(chan error)
+				go func() { served <- errors.Join(p.server.Handshake(), echoOnce(p.server)) }()
+				go func() {
+					_, err := p.client.Write([]byte("ping"))
+					met <- errors.Join(err, readUntil(p.client, "ping"))
+				}()
+				for range sessionsOf(cli) {
+					<-arrived
+				}
+				if n := cache.Stats().Sessions; n != sessionsOf(cli) {
+					t.Errorf("the client has %d sessions, the cache %d", sessionsOf(cli), n)
+				}
+				close(seen)
+				if err := errors.Join(<-served, <-met); err != nil {
+					t.Error(err)
+				}
+				p.closeBoth()
+				if st := cache.Stats(); st.Stores != uint64(sessionsOf(cli)) {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
 // A server of TLS 1.2 finds the session also of a client that could do TLS 1.3, and whose id may
 // as well have been made up.
 func TestServerCacheOfTLS12WithNewerClients(t *testing.T) {

@@ -217,6 +217,12 @@ static void flush(sessl_conn *c)
     sessl_buf_free(&c->out);
 }
 
+/* Nobody hears of a session before the cache in Go has it: the client may come back at once. */
+static int must_keep_first(const sessl_conn *c)
+{
+    return c->lookup && c->fresh_n > 0;
+}
+
 /* Sends output, keeps the input that libssl has not consumed, and says how the socket
  * did. Go's memory is not touched afterwards. */
 void sessl_conn_end(sessl_conn *c, sessl_step *st)
@@ -225,7 +231,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
         c->alloc_failed = 1;
         st->status = SESSL_FAILED;
     }
-    if (c->fd >= 0 && c->out.p != NULL)
+    if (c->fd >= 0 && c->out.p != NULL && !must_keep_first(c))
         flush(c);
     if (st->status == SESSL_WANT_READ && c->recv_eof)
         st->status = SESSL_IO_EOF;
