@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"slices"
@@ -94,7 +95,7 @@ func TestC27_WrongKey(t *testing.T) {
 }
 
 // C-27: after a HelloRetryRequest that has settled another hash, a client does not offer its
-// key: libssl would end the handshake.
+// key: libssl would end the handshake, or make a key of SHA-256 of it, by the callback of TLS 1.2.
 func TestC27_PSKHelloRetryOtherHash(t *testing.T) {
 	leakcheck.Test(t)
 	k := must384(t)
@@ -102,8 +103,14 @@ func TestC27_PSKHelloRetryOtherHash(t *testing.T) {
 	srv.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	cli.PSKs, cli.CurvePreferences = []ssl.PSK{k}, []tls.CurveID{tls.X25519, tls.CurveP384}
 	cli.CipherSuites = []uint16{0x1302, 0x1301}
-	p := newTCPPair(t, cli, srv)
+	a, b := tcpPipe(t)
+	sent := &recorder{Conn: a}
+	p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), sent, b)
 	p.mustShake(t)
+	p.echo(t) // so that nothing is being sent
+	if n := bytes.Count(sent.sent, []byte(k.Identity())); n != 1 {
+		t.Errorf("the key was offered %d times", n)
+	}
 	if c, s := p.client.ConnectionState(), p.server.ConnectionState(); c.PSKIdentity+s.PSKIdentity != "" || !c.Verified || c.CipherSuite != 0x1301 {
 		t.Errorf("%+v", c)
 	}

@@ -93,7 +93,7 @@ static void settle_age(const sessl_conn *c, SSL *ssl, SSL_SESSION *s, sessl_fram
 {
     int64_t chain = sessl_chain_until(ssl);
 
-    if (!SSL_session_reused(ssl) || c->psk.given)
+    if (!SSL_session_reused(ssl) || sessl_conn_made(c, s))
         f->born = c->appdata.born;
     f->deadline = end_of_life(SSL_get_SSL_CTX(ssl), f);
     if (chain != 0 && (f->deadline == 0 || chain < f->deadline))

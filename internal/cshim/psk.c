@@ -157,6 +157,30 @@ static SSL_SESSION *session_for(SSL *ssl, const sessl_psk *k)
     return NULL;
 }
 
+/* Returns +1: session_for, marked as made in this handshake; NULL without memory. The copies
+ * that libssl makes of it have the mark, too. */
+static SSL_SESSION *made_for(sessl_conn *c, SSL *ssl, const sessl_psk *k)
+{
+    SSL_SESSION *s = session_for(ssl, k); /* returns +1 */
+
+    c->psk.made = atomic_fetch_add(&marks, 1) + 1;
+    if (s != NULL && sessl_session_set_note(s, SESSL_MADE, (const uint8_t *)&c->psk.made, sizeof(c->psk.made)))
+        return s;
+    sessl_drop_session(s);
+    c->alloc_failed = 1;
+    return NULL;
+}
+
+/* Whether s stands for a key that was given to libssl in this handshake. A session that began
+ * with a key has the mark of another. */
+int sessl_conn_made(const sessl_conn *c, const SSL_SESSION *s)
+{
+    const uint8_t *mark;
+
+    return sessl_session_note(s, SESSL_MADE, &mark) == sizeof(c->psk.made) /* borrowed */
+        && memcmp(mark, &c->psk.made, sizeof(c->psk.made)) == 0;
+}
+
 /* SSL_psk_find_session_cb_func: asked for each identity, tickets included, until one fits. */
 static int find_session_cb(SSL *ssl, const unsigned char *id, size_t n, SSL_SESSION **out)
 {
@@ -170,12 +194,10 @@ static int find_session_cb(SSL *ssl, const unsigned char *id, size_t n, SSL_SESS
     if (k == NULL && c->psk.found != NULL && compare(&w, &c->psk.found) == 0)
         k = c->psk.found;
     c->psk.skipped |= k == NULL;
-    c->psk.given = k != NULL;
     if (k == NULL)
         return 1;
     c->appdata.born = sessl_now();
-    *out = session_for(ssl, k); /* +1, transferred to libssl */
-    c->alloc_failed |= *out == NULL;
+    *out = made_for(c, ssl, k); /* +1, transferred to libssl */
     return *out != NULL;
 }
 
@@ -191,19 +213,12 @@ static int use_session_cb(SSL *ssl, const EVP_MD *md, const unsigned char **id, 
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
     const sessl_psk_table *t = sessl_psks_of(ssl);
 
-    SSL_SESSION *s;
-
     *out = NULL;
     if (c == NULL || t == NULL || t->n == 0 || !fits_digest(t->keys[0], md))
         return 1;
-    c->psk.made = atomic_fetch_add(&marks, 1) + 1;
-    s = session_for(ssl, t->keys[0]); /* returns +1 */
-    if (s == NULL || !sessl_session_set_note(s, SESSL_MADE, (const uint8_t *)&c->psk.made, sizeof(c->psk.made))) {
-        sessl_drop_session(s);
-        c->alloc_failed = 1;
+    *out = made_for(c, ssl, t->keys[0]); /* +1, transferred to libssl */
+    if (*out == NULL)
         return 0;
-    }
-    *out = s; /* the reference is transferred to libssl */
     *id = t->keys[0]->bytes + t->keys[0]->key_len; /* borrowed; libssl copies it at once */
     *n = t->keys[0]->id_len;
     return 1;
@@ -223,20 +238,11 @@ void sessl_conn_drop_psk(sessl_conn *c)
     c->psk.found = NULL;
 }
 
-/* A client's session is a copy of the one that libssl was given in this handshake. */
-static int is_made(const sessl_conn *c)
-{
-    const uint8_t *mark;
-
-    return sessl_session_note(SSL_get0_session(c->ssl), SESSL_MADE, &mark) == sizeof(c->psk.made) /* borrowed */
-        && memcmp(mark, &c->psk.made, sizeof(c->psk.made)) == 0;
-}
-
 /* The handshake is over. To libssl an external key is a session that was reused. */
 void sessl_conn_psk_done(sessl_conn *c)
 {
     if (SSL_session_reused(c->ssl) && SSL_version(c->ssl) == TLS1_3_VERSION)
-        c->psk.external = c->server ? c->psk.given : is_made(c);
+        c->psk.external = sessl_conn_made(c, SSL_get0_session(c->ssl)); /* borrowed */
     sessl_conn_drop_psk(c);
 }
 

@@ -26,15 +26,15 @@ void sessl_psks_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long 
 typedef struct sessl_psk_use {
     int ask;         /* Go may know more keys than the table */
     sessl_psk *found; /* the one that it has found; one reference */
-    int given;       /* server: libssl has been given a key for the identity it asked for last */
-    int skipped;     /* server: it has asked for others before */
-    uint64_t made;   /* client: what the session that stands for its key is marked with */
+    int skipped;     /* server: libssl has asked for identities that were not known */
+    uint64_t made;   /* what the session that stands for the key is marked with */
     int external;    /* the handshake rests on a key, not on a session that began with one */
 } sessl_psk_use;
 
 struct sessl_conn;
 void sessl_conn_found_psk(struct sessl_conn *c, sessl_psk *k);
 void sessl_conn_psk_done(struct sessl_conn *c);
+int sessl_conn_made(const struct sessl_conn *c, const SSL_SESSION *s);
 void sessl_conn_drop_psk(struct sessl_conn *c);
 
 extern int sessl_psk_slot; /* registered by sessl_init */
