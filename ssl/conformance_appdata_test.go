@@ -170,6 +170,47 @@ func TestC24_ReturnCodes(t *testing.T) {
 	})
 }
 
+// C-24: a session that a cache of TLS 1.2 has is not changed by a ticket that is made of it for
+// one client, which has come back by id and takes tickets: others have it, too.
+func TestC24_TicketOfACachedSession(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.MaxVersion, cli.MaxVersion = ssl.VersionTLS12, ssl.VersionTLS12
+	sctx := newServerCtx(t, srv)
+	takes := newClientCtx(t, cli)
+	cli.SessionTicketsDisabled = true
+	var s *ssl.Session
+	for _, c := range []struct {
+		cctx       *ssl.Ctx
+		sets, sees string
+	}{{newClientCtx(t, cli), "first", ""}, {takes, "second", "first"}, {newClientCtx(t, cli), "third", "first"}} {
+		a, b := tcpPipe(t)
+		p := newPair(t, c.cctx, sctx, a, b)
+		if s != nil {
+			if err := p.client.SetSession(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.server.SetTicketData([]byte(c.sets)); err != nil {
+			t.Fatal(err)
+		}
+		p.mustShake(t)
+		if p.client.SessionReused() != (s != nil) {
+			t.Errorf("%s: %v", c.sets, p.client.ReuseState())
+		}
+		if got := string(p.server.ConnectionState().TicketData); got != c.sees {
+			t.Errorf("%s: the connection sees %q", c.sets, got)
+		}
+		if has, err := sessionOf(t, p.client).HasTicket(); err != nil || has != (c.cctx == takes) {
+			t.Errorf("%s: a ticket: %t, %v", c.sets, has, err)
+		}
+		if s == nil {
+			s = dup(t, sessionOf(t, p.client))
+		}
+		p.closeBoth()
+	}
+}
+
 func TestSetTicketDataRefused(t *testing.T) {
 	leakcheck.Test(t)
 	p := newTCPPair(t, clientConfig(t), serverConfig(t))

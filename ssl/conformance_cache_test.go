@@ -390,28 +390,3 @@ func TestC22_SessionStats(t *testing.T) {
 		}
 	})
 }
-
-// A session that its connection's failure has marked does not come back from the store, here
-// or on another machine.
-func TestStoreForgetsFailedSessions(t *testing.T) {
-	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		store, keys := newMemStore(), newSealKeys(t, 1)
-		one, _ := machine(t, srv, store, keys)
-		two, _ := machine(t, srv, store, keys)
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, one, nil)
-		s := dup(t, sessionOf(t, p.client))
-		store.await(t, sessionsOf(cli))
-		brokenByClient(t, p)
-		p.closeBoth()
-		store.await(t, 1)
-		for name, ctx := range map[string]*ssl.Ctx{"here": one, "elsewhere": two} {
-			p := meet(t, cctx, ctx, s)
-			if p.client.SessionReused() {
-				t.Errorf("resumed %s", name)
-			}
-			p.closeBoth()
-		}
-	})
-}

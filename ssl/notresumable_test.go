@@ -74,6 +74,30 @@ func TestSetNotResumable(t *testing.T) {
 	}
 }
 
+// Nor does a ticket of an old key, which resumes, bring another one.
+func TestSetNotResumableOldKey(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		keys := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t), Next: newTicketKey(t)})
+		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, keys)
+		s := wantVisit(t, cctx, sctx, nil, false)
+		if err := keys.Rotate(ssl.TicketKey{}); err != nil {
+			t.Fatal(err)
+		}
+		issued := keys.Stats().Issued
+		a, b := tcpPipe(t)
+		p := newPair(t, cctx, sctx, a, b)
+		if err := errors.Join(p.client.SetSession(s), p.server.SetNotResumable()); err != nil {
+			t.Fatal(err)
+		}
+		p.mustShake(t)
+		p.echo(t)
+		if st := keys.Stats(); !p.client.SessionReused() || st.Issued != issued {
+			t.Errorf("%v, %d tickets", p.client.ReuseState(), st.Issued-issued)
+		}
+		p.closeBoth()
+	})
+}
+
 // When the client has its session there is nothing left to forbid.
 func TestSetNotResumableTooLate(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {

@@ -142,7 +142,7 @@ func TestStoreIsShared(t *testing.T) {
 func TestStoreFaults(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store, keys := newMemStore(), newSealKeys(t, 1)
-		maker, _ := machine(t, srv, store, keys)
+		maker, made := machine(t, srv, store, keys)
 		other, _ := machine(t, srv, store, newSealKeys(t, 9))
 		cctx := newClientCtx(t, cli)
 		attend(t, cctx, other, newCache(t, 0), here) // a session under another key
@@ -170,6 +170,12 @@ func TestStoreFaults(t *testing.T) {
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"another's", func(_ context.Context, id string, _ []byte) ([]byte, error) { return otherValue(store, id), nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"another key's", func(context.Context, string, []byte) ([]byte, error) { return stranger, nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"expired", func(_ context.Context, id string, _ []byte) ([]byte, error) {
+				return sealedFor(t, keys, id, made, func(s *ssl.Session) error { return s.SetTime(time.Now().Add(-24 * time.Hour)) })
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"with another id inside", func(_ context.Context, id string, _ []byte) ([]byte, error) {
+				return sealedFor(t, keys, id, made, func(s *ssl.Session) error { return s.SetID([]byte("another")) })
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"endless", func(context.Context, string, []byte) ([]byte, error) { return make([]byte, 2<<20), nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 		} {
 			mine := newCache(t, 0)

@@ -9,11 +9,13 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -294,30 +296,66 @@ func withMore(t testing.TB, name string, n int) ssl.Certificate {
 	return cert
 }
 
+// renewedCA is ca's certificate once more: the same name and the same key, and another root.
+func renewedCA(t testing.TB, ca string) *ssl.CertPool {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(certFile(ca+".pem"), certFile(ca+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := *pair.Leaf
+	root.SerialNumber = big.NewInt(4711)
+	der, err := x509.CreateCertificate(rand.Reader, &root, &root, root.PublicKey, pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := ssl.LoadCertPool(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
 // Servers with other roots do not resume each other's: the session id context differs, and
-// where somebody has made it equal by hand, the root is missing.
+// where somebody has made it equal by hand, the root is missing, be there one of its name.
 func TestTicketOfAnotherRoot(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
-		cli.InsecureSkipVerify = true
-		key := newTicketKey(t)
-		one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: key}))
-		more := copyOf(srv, func(c *ssl.Config) { c.ClientCAs = roots(t, "other-ca") })
-		two := ticketServer(t, more, ticketKeys(t, ssl.TicketKeySet{Current: key}))
-		cctx := newClientCtx(t, cli)
-		s := wantVisit(t, cctx, one, nil, false)
-		foreign := copyOf(cli, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, farFuture)}
+	for name, other := range map[string]struct {
+		ca   string // that clients of the other server are from
+		pool func(testing.TB) *ssl.CertPool
+	}{
+		"other-ca":   {"other-ca", func(t testing.TB) *ssl.CertPool { return roots(t, "other-ca") }},
+		"renewed ca": {"ca", func(t testing.TB) *ssl.CertPool { return renewedCA(t, "ca") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { wantOtherRoot(t, srv, cli, other.ca, other.pool(t)) })
 		})
-		octx := newClientCtx(t, foreign)
-		theirs := wantVisit(t, octx, two, nil, false)
-		var context []byte
-		forge(t, key, theirs, func(inner *ssl.Session) { context = get(t, inner.IDContext) })
-		forged := forge(t, key, s, func(inner *ssl.Session) {
-			if err := inner.SetIDContext(context); err != nil {
-				t.Fatal(err)
-			}
-		})
-		wantVisit(t, octx, two, forged, false)
+	}
+}
+
+func wantOtherRoot(t *testing.T, srv, cli *ssl.Config, ca string, pool *ssl.CertPool) {
+	mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
+	cli.InsecureSkipVerify = true
+	key := newTicketKey(t)
+	one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: key}))
+	more := copyOf(srv, func(c *ssl.Config) { c.ClientCAs = pool })
+	two := ticketServer(t, more, ticketKeys(t, ssl.TicketKeySet{Current: key}))
+	cctx := newClientCtx(t, cli)
+	s := wantVisit(t, cctx, one, nil, false)
+	foreign := copyOf(cli, func(c *ssl.Config) {
+		c.Certificates = []ssl.Certificate{issued(t, ca, x509.ExtKeyUsageClientAuth, "other", nil, farFuture)}
 	})
+	octx := newClientCtx(t, foreign)
+	theirs := wantVisit(t, octx, two, nil, false)
+	var context []byte
+	forge(t, key, theirs, func(inner *ssl.Session) { context = get(t, inner.IDContext) })
+	forged := forge(t, key, s, func(inner *ssl.Session) {
+		if err := inner.SetIDContext(context); err != nil {
+			t.Fatal(err)
+		}
+	})
+	wantVisit(t, octx, two, forged, false)
 }

@@ -135,7 +135,7 @@ void sessl_conn_hello_sent(sessl_conn *c)
 /* Whether this first flight could be one that has been here before. */
 static int needs_claim(const sessl_conn *c)
 {
-    return c->guarded && c->early != SESSL_EARLY_NONE && (c->offers & SESSL_OFFERS_EARLY) != 0;
+    return c->guarded && (c->offers & SESSL_OFFERS_EARLY) != 0;
 }
 
 /* Whether Go chooses the Ctx, or may know the session, the key or the early data that the
