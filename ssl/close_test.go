@@ -2,11 +2,9 @@ package ssl_test
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,47 +17,6 @@ import (
 // isClosed says that err is what a closed Conn reports, in our terms and in net's.
 func isClosed(err error) bool {
 	return errors.Is(err, ssl.ErrClosed) && errors.Is(err, net.ErrClosed)
-}
-
-// A TLS 1.3 client that only writes and closes has unread tickets; a plain close would
-// make the kernel reset the connection, and the server lose what it has not read.
-func TestCloseLosesNothing(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		data := bytes.Repeat([]byte("0123456789abcdef"), 6<<10)
-		const runs = 40
-		for i := range runs {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			done, shaken := make(chan error), make(chan struct{})
-			go func() {
-				err := p.server.Handshake() // the tickets are on their way now
-				close(shaken)
-				read, more := io.ReadAll(p.server)
-				if err = cmp.Or(err, more); err == nil && !bytes.Equal(read, data) {
-					err = errors.New("not what was sent")
-				}
-				p.server.Close()
-				done <- err
-			}()
-			if n, err := p.client.Write(data); n != len(data) || err != nil {
-				t.Fatal(n, err)
-			}
-			<-shaken
-			p.client.Close()
-			if err := <-done; err != nil {
-				t.Fatalf("run %d: %v", i, err)
-			}
-		}
-		want := runs
-		if cli.MaxVersion == ssl.VersionTLS13 {
-			want *= 2
-		}
-		if n := len(got.all()); n != want {
-			t.Errorf("%d sessions were delivered, want %d", n, want)
-		}
-	})
 }
 
 // What the server has written before Close arrives, and then io.EOF.
@@ -110,100 +67,6 @@ func TestCloseBehindStuckWriter(t *testing.T) {
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
-}
-
-// Close ends the calls that wait on the connection, whatever they wait for, and each
-// says why.
-func TestCloseUnblocks(t *testing.T) {
-	calls := []struct {
-		name   string
-		shake  bool
-		inside string
-		call   func(c *ssl.Conn) error
-	}{
-		{"Handshake", false, inHandshake, (*ssl.Conn).Handshake},
-		{"Read in the handshake", false, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write in the handshake", false, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
-		{"Read", true, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write", true, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
-	}
-	for _, call := range calls {
-		t.Run(call.name, func(t *testing.T) {
-			forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
-				for _, end := range []string{"client", "server"} {
-					p := w.pair(t, cli, srv)
-					if call.shake {
-						p.mustShake(t)
-						p.echo(t)
-					}
-					c := p.client
-					if end == "server" {
-						c = p.server
-					}
-					c.SetDeadline(time.Time{})
-					const callers = 3
-					errs := make(chan error, callers)
-					for range callers {
-						go func() { errs <- call.call(c) }()
-					}
-					w.parked(t, callers, call.inside)
-					if err := c.Close(); err != nil {
-						t.Errorf("%s: Close: %v", end, err)
-					}
-					for range callers {
-						if err := <-errs; !isClosed(err) {
-							t.Errorf("%s: %v", end, err)
-						}
-					}
-					if err := call.call(c); !isClosed(err) {
-						t.Errorf("%s, after Close: %v", end, err)
-					}
-				}
-			})
-		})
-	}
-}
-
-// The same at any moment: whether the calls wait by then or not, they must end, and never
-// well.
-func TestCloseUnblocksSocket(t *testing.T) {
-	for name, call := range map[string]func(c *ssl.Conn) error{
-		"Handshake": (*ssl.Conn).Handshake,
-		"Read":      func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
-		"Write":     func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err },
-	} {
-		t.Run(name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-				for round := range 10 {
-					p := newTCPPair(t, cli, srv)
-					if name != "Handshake" {
-						p.mustShake(t)
-						p.echo(t)
-					}
-					c := p.client
-					if round%2 == 1 {
-						c = p.server
-					}
-					c.SetDeadline(time.Time{})
-					begun, ended := make(chan struct{}), make(chan error)
-					go func() {
-						close(begun)
-						ended <- call(c)
-					}()
-					<-begun
-					for range 100 * round {
-						runtime.Gosched()
-					}
-					if err := c.Close(); err != nil {
-						t.Errorf("Close: %v", err)
-					}
-					if err := <-ended; !isClosed(err) {
-						t.Errorf("round %d: %v", round, err)
-					}
-				}
-			})
-		})
-	}
 }
 
 // A Read that waits, as one always does in a server, does not cost the close_notify.

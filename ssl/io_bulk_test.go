@@ -2,7 +2,6 @@ package ssl_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -36,26 +35,6 @@ func TestBulkBothWays(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { bothWays(t, newTCPPair(t, cli, srv)) })
 	// Also where the kernel takes little, so that each Write waits for its peer's Read.
 	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) { bothWays(t, w.pair(t, cli, srv)) })
-}
-
-// A Read that waits does not keep a Write from being done.
-func TestReadWaitsWriteGoesOn(t *testing.T) {
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
-		p := w.pair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		read := make(chan error)
-		go func() { read <- readUntil(p.client, "ping") }()
-		w.parked(t, 1, inRead)
-		echoed := make(chan error)
-		go func() { echoed <- echoOnce(p.server) }()
-		if _, err := p.client.Write([]byte("ping")); err != nil {
-			t.Error(err)
-		}
-		if err := errors.Join(<-echoed, <-read); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // On a net.Pipe, where each write waits for its read, the end that writes first gets
