@@ -57,12 +57,15 @@ func words(printed string, re *regexp.Regexp) []word {
 var sClientSays = regexp.MustCompile(`(?m)^(?:New|(Reused)), TLSv1\.\d, Cipher is .*$`)
 
 // sClient goes through a file, so the session also passes from process to process.
-func sClient(t *testing.T, s *server, f form) []word {
+func sClient(t *testing.T, s *server, f form) []word { return sClientTimes(t, s, 3) }
+
+func sClientTimes(t *testing.T, s *server, times int, more ...string) []word {
 	file := filepath.Join(t.TempDir(), "session.pem")
 	var all []word
-	for range 3 {
+	for range times {
 		args := []string{"s_client", "-connect", "127.0.0.1:" + s.port, "-servername", "localhost",
 			"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof", "-sess_out", file}
+		args = append(args, more...)
 		if _, err := os.Stat(file); err == nil { // without tickets TLS 1.3 has nothing to write
 			args = append(args, "-sess_in", file)
 		}
@@ -100,9 +103,13 @@ var (
 // among them unless the server resumes.
 func curl(t *testing.T, s *server, f form) []word {
 	url := "https://localhost:" + s.port + "/"
-	printed := run(t, "", "curl", "--disable", "--silent", "--show-error", "--verbose", "--http1.1", "--noproxy", "*",
-		"--resolve", "localhost:"+s.port+":127.0.0.1", "--cacert", certFile(t, "ca.pem"),
-		"--header", "Connection: close", url, url, url)
+	return curlVisits(t, s, url, url, url)
+}
+
+func curlVisits(t *testing.T, s *server, more ...string) []word {
+	args := []string{"--disable", "--silent", "--show-error", "--verbose", "--http1.1", "--noproxy", "*",
+		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", certFile(t, "ca.pem"), "--header", "Connection: close"}
+	printed := run(t, "", "curl", append(args, more...)...)
 	var all []word
 	for _, part := range curlConnected.Split(printed, -1)[1:] {
 		w := word{text: "Certificate (11) received"}
@@ -122,22 +129,32 @@ func curl(t *testing.T, s *server, f form) []word {
 var gnutlsSays = regexp.MustCompile(`(?m)^- (?:Resume )?Handshake was completed\n(\*\*\* This is a resumed session)?`)
 
 func gnutlsCLI(t *testing.T, s *server, f form) []word {
-	args := []string{"--resume", "--x509cafile", certFile(t, "ca.pem"), "--sni-hostname", "localhost",
-		"--verify-hostname", "localhost", "--port", s.port, "127.0.0.1"}
-	if f.resumes() { // it would wait for ever
-		args = append([]string{"--waitresumption"}, args...)
+	if !f.resumes() { // it would wait for ever
+		return gnutlsVisits(t, s)
 	}
+	return gnutlsVisits(t, s, "--waitresumption")
+}
+
+func gnutlsVisits(t *testing.T, s *server, more ...string) []word {
+	args := append(more, "--resume", "--x509cafile", certFile(t, "ca.pem"), "--sni-hostname", "localhost",
+		"--verify-hostname", "localhost", "--port", s.port, "127.0.0.1")
 	return words(run(t, request, "gnutls-cli", args...), gnutlsSays)
 }
 
 var pythonSays = regexp.MustCompile(`(?m)^session_reused=(?:(True)|False) TLSv1\.\d$`)
 
-func pythonClient(t *testing.T, s *server, f form) []word {
-	return words(run(t, "", "python3", filepath.Join("testdata", "client.py"), s.port, certFile(t, "ca.pem")), pythonSays)
+func pythonClient(t *testing.T, s *server, f form) []word { return pythonVisits(t, s, "3") }
+
+func pythonVisits(t *testing.T, s *server, more ...string) []word {
+	args := append([]string{filepath.Join("testdata", "client.py"), s.port, certFile(t, "ca.pem")}, more...)
+	return words(run(t, "", "python3", args...), pythonSays)
 }
 
 var nodeSays = regexp.MustCompile(`(?m)^isSessionReused=(?:(true)|false) TLSv1\.\d$`)
 
-func nodeClient(t *testing.T, s *server, f form) []word {
-	return words(run(t, "", "node", filepath.Join("testdata", "client.js"), s.port, certFile(t, "ca.pem")), nodeSays)
+func nodeClient(t *testing.T, s *server, f form) []word { return nodeVisits(t, s, "3") }
+
+func nodeVisits(t *testing.T, s *server, more ...string) []word {
+	args := append([]string{filepath.Join("testdata", "client.js"), s.port, certFile(t, "ca.pem")}, more...)
+	return words(run(t, "", "node", args...), nodeSays)
 }

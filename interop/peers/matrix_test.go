@@ -23,6 +23,10 @@ type cell struct {
 	Expected string `json:"expected"` // "resumed" or "full handshake", after the first connection
 	Result   string `json:"result"`   // the same, "disagreed" or "not run"
 	Says     string `json:"says"`     // the peer's own words about its last connection
+
+	// Of the peers that come back many times: how often each has, and was resumed.
+	Returns int `json:"returns,omitempty"`
+	Resumed int `json:"resumed,omitempty"`
 }
 
 var matrix []*cell
@@ -100,7 +104,11 @@ func printMatrix(w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "PEER\tVERSION\tROLE\tFORM\tRESULT\tITS OWN WORDS")
 	for _, c := range matrix {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Peer, c.Version, c.Role, c.Form, c.Result, c.Says)
+		result := c.Result
+		if c.Returns > 0 {
+			result = fmt.Sprintf("%s %d of %d", result, c.Resumed, c.Returns)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Peer, c.Version, c.Role, c.Form, result, c.Says)
 	}
 	tw.Flush()
 }

@@ -24,6 +24,7 @@ func certFile(t *testing.T, name string) string {
 // server is our end when peers are clients: net/http over sessl.
 type server struct {
 	port   string
+	ctx    *ssl.Ctx
 	http   *http.Server
 	served chan error
 
@@ -63,7 +64,7 @@ func startServerWith(t *testing.T, cfg *ssl.Config) *server {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	s := &server{port: port, served: make(chan error, 1)}
+	s := &server{port: port, ctx: ctx, served: make(chan error, 1)}
 	s.http = &http.Server{
 		Handler:     http.HandlerFunc(answer),
 		ReadTimeout: patience, WriteTimeout: patience,

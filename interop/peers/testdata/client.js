@@ -1,10 +1,10 @@
-// Three connections to 127.0.0.1:PORT, each with the newest session of those before.
-// usage: node client.js PORT CAFILE
+// COUNT connections to 127.0.0.1:PORT, each with the newest session of those before.
+// usage: node client.js PORT CAFILE COUNT [VERSION], e.g. node client.js 443 ca.pem 3 TLSv1.2
 'use strict';
 const fs = require('node:fs');
 const tls = require('node:tls');
 
-const [port, cafile] = process.argv.slice(2);
+const [port, cafile, count, version] = process.argv.slice(2);
 let session;
 
 function connect(left) {
@@ -15,6 +15,7 @@ function connect(left) {
     servername: 'localhost',
     ca: fs.readFileSync(cafile),
     session,
+    ...(version && { minVersion: version, maxVersion: version }),
   }, () => {
     console.log(`isSessionReused=${conn.isSessionReused()} ${conn.getProtocol()}`);
     conn.write('GET / HTTP/1.0\r\n\r\n');
@@ -26,4 +27,4 @@ function connect(left) {
   conn.resume();
 }
 
-connect(3);
+connect(Number(count));

@@ -1,17 +1,23 @@
-"""Three connections to 127.0.0.1:PORT, each with the session of the one before.
+"""COUNT connections to 127.0.0.1:PORT, each with the session of the one before.
 
-usage: client.py PORT CAFILE
+usage: client.py PORT CAFILE COUNT [VERSION], e.g. client.py 443 ca.pem 3 TLSv1.2
 """
 
 import socket
 import ssl
 import sys
 
-port, cafile = int(sys.argv[1]), sys.argv[2]
+port, cafile, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 context = ssl.create_default_context(cafile=cafile)
+if len(sys.argv) > 4:
+    context.minimum_version = context.maximum_version = {
+        "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+        "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+    }[sys.argv[4]]
 session = None
-for _ in range(3):
+for _ in range(count):
     with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Finished and the request go one by one
         with context.wrap_socket(raw, server_hostname="localhost", session=session) as conn:
             conn.sendall(b"GET / HTTP/1.0\r\n\r\n")
             while conn.recv(4096):
