@@ -22,6 +22,9 @@ type form struct {
 	tickets  bool // stateless
 	cache    bool // a ServerSessionCache with a store behind it; else libssl's internal cache
 	mutual   bool // with client certificates
+	key      bool // with an external key, and no certificates
+	early    bool // with early data, and a ReplayGuard
+	age      bool // sessions end soon after their full handshake
 	server   *ssl.Ctx
 	addr     string
 	full     atomic.Uint64
@@ -39,7 +42,18 @@ func forms() []*form {
 		{name: "1.3 ticket", version: ssl.VersionTLS13, tickets: true},
 		{name: "1.2 ticket, certificates", version: ssl.VersionTLS12, tickets: true, mutual: true},
 		{name: "1.3 ticket, certificates", version: ssl.VersionTLS13, tickets: true, mutual: true},
+		{name: "1.2 id, certificates", version: ssl.VersionTLS12, cache: true, mutual: true},
 		{name: "1.3 stateful, certificates", version: ssl.VersionTLS13, cache: true, mutual: true},
+		{name: "1.2 ticket, key", version: ssl.VersionTLS12, tickets: true, key: true},
+		{name: "1.2 id, key", version: ssl.VersionTLS12, cache: true, key: true},
+		{name: "1.3 ticket, key", version: ssl.VersionTLS13, tickets: true, key: true},
+		{name: "1.3 stateful, key", version: ssl.VersionTLS13, cache: true, key: true},
+		{name: "1.3 ticket, early data", version: ssl.VersionTLS13, tickets: true, early: true},
+		{name: "1.3 stateful, early data", version: ssl.VersionTLS13, cache: true, early: true},
+		{name: "1.2 ticket, age", version: ssl.VersionTLS12, tickets: true, age: true},
+		{name: "1.2 id, age", version: ssl.VersionTLS12, cache: true, age: true},
+		{name: "1.3 ticket, age", version: ssl.VersionTLS13, tickets: true, age: true},
+		{name: "1.3 stateful, age", version: ssl.VersionTLS13, cache: true, age: true},
 	}
 }
 
@@ -63,10 +77,19 @@ func pool(t *testing.T) *ssl.CertPool {
 	return p
 }
 
-// serve starts the form's server, which echoes a byte on each connection.
-func (f *form) serve(t *testing.T, w *world) {
+// maxAge is one that many sessions reach.
+const maxAge = 2 * time.Second
+
+// config is that of the form's server.
+func (f *form) config(t *testing.T, w *world) *ssl.Config {
 	t.Helper()
-	cfg := &ssl.Config{Certificates: keyPair(t, "server-ecdsa"), MinVersion: f.version, MaxVersion: f.version}
+	cfg := &ssl.Config{MinVersion: f.version, MaxVersion: f.version}
+	switch {
+	case f.key:
+		cfg.PSKs = []ssl.PSK{w.psk}
+	default:
+		cfg.Certificates = keyPair(t, "server-ecdsa")
+	}
 	switch {
 	case f.tickets:
 		cfg.TicketKeys = w.keys
@@ -75,6 +98,12 @@ func (f *form) serve(t *testing.T, w *world) {
 		cfg.SessionIDContext = []byte(f.name)
 	default:
 		cfg.SessionTicketsDisabled, cfg.SessionCacheSize = true, 16
+	}
+	if f.early {
+		cfg.MaxEarlyData, cfg.ReplayGuard = 1, w.guard
+	}
+	if f.age {
+		cfg.MaxSessionAge = maxAge
 	}
 	if f.mutual {
 		cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, pool(t)
@@ -85,8 +114,14 @@ func (f *form) serve(t *testing.T, w *world) {
 			return nil
 		}
 	}
+	return cfg
+}
+
+// serve starts the form's server, which echoes a byte on each connection.
+func (f *form) serve(t *testing.T, w *world) {
+	t.Helper()
 	var err error
-	if f.server, err = ssl.NewServerCtx(cfg); err != nil {
+	if f.server, err = ssl.NewServerCtx(f.config(t, w)); err != nil {
 		t.Fatal(err)
 	}
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", f.server)
@@ -111,7 +146,22 @@ func (f *form) accept(l net.Listener) {
 		f.accepted.Go(func() {
 			defer c.Close()
 			c.SetDeadline(time.Now().Add(patience))
+			if f.early {
+				echoEarly(c.(*ssl.Conn))
+			}
 			io.Copy(c, c)
 		})
+	}
+}
+
+// echoEarly answers early data, if there is any.
+func echoEarly(c *ssl.Conn) {
+	b := make([]byte, 1)
+	for {
+		n, err := c.ReadEarlyData(b)
+		if err != nil {
+			return
+		}
+		c.WriteEarlyData(b[:n])
 	}
 }

@@ -3,9 +3,11 @@ package soak
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"io"
 	mathrand "math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,7 +39,9 @@ type world struct {
 	keys    *ssl.TicketKeys
 	cache   *ssl.ServerSessionCache
 	store   *store
-	clients [2]*ssl.Ctx // without and with a certificate
+	clients [3]*ssl.Ctx // without a certificate, with one, and with a key
+	psk     ssl.PSK
+	guard   *ssl.MemoryReplayGuard
 	lru     *ssl.LRUClientSessionCache
 	forms   []*form
 	done    atomic.Uint64 // handshakes
@@ -45,7 +49,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{store: &store{kept: make(map[string][]byte)}, lru: ssl.NewClientSessionCache(48), forms: forms()}
+	w := &world{store: &store{kept: make(map[string][]byte)}, lru: ssl.NewClientSessionCache(96), forms: forms()}
 	t.Cleanup(func() { w.lru.Close() })
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -54,19 +58,28 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { seal.Close() })
+	if w.psk, err = ssl.NewPSK("somebody", key, 0); err != nil {
+		t.Fatal(err)
+	}
+	if w.guard, err = ssl.NewReplayGuard(0); err != nil {
+		t.Fatal(err)
+	}
 	if w.keys, err = ssl.NewTicketKeys(nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.keys.Close() })
-	w.cache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 64, Store: w.store, SealKeys: seal, LookupTimeout: 5 * time.Millisecond, WriteQueue: 32})
+	w.cache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 128, Store: w.store, SealKeys: seal, LookupTimeout: 5 * time.Millisecond, WriteQueue: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.cache.Close() })
 	for i := range w.clients {
 		cfg := &ssl.Config{RootCAs: pool(t), ServerName: "localhost"}
-		if i == 1 {
+		switch i {
+		case 1:
 			cfg.Certificates = keyPair(t, "client")
+		case 2:
+			cfg = &ssl.Config{PSKs: []ssl.PSK{w.psk}, PSKOnly: true}
 		}
 		if w.clients[i], err = ssl.NewClientCtx(cfg); err != nil {
 			t.Fatal(err)
@@ -81,12 +94,14 @@ func newWorld(t *testing.T) *world {
 
 // visit is one connection: what the client sends comes back.
 func (w *world) visit(ctx context.Context, f *form, n uint64) error {
-	client := w.clients[0]
-	if f.mutual {
-		client = w.clients[1]
+	d := &ssl.Dialer{Ctx: w.client(f), Sessions: w.lru}
+	dial := d.DialContext
+	if f.early {
+		dial = func(ctx context.Context, network, addr string) (*ssl.Conn, error) {
+			return d.DialEarly(ctx, network, addr, letter)
+		}
 	}
-	d := &ssl.Dialer{Ctx: client, Sessions: w.lru}
-	c, err := d.DialContext(ctx, "tcp", f.addr)
+	c, err := dial(ctx, "tcp", f.addr)
 	if err != nil {
 		return err
 	}
@@ -96,12 +111,73 @@ func (w *world) visit(ctx context.Context, f *form, n uint64) error {
 	}
 	f.count(c)
 	switch {
+	case n%handmade == 0 && f.early:
+		return w.replay(f, c)
 	case n%handmade == 0:
 		return w.again(ctx, d, f, c)
 	case n%abandoned == 0:
 		return c.NetConn().Close()
 	}
 	return nil
+}
+
+func (w *world) client(f *form) *ssl.Ctx {
+	switch {
+	case f.mutual:
+		return w.clients[1]
+	case f.key:
+		return w.clients[2]
+	}
+	return w.clients[0]
+}
+
+// replay sends early data twice with the session of a connection. Only the first may be
+// accepted.
+func (w *world) replay(f *form, c *ssl.Conn) error {
+	if err := sendAndRead(c); err != nil { // the answer to early data comes before tickets
+		return err
+	}
+	s, err := c.Session()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if ok, err := s.Resumable(); err != nil || !ok {
+		return err
+	}
+	for i := range 2 {
+		early, err := w.sendEarly(f, s)
+		if err != nil {
+			return err
+		}
+		if early == ssl.EarlyDataAccepted && i > 0 {
+			return errors.New("early data was accepted twice")
+		}
+	}
+	return nil
+}
+
+func (w *world) sendEarly(f *form, s *ssl.Session) (ssl.EarlyDataStatus, error) {
+	raw, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		return 0, err
+	}
+	defer raw.Close()
+	c, err := ssl.Client(raw, w.client(f))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if err := c.SetSession(s); err != nil {
+		return 0, err
+	}
+	if _, err := c.WriteEarlyData(letter); err != nil && !errors.Is(err, ssl.ErrNoEarlyData) {
+		return 0, err
+	}
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	return c.EarlyDataStatus(), echo(c)
 }
 
 // again offers the session of a connection that is still open.
@@ -126,13 +202,23 @@ func (w *world) again(ctx context.Context, d *ssl.Dialer, f *form, c *ssl.Conn) 
 	return nil
 }
 
+var letter = []byte{42}
+
+// echo has a letter come back, which may have been sent early.
 func echo(c *ssl.Conn) error {
 	c.SetDeadline(time.Now().Add(patience))
-	b := []byte{42}
-	if _, err := c.Write(b); err != nil {
+	if c.EarlyDataStatus() != ssl.EarlyDataAccepted {
+		return sendAndRead(c)
+	}
+	_, err := io.ReadFull(c, make([]byte, 1))
+	return err
+}
+
+func sendAndRead(c *ssl.Conn) error {
+	if _, err := c.Write(letter); err != nil {
 		return err
 	}
-	_, err := io.ReadFull(c, b)
+	_, err := io.ReadFull(c, make([]byte, 1))
 	return err
 }
 
@@ -214,6 +300,11 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s: %d full, %d resumed", f.name, f.full.Load(), f.resumed.Load())
 		}
 		t.Logf("%s: %d full, %d resumed", f.name, f.full.Load(), f.resumed.Load())
+		if st := f.server.EarlyDataStats(); f.early && (st.Accepted == 0 || st.Replayed == 0) {
+			t.Errorf("%s: %+v", f.name, st)
+		} else if f.early {
+			t.Logf("%s: %+v", f.name, st)
+		}
 	}
 	st := w.cache.StoreStats()
 	t.Logf("store: %+v", st)
