@@ -230,7 +230,7 @@ func (c *Conn) issueTickets(op string, n int) error {
 	if err := c.endedFor(op); err != nil {
 		return err
 	}
-	if C.SSL_version(p.ssl) < C.TLS1_3_VERSION {
+	if C.SESSL_HAVE_3_0 != 0 && C.SSL_version(p.ssl) < C.TLS1_3_VERSION {
 		return fail(op, ErrTLS13Only)
 	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
