@@ -321,4 +321,3 @@ func TestTransportEarlyBytes(t *testing.T) {
 		t.Errorf("it was sent again: %q", <-got)
 	}
 }
-
