@@ -2,9 +2,11 @@ package ssl
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -140,7 +142,8 @@ func (c *Conn) whyEnded(r result) error {
 
 // Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
 // returns counts what was encrypted: with an error, some of it may not have been sent
-// yet, and is kept for the next Write if the error was a deadline. After a fatal error of TLS,
+// yet, and is kept for the next Write if the error was a deadline. It is 0 if the peer had gone
+// and can have got none of it. After a fatal error of TLS,
 // such as an alert that a Read has met, Write reports that error, as all other calls do. A
 // Write that cannot send any more looks for such an alert, for a moment, before it gives up.
 func (c *Conn) Write(b []byte) (n int, err error) {
@@ -159,10 +162,20 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 			err = c.untilWhole(context.Background())
 		}
 		if err != nil {
-			return n, c.closedOr("write", inOp("write", c.whyBroken(err)))
+			return c.arrived(n, err), c.closedOr("write", inOp("write", c.whyBroken(err)))
 		}
 	}
 	return n, nil
+}
+
+// arrived is n for a Write that ends with err, or 0 if the connection is dead and the peer cannot
+// have got a byte of it: net/http repeats a request of which nothing was written.
+func (c *Conn) arrived(n int, err error) int {
+	dead := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	if dead && c.waiting.Load() >= int64(n) { // each record is longer than what is in it
+		return 0
+	}
+	return n
 }
 
 // writeSome is Write up to its end, or to where libssl must read first: errMidway.

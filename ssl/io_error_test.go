@@ -85,6 +85,9 @@ func TestIOErrorsNameTheCall(t *testing.T) {
 			hangUp(t, p.client.NetConn())
 			wantIO(t, "reset", "read", readByte(p.server), syscall.ECONNRESET)
 			wantIO(t, "reset", "write", writeMuch(p.server), syscall.EPIPE)
+			if n, err := p.server.Write([]byte("GET")); n != 0 || !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("of a Write after a reset %d bytes count: %v", n, err) // net/http would not repeat it
+			}
 			p.closeBoth()
 
 			p = connect()
