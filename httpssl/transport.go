@@ -114,6 +114,12 @@ func clientProtocols(offered []string, base *http.Transport) (p protocols, err e
 // https. A websocket's upgrade needs HTTP/1.1: it fails where h2 is negotiated, and works
 // with a Ctx that does not offer that.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t == nil || t.rt == nil {
+		if r != nil && r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, &ssl.Error{Op: "httpssl.Transport.RoundTrip", Err: ssl.ErrNil}
+	}
 	if !t.mayGoEarly(r) {
 		return t.roundTrip(r, nil)
 	}
@@ -153,7 +159,11 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 
 // CloseIdleConnections closes what no request uses. http.Client has a method of the same
 // name that calls it.
-func (t *Transport) CloseIdleConnections() { t.rt.CloseIdleConnections() }
+func (t *Transport) CloseIdleConnections() {
+	if t != nil && t.rt != nil {
+		t.rt.CloseIdleConnections()
+	}
+}
 
 // dial makes one connection, and refuses one on which nothing could be said.
 func (t *Transport) dial(ctx context.Context, network, addr string) (*ssl.Conn, error) {

@@ -303,3 +303,17 @@ func TestTransportFollowsTheServer(t *testing.T) {
 		<-ended
 	}
 }
+
+// What NewTransport has not made answers, and does no more.
+func TestTransportUnmade(t *testing.T) {
+	for _, tr := range []*httpssl.Transport{nil, {}, {EarlyData: func(*http.Request) bool { return true }}} {
+		r, err := http.NewRequest("GET", "https://localhost", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.RoundTrip(r); !errors.Is(err, ssl.ErrNil) {
+			t.Error(err)
+		}
+		tr.CloseIdleConnections()
+	}
+}

@@ -17,6 +17,8 @@ const maxCacheFile = 64 << 20
 
 const sealedCache = "client sessions"
 
+var errNoFile = errors.New("not a file")
+
 // Save writes what is in the cache to a file, for Load in a later process: programs that live
 // for one request resume too. It is encrypted with keys, replaced as a whole and has mode 0600.
 // Sessions that have expired are left out. The cache keeps its sessions; to offer those of TLS
@@ -26,8 +28,8 @@ const sealedCache = "client sessions"
 // nobody can tell whether its function stands for the same client.
 func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 	const op = "LRUClientSessionCache.Save"
-	if keys == nil || !c.usable() {
-		return fail(op, ErrNil)
+	if err := c.forFiles(op, keys); err != nil {
+		return err
 	}
 	plain, err := c.packed()
 	if err != nil {
@@ -52,9 +54,10 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 // os.ErrNotExist, one that cannot be opened with keys is ErrSealed or ErrMalformed and stays.
 func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
-	if keys == nil || !c.usable() {
-		return 0, fail(op, ErrNil)
+	if err := c.forFiles(op, keys); err != nil {
+		return 0, err
 	}
+	name = target(name)
 	sealed, taken, err := takeFile(name)
 	if err != nil {
 		return 0, fail(op, err)
@@ -75,7 +78,7 @@ func takeFile(name string) (content []byte, taken string, err error) {
 	defer f.Close()
 	was, err := f.Stat()
 	if err == nil && !was.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a file")}
+		err = &fs.PathError{Op: "open", Path: name, Err: errNoFile}
 	}
 	if err != nil {
 		return nil, "", err
@@ -105,8 +108,21 @@ func putBack(taken, name string) error {
 	return os.Remove(taken)
 }
 
+// target is the file that name leads to by links: it is what is taken or replaced, else others
+// would still find it by its own name.
+func target(name string) string {
+	if to, err := filepath.EvalSymlinks(name); err == nil {
+		return to
+	}
+	return name
+}
+
 // replaceFile leaves either the old file or the whole new one.
 func replaceFile(name string, data []byte) (err error) {
+	name = target(name)
+	if was, err := os.Stat(name); err == nil && !was.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: name, Err: errNoFile}
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*") // mode 0600
 	if err != nil {
 		return err

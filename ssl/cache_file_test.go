@@ -110,7 +110,7 @@ func TestDamagedCacheFile(t *testing.T) {
 }
 
 // What is no file is left alone, and nobody waits for it.
-func TestLoadOfWhatIsNoFile(t *testing.T) {
+func TestSaveAndLoadOfWhatIsNoFile(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
 	folder, pipe := filepath.Join(dir, "folder"), filepath.Join(dir, "pipe")
@@ -118,6 +118,9 @@ func TestLoadOfWhatIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{folder, pipe} {
+		if err := newCache(t, 0).Save(name, newSealKeys(t, 1)); err == nil || !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
 		if _, err := newCache(t, 0).Load(name, newSealKeys(t, 1)); err == nil || !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -127,5 +130,51 @@ func TestLoadOfWhatIsNoFile(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 2 {
 		t.Errorf("%v", left)
+	}
+}
+
+// A link leads to the file that is taken and replaced.
+func TestSavedCacheBehindALink(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		keys, dir, cache := newSealKeys(t, 1), t.TempDir(), newCache(t, 0)
+		file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+		if err := os.Symlink(file, link); err != nil {
+			t.Fatal(err)
+		}
+		attend(t, newClientCtx(t, cli), newServerCtx(t, srv), cache, here)
+		if err := errors.Join(cache.Save(file, keys), cache.Save(link, keys)); err != nil {
+			t.Fatal(err)
+		}
+		if to, err := os.Readlink(link); to != file || err != nil {
+			t.Errorf("the link has become something else: %q, %v", to, err)
+		}
+		if n, err := newCache(t, 0).Load(link, newSealKeys(t, 2)); n != 0 || !errors.Is(err, ssl.ErrSealed) {
+			t.Errorf("%d, %v", n, err)
+		}
+		if n, err := newCache(t, 0).Load(link, keys); n != sessionsOf(cli) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if _, err := newCache(t, 0).Load(file, keys); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("its sessions can be loaded again: %v", err)
+		}
+	})
+}
+
+// A closed cache neither replaces a file by nothing nor takes one to keep nothing.
+func TestSaveAndLoadAfterClose(t *testing.T) {
+	leakcheck.Test(t)
+	keys, file, cache := newSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions"), newCache(t, 0)
+	if err := cache.Save(file, keys); err != nil {
+		t.Fatal(err)
+	}
+	cache.Close()
+	if err := cache.Save(file, keys); !errors.Is(err, ssl.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := cache.Load(file, keys); !errors.Is(err, ssl.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
 	}
 }

@@ -80,6 +80,20 @@ type ClientCacheStats struct {
 // usable says that c was made by NewClientSessionCache; any other keeps nothing.
 func (c *LRUClientSessionCache) usable() bool { return c != nil && len(c.shards) > 0 }
 
+// forFiles is why nothing can be saved or loaded.
+func (c *LRUClientSessionCache) forFiles(op string, keys *SealKeys) error {
+	if keys == nil || !c.usable() {
+		return fail(op, ErrNil)
+	}
+	sh := &c.shards[0] // Close ends all of them
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed {
+		return fail(op, ErrClosed)
+	}
+	return nil
+}
+
 func (c *LRUClientSessionCache) shardOf(key SessionKey) *clientShard {
 	var h maphash.Hash
 	h.SetSeed(c.seed)

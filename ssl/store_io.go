@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -64,14 +65,18 @@ func (b *backing) write(ctx context.Context, w storeWrite) {
 // guard makes an error of a panic, which has no caller here that could see it, and keeps the
 // last error.
 func (b *backing) guard(f func() error) (err error) {
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
+		r := recover()
+		if !returned {
 			b.stats.panics.Add(1)
-			err = fmt.Errorf("the SessionStore panicked: %v", r)
+			err = fmt.Errorf("the SessionStore panicked: %v", cmp.Or(r, any("runtime.Goexit")))
 		}
 		b.note(err)
 	}()
-	return f()
+	err = f()
+	returned = true
+	return err
 }
 
 // note keeps err for StoreError.

@@ -31,9 +31,16 @@ func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
 }
 
 func (q *storeQueue) drain(ctx context.Context, b *backing) {
+	over := false
+	defer func() {
+		if !over { // the store's code has ended the goroutine: runtime.Goexit
+			go q.drain(ctx, b)
+		}
+	}()
 	for {
 		w, ok := q.next()
 		if !ok {
+			over = true
 			return
 		}
 		b.write(ctx, w)

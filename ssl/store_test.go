@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -259,6 +260,23 @@ func TestStoreOfClosedKeys(t *testing.T) {
 	if err := cache.StoreError(); !errors.Is(err, ssl.ErrClosed) || cache.StoreStats().WriteErrors != uint64(sessionsOf(cli)) {
 		t.Errorf("closed keys: %v, %+v", err, cache.StoreStats())
 	}
+}
+
+// Nor does one that ends its goroutine, as a test's FailNow does.
+func TestStoreGoexit(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		store := newMemStore()
+		store.put = func(context.Context) error { runtime.Goexit(); return nil }
+		sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
+		cctx := newClientCtx(t, cli)
+		for range 10 {
+			attend(t, cctx, sctx, ssl.NoSessionCache{}, here)
+		}
+		cache.Close()
+		if st := cache.StoreStats(); st.Panics != uint64(10*sessionsOf(cli)) || st.Pending != 0 || cache.StoreError() == nil {
+			t.Errorf("%+v, %v", st, cache.StoreError())
+		}
+	})
 }
 
 // Close does not wait for a Put that never returns.
