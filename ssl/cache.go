@@ -56,8 +56,7 @@ func (NoSessionCache) Remove(SessionKey, *Session) {}
 // a session of one Ctx wrong or useless for another.
 func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 	h := sha256.New()
-	fp := cfg.fingerprint()
-	h.Write(fp[:])
+	h.Write(ctx.stamp[1:]) // the fingerprint
 	lowest, highest := cfg.versions()
 	for _, v := range append([]uint16{lowest, highest}, cfg.CipherSuites...) {
 		binary.Write(h, binary.BigEndian, v)
