@@ -14,7 +14,7 @@ import (
 // sessions do not leave their Ctx.
 func TestC31_SessionsKeepTheirHost(t *testing.T) {
 	for _, fm := range agingForms {
-		if fm.name == "TLS1.2-id" || fm.name == "TLS1.3-stateful" {
+		if keptByLibssl(fm.name) {
 			continue
 		}
 		t.Run(fm.name, func(t *testing.T) {

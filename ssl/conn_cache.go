@@ -6,9 +6,9 @@ import "time"
 const maxOffers = 2 * sessionsPerKey
 
 // UseSessionCache has the handshake of a client offer a session from cache, and the sessions
-// that the connection gets put there; nil means the cache of the Ctx's own. addr is the server's address as its user names it, such as
-// "tcp example.org:443": sessions of one are not offered to another. A [Dialer] does this by
-// itself; it is for connections that were made by other means.
+// that the connection gets put there; nil means the cache of the Ctx's own. addr is the server's
+// address as its user names it, such as "tcp example.org:443": sessions of one are not offered to
+// another. A [Dialer] does this by itself; it is for connections that were made by other means.
 //
 // It fails with ErrServer on a server, and with ErrHandshakeStarted after the handshake has
 // begun. Nothing that is or is not in the cache is an error: see [Conn.ReuseState].

@@ -210,11 +210,10 @@ func (c *Conn) MaxEarlyData() (n uint32) {
 const maxSkipEarly = 1 << 30
 
 // SetSkipEarlyData sets how much early data this server's connection reads past when it rejects
-// it (SSL_set_recv_max_early_data): no less than it does already, which is room
-// for the MaxEarlyData of its Ctx, and at most 1 GiB. It is for a server that meets tickets of one that allows
-// more, and counts as libssl does, with a byte for each record (1.1.1: 17). It
-// fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and
-// ErrRange.
+// it (SSL_set_recv_max_early_data): no less than it does already, which is room for the
+// MaxEarlyData of its Ctx, and at most 1 GiB. It is for a server that meets tickets of one that
+// allows more, and counts as libssl does, with a byte for each record (1.1.1: 17). It fails with
+// ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
 func (c *Conn) SetSkipEarlyData(n uint32) error {
 	const op = "Conn.SetSkipEarlyData"
 	return c.beforeHandshake(op, func(p connPtr) error {
