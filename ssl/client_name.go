@@ -6,7 +6,7 @@ import (
 )
 
 // ClientWithServerName is Client for the server of that name, which is sent as SNI and
-// demanded of the certificate (SSL_set_tlsext_host_name, X509_VERIFY_PARAM_set1_host) in the place of
+// demanded of the certificate (SSL_set_tlsext_host_name, X509_get_ext_d2i) in the place of
 // the Ctx's ServerName; an empty one leaves that in force. It is for those who connect by
 // other means than a [Dialer], to many servers with one Ctx.
 func ClientWithServerName(conn net.Conn, ctx *Ctx, serverName string) (*Conn, error) {

@@ -44,7 +44,9 @@ type Config struct {
 
 	// ServerName is the name that a client sends as SNI and demands of the server's
 	// certificate; an IP address is demanded but not sent. Dial fills it in from the
-	// address when it is empty.
+	// address when it is empty. What can be no name is ErrConfig, also in an address: a
+	// leading dot, a wildcard, what is not ASCII (internationalized names have a form that begins
+	// with xn--). docs/names.md has what is one, and what certificates are good for.
 	ServerName string
 
 	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on

@@ -12,7 +12,7 @@ import (
 // one fingerprint are not trusted under another.
 func (cfg *Config) fingerprint() [32]byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "sessl client 2;insecure=%t;", cfg.InsecureSkipVerify)
+	fmt.Fprintf(h, "sessl client 3;insecure=%t;", cfg.InsecureSkipVerify)
 	roots := cfg.RootCAs
 	if roots == nil {
 		roots = SystemCertPool()

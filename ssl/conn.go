@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,23 +166,6 @@ func (c *Conn) checkName() error {
 	}
 	c.name = name
 	return nil
-}
-
-// hostName returns a name or an address without brackets, zone or final dot.
-func hostName(s string) (string, error) {
-	name := strings.TrimSuffix(s, ".")
-	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return ip.WithZone("").String(), nil
-	}
-	if len(name) > maxNameLen || strings.ContainsAny(name, "\x00 \t\r\n:/") {
-		return "", configError("ServerName %.64q is not a host name", name)
-	}
-	return name, nil
-}
-
-func isIP(name string) bool {
-	_, err := netip.ParseAddr(name)
-	return err == nil
 }
 
 // usable is why nothing can be done with a Conn that never was one.

@@ -25,7 +25,6 @@ import "C"
 import (
 	"os"
 	"syscall"
-	"unsafe"
 )
 
 type connPtr = *C.sessl_conn
@@ -63,13 +62,7 @@ func (c *Conn) prepare(op string, p connPtr) error {
 	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
 		return err
 	}
-	name := C.CString(c.name)
-	defer C.free(unsafe.Pointer(name))
-	var e cErr
-	if C.sessl_conn_set_name(p, name, cBool(isIP(c.name)), cBool(c.ctx.verify), &e) == 0 {
-		return asError(op, nil, &e) // checkName has left nothing but memory to fail
-	}
-	return nil
+	return c.setName(op, p)
 }
 
 type status int

@@ -222,11 +222,9 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 		return false
 	}
 	if name == c.name {
-		return C.sessl_session_peer_ok(s, nil, 0) != 0
+		return C.sessl_session_peer_ok(s, nil) != 0
 	}
-	cname := C.CString(c.name)
-	defer C.free(unsafe.Pointer(cname))
-	return C.sessl_session_peer_ok(s, cname, cBool(isIP(c.name))) != 0
+	return C.sessl_session_peer_ok(s, &p.host) != 0
 }
 
 // stampOf reports how the peer of s was verified under this Ctx's fingerprint, and for which
@@ -255,7 +253,7 @@ func (c *Conn) resumedOK(p connPtr) bool {
 	if !c.hasPeer(p) {
 		return !c.ctx.require || c.info.state.PSKIdentity != "" && c.ctx.psk.instead || c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
-	return C.sessl_session_peer_ok(s, nil, 0) != 0
+	return C.sessl_session_peer_ok(s, nil) != 0
 }
 
 // hasPeer reports whether the connection's session has the peer's certificate. mu is held.

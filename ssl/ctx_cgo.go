@@ -131,8 +131,8 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 			roots = SystemCertPool()
 		}
 	}
-	if !c.server && c.judge != nil {
-		C.sessl_ctx_set_judge(p, cBool(!c.verify))
+	if !c.server {
+		C.sessl_ctx_set_judge(p, cBool(c.judge != nil), cBool(c.verify))
 	}
 	if roots == nil || !c.verify && !c.server {
 		return nil

@@ -176,6 +176,9 @@ func (d *Dialer) check(ctx context.Context, op, network, addr string) (host stri
 		if host, _, err = net.SplitHostPort(addr); err != nil {
 			return "", fail(op, err)
 		}
+		if _, err := hostName(cmp.Or(d.Ctx.name, host)); err != nil {
+			return "", fail(op, err)
+		}
 		return host, nil
 	case "unix":
 		return "", nil

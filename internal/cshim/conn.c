@@ -62,6 +62,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_conn_drop_found(c);
     sessl_conn_drop_psk(c);
     sessl_conn_drop_ticket_data(c);
+    sessl_host_clear(&c->host);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
     X509_free(c->bad_cert);
@@ -73,22 +74,6 @@ void sessl_conn_free(sessl_conn *c)
     sessl_conn_forget_chains(c);
     OPENSSL_free(c);
     sessl_err_clear();
-}
-
-/* SNI (never for an address), and the name that verification demands when check is set. */
-int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e)
-{
-    X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl); /* borrowed from the SSL */
-    int ok;
-
-    sessl_err_begin(e);
-    ok = is_ip || SSL_set_tlsext_host_name(c->ssl, name);
-    if (ok && check) {
-        X509_VERIFY_PARAM_set_hostflags(param, SESSL_HOST_FLAGS);
-        ok = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(param, name) : X509_VERIFY_PARAM_set1_host(param, name, 0);
-    }
-    sessl_err_take(e);
-    return ok;
 }
 
 static int is_suspension(int err)

@@ -40,6 +40,9 @@ var _ string
 //go:embed psk.h
 var _ string
 
+//go:embed names.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }

@@ -104,7 +104,6 @@ int sessl_session_set1_appdata(SSL_SESSION *s, const uint8_t *p, size_t n, sessl
 const uint8_t *sessl_session_get0_appdata(SSL_SESSION *s, size_t *n);
 int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
-int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip);
 
 /* ---- ctx.c, cert.c: SSL_CTX ---- */
 
@@ -197,6 +196,7 @@ typedef struct sessl_buf {
 } sessl_buf;
 
 #include "appdata.h"
+#include "names.h"
 
 #define SESSL_FOUND_MAX 4
 
@@ -204,6 +204,8 @@ typedef struct sessl_conn {
     SSL *ssl;
     uint64_t ctx;          /* number of the Ctx, for the sessions born here */
     int server;
+    sessl_host host;       /* what a client asks for */
+    int check_host;        /* and demands of the certificate */
     int keep_new;          /* new sessions are wanted by Go */
     int fatal;             /* libssl reported a fatal error */
     int alloc_failed;      /* an input or output byte could not be kept */
@@ -307,7 +309,6 @@ int sessl_step_status(sessl_conn *c, int ok);
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 int sessl_conn_attach(sessl_conn *c);
-int sessl_conn_set_name(sessl_conn *c, const char *name, int is_ip, int check, sessl_err *e);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
 void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
@@ -342,7 +343,7 @@ void sessl_conn_no_cert(sessl_conn *c);
 
 /* ---- judge.c: the application's word on a server's certificate ---- */
 
-void sessl_ctx_set_judge(SSL_CTX *ctx, int only);
+void sessl_ctx_set_judge(SSL_CTX *ctx, int ask, int check);
 int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out);
 void sessl_conn_judged(sessl_conn *c);
 void sessl_conn_forget_chains(sessl_conn *c);
@@ -367,9 +368,6 @@ typedef struct sessl_conn_info {
     size_t staple_len;
 } sessl_conn_info;
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
-
-/* How a host name is compared: by subjectAltName, and no part of a label is a wildcard. */
-#define SESSL_HOST_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
 int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out);
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out);

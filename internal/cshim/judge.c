@@ -1,8 +1,37 @@
 #include "cshim.h"
 
-/* The application has the last word on a server's certificate, before the client has sent
- * anything that depends on it: libssl calls us where it would verify, and waits there
- * (SSL_set_retry_verify, 3.0) until Go has asked. */
+/* The verification of a server. libssl calls us in the place of X509_verify_cert, so that the
+ * name is looked at by our rules; and the application has the last word, before the client
+ * has sent anything that depends on the certificate: there libssl waits (SSL_set_retry_verify,
+ * 3.0) until Go has asked. */
+
+/* 1 when the chain has a root and the leaf is for the host that was asked for. */
+static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(store); /* borrowed */
+
+    if (X509_verify_cert(store) <= 0)
+        return 0;
+    if (!c->check_host || (leaf != NULL && sessl_cert_is_for(leaf, &c->host)))
+        return 1;
+    X509_STORE_CTX_set_error(store, c->host.ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH);
+    X509_STORE_CTX_set_error_depth(store, 0);
+    X509_STORE_CTX_set_current_cert(store, leaf);
+    return sessl_verify_cb(0, store);
+}
+
+/* SSL_CTX_set_cert_verify_callback of a client that verifies and asks nobody else. */
+static int verify(X509_STORE_CTX *store, void *arg)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)arg;
+    if (c != NULL)
+        return verify_chain(c, store);
+    X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+    return 0;
+}
 
 #if SESSL_HAVE_3_0
 /* What the server sent, and the chain that was built; for Go to look at. */
@@ -16,7 +45,8 @@ static int keep_chains(sessl_conn *c, X509_STORE_CTX *store, int only)
     return c->sent != NULL && (only || c->built != NULL);
 }
 
-static int verify(X509_STORE_CTX *store, void *arg)
+/* The same where the application has the last word; with arg, nobody else judges. */
+static int judge(X509_STORE_CTX *store, void *arg)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
@@ -28,7 +58,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
     }
     if (only)
         X509_STORE_CTX_set_error(store, X509_V_OK);
-    else if (X509_verify_cert(store) <= 0)
+    else if (!verify_chain(c, store))
         return 0;
     if (c->judged)
         return 1;
@@ -48,18 +78,23 @@ void sessl_conn_forget_chains(sessl_conn *c)
     c->sent = c->built = NULL;
 }
 
-/* For a client whose application judges; with only, nobody else does. Before 3.0 the
+/* A client verifies servers, or its application judges them (ask), or both. Before 3.0 the
  * application is asked when the handshake is over. */
-void sessl_ctx_set_judge(SSL_CTX *ctx, int only)
+void sessl_ctx_set_judge(SSL_CTX *ctx, int ask, int check)
 {
 #if SESSL_HAVE_3_0
     static const char yes;
 
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, only ? NULL : sessl_verify_cb); /* else libssl would ignore a no */
-    SSL_CTX_set_cert_verify_callback(ctx, verify, only ? (void *)&yes : NULL);
+    if (ask) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, check ? sessl_verify_cb : NULL); /* else libssl would ignore a no */
+        SSL_CTX_set_cert_verify_callback(ctx, judge, check ? NULL : (void *)&yes);
+        return;
+    }
 #else
-    (void)ctx, (void)only;
+    (void)ask;
 #endif
+    if (check)
+        SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
 }
 
 /* The i-th certificate that Go is to judge, leaf first, as it was sent or in the chain

@@ -170,16 +170,13 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 #endif
 }
 
-/* 1 when the session's leaf has not expired and is for name (NULL: any name). */
-int sessl_session_peer_ok(SSL_SESSION *s, const char *name, int is_ip)
+/* 1 when the session's leaf has not expired and is for h (NULL: any host). */
+int sessl_session_peer_ok(SSL_SESSION *s, const sessl_host *h)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     int ok = leaf != NULL && ASN1_TIME_cmp_time_t(X509_get0_notAfter(leaf), time(NULL)) == 1;
 
-    if (ok && name != NULL && is_ip)
-        ok = X509_check_ip_asc(leaf, name, 0);
-    else if (ok && name != NULL)
-        ok = X509_check_host(leaf, name, 0, SESSL_HOST_FLAGS, NULL);
+    ok = ok && (h == NULL || sessl_cert_is_for(leaf, h));
     sessl_err_clear();
-    return ok == 1;
+    return ok;
 }
