@@ -50,7 +50,9 @@ type Config struct {
 	ServerName string
 
 	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on
-	// the path can then read and change what is sent.
+	// the path can then read and change what is sent. Nothing is computed about the
+	// certificates (SSL_CTX_set_cert_verify_callback), but the limits for what a peer may
+	// show hold: see ClientAuth.
 	InsecureSkipVerify bool
 
 	// MinVersion and MaxVersion bound the protocol version; 0 means TLS 1.2 and the
@@ -121,7 +123,12 @@ type Config struct {
 	CRLCheckChain bool
 
 	// ClientAuth is what a server demands of its clients, ClientCAs the roots for it. The
-	// names of ClientCAs are sent to the client.
+	// names of ClientCAs are sent to the client. Where certificates are not verified, no
+	// signature in them is checked.
+	//
+	// On both sides, whatever is verified, a peer's certificates may take 256 KB
+	// (SSL_CTX_set_max_cert_list) and have keys of RSA and DSA up to 8192 bits, as in
+	// crypto/tls; others end the handshake with the alert bad_certificate or illegal_parameter.
 	ClientAuth ClientAuthType
 	ClientCAs  *CertPool
 

@@ -124,15 +124,12 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	roots := cfg.RootCAs
 	if c.server {
 		roots = cfg.ClientCAs
-		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify))
+		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify), 0)
 	} else {
-		C.sessl_ctx_set_verify(p, cBool(c.verify), 0, 1)
+		C.sessl_ctx_set_verify(p, 1, 0, cBool(c.verify), cBool(c.judge != nil))
 		if roots == nil && !c.psk.only {
 			roots = SystemCertPool()
 		}
-	}
-	if !c.server {
-		C.sessl_ctx_set_judge(p, cBool(c.judge != nil), cBool(c.verify))
 	}
 	if roots == nil || !c.verify && !c.server {
 		return nil

@@ -96,6 +96,9 @@ func (c *Ctx) trustEnded() bool {
 	return c.until != 0 && time.Now().Unix() >= c.until
 }
 
+// maxModulus is the limit for the keys of RSA and DSA that a peer shows, in bits.
+const maxModulus = C.SESSL_MODULUS_MAX
+
 // explain adds to a refusal which certificate it is about. mu is held.
 func (c *Conn) explain(p connPtr, err error) {
 	var v *VerificationError
@@ -103,6 +106,9 @@ func (c *Conn) explain(p connPtr, err error) {
 		return
 	}
 	v.Depth = int(p.bad_depth)
+	if p.big_key != 0 {
+		v.Reason = fmt.Sprintf("key of %d bits, more than %d are not accepted", p.big_key, maxModulus)
+	}
 	var out *C.uint8_t
 	n := C.sessl_conn_bad_cert(p, &out)
 	if n == 0 {

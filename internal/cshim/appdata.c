@@ -291,8 +291,10 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
     (void)name, (void)n, (void)arg;
-    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+        sessl_err_clear(); /* libssl goes on without it, and so it is no failure of the step */
         return SSL_TICKET_RETURN_IGNORE_RENEW; /* to use it would be fatal */
+    }
     if (c == NULL || !sessl_session_names_host(ssl, s) || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     c->appdata.opened = s;

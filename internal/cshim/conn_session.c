@@ -72,6 +72,7 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
+    ERR_set_mark();
     if (c != NULL) {
         if (SSL_version(ssl) == TLS1_3_VERSION) {
             c->tickets++;
@@ -81,6 +82,7 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
         }
         announce(c, s);
     }
+    ERR_pop_to_mark();
     return 0;
 }
 

@@ -34,6 +34,9 @@ var _ string
 //go:embed cache.h
 var _ string
 
+//go:embed judge.h
+var _ string
+
 //go:embed postauth.h
 var _ string
 

@@ -121,8 +121,6 @@ int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
 int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int only, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
-int sessl_verify_cb(int ok, X509_STORE_CTX *store);
-void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check);
 int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e);
@@ -247,6 +245,7 @@ typedef struct sessl_conn {
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
     X509 *bad_cert;        /* one reference; the certificate that was refused */
     int bad_depth;         /* and where in the chain it was */
+    int big_key;           /* how many bits it has, if that was the reason */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
     sessl_appdata appdata; /* what tickets keep, a server's */
     int early;             /* how far it is with early data: SESSL_EARLY_* */
@@ -341,14 +340,6 @@ void sessl_conn_refuse(sessl_conn *c, int alert);
 void sessl_ctx_set_choose(SSL_CTX *ctx);
 void sessl_conn_no_cert(sessl_conn *c);
 
-/* ---- judge.c: the application's word on a server's certificate ---- */
-
-void sessl_ctx_set_judge(SSL_CTX *ctx, int ask, int check);
-int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out);
-void sessl_conn_judged(sessl_conn *c);
-void sessl_conn_forget_chains(sessl_conn *c);
-
-int sessl_conn_bad_cert(sessl_conn *c, uint8_t **out);
 void sessl_ctx_log_keys(SSL_CTX *ctx);
 void sessl_keylog_cb(const SSL *ssl, const char *line);
 void sessl_conn_take_keylog(sessl_conn *c, uint8_t *out);
@@ -386,6 +377,7 @@ extern int sessl_trust_slot;
 extern int sessl_leaf_slot;
 
 #include "identity.h"
+#include "judge.h"
 #include "postauth.h"
 #include "ticket.h"
 #include "cache.h"

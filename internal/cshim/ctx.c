@@ -10,6 +10,10 @@
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                            \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
+/* The message with a peer's certificates, in bytes, as crypto/tls has it; libssl's own 100 KB
+ * refuse legal ones. */
+#define CERTIFICATES_MAX (256L << 10)
+
 static int configure(SSL_CTX *ctx, int server)
 {
     long mode = server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
@@ -18,6 +22,7 @@ static int configure(SSL_CTX *ctx, int server)
      * cache is never looked up and would invalidate held sessions when the Ctx ends. */
     SSL_CTX_set_session_cache_mode(ctx, mode);
     SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
+    SSL_CTX_set_max_cert_list(ctx, CERTIFICATES_MAX);
     if (!sessl_ctx_set_stapling(ctx, server))
         return 0;
     if (server) {
@@ -124,24 +129,6 @@ int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err 
     ok = SSL_CTX_set_session_id_context(ctx, p, n); /* copies */
     sessl_err_take(e);
     return ok;
-}
-
-/* For the levels that ask for a certificate without judging it. */
-static int accept_any(int ok, X509_STORE_CTX *store)
-{
-    (void)ok, (void)store;
-    return 1;
-}
-
-void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check)
-{
-    int mode = SSL_VERIFY_NONE;
-
-    if (request)
-        mode |= SSL_VERIFY_PEER;
-    if (require)
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(ctx, mode, check ? sessl_verify_cb : accept_any);
 }
 
 /* Drops the cache's references on what has expired by now; 0 means all. */

@@ -1,9 +1,51 @@
 #include "cshim.h"
 
-/* The verification of a server. libssl calls us in the place of X509_verify_cert, so that the
- * name is looked at by our rules; and the application has the last word, before the client
- * has sent anything that depends on the certificate: there libssl waits (SSL_set_retry_verify,
- * 3.0) until Go has asked. */
+/* The verdict on what a peer shows. libssl calls us where it would verify (X509_verify_cert), on
+ * both sides: where nothing is to be verified nothing is computed, and the name of a server is
+ * looked at by our rules. A client's application has the last word, before the client has sent anything that depends on the certificate: libssl
+ * waits there (SSL_set_retry_verify, 3.0) until Go has asked. */
+
+typedef struct rule {
+    int check; /* there must be a chain to a root */
+    int ask;   /* the application judges */
+} rule;
+
+static const rule rules[2][2] = {{{0, 0}, {0, 1}}, {{1, 0}, {1, 1}}};
+
+/* What the session says of a peer that was not verified; libssl goes on all the same. */
+#define UNVERIFIED X509_V_ERR_APPLICATION_VERIFICATION
+
+static int refuse(X509_STORE_CTX *store, int why)
+{
+    X509_STORE_CTX_set_error(store, why);
+    return 0;
+}
+
+static int modulus_bits(X509 *x)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x); /* borrowed from x */
+    int type = key == NULL ? EVP_PKEY_NONE : EVP_PKEY_base_id(key);
+
+    return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS || type == EVP_PKEY_DSA ? EVP_PKEY_bits(key) : 0;
+}
+
+/* Whether one of the keys that were sent is too big; the connection notes which. The time that
+ * a signature takes grows with the square of the key: crypto/tls has the same limit. */
+static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store); /* borrowed, with the leaf */
+    int i, bits;
+
+    for (i = 0; i < sk_X509_num(sent); i++) {
+        bits = modulus_bits(sk_X509_value(sent, i));
+        if (bits <= SESSL_MODULUS_MAX)
+            continue;
+        c->big_key = bits;
+        sessl_conn_blame(c, sk_X509_value(sent, i), i);
+        return 1;
+    }
+    return 0;
+}
 
 /* 1 when the chain has a root and the leaf is for the host that was asked for. */
 static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
@@ -20,19 +62,6 @@ static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
     return sessl_verify_cb(0, store);
 }
 
-/* SSL_CTX_set_cert_verify_callback of a client that verifies and asks nobody else. */
-static int verify(X509_STORE_CTX *store, void *arg)
-{
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
-
-    (void)arg;
-    if (c != NULL)
-        return verify_chain(c, store);
-    X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
-    return 0;
-}
-
 #if SESSL_HAVE_3_0
 /* What the server sent, and the chain that was built; for Go to look at. */
 static int keep_chains(sessl_conn *c, X509_STORE_CTX *store, int only)
@@ -45,31 +74,62 @@ static int keep_chains(sessl_conn *c, X509_STORE_CTX *store, int only)
     return c->sent != NULL && (only || c->built != NULL);
 }
 
-/* The same where the application has the last word; with arg, nobody else judges. */
-static int judge(X509_STORE_CTX *store, void *arg)
+/* libssl waits for Go's answer, and calls again. */
+static int ask(sessl_conn *c, X509_STORE_CTX *store, int only)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
-    int only = arg != NULL;
-
-    if (c == NULL || c->refused) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED); /* bad_certificate */
-        return 0;
-    }
-    if (only)
-        X509_STORE_CTX_set_error(store, X509_V_OK);
-    else if (!verify_chain(c, store))
-        return 0;
-    if (c->judged)
-        return 1;
-    if (!keep_chains(c, store, only)) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
-        return 0;
-    }
+    if (!keep_chains(c, store, only))
+        return refuse(store, X509_V_ERR_OUT_OF_MEM);
     c->ask = SESSL_ASK_VERIFY;
-    return SSL_set_retry_verify(ssl);
+    return SSL_set_retry_verify(c->ssl);
 }
 #endif
+
+/* The application was content with what was verified before it was asked: libssl gets the chain
+ * of then. */
+static int go_on(sessl_conn *c, X509_STORE_CTX *store)
+{
+    X509_STORE_CTX_set0_verified_chain(store, c->built); /* takes the references over */
+    c->built = NULL;
+    sessl_conn_forget_chains(c);
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
+static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
+{
+    if (c == NULL || c->refused)
+        return refuse(store, X509_V_ERR_CERT_REJECTED); /* bad_certificate */
+    if (c->judged)
+        return go_on(c, store);
+    if (has_big_key(c, store))
+        return refuse(store, X509_V_ERR_CERT_REJECTED);
+    if (r->check && !verify_chain(c, store))
+        return 0;
+#if SESSL_HAVE_3_0
+    if (r->ask)
+        return ask(c, store, !r->check);
+#endif
+    if (!r->check)
+        X509_STORE_CTX_set_error(store, UNVERIFIED);
+    return 1;
+}
+
+/* SSL_CTX_set_cert_verify_callback. What is queued on the way to a yes is no failure of the step:
+ * SSL_get_error would take it for one as soon as the step wants more input. What is queued on
+ * the way to a no is OpenSSL's reason. */
+static int verify(X509_STORE_CTX *store, void *arg)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    int ok;
+
+    ERR_set_mark();
+    ok = verdict(ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot), store, arg);
+    if (ok != 0)
+        ERR_pop_to_mark();
+    else
+        ERR_clear_last_mark();
+    return ok;
+}
 
 void sessl_conn_forget_chains(sessl_conn *c)
 {
@@ -78,23 +138,19 @@ void sessl_conn_forget_chains(sessl_conn *c)
     c->sent = c->built = NULL;
 }
 
-/* A client verifies servers, or its application judges them (ask), or both. Before 3.0 the
- * application is asked when the handshake is over. */
-void sessl_ctx_set_judge(SSL_CTX *ctx, int ask, int check)
+/* Whether the peer is asked for a certificate, must have one, and must have one that a root
+ * vouches for; and whether the application judges, a client's: before 3.0 it is asked when the
+ * handshake is over. libssl would ignore a no to a client that does not ask for a certificate. */
+void sessl_ctx_set_verify(SSL_CTX *ctx, int request, int require, int check, int judge)
 {
-#if SESSL_HAVE_3_0
-    static const char yes;
+    int mode = SSL_VERIFY_NONE;
 
-    if (ask) {
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, check ? sessl_verify_cb : NULL); /* else libssl would ignore a no */
-        SSL_CTX_set_cert_verify_callback(ctx, judge, check ? NULL : (void *)&yes);
-        return;
-    }
-#else
-    (void)ask;
-#endif
-    if (check)
-        SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
+    if (request)
+        mode |= SSL_VERIFY_PEER;
+    if (require)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, check ? sessl_verify_cb : NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, verify, (void *)&rules[!!check][!!judge]);
 }
 
 /* The i-th certificate that Go is to judge, leaf first, as it was sent or in the chain
@@ -108,5 +164,4 @@ int sessl_conn_judged_cert(sessl_conn *c, int built, int i, uint8_t **out)
 void sessl_conn_judged(sessl_conn *c)
 {
     c->judged = 1;
-    sessl_conn_forget_chains(c);
 }

@@ -51,17 +51,20 @@ void sessl_set_current_ctx(uint64_t ctx)
 
 static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
-    record *r = OPENSSL_zalloc(sizeof(*r));
+    record *r;
 
     (void)parent, (void)ptr, (void)argl, (void)argp;
     atomic_fetch_add(&created, 1);
     /* Without a record the session has no owner and no notes: refused where either counts,
      * and never given to Go as a new object. */
-    if (r == NULL)
-        return;
-    atomic_init(&r->owner, current_ctx);
-    if (!CRYPTO_set_ex_data(ad, idx, r))
-        OPENSSL_free(r);
+    ERR_set_mark();
+    r = OPENSSL_zalloc(sizeof(*r));
+    if (r != NULL) {
+        atomic_init(&r->owner, current_ctx);
+        if (!CRYPTO_set_ex_data(ad, idx, r))
+            OPENSSL_free(r);
+    }
+    ERR_pop_to_mark();
 }
 
 static note *new_note(const uint8_t *p, size_t n)

@@ -38,10 +38,12 @@ static void remove_session_cb(SSL_CTX *ctx, SSL_SESSION *s)
         return;
     id[0] = (uint8_t)n;
     memcpy(id + 1, p, n);
+    ERR_set_mark();
     pthread_mutex_lock(&r->lock);
     if (sessl_buf_append(&r->ids, id, 1 + n))
         atomic_store(&r->waiting, 1);
     pthread_mutex_unlock(&r->lock);
+    ERR_pop_to_mark();
 }
 
 /* 0 without memory. */

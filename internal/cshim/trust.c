@@ -106,6 +106,16 @@ int64_t sessl_ctx_trust_until(const SSL_CTX *ctx)
     return until == NULL ? 0 : *until;
 }
 
+/* It is because of cert, NULL if that is not known, that the peer is refused. */
+void sessl_conn_blame(sessl_conn *c, X509 *cert, int depth)
+{
+    c->bad_depth = depth;
+    if (cert != NULL && X509_up_ref(cert)) { /* +1, ours */
+        X509_free(c->bad_cert);
+        c->bad_cert = cert;
+    }
+}
+
 /* Notes which certificate is refused, and leaves the verdict to libssl. */
 int sessl_verify_cb(int ok, X509_STORE_CTX *store)
 {
@@ -115,13 +125,9 @@ int sessl_verify_cb(int ok, X509_STORE_CTX *store)
 
     if (ok || c == NULL)
         return ok;
-    c->bad_depth = X509_STORE_CTX_get_error_depth(store);
-    if (cert == NULL && c->bad_depth == 0)
+    if (cert == NULL && X509_STORE_CTX_get_error_depth(store) == 0)
         cert = X509_STORE_CTX_get0_cert(store);
-    if (cert != NULL && X509_up_ref(cert)) { /* +1, ours */
-        X509_free(c->bad_cert);
-        c->bad_cert = cert;
-    }
+    sessl_conn_blame(c, cert, X509_STORE_CTX_get_error_depth(store));
     return ok;
 }
 
