@@ -23,8 +23,8 @@
 // # Ends of a connection
 //
 // A handshake that fails closes the connection that gRPC gave to it. A client's ends with
-// its context; a server's with gRPC's connection timeout (grpc.ConnectionTimeout), up to
-// which Stop and GracefulStop wait for handshakes under way. A panic in a function of the
+// its context; a server's with gRPC's connection timeout (grpc.ConnectionTimeout) or the
+// HandshakeTimeout of its ssl.Config, whichever is first, up to which Stop and GracefulStop wait for handshakes under way. A panic in a function of the
 // ssl.Config closes the connection and goes on: gRPC recovers from none, as with
 // credentials.NewTLS.
 package grpcssl

@@ -31,7 +31,7 @@ func (c *Credentials) ClientHandshake(ctx context.Context, authority string, raw
 }
 
 // ServerHandshake does a server's handshake on rawConn, within the deadline that is set on
-// that: gRPC sets one. On error rawConn has been closed. A client that goes away before the
+// that (gRPC sets one) and the HandshakeTimeout of the ssl.Config. On error rawConn has been closed. A client that goes away before the
 // end is io.EOF and nothing else, which gRPC takes for a load balancer's health check.
 func (c *Credentials) ServerHandshake(rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, err := c.begin(rawConn, func(x *ssl.Ctx) (*ssl.Conn, error) {

@@ -33,6 +33,9 @@ func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
 // closes l. It may be called for several listeners. ctx, a server's, stays the caller's and
 // must stay open meanwhile.
 //
+// A client has half a minute for the handshake, or what [ssl.Config].HandshakeTimeout says. What
+// comes after it is bounded by srv's own timeouts alone: set ReadHeaderTimeout and IdleTimeout.
+//
 // It calls Configure. srv.Protocols nil means HTTP/1.1, and HTTP/2 if ctx has "h2" among
 // its NextProtos; a ctx that offers "h2" to clients where srv does not speak it is refused.
 func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {

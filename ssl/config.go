@@ -162,7 +162,7 @@ type Config struct {
 	// begins anew from the chosen Ctx (SSL_new) with the same ClientHello, so that all of
 	// it is the chosen Ctx's: certificates, client authentication, versions, sessions and
 	// functions, except that its own GetConfigForClient is not asked and that
-	// HandshakeLimit stays. The Ctx must be a server's; it stays the caller's, who must keep
+	// HandshakeLimit and HandshakeTimeout stay. The Ctx must be a server's; it stays the caller's, who must keep
 	// it open until the function's Conn has ended its handshake. nil means the Ctx that was
 	// asked. An error ends the handshake; an AlertError chooses the alert.
 	//
@@ -233,6 +233,17 @@ type Config struct {
 	// those that wait for the network do not count. 0 means GOMAXPROCS: more would only
 	// make threads, for a handshake is a C call that keeps a processor busy.
 	HandshakeLimit int
+
+	// HandshakeTimeout is for how long a server's connection waits for its client to complete the
+	// handshake, from the first step of it on, whatever calls it takes: 0 means
+	// [DefaultHandshakeTimeout], 30 seconds, and a negative duration no limit. Past it the
+	// connection underneath is closed, and the call returns [ErrHandshakeTimeout]. A client that
+	// stalls could otherwise hold the connection for ever. Deadlines and contexts of the
+	// application's that are shorter come first. A handshake in which ReadEarlyData has returned
+	// data has the time anew from the next call on. After the handshake it has no effect: a
+	// server must set deadlines of its own there, as http.Server does. Clients do not have the
+	// field: their handshakes end with the context of HandshakeContext or of a Dialer.
+	HandshakeTimeout time.Duration
 
 	// SessionIDContext separates this server's sessions from those of others with the
 	// same ticket keys or store: only equal contexts resume each other's. At most 32

@@ -46,7 +46,7 @@ const (
 
 // check refuses what can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
-	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
 		if err := check(server); err != nil {
 			return err
 		}
@@ -108,8 +108,6 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("SessionIDContext has %d bytes, the limit is %d", len(cfg.SessionIDContext), maxIDCtxLen)
 	case cfg.NumTickets > maxTickets:
 		return configError("NumTickets is %d, the limit is %d", cfg.NumTickets, maxTickets)
-	case cfg.HandshakeLimit < 0:
-		return configError("HandshakeLimit is negative")
 	case cfg.SessionTimeout < 0:
 		return configError("SessionTimeout is negative")
 	case !server && len(cfg.SessionIDPrefix) > 0:

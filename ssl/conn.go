@@ -61,8 +61,9 @@ type Conn struct {
 	done        atomic.Bool // handshake complete, peer verified
 	hsErr       error       // why it failed; under handshaking
 	begun       time.Time   // when its first step came; under handshaking
-	paused      error       // what the last Handshake returned; under handshaking
-	judged      bool        // VerifyConnection has been asked; under handshaking
+	clock       handshakeClock
+	paused      error // what the last Handshake returned; under handshaking
+	judged      bool  // VerifyConnection has been asked; under handshaking
 	early       earlyData
 	tickets13   *int     // what SetNumTickets has set; under mu
 	info        connInfo // set before done; the peer's part is under mu from then on
@@ -119,7 +120,7 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	if promised != nil {
 		conn = promised.Conn
 	}
-	c := &Conn{ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway(), auth: newPostAuth()}
+	c := &Conn{ctx: ctx, gate: ctx.gate, clock: handshakeClock{limit: ctx.timeout}, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway(), auth: newPostAuth()}
 	c.life, c.end = context.WithCancel(context.Background())
 	if err := c.checkName(); err != nil {
 		return nil, fail(op, err)

@@ -57,6 +57,8 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		return fail("handshake", context.Cause(ctx))
 	}
 	c.startClock()
+	ctx, cancel := c.limited(ctx)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	defer stop() // also when the application's code panics
 	returned := false

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Ctx is an SSL_CTX: the configuration that connections are made from, and the place
@@ -28,7 +29,8 @@ type Ctx struct {
 	tickets int  // of a server, after a full handshake of TLS 1.3
 	issues  bool // by Go and not by libssl: once judge has passed
 	later   laterAuth
-	gate    gate // limits the handshakes that compute
+	gate    gate          // limits the handshakes that compute
+	timeout time.Duration // a server's limit for each handshake; 0: none
 	keyLog  io.Writer
 	seen    ctxStats
 	own     []*ownChain // of Certificates
@@ -94,7 +96,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
 		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
-		gate: newGate(cfg.HandshakeLimit), reload: cfg.ReloadableCertificates}
+		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server), reload: cfg.ReloadableCertificates}
 	if c.reload == nil {
 		c.own = chainsOf(cfg.Certificates)
 	}

@@ -1,6 +1,9 @@
 package ssl
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // IsServer reports whether the Ctx came from NewServerCtx. A nil Ctx is no server's.
 func (c *Ctx) IsServer() bool { return c != nil && c.server }
@@ -21,4 +24,13 @@ func (c *Ctx) ServerName() string {
 		return ""
 	}
 	return c.name
+}
+
+// HandshakeTimeout returns how long a server's handshakes may take: its Config's, 30 seconds by
+// default, and 0 where there is no limit. Clients have none. It is known after Close, too.
+func (c *Ctx) HandshakeTimeout() time.Duration {
+	if c == nil {
+		return 0
+	}
+	return c.timeout
 }

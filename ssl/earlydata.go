@@ -148,13 +148,23 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	}
 	c.early.begun = true
 	c.startClock()
+	ctx, cancel := c.limited(context.Background())
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { c.net.Close() })
+	defer stop()
 	returned := false
 	defer c.tallyUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
 	defer c.holdWriting()()
 	defer c.leaveGate()
-	n, err = c.earlyOnce(context.Background(), b)
+	n, err = c.earlyOnce(ctx, b)
+	if n > 0 {
+		c.clock.served()
+	}
+	if !stop() && ctx.Err() != nil {
+		n, err = 0, fail("handshake", context.Cause(ctx))
+	}
 	if err != nil && err != io.EOF && !c.retryable(err) {
 		c.hsErr = err
 		c.tally(err)

@@ -3,7 +3,9 @@ package ssl
 import "net"
 
 // Listen listens on addr for TLS connections. Accept returns each as a *Conn without
-// waiting for its handshake, so that a slow client does not hold up the others. The
+// waiting for its handshake, so that a slow client does not hold up the others; the handshake
+// has half a minute, or what [Config].HandshakeTimeout says. For what comes after it the server
+// must set deadlines: a client that stalls holds the Conn otherwise. The
 // caller closes the listener; ctx must stay open as long as it accepts.
 func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 	const op = "Listen"
@@ -18,7 +20,8 @@ func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 }
 
 // NewListener returns a listener whose Accept makes a *Conn of each connection that inner
-// accepts, without waiting for its handshake. Close closes inner; ctx stays the caller's
+// accepts, without waiting for its handshake, which [Config].HandshakeTimeout bounds as for
+// Listen. Close closes inner; ctx stays the caller's
 // and must stay open as long as it accepts. A ctx that cannot serve is reported by Accept.
 func NewListener(inner net.Listener, ctx *Ctx) net.Listener {
 	return &listener{inner: inner, ctx: ctx}

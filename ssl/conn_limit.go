@@ -1,0 +1,62 @@
+package ssl
+
+import (
+	"context"
+	"time"
+)
+
+// DefaultHandshakeTimeout is [Config].HandshakeTimeout where that is 0.
+const DefaultHandshakeTimeout = 30 * time.Second
+
+// ErrHandshakeTimeout says that a server's handshake took longer than [Config].HandshakeTimeout.
+// It is a context.DeadlineExceeded too, and a timeout for net.Error.
+var ErrHandshakeTimeout error = handshakeTimeoutError{}
+
+type handshakeTimeoutError struct{}
+
+func (handshakeTimeoutError) Error() string   { return "the handshake took longer than HandshakeTimeout" }
+func (handshakeTimeoutError) Timeout() bool   { return true }
+func (handshakeTimeoutError) Temporary() bool { return true }
+func (handshakeTimeoutError) Unwrap() error   { return context.DeadlineExceeded }
+
+// handshakeTimeout is a server's limit; 0 is none.
+func (cfg *Config) handshakeTimeout(server bool) time.Duration {
+	switch {
+	case !server || cfg.HandshakeTimeout < 0:
+		return 0
+	case cfg.HandshakeTimeout == 0:
+		return DefaultHandshakeTimeout
+	}
+	return cfg.HandshakeTimeout
+}
+
+func (cfg *Config) checkLimits(server bool) error {
+	switch {
+	case cfg.HandshakeLimit < 0:
+		return configError("HandshakeLimit is negative")
+	case !server && cfg.HandshakeTimeout != 0:
+		return configError("HandshakeTimeout is for servers; a client's handshake ends with the context that it is given, or the limits of its Dialer")
+	}
+	return nil
+}
+
+// handshakeClock is what a server allows its client for the handshake.
+type handshakeClock struct {
+	limit time.Duration // 0: none
+	from  time.Time     // when the client's time began; zero: with the next step. Under handshaking
+}
+
+// limited is ctx with the end of the client's time. handshaking is held.
+func (c *Conn) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.clock.limit == 0 {
+		return ctx, func() {}
+	}
+	if c.clock.from.IsZero() {
+		c.clock.from = time.Now()
+	}
+	return context.WithDeadlineCause(ctx, c.clock.from.Add(c.clock.limit), ErrHandshakeTimeout)
+}
+
+// served says that the client has sent early data that counts: what the application takes for
+// it, before it asks for more, is not the client's time.
+func (k *handshakeClock) served() { k.from = time.Time{} }
