@@ -76,12 +76,16 @@ cover: deps ## coverage of the package by its tests
 	$(GO) tool cover -func=cover.out | tail -n 1
 
 deps-interop: deps ## and the programs that interop talks to; none is left running
-	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy vsftpd
+	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy vsftpd openjdk-17-jdk-headless
 
 interop: deps-interop ## x/net's tests of a net.Conn; crowds; clients and servers that are strangers
 	cd interop && $(GO) vet ./... && $(GO) test -race . && $(GO) test ./load
 	mkdir -p build
 	cd interop/peers && INTEROP_JSON=$(CURDIR)/build/interop.json $(GO) test -race -count=1
+
+interop-matrix: deps-interop ## the same strangers, resuming with us on OpenSSL 3.5 and 4.0
+	SESSL_MATRIX_MODULE=$(CURDIR)/interop SESSL_MATRIX_PKGS=./peers SESSL_MATRIX_REQUIRED="trixie experimental" \
+		SESSL_MATRIX_FLAGS='-run TestClients|TestServers' scripts/matrix/run trixie experimental
 
 cli: deps ## the command line tool: tests its module and builds bin/sessl
 	cd cmd/sessl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
@@ -122,4 +126,4 @@ ci: FUZZTIME = 10s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop grpc ftps lint demo fuzz cli prom man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz cli prom man go127

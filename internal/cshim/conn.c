@@ -81,6 +81,15 @@ static int is_suspension(int err)
     return err == SSL_ERROR_WANT_CLIENT_HELLO_CB || err == SSL_ERROR_WANT_X509_LOOKUP || err == SSL_ERROR_WANT_RETRY_VERIFY;
 }
 
+/* Whether the peer has said close_notify. After user_canceled, which TLS 1.3 lets come before
+ * (RFC 8446, 6.1) and Java sends, SSL_get_error does not say so: 3.5 and later whatever the level
+ * of the alerts, earlier ones for the level "fatal". A connection that failed is marked, too. */
+static int is_closed(const sessl_conn *c, int err)
+{
+    return err == SSL_ERROR_ZERO_RETURN
+        || (err == SSL_ERROR_SYSCALL && !c->fatal && ERR_peek_error() == 0 && (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
+}
+
 /* Turns the result of an SSL_* call into a status, on the thread that made the call. */
 int sessl_step_status(sessl_conn *c, int ok)
 {
@@ -92,7 +101,7 @@ int sessl_step_status(sessl_conn *c, int ok)
     if (!c->alloc_failed) {
         if (err == SSL_ERROR_WANT_READ)
             return SESSL_WANT_READ;
-        if (err == SSL_ERROR_ZERO_RETURN)
+        if (is_closed(c, err))
             return SESSL_EOF;
         if (c->ask != 0 && is_suspension(err))
             return SESSL_SUSPENDED;

@@ -25,6 +25,7 @@ var clients = []struct {
 	{"gnutls-cli", "gnutls-cli", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, gnutlsCLI},
 	{"python ssl", "python3", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, pythonClient},
 	{"node tls", "node", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, nodeClient},
+	{"java SSLSocket", "java", []string{"-version"}, []form{id12, ticket12, stateful13, ticket13, none13}, javaClient},
 }
 
 func TestClients(t *testing.T) {
@@ -157,4 +158,10 @@ func nodeClient(t *testing.T, s *server, f form) []word { return nodeVisits(t, s
 func nodeVisits(t *testing.T, s *server, more ...string) []word {
 	args := append([]string{filepath.Join("testdata", "client.js"), s.port, certFile(t, "ca.pem")}, more...)
 	return words(run(t, "", "node", args...), nodeSays)
+}
+
+var javaSays = regexp.MustCompile(`(?m)^resumed=(?:(true)|false) TLSv1\.\d$`)
+
+func javaClient(t *testing.T, s *server, f form) []word {
+	return words(run(t, "", "java", filepath.Join("testdata", "Client.java"), s.port, certFile(t, "ca.pem"), "3"), javaSays)
 }

@@ -38,6 +38,8 @@ var servers = []struct {
 		pythonServer, pythonSays, false},
 	{"node tls", "node", []string{"--version"}, []form{id12, ticket12, none12, ticket13},
 		nodeServer, nodeSays, false},
+	{"java SSLSocket", "java", []string{"-version"}, []form{id12, ticket12, stateful13, ticket13},
+		javaServer, javaSays, false},
 }
 
 func TestServers(t *testing.T) {
@@ -249,6 +251,14 @@ func nodeServer(t *testing.T, f form) *process {
 	addr, socket := listen(t)
 	return start(t, command(t, "node", filepath.Join("testdata", "server.js"), f.number(), onOff(f.tickets), onOff(f.cache),
 		certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), addr, socket)
+}
+
+// javaServer cannot inherit a socket either.
+func javaServer(t *testing.T, f form) *process {
+	p := start(t, command(t, "java", fmt.Sprintf("-Djdk.tls.server.enableSessionTicketExtension=%t", f.tickets),
+		filepath.Join("testdata", "Server.java"), f.number(), certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), "", nil)
+	p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
+	return p
 }
 
 func write(t *testing.T, path, text string) {
