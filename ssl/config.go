@@ -28,6 +28,11 @@ func (t ClientAuthType) verifies() bool { return t >= VerifyClientCertIfGiven }
 // what it needs when it is made. Fields are named as in crypto/tls where the concept is
 // the same. The zero Config is a client that verifies servers against the system's roots,
 // with TLS 1.2 and 1.3.
+//
+// What a Config leaves open is openssl.cnf's to settle, in its section system_default (see
+// config(5) and SSL_CONF_cmd(3)), and only then this package's: versions, suites, options,
+// groups, signature algorithms, the security level, a server's ClientAuth. What a Config sets
+// takes the place of what openssl.cnf has. docs/openssl-cnf.md has the table.
 type Config struct {
 	// Certificates are the server's, or the client's for a server that asks. OpenSSL
 	// chooses among them by key type; the last of a type wins.
@@ -55,14 +60,14 @@ type Config struct {
 	// show hold: see ClientAuth.
 	InsecureSkipVerify bool
 
-	// MinVersion and MaxVersion bound the protocol version; 0 means TLS 1.2 and the
-	// highest that OpenSSL has.
+	// MinVersion and MaxVersion bound the protocol version; 0 means what openssl.cnf has, or
+	// else TLS 1.2 and the highest that OpenSSL has.
 	MinVersion, MaxVersion uint16
 
 	// CipherSuites lists the suites to offer or accept, in order of preference, by their
 	// number in the TLS registry (the constants of crypto/tls). Suites of TLS 1.3 and of
 	// earlier versions are told apart by number; a version without any keeps its default,
-	// which is forward secret AEAD suites only, AES-128-GCM first.
+	// which is what openssl.cnf has, or else forward secret AEAD suites only, AES-128-GCM first.
 	CipherSuites []uint16
 
 	// CurvePreferences lists the key exchange groups to offer or accept, in order of
@@ -77,8 +82,8 @@ type Config struct {
 
 	// SecurityLevel, 1 to 5, bounds from below the strength of everything that is
 	// negotiated, of keys and of certificates (SSL_CTX_set_security_level): 1 demands 80 bits
-	// of security, then 112, 128, 192 and 256. 0 means the library's default, which is 2 on
-	// most systems. Certificates that fall short are refused when the Ctx is made, as is
+	// of security, then 112, 128, 192 and 256. 0 means the level of openssl.cnf, or else the
+	// library's default, which is 2 on most systems. Certificates that fall short are refused when the Ctx is made, as is
 	// what this Config lists and the level disables. See [InsecureSecurityLevel0].
 	SecurityLevel int
 
@@ -355,4 +360,6 @@ type Config struct {
 	// does: a connection's handshake, Read or Write, for example. For what is in the cache when
 	// the Ctx ends it is not called. Clients do not use it.
 	OnRemoveSession func(ctx *Ctx, id []byte)
+
+	system *systemSettings // openssl.cnf's; only in a copy that underSystem has made
 }

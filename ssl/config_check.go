@@ -46,7 +46,7 @@ const (
 
 // check refuses what can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
-	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
 		if err := check(server); err != nil {
 			return err
 		}
@@ -55,6 +55,7 @@ func (cfg *Config) check(server bool) error {
 }
 
 func (cfg *Config) checkVersions(bool) error {
+	lowest, _ := cfg.bounds()
 	for _, f := range []struct {
 		field   string
 		version uint16
@@ -66,24 +67,12 @@ func (cfg *Config) checkVersions(bool) error {
 	switch {
 	case cfg.MinVersion != 0 && cfg.MaxVersion != 0 && cfg.MinVersion > cfg.MaxVersion:
 		return configError("MinVersion %s is above MaxVersion %s", VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
-	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12:
+	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12 && lowest == VersionTLS12:
 		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
 	case cfg.SecurityLevel < InsecureSecurityLevel0 || cfg.SecurityLevel > maxSecurityLevel:
 		return configError("SecurityLevel is %d, 1 to %d are possible", cfg.SecurityLevel, maxSecurityLevel)
 	}
 	return nil
-}
-
-// versions are the lowest and the highest to negotiate.
-func (cfg *Config) versions() (lowest, highest uint16) {
-	lowest, highest = cfg.MinVersion, cfg.MaxVersion
-	if lowest == 0 {
-		lowest = VersionTLS12
-	}
-	if highest == 0 {
-		highest = VersionTLS13
-	}
-	return lowest, highest
 }
 
 func (cfg *Config) checkSessions(server bool) error {
@@ -128,6 +117,8 @@ func (cfg *Config) checkAuth(server bool) error {
 		return configError("a server needs a certificate: Certificates is empty, and there is neither GetCertificate nor GetConfigForClient, and no PSK")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
+	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil && cfg.system != nil && cfg.system.auth != NoClientCert:
+		return configError("the VerifyMode of openssl.cnf asks clients for certificates, but ClientCAs is nil")
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}

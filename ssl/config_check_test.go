@@ -51,9 +51,6 @@ var combinations = []struct {
 		"DHE-RSA-AES128-GCM-SHA256, whose key exchange", ""},
 	{"a suite that needs a PSK", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteECDSAAES128, suitePSK} },
 		"PSK-AES128-GCM-SHA256, whose key exchange", "PSK-AES128-GCM-SHA256, whose key exchange"},
-	{"no suite of the default", func(c *ssl.Config) {
-		c.MinVersion, c.MaxVersion, c.SecurityLevel = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0
-	}, "no suite for TLS 1.0 to TLS 1.1", "no suite for TLS 1.0 to TLS 1.1"},
 	{"level too high for TLS 1.0", func(c *ssl.Config) { c.MinVersion, c.SecurityLevel = ssl.VersionTLS10, 3 },
 		"MinVersion TLS 1.0: security level 3 forbids TLS 1.", "MinVersion TLS 1.0: security level 3 forbids TLS 1."},
 	{"TLS 1.0 with all that it needs", func(c *ssl.Config) {

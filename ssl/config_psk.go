@@ -19,8 +19,12 @@ func (cfg *Config) psksIn12() bool {
 
 // names12 says that CipherSuites settles the suites of TLS 1.2.
 func (cfg *Config) names12() bool {
-	return slices.ContainsFunc(cfg.CipherSuites, func(id uint16) bool { return id>>8 != 0x13 })
+	return slices.ContainsFunc(cfg.CipherSuites, func(id uint16) bool { return !isSuite13(id) })
 }
+
+// isSuite13 tells suites of TLS 1.3 by their number: all that begin with 0x13, and two with
+// SM4 (RFC 8998).
+func isSuite13(id uint16) bool { return id>>8 == 0x13 || id == 0x00C6 || id == 0x00C7 }
 
 // showsCertificates says that a server has any to show.
 func (cfg *Config) showsCertificates() bool {
@@ -28,11 +32,19 @@ func (cfg *Config) showsCertificates() bool {
 }
 
 // firstHash is the hash of the first TLS 1.3 suite: a server chooses the suite before it
-// looks at keys, and takes none of another hash.
+// looks at keys, and takes none of another hash. 0 is one that no PSK here has.
 func (cfg *Config) firstHash() crypto.Hash {
-	i := slices.IndexFunc(cfg.CipherSuites, func(id uint16) bool { return id>>8 == 0x13 })
-	if i >= 0 && cfg.CipherSuites[i] == 0x1302 { // TLS_AES_256_GCM_SHA384
+	var first uint16
+	if i := slices.IndexFunc(cfg.CipherSuites, isSuite13); i >= 0 {
+		first = cfg.CipherSuites[i]
+	} else if cfg.system != nil && cfg.system.suites13 {
+		first = cfg.system.firstSuite
+	}
+	switch first {
+	case 0x1302: // TLS_AES_256_GCM_SHA384
 		return crypto.SHA384
+	case 0x00C6, 0x00C7: // SM3
+		return 0
 	}
 	return crypto.SHA256
 }

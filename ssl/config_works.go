@@ -67,7 +67,7 @@ func (cfg *Config) suitesWork(_ bool, got params) error {
 		case suiteOK:
 			usable++
 		}
-		if s.verdict != suiteVersion && s.id>>8 != 0x13 {
+		if s.verdict != suiteVersion && !isSuite13(s.id) {
 			early++
 		}
 	}

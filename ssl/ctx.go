@@ -35,6 +35,7 @@ type Ctx struct {
 	seen    ctxStats
 	own     []*ownChain // of Certificates
 	reload  *ReloadableCertificates
+	system  *systemSettings
 	checks  *Config // what other certificates must go with; with reload
 	protos  []string
 	strict  bool   // what was not done with the Ctx's own providers does not count
@@ -90,13 +91,17 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 }
 
 func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
+	cfg, err := cfg.underSystem(op, server)
+	if err != nil {
+		return nil, err
+	}
 	if err := cfg.check(server); err != nil {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
 		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
-		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server), reload: cfg.ReloadableCertificates}
+		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server), reload: cfg.ReloadableCertificates, system: cfg.system}
 	if c.reload == nil {
 		c.own = chainsOf(cfg.Certificates)
 	}

@@ -38,8 +38,8 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 
 func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	var e cErr
-	minimum, _ := cfg.versions()
-	if C.sessl_ctx_set_versions(p, C.int(minimum), C.int(cfg.MaxVersion), &e) == 0 {
+	lowest, highest := cfg.bounds()
+	if C.sessl_ctx_set_versions(p, C.int(lowest), C.int(highest), C.int(cfg.wanted()), &e) == 0 {
 		return asError(op, configError("the library has no %s", versionRange(cfg.versions())), &e)
 	}
 	if len(cfg.CipherSuites) == 0 {
@@ -72,9 +72,7 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 			return asError(op, nil, &e)
 		}
 	}
-	if cfg.SessionTicketsDisabled {
-		C.sessl_ctx_no_tickets(p)
-	}
+	C.sessl_ctx_set_tickets(p, cBool(!cfg.SessionTicketsDisabled))
 	tickets := cfg.NumTickets
 	if c.server {
 		c.tickets = max(cmp.Or(tickets, defaultTickets), 0)

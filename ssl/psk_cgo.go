@@ -85,10 +85,10 @@ func setPSKs(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 func addPSKSuites(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	only := cfg.PSKOnly || c.server && !cfg.showsCertificates()
 	var e cErr
-	if C.sessl_ctx_add_psk_suites(p, cBool(only), &e) != 0 || c.highest > VersionTLS12 {
+	if C.sessl_ctx_add_psk_suites(p, cBool(c.server), cBool(only), &e) != 0 || c.highest > VersionTLS12 {
 		return nil // without one, TLS 1.3 is left
 	}
-	return asError(op, configError("PSKs: no provider has a suite for them in TLS 1.2"), &e)
+	return asError(op, configError("PSKs: there is no suite for them in TLS 1.2, from a provider or in the CipherString of openssl.cnf"), &e)
 }
 
 // withPSKs runs f with the objects of keys, which live until it has returned.

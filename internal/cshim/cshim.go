@@ -46,6 +46,9 @@ var _ string
 //go:embed names.h
 var _ string
 
+//go:embed system.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }

@@ -117,9 +117,9 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, sessl_err *e);
 SSL_CTX *sessl_ctx_make(int server, int want_fips, const char *query, int *why);
 void sessl_ctx_free(SSL_CTX *ctx);
-int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e);
+int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, int enable, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
-int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int only, sessl_err *e);
+int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int server, int only, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
 int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
@@ -128,7 +128,7 @@ int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce,
 X509 *sessl_parse_cert(const uint8_t **p, size_t n, sessl_err *e);
 
 void sessl_ctx_flush(SSL_CTX *ctx, int64_t now);
-void sessl_ctx_no_tickets(SSL_CTX *ctx);
+void sessl_ctx_set_tickets(SSL_CTX *ctx, int yes);
 int sessl_ctx_set_num_tickets(SSL_CTX *ctx, size_t n, sessl_err *e);
 int sessl_ctx_add_session(SSL_CTX *ctx, SSL_SESSION *s, sessl_err *e);
 int sessl_ctx_remove_session(SSL_CTX *ctx, SSL_SESSION *s);
@@ -382,5 +382,6 @@ extern int sessl_leaf_slot;
 #include "ticket.h"
 #include "cache.h"
 #include "early.h"
+#include "system.h"
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 % more CPU per resumed
+/* What openssl.cnf may settle otherwise. TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 % more CPU per resumed
  * handshake. TLS 1.2: forward secrecy and AEAD only. */
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define SUITES_12                                                                            \
@@ -14,7 +14,19 @@
  * refuse legal ones. */
 #define CERTIFICATES_MAX (256L << 10)
 
-static int configure(SSL_CTX *ctx, int server)
+/* The defaults of ours that openssl.cnf has not settled. */
+static int set_defaults(SSL_CTX *ctx, int server, sessl_err *e)
+{
+    sessl_system s;
+
+    if (!sessl_system_of(server, &s, e))
+        return 0;
+    if ((s.off & SESSL_OPT_SERVER_PREFERENCE) == 0)
+        SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    return (s.suites12 || SSL_CTX_set_cipher_list(ctx, SUITES_12)) && (s.suites13 || SSL_CTX_set_ciphersuites(ctx, SUITES_13));
+}
+
+static int configure(SSL_CTX *ctx, int server, sessl_err *e)
 {
     long mode = server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
 
@@ -32,8 +44,8 @@ static int configure(SSL_CTX *ctx, int server)
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         | SSL_MODE_NO_AUTO_CHAIN); /* what is sent is what was given, and nothing is built for each handshake */
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    return SSL_CTX_set_cipher_list(ctx, SUITES_12) && SSL_CTX_set_ciphersuites(ctx, SUITES_13);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION); /* no default: nothing here could go on after one */
+    return set_defaults(ctx, server, e);
 }
 
 SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, sessl_err *e)
@@ -42,7 +54,7 @@ SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, s
 
     sessl_err_begin(e);
     ctx = sessl_ctx_make(server, want_fips, query, why); /* returns +1 */
-    if (ctx != NULL && !configure(ctx, server)) {
+    if (ctx != NULL && !configure(ctx, server, e)) {
         sessl_err_take(e); /* freeing clears the queue */
         SSL_CTX_free(ctx);
         ctx = NULL;
@@ -58,12 +70,19 @@ void sessl_ctx_free(SSL_CTX *ctx)
     sessl_err_clear();
 }
 
-int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, sessl_err *e)
+static const uint64_t disables[] = {SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, SSL_OP_NO_TLSv1_2, SSL_OP_NO_TLSv1_3};
+
+/* 0 for a bound leaves what there is. enable has a bit for each version, from TLS 1.0 on, that
+ * openssl.cnf may have disabled and the application wants. */
+int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, int enable, sessl_err *e)
 {
-    int ok;
+    int ok, i;
 
     sessl_err_begin(e);
-    ok = SSL_CTX_set_min_proto_version(ctx, min) && SSL_CTX_set_max_proto_version(ctx, max);
+    for (i = 0; i < 4; i++)
+        if ((enable & 1 << i) != 0)
+            SSL_CTX_clear_options(ctx, disables[i]);
+    ok = (min == 0 || SSL_CTX_set_min_proto_version(ctx, min)) && (max == 0 || SSL_CTX_set_max_proto_version(ctx, max));
     sessl_err_take(e);
     return ok;
 }
@@ -93,7 +112,7 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
     *bad = 0;
     for (i = 0; i < n; i++) {
         const SSL_CIPHER *c = sessl_cipher_by_id(ctx, ids[i], e);
-        int is13 = ids[i] >> 8 == 0x13;
+        int is13 = c != NULL && sessl_cipher_is13(c);
 
         if (c == NULL || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {
             *bad = ids[i];
@@ -109,14 +128,49 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
 /* Those of TLS 1.2 that are forward secret and AEAD: libssl has one. */
 #define SUITES_PSK "ECDHE-PSK-CHACHA20-POLY1305"
 
-/* For a Ctx with default suites that has keys for TLS 1.2; only, when it has nothing else
- * there. 0: no provider has one. */
-int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int only, sessl_err *e)
+static int is_psk(const SSL_CIPHER *c)
 {
+    int kx = SSL_CIPHER_get_kx_nid(c);
+
+    return kx == NID_kx_psk || kx == NID_kx_ecdhe_psk;
+}
+
+/* Appends to list the suites of ctx before TLS 1.3 that are for keys, or are not. */
+static int list_from(SSL_CTX *ctx, int psk, char *list, size_t cap)
+{
+    STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx); /* borrowed from ctx */
+    int i;
+
+    for (i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+
+        if (!sessl_cipher_is13(c) && is_psk(c) == psk && !list_add(list, cap, SSL_CIPHER_get_name(c)))
+            return 0;
+    }
+    return 1;
+}
+
+/* The same suites, those for keys first; 0 when openssl.cnf has settled none of them. */
+static int reorder(SSL_CTX *ctx, int only)
+{
+    char list[16384] = "";
+
+    if (!list_from(ctx, 1, list, sizeof(list)) || list[0] == '\0')
+        return 0;
+    return (only || list_from(ctx, 0, list, sizeof(list))) && SSL_CTX_set_cipher_list(ctx, list);
+}
+
+/* For a Ctx with default suites that has keys for TLS 1.2; only, when it has nothing else
+ * there. 0: there is none, by openssl.cnf or because no provider has one. */
+int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int server, int only, sessl_err *e)
+{
+    sessl_system s;
     int ok;
 
     sessl_err_begin(e);
-    ok = SSL_CTX_set_cipher_list(ctx, only ? SUITES_PSK : SUITES_PSK ":" SUITES_12);
+    ok = sessl_system_of(server, &s, e);
+    if (ok)
+        ok = s.suites12 ? reorder(ctx, only) : SSL_CTX_set_cipher_list(ctx, only ? SUITES_PSK : SUITES_PSK ":" SUITES_12);
     sessl_err_take(e);
     return ok;
 }
@@ -142,9 +196,12 @@ void sessl_ctx_flush(SSL_CTX *ctx, int64_t now)
     sessl_err_clear();
 }
 
-void sessl_ctx_no_tickets(SSL_CTX *ctx)
+void sessl_ctx_set_tickets(SSL_CTX *ctx, int yes)
 {
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    if (yes)
+        SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET); /* of openssl.cnf */
+    else
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 }
 
 int sessl_ctx_set_num_tickets(SSL_CTX *ctx, size_t n, sessl_err *e)

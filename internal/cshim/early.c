@@ -46,6 +46,8 @@ int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
     SSL_CTX_set_allow_early_data_cb(ctx, allow_early, guarded ? (void *)&yes : NULL);
     if (guarded)
         SSL_CTX_set_options(ctx, SSL_OP_NO_ANTI_REPLAY);
+    else if (max > 0)
+        SSL_CTX_clear_options(ctx, SSL_OP_NO_ANTI_REPLAY); /* of openssl.cnf */
     sessl_err_take(e);
     return ok;
 }

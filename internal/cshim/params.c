@@ -5,9 +5,10 @@ static int groups(SSL_CTX *ctx, const char *list)
     return (int)SSL_CTX_set1_groups_list(ctx, list);
 }
 
+/* The second list is what openssl.cnf may have for clients' certificates. */
 static int sigalgs(SSL_CTX *ctx, const char *list)
 {
-    return (int)SSL_CTX_set1_sigalgs_list(ctx, list);
+    return (int)(SSL_CTX_set1_sigalgs_list(ctx, list) && SSL_CTX_set1_client_sigalgs_list(ctx, list));
 }
 
 /* OpenSSL 3.0 queues nothing, neither for a name that it does not know nor when there is
