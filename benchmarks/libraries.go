@@ -92,8 +92,12 @@ func (o *ours) server(raw net.Conn) (net.Conn, error) { return ssl.Server(raw, o
 
 func (o *ours) client(raw net.Conn, resume bool) (net.Conn, error) {
 	c, err := ssl.Client(raw, o.cli)
-	if err == nil && resume {
+	switch {
+	case err != nil:
+	case resume:
 		err = c.SetSession(o.session)
+	default:
+		err = c.UseSessionCache(ssl.NoSessionCache{}, "")
 	}
 	return c, err
 }

@@ -52,9 +52,9 @@ type roundTripper interface {
 	CloseIdleConnections()
 }
 
-// NewTransport returns a Transport that dials with d, whose Ctx stays the caller's. A d
-// without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the handshake
-// included. All other settings are those of a copy of base; nil means those of
+// NewTransport returns a Transport that dials with d, by its DialFunc if it has one, and whose Ctx
+// stays the caller's. A d without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the
+// handshake included. All other settings are those of a copy of base; nil means those of
 // http.DefaultTransport without its proxy.
 //
 // HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"

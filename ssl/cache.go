@@ -4,13 +4,22 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 )
 
 // A SessionKey says where a client's session may be offered. Two keys are equal only where
 // nothing that matters for a resumption differs.
 type SessionKey struct {
-	Addr       string   // the server's address as it was dialed, "tcp example.org:443"
+	// Addr says which of the servers of that name: by default the port, "tcp :443", or the path of a
+	// Unix socket, where ServerName is verified; the whole address, "tcp 192.0.2.1:443", where no
+	// name is. A Dialer's SessionGroup takes its place ("group NAME"), and what
+	// [Conn.UseSessionCache] is given.
+	Addr string
+
 	ServerName string   // the name that is demanded, and sent as SNI
 	NextProtos string   // the protocols that are offered, in ALPN's wire format
 	Config     [32]byte // a hash of what verification rests on, of versions, suites and certificate
@@ -79,6 +88,55 @@ var processID = sync.OnceValue(func() []byte {
 	rand.Read(id)
 	return id
 })
+
+// placeOf is what a SessionKey has for an address. A name that is verified makes one server of
+// all addresses that it leads to, as far as sessions go: behind service discovery each of them
+// would else begin with a full handshake.
+func (c *Conn) placeOf(network, addr string) string {
+	if strings.HasPrefix(network, "tcp") {
+		network = "tcp" // whatever the family
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if strings.HasPrefix(network, "unix") || err != nil {
+		return network + " " + addr
+	}
+	if n, err := net.LookupPort("tcp", port); err == nil {
+		port = strconv.Itoa(n)
+	}
+	if c.verifiesName() {
+		host = ""
+	}
+	return network + " " + net.JoinHostPort(host, port)
+}
+
+// ownPlace is placeOf for the address that the connection itself has; "" for one that does not
+// say who the peer is, where the name does not either.
+func (c *Conn) ownPlace() string {
+	addr := c.net.RemoteAddr()
+	if addr == nil {
+		addr = &net.UnixAddr{}
+	}
+	network, text := addr.Network(), addr.String()
+	if !c.verifiesName() && anybody(network, text) {
+		return ""
+	}
+	return c.placeOf(network, text)
+}
+
+// anybody reports whether an address is that of any number of peers: of pipes, of unnamed
+// sockets, of tunnels that know no better.
+func anybody(network, addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	if strings.HasPrefix(network, "unix") || err != nil {
+		return addr == "" || addr == "@" || addr == network
+	}
+	ip, err := netip.ParseAddr(host)
+	return port == "0" || err == nil && ip.IsUnspecified()
+}
+
+// verifiesName reports whether the peer must prove that it is c.name. Who proves that it knows a
+// PSK need not.
+func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.ctx.psk.any }
 
 // sessionKey is where c's sessions belong. own is what c may show to the server: with
 // certificates that are reloaded, it is not always what it was.

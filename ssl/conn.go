@@ -37,6 +37,8 @@ type Conn struct {
 
 	freshKept int // how many of fresh a server's cache has
 
+	sessionsSet bool // a client's application has said what to offer; under mu
+
 	ended atomic.Pointer[Error] // the fatal error of TLS that came first
 
 	cache      ClientSessionCache // a client's; set before the handshake, as cacheKey
@@ -97,6 +99,12 @@ var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 // Client makes the client side of a connection over conn (SSL_new). The handshake is done
 // by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is
 // InsecureSkipVerify or PSKOnly. The Conn owns conn from here on; on error conn is left alone.
+//
+// It resumes as a [Dialer] does: unless SetSession or UseSessionCache have been called by then,
+// the handshake offers a session from ctx's own cache, and those of the connection go there. They
+// belong to the verified name and the port in conn's RemoteAddr; where no name is verified, to the
+// RemoteAddr, and where that is nobody's, as a net.Pipe's, none is kept. Behind a proxy the RemoteAddr
+// is the proxy's: [Dialer.Client] takes the server's.
 func Client(conn net.Conn, ctx *Ctx) (*Conn, error) {
 	return newConn("Client", conn, ctx, false, ctx.ServerName())
 }

@@ -1,47 +1,108 @@
 package ssl
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // maxOffers bounds the search for a session that may be offered, whatever the cache does.
 const maxOffers = 2 * sessionsPerKey
 
 // UseSessionCache has the handshake of a client offer a session from cache, and the sessions
-// that the connection gets put there; nil means the cache of the Ctx's own. addr is the server's
-// address as its user names it, such as "tcp example.org:443": sessions of one are not offered to
-// another. A [Dialer] does this by itself; it is for connections that were made by other means.
+// that the connection gets put there; nil means the cache of the Ctx's own. addr says where the
+// sessions belong ([SessionKey].Addr), such as "tcp example.org:443": sessions of one addr are not
+// offered to another, whatever the name. An empty addr stands for what a [Client] without this call
+// does with the cache of its Ctx.
 //
 // It fails with ErrServer on a server, and with ErrHandshakeStarted after the handshake has
 // begun. Nothing that is or is not in the cache is an error: see [Conn.ReuseState].
 func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 	const op = "Conn.UseSessionCache"
-	if err := c.bindCache(op, cache, addr); err != nil {
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	if addr == "" && !c.server {
+		if addr = c.ownPlace(); addr == "" {
+			return c.offerNone(op)
+		}
+	}
+	if _, none := cache.(NoSessionCache); none {
+		return c.offerNone(op)
+	}
+	return c.useCache(op, cache, addr, true)
+}
+
+// offerCached does for a client whose application has said nothing about sessions what a
+// Dialer does. handshaking is held.
+func (c *Conn) offerCached() {
+	c.mu.Lock()
+	nothing := c.server || c.sessionsSet || c.started
+	c.mu.Unlock()
+	if nothing {
+		return
+	}
+	if addr := c.ownPlace(); addr != "" {
+		c.useCache("handshake", nil, addr, false) // an error is the handshake's, too
+	}
+}
+
+// useCache offers the first session of cache that may be; set says that the application wants
+// it so.
+func (c *Conn) useCache(op string, cache ClientSessionCache, addr string, set bool) error {
+	from, err := c.bindCache(op, cache, addr, set)
+	if err != nil {
 		return err
 	}
 	for range maxOffers {
-		s, why := c.cache.Take(c.cacheKey)
+		s, why := from.cache.Take(from.key)
 		if s == nil {
 			c.noteMiss(why)
 			return nil
 		}
-		if c.tryOffer(s) {
+		if c.tryOffer(from, s, set) {
 			return nil
 		}
 	}
 	return nil
 }
 
+// A sessionSource is where a session comes from.
+type sessionSource struct {
+	cache ClientSessionCache
+	key   SessionKey
+}
+
 // bindCache has new sessions kept for cache, before any can come.
-func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string) error {
+func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set bool) (from sessionSource, err error) {
 	p, err := c.enterToOffer(op, true)
 	if err != nil {
-		return err
+		return from, err
 	}
 	defer c.leave()
 	if cache == nil {
 		cache = c.ctx.sessions
 	}
+	if c.sessionsSet && !set {
+		return from, fail(op, ErrHandshakeStarted) // the application was faster
+	}
+	c.sessionsSet = c.sessionsSet || set
 	p.keep_new = 1
 	c.cache, c.cacheKey = cache, c.sessionKey(addr)
+	return sessionSource{c.cache, c.cacheKey}, nil
+}
+
+// offerNone keeps a client from all caches.
+func (c *Conn) offerNone(op string) error {
+	p, err := c.enterToOffer(op, true)
+	if err != nil {
+		return err
+	}
+	defer c.leave()
+	c.sessionsSet = true
+	p.keep_new = cBool(c.ctx.wantsSessions())
+	c.taken.Close() // of a cache before
+	c.taken = nil
+	c.cache, c.cacheKey = nil, SessionKey{}
 	return nil
 }
 
@@ -55,11 +116,19 @@ func (c *Conn) noteMiss(why ReuseState) {
 }
 
 // tryOffer takes over s, which has come from the cache, and offers it if that may be done.
-func (c *Conn) tryOffer(s *Session) bool {
+func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 	life, err := s.lifetime()
-	if err == nil && !life.until.After(time.Now()) {
+	expired := err == nil && !life.until.After(time.Now())
+	if expired {
 		c.noteMiss(ReuseExpired)
-	} else if err == nil && c.SetSession(s) == nil && c.SessionOffered() {
+	} else if err == nil {
+		err = c.setSession("Conn.UseSessionCache", s, true, set)
+	}
+	switch {
+	case errors.Is(err, ErrHandshakeStarted): // another goroutine was faster: s is as good as before
+		from.cache.Put(from.key, s)
+		return true
+	case err == nil && !expired && c.SessionOffered():
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.taken.Close() // of a cache before
@@ -71,7 +140,7 @@ func (c *Conn) tryOffer(s *Session) bool {
 		}
 		return true
 	}
-	c.cache.Remove(c.cacheKey, s) // no better the next time
+	from.cache.Remove(from.key, s) // no better the next time
 	s.Close()
 	return false
 }

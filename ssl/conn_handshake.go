@@ -56,6 +56,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return fail("handshake", context.Cause(ctx))
 	}
+	c.offerCached()
 	c.startClock()
 	ctx, cancel := c.limited(ctx)
 	defer cancel()

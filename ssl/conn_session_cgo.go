@@ -117,7 +117,7 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 // It fails with ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
 // and ErrNotResumable for a session that OpenSSL would ignore.
 func (c *Conn) SetSession(s *Session) error {
-	return c.setSession("Conn.SetSession", s, true)
+	return c.setSession("Conn.SetSession", s, true, true)
 }
 
 // SetSharedSession has s itself offered by the handshake (SSL_set_session), without a
@@ -126,7 +126,7 @@ func (c *Conn) SetSession(s *Session) error {
 // resumable, as it does when the connection fails. An object belongs to one Ctx: one that
 // was made or used by another is ErrSessionCtx. The other rules are SetSession's.
 func (c *Conn) SetSharedSession(s *Session) error {
-	return c.setSession("Conn.SetSharedSession", s, false)
+	return c.setSession("Conn.SetSharedSession", s, false, true)
 }
 
 // enterToOffer is enter for what a client does about sessions before its handshake; given
@@ -152,12 +152,18 @@ func (c *Conn) enterToOffer(op string, given bool) (connPtr, error) {
 	return p, nil
 }
 
-func (c *Conn) setSession(op string, s *Session, dup bool) error {
+// setSession offers s; set says that the application wants it so, and that it is not only
+// what the cache of the Ctx has.
+func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 	p, err := c.enterToOffer(op, s != nil)
 	if err != nil {
 		return err
 	}
 	defer c.leave()
+	if c.sessionsSet && !set {
+		return fail(op, ErrHandshakeStarted) // the application was faster
+	}
+	c.sessionsSet = c.sessionsSet || set
 	use := s.alone // it is frozen in there
 	if dup {
 		use = s.read

@@ -10,9 +10,17 @@ import (
 // does. It may be used from several goroutines at once, and must not be changed then.
 type Dialer struct {
 	// NetDialer makes the connection underneath: happy eyeballs, local address, keep-alive
-	// and Control are its own. Its Timeout and Deadline bound the handshake too. Nil means
-	// the zero net.Dialer, which has no limits.
+	// and Control are its own. Its Timeout and Deadline bound the handshake too, also where
+	// DialFunc makes the connection. Nil means the zero net.Dialer, which has no limits.
 	NetDialer *net.Dialer
+
+	// DialFunc, if not nil, makes the connection underneath in the place of NetDialer: through
+	// a proxy (SOCKS, CONNECT, ssh) or in memory. network and addr are those of the call, and
+	// need not be a network of package net. addr stays the server's, whatever the connection's own
+	// RemoteAddr is: the host in it is verified, and sessions belong to it. The function must
+	// return when ctx ends, and may be called from several goroutines at once. What it returns
+	// is the Conn's to close.
+	DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Ctx is the client's Ctx that the connections are made from; it stays the caller's.
 	Ctx *Ctx
@@ -20,6 +28,13 @@ type Dialer struct {
 	// Sessions is where sessions come from and go to, so that connections resume: nil means
 	// a cache of the Ctx's own, which ends with it. [NoSessionCache] is for none.
 	Sessions ClientSessionCache
+
+	// SessionGroup, if not empty, takes the place of the server's port or address in the
+	// [SessionKey] of all connections of the Dialer. By default a session that was verified for
+	// a name is offered to all addresses of that name with the same port. Where one name
+	// stands for services that do not resume each other's sessions, a group for each keeps them
+	// apart; where services with several ports, paths or addresses do, one group joins them.
+	SessionGroup string
 }
 
 // Dial is DialContext with a context that does not end.
@@ -72,6 +87,27 @@ func (d *Dialer) Connect(ctx context.Context, network, addr string) (*Conn, erro
 	return d.connect(ctx, "Dialer.Connect", network, addr, d.fromCache(network, addr))
 }
 
+// Client does a client's handshake over conn, which was connected by other means, such as
+// STARTTLS or a proxy, with the Dialer's Ctx and sessions (SSL_new, SSL_do_handshake). The Timeout and
+// Deadline of the NetDialer bound it, as ctx does; conn is not dialed, so that DialFunc is not
+// called. network and addr are the server's, as in DialContext, whatever conn's own addresses are: the
+// host in addr is verified, unless the Ctx has a ServerName, and sessions belong to it. network may
+// be any; only an addr of a "tcp" one must have a port. The Conn owns conn; on error conn is
+// closed.
+func (d *Dialer) Client(ctx context.Context, conn net.Conn, network, addr string) (*Conn, error) {
+	const op = "Dialer.Client"
+	given := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	if isNil(conn) {
+		return nil, fail(op, ErrNil)
+	}
+	c, err := d.connectBy(ctx, op, given, network, addr, handshakeAfter(d.fromCache(network, addr)))
+	if err != nil {
+		conn.Close() // also where the arguments were refused; a second Close does nothing
+		return nil, err
+	}
+	return c, nil
+}
+
 // DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
 // transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
 // offer h2. Package httpssl makes transports for both.
@@ -101,37 +137,59 @@ func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 // fromCache and offerOf are what is done about sessions before the handshake.
 func (d *Dialer) fromCache(network, addr string) func(context.Context, *Conn) error {
 	return func(_ context.Context, c *Conn) error {
-		return c.UseSessionCache(d.Sessions, network+" "+addr)
+		where := c.placeOf(network, addr)
+		if d.SessionGroup != "" {
+			where = "group " + d.SessionGroup
+		}
+		return c.UseSessionCache(d.Sessions, where)
 	}
 }
 
 func offerOf(s *Session) func(context.Context, *Conn) error {
 	return func(_ context.Context, c *Conn) error {
 		if s == nil {
-			return nil
+			return c.offerNone("DialSession")
 		}
 		return c.SetSession(s)
 	}
 }
 
-func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(context.Context, *Conn) error) (*Conn, error) {
-	return d.connect(ctx, op, network, addr, func(ctx context.Context, c *Conn) error {
+func handshakeAfter(prepare func(context.Context, *Conn) error) func(context.Context, *Conn) error {
+	return func(ctx context.Context, c *Conn) error {
 		if err := prepare(ctx, c); err != nil {
 			return err
 		}
 		return c.HandshakeContext(ctx)
-	})
+	}
 }
 
-// connect makes a connection and has begin do what is to be done on it.
+func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(context.Context, *Conn) error) (*Conn, error) {
+	return d.connect(ctx, op, network, addr, handshakeAfter(prepare))
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// connect dials, and has begin do what is to be done on the connection.
 func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin func(context.Context, *Conn) error) (*Conn, error) {
-	host, err := d.check(ctx, op, network, addr)
+	var dial dialFunc
+	if d != nil {
+		dial = d.DialFunc
+	}
+	return d.connectBy(ctx, op, dial, network, addr, begin)
+}
+
+// connectBy makes the connection underneath by a function, or by the NetDialer if that is nil.
+func (d *Dialer) connectBy(ctx context.Context, op string, dial dialFunc, network, addr string, begin func(context.Context, *Conn) error) (*Conn, error) {
+	host, err := d.check(ctx, op, dial != nil, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	nd := d.NetDialer
 	if nd == nil {
 		nd = &net.Dialer{}
+	}
+	if dial == nil {
+		dial = nd.DialContext
 	}
 	// net.Dialer's own limits end with the connection underneath.
 	if nd.Timeout != 0 {
@@ -144,9 +202,16 @@ func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin fu
 		ctx, cancel = context.WithDeadline(ctx, nd.Deadline)
 		defer cancel()
 	}
-	raw, err := nd.DialContext(ctx, network, addr)
+	raw, err := dial(ctx, network, addr)
 	if err != nil {
 		return nil, fail(op, err)
+	}
+	if isNil(raw) {
+		return nil, fail(op, ErrNil)
+	}
+	if ctx.Err() != nil { // a function that came too late
+		raw.Close()
+		return nil, fail(op, context.Cause(ctx))
 	}
 	c, err := newConn(op, raw, d.Ctx, false, cmp.Or(d.Ctx.name, host))
 	if err != nil {
@@ -160,8 +225,8 @@ func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin fu
 }
 
 // check refuses what could not work before anybody is disturbed, and returns the name of
-// the host in addr.
-func (d *Dialer) check(ctx context.Context, op, network, addr string) (host string, err error) {
+// the host in addr. What is not dialed by package net may have a network of its own.
+func (d *Dialer) check(ctx context.Context, op string, others bool, network, addr string) (host string, err error) {
 	if d == nil || d.Ctx == nil || ctx == nil {
 		return "", fail(op, ErrNil)
 	}
@@ -183,7 +248,11 @@ func (d *Dialer) check(ctx context.Context, op, network, addr string) (host stri
 	case "unix":
 		return "", nil
 	}
-	return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
+	if !others {
+		return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
+	}
+	host, _, _ = net.SplitHostPort(addr) // none is for the Ctx's ServerName
+	return host, nil
 }
 
 // closeUnless calls begin; on error c is closed, also when the application's code panics.

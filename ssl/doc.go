@@ -9,7 +9,7 @@
 //
 // # Sessions
 //
-// Dial and Dialer resume by themselves: a client's Ctx has a cache of sessions, and
+// Dial, Dialer and Client resume by themselves: a client's Ctx has a cache of sessions, and
 // Conn.ReuseState says what came of it. The rest is for those who keep sessions themselves.
 //
 // Conn.Session gives a connection's session, Config.OnNewSession each new one as it

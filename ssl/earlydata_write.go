@@ -41,6 +41,7 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	}
 	c.handshaking.lock()
 	defer c.handshaking.unlock()
+	c.offerCached()
 	if err := c.mayWriteEarly(op, len(b)); err != nil {
 		return 0, err
 	}
@@ -72,6 +73,7 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 	}
 	c.handshaking.lock()
 	defer c.handshaking.unlock()
+	c.offerCached()
 	if err := c.mayWriteEarly(op, 0); err != nil {
 		return 0, "", err
 	}

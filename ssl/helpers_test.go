@@ -172,7 +172,16 @@ func clientConn(t testing.TB, s *server, ctx *ssl.Ctx) *ssl.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(ioTimeout))
+	offerNothing(t, c)
 	return c
+}
+
+// offerNothing keeps a client from the cache of its Ctx: the test says what is offered.
+func offerNothing(t testing.TB, c *ssl.Conn) {
+	t.Helper()
+	if err := c.UseSessionCache(ssl.NoSessionCache{}, ""); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func roundTrip(t testing.TB, c *ssl.Conn) {

@@ -118,6 +118,7 @@ func exchange(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) outco
 	if err != nil {
 		t.Fatal(err)
 	}
+	offerNothing(t, c)
 	s, err := ssl.Server(ends[1], srv)
 	if err != nil {
 		t.Fatal(err)

@@ -190,6 +190,7 @@ func dropConnections(t *testing.T, srv, cli *ssl.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	offerNothing(t, cc)
 	sc, err := ssl.Server(b, server)
 	if err != nil {
 		t.Fatal(err)

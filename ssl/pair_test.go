@@ -25,6 +25,7 @@ func newPair(t testing.TB, cli, srv *ssl.Ctx, a, b net.Conn) pair {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	offerNothing(t, c)
 	s, err := ssl.Server(b, srv)
 	if err != nil {
 		t.Fatal(err)

@@ -365,6 +365,9 @@ func loadVisit(cctx, sctx *ssl.Ctx, offer *ssl.Session) (reused bool, next *ssl.
 		return false, nil, err
 	}
 	defer c.Close()
+	if err := c.UseSessionCache(ssl.NoSessionCache{}, ""); err != nil {
+		return false, nil, err
+	}
 	s, err := ssl.Server(b, sctx)
 	if err != nil {
 		return false, nil, err

@@ -177,10 +177,13 @@ func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
 		return err
 	}
 	defer c.Close()
-	if offer != nil {
-		if err := c.SetSession(offer); err != nil {
-			return err
-		}
+	if offer == nil {
+		err = c.UseSessionCache(ssl.NoSessionCache{}, "")
+	} else {
+		err = c.SetSession(offer)
+	}
+	if err != nil {
+		return err
 	}
 	start, why := time.Now(), ""
 	if offer != nil && p.o.early {

@@ -91,11 +91,14 @@ func (d *dialer) dialData(ctx context.Context, network, addr string) (net.Conn, 
 		raw.Close()
 		return nil, err
 	}
-	if !d.noReuse {
-		if err := offerSessionOf(c, d.control); err != nil {
-			c.Close()
-			return nil, err
-		}
+	if d.noReuse {
+		err = c.UseSessionCache(ssl.NoSessionCache{}, "")
+	} else {
+		err = offerSessionOf(c, d.control)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
 	}
 	context.AfterFunc(ctx, func() { c.Close() })
 	return c, nil

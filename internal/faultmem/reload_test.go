@@ -92,6 +92,9 @@ func TestReloadedHostOutOfMemory(t *testing.T) {
 					return nil, err
 				}
 				defer c.Close()
+				if err := offerNothing(c); err != nil {
+					return nil, err
+				}
 				if err := c.Handshake(); err != nil {
 					return err, nil
 				}

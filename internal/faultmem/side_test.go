@@ -85,9 +85,16 @@ func (s side) open(raw net.Conn) (c *ssl.Conn, err error) {
 		err = s.do("Server", func() error { c, err = ssl.Server(raw, s.l.server); return err })
 	} else {
 		err = s.do("Client", func() error { c, err = ssl.Client(raw, s.l.client); return err })
+		if err == nil {
+			err = offerNothing(c)
+		}
 	}
 	return c, err
 }
+
+// offerNothing keeps a client from the cache of its Ctx, which would keep sessions: that is no
+// leak, and what is resumed decides which calls allocate.
+func offerNothing(c *ssl.Conn) error { return c.UseSessionCache(ssl.NoSessionCache{}, "") }
 
 func (s side) give(c *ssl.Conn) error {
 	if !s.shared {

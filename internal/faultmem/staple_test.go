@@ -51,6 +51,9 @@ func TestStapledHandshakeOutOfMemory(t *testing.T) {
 					return err, nil
 				}
 				defer c.Close()
+				if err := offerNothing(c); err != nil {
+					return nil, err
+				}
 				err = c.Handshake()
 				*got = c.ConnectionState().OCSPResponse
 				return err, nil

@@ -113,10 +113,13 @@ func get(t *testing.T, addr string, ctx *ssl.Ctx, offer *ssl.Session) (string, s
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience / 2))
-	if offer != nil {
-		if err := conn.SetSession(offer); err != nil {
-			t.Fatal(err)
-		}
+	if offer == nil {
+		err = conn.UseSessionCache(ssl.NoSessionCache{}, "")
+	} else {
+		err = conn.SetSession(offer)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if _, err := conn.Write([]byte(request)); err != nil {
 		t.Fatal(err)
