@@ -187,7 +187,8 @@ type Config struct {
 	// its ClientHello (SSL_CTX_set_cert_cb). It is called once in each full handshake, not
 	// in a resumption, which shows no certificate, on the goroutine of the Handshake and
 	// with no lock of OpenSSL held. nil means one of Certificates. An error ends the
-	// handshake with the alert internal_error.
+	// handshake with the alert internal_error. No other Ctx resumes sessions of this one, unless
+	// SessionIDContext is set.
 	GetCertificate func(*ClientHelloInfo) (*Certificate, error)
 
 	// GetClientCertificate, if set, chooses a client's certificate for a server that asks
@@ -222,7 +223,8 @@ type Config struct {
 	// handshake, and not for tickets that this server can open. (With MaxEarlyData, and with
 	// SessionTicketsDisabled and without SessionCache, it is called for those too, for only libssl
 	// knows them.)
-	// When a key is withdrawn, sessions that began with it live on until their timeout:
+	// Sessions that began with a key are resumed by this Ctx alone, unless SessionIDContext is set.
+	// When a key is withdrawn, they live on until their timeout:
 	// VerifyConnection sees their ConnectionState.PSKIdentity.
 	GetPSK func(*ClientHelloInfo, string) (PSK, error)
 
@@ -255,7 +257,9 @@ type Config struct {
 	// bytes (SSL_CTX_set_session_id_context). On a server that asks for certificates what is
 	// set is a hash of it and of what is demanded of them, CRLs included: no session is a
 	// way around a demand that its connection did not meet. The default is a hash of the
-	// names in the certificates and of those demands, so it survives a renewed certificate.
+	// names in the certificates, addresses and others included, and of those demands, so it
+	// survives a renewed certificate. With GetPSK or GetCertificate, which cannot be compared, the
+	// default is the Ctx's own: nothing is resumed by another one, or after a restart.
 	SessionIDContext []byte
 
 	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash"
 	"slices"
-	"strings"
 )
 
 // fingerprint identifies what a client's verification rests on. Sessions verified under
@@ -27,9 +26,9 @@ func (cfg *Config) fingerprint() [32]byte {
 }
 
 // stamp is what the sessions of verified peers carry, but for the name.
-func (cfg *Config) stamp(server bool) []byte {
-	if server {
-		return append([]byte{stampCertificate}, cfg.idContext()...)
+func (cfg *Config) stamp(c *Ctx) []byte {
+	if c.server {
+		return append([]byte{stampCertificate}, cfg.idContext(c)...)
 	}
 	fp := cfg.fingerprint()
 	return append([]byte{stampCertificate}, fp[:]...)
@@ -54,48 +53,6 @@ func (cfg *Config) schemeNumbers() (numbers []uint16) {
 		numbers = append(numbers, uint16(s))
 	}
 	return numbers
-}
-
-// idContext is the session id context in force: the configured one, or by default the
-// names that a server answers to. Certificates are left out but for their names: they
-// differ by machine and change at renewal.
-//
-// A server cannot look at a session before libssl has resumed it, so its demands on clients
-// are part of the context, where libssl compares them in every form of resumption: a
-// session that was made under others costs a full handshake.
-func (cfg *Config) idContext() []byte {
-	configured := len(cfg.SessionIDContext) > 0
-	if configured && !cfg.ClientAuth.requests() && !cfg.hasPSKs() {
-		return cfg.SessionIDContext
-	}
-	h := sha256.New()
-	if configured {
-		fmt.Fprintf(h, "sessl server 2;context=%x;", cfg.SessionIDContext)
-	} else {
-		fmt.Fprintf(h, "sessl server 2;names=%q;", cfg.certNames())
-	}
-	fmt.Fprintf(h, "auth=%d;", cfg.ClientAuth)
-	if cfg.PostHandshakeAuth {
-		h.Write([]byte("later;")) // its sessions may be of clients that were not asked yet
-	}
-	cfg.ClientCAs.hashInto(h)
-	if cfg.ClientAuth.verifies() {
-		cfg.hashDemands(h)
-	}
-	cfg.hashPSKs(h)
-	return h.Sum(nil)
-}
-
-// certNames are the names in the certificates, in a fixed order.
-func (cfg *Config) certNames() string {
-	var names []string
-	for _, c := range cfg.Certificates {
-		if leaf := c.Leaf(); leaf != nil {
-			names = append(names, leaf.DNSNames...)
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), " ")
 }
 
 func (cfg *Config) checkTrust(server bool) error {

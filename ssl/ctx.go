@@ -49,7 +49,10 @@ type Ctx struct {
 
 	idContext []byte // a server's
 	demands   bool   // what is demanded of clients is in it
+	idRest    []byte // what is in it besides the names in certificates; nil: those are not in it
 	highest   uint16 // version
+
+	reloadNames []string // in the certificates that it began with; with reload
 
 	early    earlyCounters
 	maxEarly uint32
@@ -115,7 +118,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c.later = cfg.laterAuth(server)
 	_, c.highest = cfg.versions()
 	c.psk = cfg.pskRules()
-	c.stamp = cfg.stamp(server)
+	c.stamp = cfg.stamp(c)
 	c.strict = cfg.query() != ""
 	if !server {
 		c.cacheConfig = cfg.cacheConfig(c)

@@ -66,7 +66,7 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	var e cErr
 	if c.server {
 		// Without one, libssl fails the second handshake of a server that verifies.
-		id := c.stamp[1:] // cfg.idContext
+		id := c.stamp[1:] // Config.idContext
 		c.idContext, c.demands = id, cfg.ClientAuth.requests() || cfg.hasPSKs()
 		if C.sessl_ctx_set_sid_ctx(p, bytePtr(id), C.uint(len(id)), &e) == 0 {
 			return asError(op, nil, &e)

@@ -229,15 +229,17 @@ func TestNamesOfSessions(t *testing.T) {
 			}
 			roundTrip(t, c)
 			c.Close()
-			c, err = nameClient(t, s, ctx, name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.SetSession(b.last(t)); err != nil {
-				t.Fatal(err)
-			}
-			if c.SessionOffered() != good {
-				t.Errorf("%q: offered %t", name, c.SessionOffered())
+			for what, offer := range map[string]*ssl.Session{"verified": b.last(t), "parsed": reparsed(t, b.last(t))} {
+				c, err = nameClient(t, s, ctx, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.SetSession(offer); err != nil {
+					t.Fatal(err)
+				}
+				if c.SessionOffered() != good {
+					t.Errorf("%q: a %s session is offered: %t", name, what, c.SessionOffered())
+				}
 			}
 		})
 	}

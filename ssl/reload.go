@@ -19,8 +19,10 @@ import (
 //
 // Sessions are not touched, for a resumption shows no certificate: those made with the old
 // certificates go on being resumed with the new ones, as the Ctx keeps the session id context
-// and, for a client, the configuration that it was made with. Where the old certificates must
-// not count any more, after a key was stolen, make a new Ctx with a SessionIDContext of its own.
+// and, for a client, the configuration that it was made with. Only where the new ones have
+// other names, and the Config has no SessionIDContext, a server begins anew. Where the old
+// certificates must not count any more, after a key was stolen, make a new Ctx with a
+// SessionIDContext of its own.
 //
 // The methods may be called from several goroutines at once. The value must not be copied.
 type ReloadableCertificates struct {
@@ -48,6 +50,7 @@ type CertificateFiles struct {
 type certSet struct {
 	certs []Certificate
 	own   []*ownChain
+	names []string // in them
 }
 
 // NewReloadableCertificates begins with certs, and with no files: only Replace changes them.
@@ -157,7 +160,7 @@ func (r *ReloadableCertificates) replace(op string, seq uint64, certs []Certific
 			return fail(op, configError("certificate %d is empty", i))
 		}
 	}
-	set := &certSet{certs: slices.Clone(certs), own: chainsOf(certs)}
+	set := &certSet{certs: slices.Clone(certs), own: chainsOf(certs), names: namesInAll(certs)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if seq < r.applied {
@@ -215,6 +218,7 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 	if err != nil {
 		return nil, err
 	}
+	c.reloadNames = set.names
 	c.checks = &Config{MinVersion: cfg.MinVersion, MaxVersion: cfg.MaxVersion, SecurityLevel: cfg.SecurityLevel,
 		CipherSuites: slices.Clone(cfg.CipherSuites), CurvePreferences: slices.Clone(cfg.CurvePreferences),
 		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), system: c.system}
@@ -237,5 +241,5 @@ func (c *Conn) takeCertificates(op string, p connPtr) error {
 		}
 	}
 	c.own = set.own
-	return nil
+	return c.followNames(op, p, set)
 }

@@ -166,12 +166,17 @@ func (c *Conn) SetSessionIDContext(b []byte) error {
 			sum := sha256.Sum256(fmt.Appendf(nil, "sessl connection 1;ctx=%x;context=%x;", c.ctx.idContext, b))
 			b = sum[:]
 		}
-		var e cErr
-		if C.sessl_conn_set_sid_ctx(p, bytePtr(b), C.uint(len(b)), &e) == 0 {
-			return asError(op, nil, &e)
-		}
-		return nil
+		return setConnContext(op, p, b)
 	})
+}
+
+// setConnContext is SSL_set_session_id_context. mu is held, or nobody else has the connection yet.
+func setConnContext(op string, p connPtr, b []byte) error {
+	var e cErr
+	if C.sessl_conn_set_sid_ctx(p, bytePtr(b), C.uint(len(b)), &e) == 0 {
+		return asError(op, nil, &e)
+	}
+	return nil
 }
 
 // SetPSKIdentityHint tells a TLS 1.2 client of this connection which key is meant, in the place

@@ -37,6 +37,17 @@ const (
 // issued makes a certificate that testdata's CA ca has signed.
 func issued(t testing.TB, ca string, usage x509.ExtKeyUsage, cn string, names []string, notAfter time.Time) ssl.Certificate {
 	t.Helper()
+	return issuedAs(t, ca, &x509.Certificate{
+		Subject:     pkix.Name{CommonName: cn},
+		NotAfter:    notAfter,
+		DNSNames:    names,
+		ExtKeyUsage: []x509.ExtKeyUsage{usage},
+	})
+}
+
+// issuedAs is issued for whatever leaf says.
+func issuedAs(t testing.TB, ca string, leaf *x509.Certificate) ssl.Certificate {
+	t.Helper()
 	parent, err := tls.LoadX509KeyPair(certFile(ca+".pem"), certFile(ca+".key"))
 	if err != nil {
 		t.Fatal(err)
@@ -49,15 +60,8 @@ func issued(t testing.TB, ca string, usage x509.ExtKeyUsage, cn string, names []
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: cn},
-		NotBefore:    time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     notAfter,
-		DNSNames:     names,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{usage},
-	}
+	leaf.SerialNumber, leaf.NotBefore = big.NewInt(1), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	leaf.KeyUsage = x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, leaf, issuer, key.Public(), parent.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
