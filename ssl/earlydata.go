@@ -217,6 +217,7 @@ func (c *Conn) drainEarly(ctx context.Context) error {
 			return endIsNone(err)
 		}
 		c.early.kept = append(c.early.kept, buf[:n]...)
+		clear(buf[:n]) // it goes on to other connections
 	}
 }
 

@@ -78,10 +78,32 @@ var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
 func getBuf() []byte  { return bufs.Get().(*[bufSize]byte)[:] }
 func putBuf(b []byte) { bufs.Put((*[bufSize]byte)(b)) }
 
+// smallSize is for those who wait for a peer that nobody knows yet.
+const smallSize = 4 << 10
+
+var smallBufs = sync.Pool{New: func() any { return new([smallSize]byte) }}
+
 // netTransport is for any net.Conn: Go moves the bytes.
 type netTransport struct {
 	c    *Conn
 	held []byte // input that a handshake step had no turn for; under reading
+}
+
+// buffer is a place for what goes to or comes from net, for as long as that takes: a small one
+// before the handshake is complete. giveBack ends its use.
+func (t *netTransport) buffer() []byte {
+	if t.c.done.Load() {
+		return getBuf()
+	}
+	return smallBufs.Get().(*[smallSize]byte)[:]
+}
+
+func giveBack(b []byte) {
+	if len(b) == smallSize {
+		smallBufs.Put((*[smallSize]byte)(b))
+		return
+	}
+	putBuf(b)
 }
 
 // feed is step with input, which is kept if the step has to wait for its turn.
@@ -99,8 +121,8 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 	if r.over() || r.waits > limit {
 		return r, nil
 	}
-	buf := getBuf()
-	defer putBuf(buf)
+	buf := t.buffer()
+	defer giveBack(buf)
 	for {
 		t.c.flushSoon() // an answer, which the peer may wait for
 		n, err := t.c.net.Read(buf)
@@ -153,8 +175,8 @@ func writeError(r result) error {
 }
 
 func (t *netTransport) flush() error {
-	buf := getBuf()
-	defer putBuf(buf)
+	buf := t.buffer()
+	defer giveBack(buf)
 	return t.flushThrough(buf)
 }
 

@@ -9,10 +9,11 @@
  * reads ahead, so that one recv brings many records, and collects output, so that one
  * send takes them all. It never blocks and never calls Go. */
 
-/* Buffers start at one large record and exist only while they hold something. */
-#define BUF_MIN 17408
-#define AHEAD_MAX (4 * BUF_MIN)
-#define BULK_MAX (16 * BUF_MIN) /* for a reader that has room for as much */
+/* Buffers exist only while they hold something, and grow with that. */
+#define BUF_MIN 512
+#define RECORD 17408 /* one large record, which is what is read ahead at first */
+#define AHEAD_MAX (4 * RECORD)
+#define BULK_MAX (16 * RECORD) /* for a reader that has room for as much */
 #define STEP_MAX AHEAD_MAX      /* received by a step, after which there is no further recv */
 
 int sessl_buf_reserve(sessl_buf *b, size_t n)
@@ -27,7 +28,7 @@ int sessl_buf_reserve(sessl_buf *b, size_t n)
     } else {
         if (n > SIZE_MAX / 4 - have)
             return 0;
-        cap = b->cap == 0 ? BUF_MIN : b->cap;
+        cap = b->cap > 0 ? b->cap : n > BUF_MIN ? n : BUF_MIN;
         while (cap < have + n)
             cap *= 2;
         p = OPENSSL_malloc(cap);
@@ -66,6 +67,12 @@ static size_t from_buffer(sessl_conn *c, char *p, size_t n)
 {
     size_t have = c->in.tail - c->in.head;
 
+    if (c->hold.due) {
+        have = c->hold.pass;
+        n = n < have ? n : have;
+        c->hold.pass -= n;
+        c->hold.seen -= n;
+    }
     n = n < have ? n : have;
     memcpy(p, c->in.p + c->in.head, n);
     c->in.head += n;
@@ -80,36 +87,8 @@ static size_t next_ahead(const sessl_conn *c, size_t got)
 {
     size_t max = c->room > BULK_MAX ? BULK_MAX : c->room < AHEAD_MAX ? AHEAD_MAX : c->room, next;
 
-    next = got == c->ahead ? max : (got / BUF_MIN + 1) * BUF_MIN;
+    next = got == c->ahead ? max : (got / RECORD + 1) * RECORD;
     return next < max ? next : max;
-}
-
-/* One recv into the buffer; 0 when nothing is there, and recv_eof or recv_errno if so. */
-static int read_ahead(sessl_conn *c)
-{
-    ssize_t got;
-
-    if (c->ahead == 0)
-        c->ahead = BUF_MIN;
-    if (!sessl_buf_reserve(&c->in, c->ahead)) {
-        c->alloc_failed = 1;
-        return 0;
-    }
-    do
-        got = recv(c->fd, c->in.p + c->in.tail, c->ahead, MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
-    if (got > 0) {
-        c->in.tail += (size_t)got;
-        c->received += (size_t)got;
-        c->ahead = next_ahead(c, (size_t)got);
-        return 1;
-    }
-    if (got == 0)
-        c->recv_eof = 1;
-    else if (errno != EAGAIN && errno != EWOULDBLOCK)
-        c->recv_errno = errno;
-    sessl_buf_free(&c->in);
-    return 0;
 }
 
 /* A peer can keep libssl busy with what brings no data, KeyUpdates for one, as fast as it
@@ -120,12 +99,56 @@ static int has_enough(sessl_conn *c)
     return c->more;
 }
 
+/* One recv; 0 when nothing is there, and recv_eof or recv_errno if so. */
+size_t sessl_conn_recv(sessl_conn *c, uint8_t *p, size_t n)
+{
+    ssize_t got;
+
+    if (c->fd < 0 || has_enough(c))
+        return 0;
+    do
+        got = recv(c->fd, p, n, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        c->received += (size_t)got;
+        return (size_t)got;
+    }
+    if (got == 0)
+        c->recv_eof = 1;
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        c->recv_errno = errno;
+    return 0;
+}
+
+/* Fills the buffer, which is empty, by one recv; 0 when nothing is there. */
+static int read_ahead(sessl_conn *c)
+{
+    size_t got;
+
+    if (c->fd < 0)
+        return 0;
+    if (c->ahead == 0)
+        c->ahead = RECORD;
+    if (!sessl_buf_reserve(&c->in, c->ahead)) {
+        c->alloc_failed = 1;
+        return 0;
+    }
+    got = sessl_conn_recv(c, c->in.p + c->in.tail, c->ahead);
+    if (got == 0) {
+        sessl_buf_free(&c->in);
+        return 0;
+    }
+    c->in.tail += got;
+    c->ahead = next_ahead(c, got);
+    return 1;
+}
+
 static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
 {
     sessl_conn *c = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
-    if (sessl_conn_answered(c)) {
+    if (sessl_conn_answered(c) || sessl_conn_holds(c)) {
         BIO_set_retry_read(bio);
         return 0;
     }
@@ -137,7 +160,7 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         c->feed += n;
         c->feed_len -= n;
         *got = n;
-    } else if (c->fd >= 0 && !has_enough(c) && read_ahead(c)) {
+    } else if (read_ahead(c)) {
         *got = from_buffer(c, p, n);
     } else {
         /* The end of the socket too: libssl would take it for a fatal error and
@@ -158,6 +181,8 @@ static int bio_write(BIO *bio, const char *p, size_t n, size_t *put)
     sessl_conn *c = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
+    if (c->server)
+        sessl_hold_spoken(c, (const uint8_t *)p, n);
     if (c->out.p == NULL && c->sink_cap - c->sink_len >= n) {
         memcpy(c->sink + c->sink_len, p, n);
         c->sink_len += n;

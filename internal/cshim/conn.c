@@ -32,7 +32,7 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_n
     c = OPENSSL_zalloc(sizeof(*c));
     if (c != NULL) {
         c->ctx = number;
-        c->server = server;
+        c->server = c->hold.due = server;
         c->keep_new = keep_new;
         c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
@@ -113,6 +113,12 @@ int sessl_step_status(sessl_conn *c, int ok)
     return SESSL_FAILED;
 }
 
+/* 1 when the step is over before libssl has been called. */
+int sessl_step_holds(sessl_conn *c)
+{
+    return sessl_conn_holds(c) && !c->alloc_failed;
+}
+
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
 {
     sessl_err_begin(&c->err);
@@ -128,7 +134,7 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     int first = SSL_in_before(c->ssl);
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
-    st->status = sessl_step_status(c, SSL_do_handshake(c->ssl));
+    st->status = sessl_step_holds(c) ? SESSL_WANT_READ : sessl_step_status(c, SSL_do_handshake(c->ssl));
     if (first && !c->server)
         sessl_conn_hello_sent(c);
     if (st->status == SESSL_OK) {

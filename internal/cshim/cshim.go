@@ -1,6 +1,6 @@
 // Package cshim holds all C code of sessl, and the few entry points that tests need.
 //
-// The header is embedded so that editing it rebuilds every package that includes it:
+// The headers are embedded so that editing one rebuilds every package that includes it:
 // the build cache does not look at headers of other directories.
 package cshim
 
@@ -14,37 +14,10 @@ package cshim
 */
 import "C"
 
-import _ "embed"
+import "embed"
 
-//go:embed cshim.h
-var _ string
-
-//go:embed compat.h
-var _ string
-
-//go:embed identity.h
-var _ string
-
-//go:embed ticket.h
-var _ string
-
-//go:embed appdata.h
-var _ string
-
-//go:embed cache.h
-var _ string
-
-//go:embed judge.h
-var _ string
-
-//go:embed postauth.h
-var _ string
-
-//go:embed psk.h
-var _ string
-
-//go:embed names.h
-var _ string
+//go:embed *.h
+var _ embed.FS
 
 //go:embed system.h
 var _ string

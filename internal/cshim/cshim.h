@@ -194,6 +194,7 @@ typedef struct sessl_buf {
 } sessl_buf;
 
 #include "appdata.h"
+#include "hold.h"
 #include "names.h"
 
 #define SESSL_FOUND_MAX 4
@@ -222,6 +223,7 @@ typedef struct sessl_conn {
     uint8_t *sink;         /* where the step's output goes, borrowed from Go */
     size_t sink_len, sink_cap;
     sessl_buf in, out;     /* input not consumed, output not sent */
+    sessl_hold hold;       /* a server's */
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
     int fresh_n, fresh_cap;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */

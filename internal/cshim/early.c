@@ -60,6 +60,11 @@ void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_l
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     if (c->early == SESSL_EARLY_NONE)
         c->early = SESSL_EARLY_BEGUN;
+    if (sessl_step_holds(c)) {
+        st->status = SESSL_WANT_READ;
+        sessl_conn_end(c, st);
+        return;
+    }
     ret = SSL_read_early_data(c->ssl, p, n, &st->n);
     st->status = sessl_step_status(c, ret == SSL_READ_EARLY_DATA_ERROR ? -1 : 1);
     if (ret == SSL_READ_EARLY_DATA_FINISH && st->status == SESSL_OK)

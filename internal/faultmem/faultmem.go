@@ -95,6 +95,9 @@ func (r Result) Left() []string {
 	return list
 }
 
+// Live is how many bytes OpenSSL and cshim hold in the whole process.
+func Live() int64 { return int64(C.faultmem_live()) }
+
 // StopThread makes OpenSSL free what it keeps for the calling thread, its error queue and
 // its random generators (OPENSSL_thread_stop), so that the next call makes them anew.
 func StopThread() { C.faultmem_stop_thread() }

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ _Static_assert(sizeof(block) % 16 == 0, "blocks must stay aligned");
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block runs = {&runs, &runs, 0, 0, NULL, 0};
 static unsigned long last_run;
+static atomic_llong live; /* bytes of all blocks */
 static int installed;
 
 /* One thread's fault: the allocation that fails, counted from 1, or 0 for none. */
@@ -112,6 +114,7 @@ static void *mem_alloc(size_t n, const char *file, int line)
     b->size = n;
     b->file = file;
     b->line = line;
+    atomic_fetch_add(&live, (long long)n);
     link_block(b);
     return b + 1;
 }
@@ -126,6 +129,7 @@ static void mem_free(void *p, const char *file, int line)
         return;
     b = (block *)p - 1;
     unlink_block(b);
+    atomic_fetch_sub(&live, (long long)b->size);
     memset(p, 0xDD, b->size);
     free(b);
 }
@@ -146,6 +150,7 @@ static void *mem_realloc(void *p, size_t n, const char *file, int line)
         return NULL;
     *grown = *b;
     grown->size = n;
+    atomic_fetch_add(&live, (long long)n);
     memcpy(grown + 1, p, n < b->size ? n : b->size);
     link_block(grown);
     mem_free(p, file, line);
@@ -245,6 +250,12 @@ long faultmem_left(unsigned long run, char *where, size_t n)
     pthread_mutex_unlock(&lock);
     where[at] = '\0';
     return left;
+}
+
+/* How many bytes OpenSSL and cshim hold, on all threads, without what malloc adds. */
+long long faultmem_live(void)
+{
+    return atomic_load(&live);
 }
 
 /* Frees what libcrypto keeps for the calling thread: error queue, random generators. */

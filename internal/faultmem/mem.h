@@ -14,6 +14,7 @@ int faultmem_failed(void);
 int faultmem_failing(void);
 long faultmem_sites(long *ks, long n);
 long faultmem_left(unsigned long run, char *where, size_t n);
+long long faultmem_live(void);
 void faultmem_stop_thread(void);
 
 #endif
