@@ -121,7 +121,7 @@ type Config struct {
 	// (X509_V_FLAG_CRL_CHECK), and with CRLCheckChain none of its chain may be
 	// (X509_V_FLAG_CRL_CHECK_ALL). Where the list is missing, out of date or not signed by
 	// the issuer, the peer is refused: nothing counts as good for want of a list. Delta and
-	// indirect lists are not used. A session that was made without these lists is not a way
+	// indirect lists are not used, nor are lists among the system's roots. A session that was made without these lists is not a way
 	// around them, and none is resumed once a list is out of date. An empty slice that is
 	// not nil is an ErrConfig, and so are lists that nobody would look at.
 	CRLs          [][]byte

@@ -2,22 +2,60 @@ package ssl
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 )
+
+// roots are those that the peer is verified against; nil for none.
+func (cfg *Config) roots(server bool) *CertPool {
+	switch {
+	case server:
+		return cfg.ClientCAs
+	case cfg.RootCAs == nil && !cfg.InsecureSkipVerify && !cfg.PSKOnly:
+		return SystemCertPool()
+	}
+	return cfg.RootCAs
+}
+
+// A basis is what verification rests on besides the Config: the roots as they are, and what is
+// in force in this process.
+type basis struct {
+	roots   *trusted
+	inForce string
+}
+
+// setStamp comes when what is in force is known, and before it is needed.
+func setStamp(op string, cfg *Config, c *Ctx, p ctxPtr) error {
+	b := basis{roots: &c.roots}
+	var err error
+	if c.verify {
+		if b.inForce, err = inForce(p, c.server); err != nil {
+			return fail(op, err)
+		}
+	}
+	if c.server {
+		c.stamp = append([]byte{stampCertificate}, cfg.idContext(c, b)...)
+		return nil
+	}
+	if c.leafs, err = cfg.leafRules(); err != nil {
+		return fail(op, err)
+	}
+	fp := cfg.fingerprint(b)
+	c.stamp = append([]byte{stampCertificate}, fp[:]...)
+	c.cacheConfig = cfg.cacheConfig(c)
+	return nil
+}
 
 // fingerprint identifies what a client's verification rests on. Sessions verified under
 // one fingerprint are not trusted under another.
-func (cfg *Config) fingerprint() [32]byte {
+func (cfg *Config) fingerprint(b basis) [32]byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "sessl client 3;insecure=%t;", cfg.InsecureSkipVerify)
-	roots := cfg.RootCAs
-	if roots == nil {
-		roots = SystemCertPool()
-	}
-	roots.hashInto(h)
-	cfg.hashDemands(h)
+	fmt.Fprintf(h, "sessl client 4;insecure=%t;", cfg.InsecureSkipVerify)
+	b.roots.hashInto(h)
+	cfg.hashDemands(h, b)
 	cfg.hashPSKs(h)
 	for _, c := range cfg.Certificates {
 		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chainDER()...)))
@@ -25,19 +63,11 @@ func (cfg *Config) fingerprint() [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// stamp is what the sessions of verified peers carry, but for the name.
-func (cfg *Config) stamp(c *Ctx) []byte {
-	if c.server {
-		return append([]byte{stampCertificate}, cfg.idContext(c)...)
-	}
-	fp := cfg.fingerprint()
-	return append([]byte{stampCertificate}, fp[:]...)
-}
-
 // hashDemands feeds to h what a peer's certificate must satisfy besides its roots. Whatever
 // is added to a Config that can have a peer refused belongs here: resumption skips it all.
-func (cfg *Config) hashDemands(h hash.Hash) {
-	fmt.Fprintf(h, "level=%d;schemes=%04x;depth=%d;purpose=%d;chain=%t;", cfg.SecurityLevel, cfg.schemeNumbers(), cfg.VerifyDepth, cfg.VerifyPurpose, cfg.CRLCheckChain)
+func (cfg *Config) hashDemands(h hash.Hash, b basis) {
+	fmt.Fprintf(h, "force=%q;schemes=%04x;", b.inForce, cfg.schemeNumbers())
+	fmt.Fprintf(h, "depth=%d;purpose=%d;chain=%t;", cfg.VerifyDepth, cfg.VerifyPurpose, cfg.CRLCheckChain)
 	fmt.Fprintf(h, "query=%q;", cfg.query())
 	sums := make([]string, 0, len(cfg.CRLs))
 	for _, der := range cfg.CRLs {
@@ -46,6 +76,18 @@ func (cfg *Config) hashDemands(h hash.Hash) {
 	}
 	slices.Sort(sums)
 	fmt.Fprintf(h, "crls=%x;", slices.Compact(sums))
+}
+
+// certificateCurves are those of CurvePreferences that a certificate can have, which TLS 1.2
+// limits to them; in a fixed order.
+func (cfg *Config) certificateCurves() (curves []tls.CurveID) {
+	for _, id := range cfg.CurvePreferences {
+		if g, ok := groupByID(id); ok && (curveNames[g.name] != nil || strings.HasPrefix(g.name, "brainpool")) {
+			curves = append(curves, id)
+		}
+	}
+	slices.Sort(curves)
+	return curves
 }
 
 func (cfg *Config) schemeNumbers() (numbers []uint16) {

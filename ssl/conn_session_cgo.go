@@ -11,6 +11,8 @@ package ssl
 #cgo noescape sessl_session_peer_ok
 #cgo nocallback sessl_session_peer_ok
 #cgo nocallback sessl_conn_verify_again
+#cgo noescape sessl_der_in_time
+#cgo nocallback sessl_der_in_time
 #cgo nocallback SSL_get1_session
 #cgo nocallback SSL_get0_session
 #include "cshim.h"
@@ -19,7 +21,6 @@ import "C"
 
 import (
 	"bytes"
-	"time"
 	"unsafe"
 )
 
@@ -222,9 +223,9 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 		return name == c.name // there is no certificate that could be looked at
 	}
 	if kind != stampCertificate || c.ctx.trustEnded() {
-		return !c.ctx.strict && C.sessl_conn_verify_again(p, s) != 0
+		return !c.ctx.strict && c.ctx.leafs.fit(s) && C.sessl_conn_verify_again(p, s) != 0
 	}
-	if !chainInTime(s) {
+	if !chainInTime(s) || !c.ctx.leafs.fit(s) {
 		return false
 	}
 	if name == c.name {
@@ -288,14 +289,15 @@ func condemn(p connPtr) {
 	p.fatal = 1
 }
 
-// chainInTime reports whether no certificate of the chain that was verified has expired.
+// chainInTime reports whether all certificates of the chain that was verified are valid now. A
+// root may be one that crypto/x509 cannot read.
 func chainInTime(s sessionPtr) bool {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
-	now := time.Now()
+	now := libraryTime()
 	for _, der := range decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n))).verified {
 		x, err := parseCert(der)
-		if err != nil || now.After(x.NotAfter) {
+		if err != nil && C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) == 0 || err == nil && (now.After(x.NotAfter) || now.Before(x.NotBefore)) {
 			return false
 		}
 	}

@@ -38,9 +38,11 @@ type Ctx struct {
 	system  *systemSettings
 	checks  *Config // what other certificates must go with; with reload
 	protos  []string
-	strict  bool   // what was not done with the Ctx's own providers does not count
-	until   int64  // when the first of the CRLs is out of date, in Unix seconds; 0: never
-	stamp   []byte // what verified sessions of this Ctx carry, but for the name
+	strict  bool      // what was not done with the Ctx's own providers does not count
+	leafs   leafRules // a client's
+	until   int64     // when the first of the CRLs is out of date, in Unix seconds; 0: never
+	stamp   []byte    // what verified sessions of this Ctx carry, but for the name
+	roots   trusted   // until the SSL_CTX has them
 
 	psk      pskRules
 	cache    *ServerSessionCache // a server's; nil: libssl's own
@@ -94,6 +96,9 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 }
 
 func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
+	if _, err := policyInForce(); err != nil { // before OpenSSL reads the same
+		return nil, fail(op, err)
+	}
 	cfg, err := cfg.underSystem(op, server)
 	if err != nil {
 		return nil, err
@@ -118,16 +123,18 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c.later = cfg.laterAuth(server)
 	_, c.highest = cfg.versions()
 	c.psk = cfg.pskRules()
-	c.stamp = cfg.stamp(c)
 	c.strict = cfg.query() != ""
 	if !server {
-		c.cacheConfig = cfg.cacheConfig(c)
 		c.sessions = NewClientSessionCache(0)
+	}
+	if c.roots, err = cfg.roots(server).trusted(); err != nil {
+		return nil, fail(op, err)
 	}
 	ptr, err := buildCtx(op, cfg, c)
 	if err != nil {
 		return nil, err
 	}
+	c.roots = trusted{}
 	c.h.adopt(&ctxKind, ptr)
 	return c, nil
 }

@@ -25,8 +25,8 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 		return nil, err
 	}
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
-		setVersions, setParams, setSessions, setPolicy, setCache, setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys,
-		setEarly, setTrust, setPSKs, setDemands, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
+		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache, setInternalCache, setRemoved,
+		setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
 	} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
@@ -118,26 +118,17 @@ func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 }
 
 func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	var e cErr
-	roots := cfg.RootCAs
 	if c.server {
-		roots = cfg.ClientCAs
 		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify), 0)
 	} else {
 		C.sessl_ctx_set_verify(p, 1, 0, cBool(c.verify), cBool(c.judge != nil))
-		if roots == nil && !c.psk.only {
-			roots = SystemCertPool()
-		}
 	}
-	if roots == nil || !c.verify && !c.server {
+	if !c.verify && !c.server {
 		return nil
 	}
-	if roots.system && C.sessl_ctx_system_roots(p, &e) == 0 {
-		return asError(op, nil, &e)
-	}
-	for _, der := range roots.certs {
-		if C.sessl_ctx_add_root(p, bytePtr(der), C.size_t(len(der)), cBool(c.server), &e) == 0 {
-			return asError(op, configError("a root certificate"), &e)
+	for s := range c.roots.sets() {
+		if err := s.addTo(op, p, c.server && s != c.roots.system); err != nil {
+			return err
 		}
 	}
 	return nil

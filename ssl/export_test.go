@@ -192,3 +192,14 @@ type WallClock struct{ w wallClock }
 func (c *WallClock) Trusted(wall time.Time, monotonic time.Duration) bool {
 	return c.w.trustedAt(wall, monotonic)
 }
+
+// SystemRootsRead tells apart the times at which the system's roots were read, and what was parsed.
+func SystemRootsRead() (files, set any) { return system.last, system.last.set }
+
+// SetRootTimes sets for how long a file must be unchanged before it is not read again, and how long
+// a pipe may take; it returns how to undo that.
+func SetRootTimes(settle, patience time.Duration) (undo func()) {
+	a, b := settleTime, pipePatience
+	settleTime, pipePatience = settle, patience
+	return func() { settleTime, pipePatience = a, b }
+}

@@ -15,7 +15,7 @@ import (
 // are part of the context, where libssl compares them in every form of resumption: a
 // session that was made under others costs a full handshake. What is a function cannot be
 // compared: where one says who a peer is, or who this server is, the context is the Ctx's own.
-func (cfg *Config) idContext(c *Ctx) []byte {
+func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 	configured := len(cfg.SessionIDContext) > 0
 	if configured && !cfg.ClientAuth.requests() && !cfg.hasPSKs() {
 		return cfg.SessionIDContext
@@ -25,9 +25,10 @@ func (cfg *Config) idContext(c *Ctx) []byte {
 	if cfg.PostHandshakeAuth {
 		h.Write([]byte("later;")) // its sessions may be of clients that were not asked yet
 	}
-	cfg.ClientCAs.hashInto(h)
+	b.roots.hashInto(h)
 	if cfg.ClientAuth.verifies() {
-		cfg.hashDemands(h)
+		cfg.hashDemands(h, b)
+		fmt.Fprintf(h, "curves=%d;", cfg.certificateCurves())
 	}
 	cfg.hashPSKs(h)
 	if !configured && (cfg.GetPSK != nil || cfg.GetCertificate != nil) {

@@ -3,7 +3,6 @@ package ssl
 import (
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"hash"
 	"os"
@@ -11,22 +10,34 @@ import (
 )
 
 // A CertPool is a set of trusted root certificates. crypto/x509 has such a type too, but
-// does not let its certificates out. A pool must not be changed once a Ctx has been made
-// from it; later changes are not seen by that Ctx.
+// does not let its certificates out. They are parsed when they are added, and shared by the
+// Ctxs that are made from the pool. A pool must not be changed while a Ctx is made from it;
+// changes are not seen by those that have been made.
 type CertPool struct {
-	certs  [][]byte // DER
+	sets   []*rootSet
+	odd    []error
 	system bool
 }
 
 // NewCertPool returns an empty pool. A Ctx that trusts an empty pool trusts nobody.
 func NewCertPool() *CertPool { return &CertPool{} }
 
-// SystemCertPool returns a pool that starts with OpenSSL's default trusted certificates
-// (SSL_CTX_set_default_verify_paths): the system's, unless the environment variables
-// SSL_CERT_FILE and SSL_CERT_DIR name others. OpenSSL reads them when the Ctx is made.
+// SystemCertPool returns a pool that starts with OpenSSL's default trusted certificates, as
+// SSL_CTX_set_default_verify_paths finds them: the system's, unless the environment variables
+// SSL_CERT_FILE and SSL_CERT_DIR name others. A directory's are those whose files are named after
+// the hash of their subject, as by openssl-rehash(1).
+//
+// They are read when a Ctx is made, and not later: a Ctx goes on with them whatever becomes of
+// the files. All Ctxs of the process share what was read for as long as the files are
+// unchanged; a pipe is read once. What is missing is trusted by nobody, as it is by OpenSSL. A
+// Ctx is not made, however, where files could not be read for want of descriptors or memory or
+// by a failing disk, and where something is there and nothing of it could be read.
+// Revocation lists among the files do not count: see Config.CRLs.
 func SystemCertPool() *CertPool { return &CertPool{system: true} }
 
-// LoadCertPool returns a pool with the certificates of a PEM or DER file.
+// LoadCertPool returns a pool with the certificates of a PEM or DER file. What OpenSSL cannot
+// use among them is left out: see [CertPool.Skipped]. A file without a usable certificate is
+// ErrMalformed.
 func LoadCertPool(file string) (*CertPool, error) {
 	const op = "LoadCertPool"
 	data, err := os.ReadFile(file)
@@ -34,78 +45,125 @@ func LoadCertPool(file string) (*CertPool, error) {
 		return nil, fail(op, err)
 	}
 	p := NewCertPool()
-	if err := p.AppendCerts(data); err != nil {
-		return nil, fail(op, fmt.Errorf("%s: %w", file, err))
+	if err := p.append(data, file+": "); err != nil {
+		return nil, fail(op, err)
 	}
 	return p, nil
 }
 
-// AddCert adds a certificate; nil is ignored.
+// AddCert adds a certificate; nil is ignored. One that OpenSSL cannot use is left out: see
+// [CertPool.Skipped].
 func (p *CertPool) AddCert(cert *x509.Certificate) {
-	if cert != nil {
-		p.certs = append(p.certs, slices.Clone(cert.Raw))
+	if cert == nil {
+		return
+	}
+	if err := p.append(cert.Raw, ""); err != nil {
+		p.odd = append(p.odd, err)
 	}
 }
 
-// AppendCerts adds the certificates in data, one or more PEM blocks or one in DER. Without
-// a valid certificate in data it reports ErrMalformed and adds nothing.
+// AppendCerts adds the certificates in data, PEM blocks (those of trusted certificates keep their
+// trust settings, d2i_X509_AUX) or DER. What OpenSSL cannot use is left out: see
+// [CertPool.Skipped]. Without a usable certificate in data it reports ErrMalformed and adds
+// nothing.
 func (p *CertPool) AppendCerts(data []byte) error {
-	certs, err := splitCerts(data)
-	if err != nil {
+	if err := p.append(data, ""); err != nil {
 		return fail("CertPool.AppendCerts", err)
 	}
-	p.certs = append(p.certs, certs...)
 	return nil
 }
 
-// hashInto feeds what the pool trusts to h, so that equal pools give equal sums.
-func (p *CertPool) hashInto(h hash.Hash) {
-	if p == nil {
-		fmt.Fprint(h, "none;")
-		return
+func (p *CertPool) append(data []byte, from string) error {
+	set, err := newRootSet(&rootsKind, func(s *rootSet, ptr rootsPtr) error {
+		if err := s.add(ptr, data, from, nil); err != nil || len(s.roots) > 0 {
+			return err
+		}
+		return s.nothing(from)
+	})
+	if err == nil {
+		p.sets, p.odd = append(p.sets, set), append(p.odd, set.odd...)
 	}
-	sums := make([]string, 0, len(p.certs))
-	for _, der := range p.certs {
-		sum := sha256.Sum256(der)
-		sums = append(sums, string(sum[:]))
+	return err
+}
+
+// nothing is the error for a set without a root.
+func (s *rootSet) nothing(from string) error {
+	switch len(s.odd) {
+	case 0:
+		return fmt.Errorf("%s%w: no certificate", from, ErrMalformed)
+	case 1:
+		return s.odd[0]
+	}
+	return fmt.Errorf("%w, and %d more", s.odd[0], len(s.odd)-1)
+}
+
+// Skipped returns what the pool was given and does not have, because nothing could be verified by
+// it: an error, ErrMalformed with the reason, for each certificate that OpenSSL cannot parse, or
+// whose key it does not know. Certificates that crypto/x509 refuses and OpenSSL takes, such as those
+// with a negative serial number, are used. For a pool with the system's roots these are read for
+// the answer, and an error about all of them is among those returned.
+func (p *CertPool) Skipped() []error {
+	if p == nil {
+		return nil
+	}
+	odd := slices.Clone(p.odd)
+	if p.system {
+		s, err := systemRoots()
+		if err != nil {
+			return append(odd, fail("CertPool.Skipped", err))
+		}
+		odd = append(odd, s.odd...)
+	}
+	return odd
+}
+
+// trusted are the roots of a Ctx.
+type trusted struct {
+	system *rootSet // nil: not the system's
+	own    []*rootSet
+	sum    [sha256.Size]byte // of what is trusted, so that equal pools have equal sums
+}
+
+// trusted reads the system's roots if the pool has them; a nil pool trusts nobody.
+func (p *CertPool) trusted() (t trusted, err error) {
+	if p == nil {
+		t.sum = sha256.Sum256([]byte("none"))
+		return t, nil
+	}
+	if p.system {
+		if t.system, err = systemRoots(); err != nil {
+			return t, err
+		}
+	}
+	t.own = slices.Clone(p.sets)
+	seen := map[[sha256.Size]byte]bool{}
+	var sums []string
+	for s := range t.sets() {
+		for _, r := range s.roots {
+			if !seen[r.cert] { // of two that differ in their trust settings, OpenSSL takes the first
+				seen[r.cert] = true
+				sums = append(sums, string(r.whole[:]))
+			}
+		}
 	}
 	slices.Sort(sums)
-	fmt.Fprintf(h, "system=%t;certs=%x;", p.system, slices.Compact(sums))
-	if p.system {
-		hashSystemRoots(h)
+	t.sum = sha256.Sum256(fmt.Appendf(nil, "system=%t;certs=%x;", p.system, sums))
+	return t, nil
+}
+
+// sets goes through all roots, in the order in which OpenSSL gets them.
+func (t *trusted) sets() func(func(*rootSet) bool) {
+	return func(yield func(*rootSet) bool) {
+		if t.system != nil && !yield(t.system) {
+			return
+		}
+		for _, s := range t.own {
+			if !yield(s) {
+				return
+			}
+		}
 	}
 }
 
-// splitCerts returns the certificates of data in DER, each checked by crypto/x509.
-func splitCerts(data []byte) ([][]byte, error) {
-	var certs [][]byte
-	rest := data
-	for {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			break
-		}
-		if b.Type == "CERTIFICATE" || b.Type == "TRUSTED CERTIFICATE" || b.Type == "X509 CERTIFICATE" {
-			certs = append(certs, b.Bytes)
-		}
-	}
-	if len(certs) == 0 {
-		certs = append(certs, data)
-	}
-	return parsedAll(certs)
-}
-
-// parsedAll returns the certificates if there are any, and crypto/x509 takes them all.
-func parsedAll(certs [][]byte) ([][]byte, error) {
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("%w: no certificate", ErrMalformed)
-	}
-	out := make([][]byte, len(certs))
-	for i, der := range certs {
-		if _, err := x509.ParseCertificate(der); err != nil {
-			return nil, fmt.Errorf("%w: certificate %d: %w", ErrMalformed, i+1, err)
-		}
-		out[i] = slices.Clone(der)
-	}
-	return out, nil
-}
+// hashInto feeds what is trusted to h.
+func (t *trusted) hashInto(h hash.Hash) { fmt.Fprintf(h, "roots=%x;", t.sum) }

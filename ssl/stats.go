@@ -27,6 +27,9 @@ type Counters struct {
 	// Certificates, PSKs and single TicketKey values have no Close: the collector ends them all.
 	Certificates HandleCounts
 
+	// Roots are what was added to CertPools at a time; the collector ends them with the pool.
+	Roots HandleCounts
+
 	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
 	// that libssl made for itself included: connections and internal caches hold
 	// sessions too. At rest, with every handle closed, they are equal.
@@ -56,6 +59,7 @@ func ReadCounters() Counters {
 		TicketKeys: ticketKeysKind.read(),
 
 		Certificates: certKind.read(),
+		Roots:        rootsKind.read(),
 	}
 	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
 	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()

@@ -1,27 +1,272 @@
 package ssl
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
 )
 
-// hashSystemRoots feeds to h what OpenSSL's defaults are now: the content of the file, and the
-// names in the directories, which begin with the hashes of subjects. When a root has gone, new
-// Ctxs are to resume nothing that was verified by it.
-func hashSystemRoots(h hash.Hash) {
-	file, dirs := defaultRoots()
-	if f, err := os.Open(cmp.Or(os.Getenv("SSL_CERT_FILE"), file)); err == nil {
-		io.Copy(h, io.LimitReader(f, 64<<20))
-		f.Close()
+const (
+	maxRootFile = 64 << 20
+	pipePause   = 5 * time.Millisecond // between looks at a pipe without a writer
+)
+
+var (
+	// settleTime is how old a file's last change must be when it is read: file systems have clocks
+	// as coarse as two seconds, and what is written twice within a tick of one shows no change.
+	settleTime = 3 * time.Second
+
+	// pipePatience is for how long somebody may take to write into a pipe.
+	pipePatience = 5 * time.Second
+)
+
+// The system's roots as they were read last, for all Ctxs.
+var system struct {
+	mu    sync.Mutex
+	last  *rootFiles
+	pipes map[fileState][]byte // what came out of them, which comes once
+}
+
+// A rootFiles is what the system's roots were made of at one time.
+type rootFiles struct {
+	from    [2]string // the file, and the list of directories
+	seen    []fileState
+	content [sha256.Size]byte
+	settled bool // a change of the files would show in seen
+	set     *rootSet
+}
+
+// A fileState is what is another when a file has changed. Nobody can set its time, which is not
+// that of the last modification.
+type fileState struct {
+	name     string
+	dev, ino uint64
+	mode     uint32
+	size     int64
+	changed  syscall.Timespec
+	missing  bool
+}
+
+// A rootFile is what was read of one.
+type rootFile struct {
+	name string
+	data []byte
+	hash *uint32 // of the subject, for those of a directory
+}
+
+// systemRoots returns OpenSSL's default trusted certificates as they are now. They are read in
+// Go, once: libssl reads the file when it is told to and the directories during handshakes, so
+// that nobody could say what a session was verified by.
+func systemRoots() (*rootSet, error) {
+	const what = "the system's roots: %w"
+	system.mu.Lock()
+	defer system.mu.Unlock()
+	file, dirs, err := defaultRoots()
+	if err != nil {
+		return nil, fmt.Errorf(what, err)
 	}
-	for _, dir := range filepath.SplitList(cmp.Or(os.Getenv("SSL_CERT_DIR"), dirs)) {
-		names, _ := os.ReadDir(dir) // sorted; what cannot be read is trusted by nobody
-		for _, name := range names {
-			fmt.Fprintf(h, "%q;", name.Name())
+	last := system.last
+	if last != nil && last.from == [2]string{file, dirs} && last.settled && last.unchanged() {
+		return last.set, nil
+	}
+	now, err := readRoots(file, dirs)
+	if err != nil {
+		return nil, fmt.Errorf(what, err)
+	}
+	system.last = now
+	return now.set, nil
+}
+
+// unchanged reports whether all files are still what they were.
+func (f *rootFiles) unchanged() bool {
+	for _, s := range f.seen {
+		if now, _ := stateOf(s.name); now != s {
+			return false
 		}
+	}
+	return true
+}
+
+// readRoots reads all files; what they have is parsed unless it is what it was.
+func readRoots(file, dirs string) (*rootFiles, error) {
+	f := &rootFiles{from: [2]string{file, dirs}}
+	start := time.Now()
+	files, unread, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 && unread != nil {
+		return nil, unread
+	}
+	h := sha256.New()
+	for _, x := range files {
+		fmt.Fprintf(h, "%q %d;", x.name, len(x.data))
+		h.Write(x.data)
+	}
+	f.content = [sha256.Size]byte(h.Sum(nil))
+	f.settled = true
+	for _, s := range f.seen {
+		if !s.isPipe() && start.Sub(time.Unix(s.changed.Unix())) < settleTime {
+			f.settled = false
+		}
+	}
+	if last := system.last; last != nil && last.content == f.content {
+		f.set = last.set
+		return f, nil
+	}
+	f.set, err = newRootSet(&systemRootsKind, func(s *rootSet, p rootsPtr) error {
+		for _, x := range files {
+			if err := s.add(p, x.data, x.name+": ", x.hash); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f, err
+}
+
+// read returns the files that are there. What is missing or may not be read is nobody's root,
+// and the first that may not be read is unread; err is what need not be so the next time.
+func (f *rootFiles) read() (files []rootFile, unread, err error) {
+	tolerate := func(err error) error {
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return nil
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR),
+			errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
+			if unread == nil {
+				unread = err
+			}
+			return nil
+		}
+		return err
+	}
+	take := func(name string, hash *uint32) error {
+		data, state, err := readRootFile(name)
+		f.seen = append(f.seen, state)
+		if err == nil {
+			files = append(files, rootFile{name, data, hash})
+		}
+		return tolerate(err)
+	}
+	if f.from[0] != "" {
+		if err := take(f.from[0], nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, dir := range filepath.SplitList(f.from[1]) {
+		if dir == "" {
+			continue
+		}
+		state, err := stateOf(dir)
+		f.seen = append(f.seen, state)
+		names, err2 := os.ReadDir(dir) // sorted
+		if err := errors.Join(tolerate(err), tolerate(err2)); err != nil {
+			return nil, nil, err
+		}
+		for _, name := range names {
+			if hash, ok := subjectHash(name.Name()); ok {
+				if err := take(filepath.Join(dir, name.Name()), &hash); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+	}
+	return files, unread, nil
+}
+
+// subjectHash is what a file of a directory is named after, if it has such a name: 8 digits of
+// the hash, a dot and a number.
+func subjectHash(name string) (hash uint32, ok bool) {
+	h, n, _ := strings.Cut(name, ".")
+	sum, err := strconv.ParseUint(h, 16, 32)
+	if len(h) != 8 || err != nil || n == "" || strings.Trim(n, "0123456789") != "" {
+		return 0, false
+	}
+	return uint32(sum), true
+}
+
+// isPipe reports whether it is something that can be read once.
+func (s fileState) isPipe() bool {
+	kind := s.mode & syscall.S_IFMT
+	return !s.missing && kind != syscall.S_IFREG && kind != syscall.S_IFDIR
+}
+
+// stateOf is the state of what name leads to by links. What is missing has one, too.
+func stateOf(name string) (fileState, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fileState{name: name, missing: true}, err
+	}
+	return newFileState(name, info), nil
+}
+
+func newFileState(name string, info fs.FileInfo) fileState {
+	s := fileState{name: name}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.dev, s.ino, s.mode, s.size = uint64(st.Dev), st.Ino, st.Mode, st.Size
+		s.changed = st.Ctim
+	}
+	return s
+}
+
+// readRootFile reads a file, or a pipe if that has not been read yet.
+func readRootFile(name string) ([]byte, fileState, error) {
+	state, err := stateOf(name)
+	if err != nil {
+		return nil, state, err
+	}
+	if data, ok := system.pipes[state]; ok {
+		return data, state, nil
+	}
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for its writer
+	if err != nil {
+		return nil, state, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, state, err
+	}
+	state = newFileState(name, info)
+	data, err := readWithin(f, info.Mode()&fs.ModeNamedPipe != 0)
+	if err == nil && len(data) > maxRootFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
+	}
+	if err == nil && state.isPipe() {
+		if info, err = f.Stat(); err == nil { // writing has changed its times
+			state = newFileState(name, info)
+			if system.pipes == nil {
+				system.pipes = map[fileState][]byte{}
+			}
+			system.pipes[state] = data
+		}
+	}
+	return data, state, err
+}
+
+// readWithin reads a file to its end, and a pipe until its writers are gone: one that nobody has
+// opened for writing yet seems to be at its end.
+func readWithin(f *os.File, pipe bool) ([]byte, error) {
+	until := time.Now().Add(pipePatience)
+	f.SetReadDeadline(until) // regular files have none, and do not wait
+	for {
+		data, err := io.ReadAll(io.LimitReader(f, maxRootFile+1))
+		if err != nil || !pipe || len(data) > 0 {
+			return data, err
+		}
+		if time.Now().After(until) {
+			return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: os.ErrDeadlineExceeded}
+		}
+		time.Sleep(pipePause)
 	}
 }

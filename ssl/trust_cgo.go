@@ -93,8 +93,12 @@ func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 // trustEnded reports whether a revocation list is out of date: what was verified with it
 // must be verified again.
 func (c *Ctx) trustEnded() bool {
-	return c.until != 0 && time.Now().Unix() >= c.until
+	return c.until != 0 && libraryTime().Unix() >= c.until
 }
+
+// libraryTime is the time by which OpenSSL verifies (X509_cmp_time), which is not Go's where
+// something has moved one of the two.
+func libraryTime() time.Time { return time.Unix(int64(C.time(nil)), 0) }
 
 // maxModulus is the limit for the keys of RSA and DSA that a peer shows, in bits.
 const maxModulus = C.SESSL_MODULUS_MAX
@@ -123,10 +127,4 @@ func (c *Conn) explain(p connPtr, err error) {
 			v.Names = namesOf(v.Certificate)
 		}
 	}
-}
-
-// defaultRoots is where the system's roots are (X509_get_default_cert_file,
-// X509_get_default_cert_dir), unless the environment says otherwise.
-func defaultRoots() (file, dirs string) {
-	return heapString(C.X509_get_default_cert_file()), heapString(C.X509_get_default_cert_dir())
 }

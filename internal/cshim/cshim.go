@@ -22,6 +22,9 @@ var _ embed.FS
 //go:embed system.h
 var _ string
 
+//go:embed trust.h
+var _ string
+
 func init() {
 	C.sessl_init()
 }

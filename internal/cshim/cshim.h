@@ -123,8 +123,6 @@ int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int server, int only, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
 int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
-int sessl_ctx_system_roots(SSL_CTX *ctx, sessl_err *e);
-int sessl_ctx_add_root(SSL_CTX *ctx, const uint8_t *der, size_t n, int announce, sessl_err *e);
 X509 *sessl_parse_cert(const uint8_t **p, size_t n, sessl_err *e);
 
 void sessl_ctx_flush(SSL_CTX *ctx, int64_t now);
@@ -385,5 +383,6 @@ extern int sessl_leaf_slot;
 #include "cache.h"
 #include "early.h"
 #include "system.h"
+#include "trust.h"
 
 #endif

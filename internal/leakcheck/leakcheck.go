@@ -105,6 +105,9 @@ func surplus(before, after ssl.Counters) string {
 	if after.Certificates.Live > before.Certificates.Live { // older ones may go at any time
 		add("certificates", before.Certificates.Live, after.Certificates.Live)
 	}
+	if after.Roots.Live > before.Roots.Live { // the same
+		add("roots", before.Roots.Live, after.Roots.Live)
+	}
 	if b, a := ticketKeyObjects(before), ticketKeyObjects(after); a > b {
 		add("ticket key objects, or not wiped", b, a)
 	}

@@ -1,0 +1,108 @@
+package ssl
+
+/*
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"slices"
+	"strings"
+)
+
+// leafRules are what a full handshake demands of the key of a server's certificate besides what
+// verification does: that it is in the lists of groups, in TLS 1.2, and of signature schemes. Those are
+// the Config's, or else those of openssl.cnf. They are looked at when a session is offered, for
+// most lists differ in what no certificate has.
+type leafRules struct{ groups, schemes []string }
+
+func (cfg *Config) leafRules() (r leafRules, err error) {
+	p, err := policyInForce()
+	if err != nil {
+		return r, err
+	}
+	r = leafRules{p.groups, p.schemes}
+	if len(cfg.CurvePreferences) > 0 {
+		var names []string
+		for _, id := range cfg.CurvePreferences {
+			g, _ := groupByID(id)
+			names = append(names, g.name)
+		}
+		r.groups = []string{strings.Join(names, ":")}
+	}
+	if len(cfg.SignatureSchemes) > 0 {
+		var names []string
+		for _, id := range cfg.SignatureSchemes {
+			s, _ := schemeByID(id)
+			names = append(names, s.name)
+		}
+		r.schemes = []string{strings.Join(names, ":")}
+	}
+	return r, nil
+}
+
+// curveNames are the names that a curve has in lists of groups, and the hash that TLS 1.3 has with
+// it in lists of schemes.
+var curveNames = map[string][]string{
+	"P-256": {"sha256", "p-256", "prime256v1", "secp256r1"},
+	"P-384": {"sha384", "p-384", "secp384r1"},
+	"P-521": {"sha512", "p-521", "secp521r1"},
+}
+
+// fit reports whether the server of s may have such a key (SSL_SESSION_get0_peer).
+func (r leafRules) fit(s sessionPtr) bool {
+	tls13 := C.SSL_SESSION_get_protocol_version(s) == VersionTLS13
+	if (tls13 || len(r.groups) == 0) && len(r.schemes) == 0 {
+		return true
+	}
+	var e cErr
+	var out *C.uint8_t
+	n := C.sessl_session_peer_der(s, &out, &e)
+	if n <= 0 {
+		return false
+	}
+	leaf, err := parseCert(takeSecret(out, n))
+	if err != nil {
+		return false // no list that this package knows can have it
+	}
+	var sort string
+	var names []string
+	switch key := leaf.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		sort, names = "ecdsa", curveNames[key.Params().Name]
+		if names == nil {
+			return false
+		}
+	case ed25519.PublicKey:
+		sort = "ed25519"
+	case *rsa.PublicKey:
+		sort = "rsa"
+	default:
+		return false
+	}
+	for _, list := range r.groups {
+		if sort == "ecdsa" && !tls13 && !slices.ContainsFunc(listed(list), func(name string) bool {
+			return name == "default" || slices.Contains(names[1:], name)
+		}) {
+			return false
+		}
+	}
+	for _, list := range r.schemes {
+		if !slices.ContainsFunc(listed(list), func(name string) bool {
+			return strings.HasPrefix(name, sort) && (sort != "ecdsa" || !tls13 || strings.HasSuffix(name, names[0]))
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// listed splits a list of OpenSSL's at all that can stand between and before names.
+func listed(list string) []string {
+	between := func(r rune) bool { return strings.ContainsRune(":/?*, ", r) }
+	names := strings.FieldsFunc(strings.ToLower(list), between)
+	return slices.DeleteFunc(names, func(name string) bool { return name[0] == '-' }) // taken out
+}

@@ -1,0 +1,115 @@
+package ssl
+
+/*
+#cgo nocallback sessl_roots_new
+#cgo noescape sessl_roots_add
+#cgo nocallback sessl_roots_add
+#cgo noescape sessl_ctx_add_roots
+#cgo nocallback sessl_ctx_add_roots
+#cgo nocallback sessl_roots_free
+#cgo nocallback sessl_default_roots
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"unsafe"
+)
+
+type rootsPtr = *C.sessl_roots
+
+// A rootSet is roots that were parsed once, for all Ctxs that trust them. It is immutable once
+// the function that makes it has returned.
+type rootSet struct {
+	h     handle[rootsPtr]
+	roots []rootSum
+	odd   []error // what is not among them, and why
+}
+
+// A rootSum identifies a root: its certificate, and that with the trust settings behind it.
+type rootSum struct{ cert, whole [sha256.Size]byte }
+
+var (
+	rootsKind = kind[rootsPtr]{name: "roots", free: freeRoots, gone: ErrClosed}
+
+	// Those of the system stay for as long as the process: they are in no census.
+	systemRootsKind = kind[rootsPtr]{name: "system roots", free: freeRoots, gone: ErrClosed}
+)
+
+func freeRoots(p rootsPtr) {
+	C.sessl_roots_free(p) // -1 on each; the SSL_CTXs have references of their own
+}
+
+// newRootSet makes an empty set, for fill to add to.
+func newRootSet(k *kind[rootsPtr], fill func(*rootSet, rootsPtr) error) (*rootSet, error) {
+	p := C.sessl_roots_new()
+	if p == nil {
+		return nil, ErrNoMemory
+	}
+	s := &rootSet{}
+	s.h.adopt(k, p)
+	if err := fill(s, p); err != nil {
+		s.h.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// add parses the certificates of one file or the like, of which only those count whose subject
+// has the hash that is asked for. What cannot be used is noted in odd with the name of from.
+func (s *rootSet) add(p rootsPtr, data []byte, from string, hash *uint32) error {
+	for i, b := range certBlocks(data) {
+		err := b.err
+		for rest := b.der; err == nil && len(rest) > 0; {
+			var e cErr
+			var used C.size_t
+			switch C.sessl_roots_add(p, bytePtr(rest), C.size_t(len(rest)), cBool(b.trusted),
+				(*C.uint32_t)(hash), &used, &e) {
+			case C.SESSL_ROOT_ADDED:
+				cert := rest[:used]
+				s.roots = append(s.roots, rootSum{sha256.Sum256(certOnly(cert)), sha256.Sum256(cert)})
+			case C.SESSL_ROOT_UNUSABLE:
+				err = malformed(&e)
+			}
+			if err == nil && b.pem {
+				break // what is behind the certificate is ignored, as OpenSSL does
+			}
+			rest = rest[min(int(used), len(rest)):]
+		}
+		if err == ErrNoMemory {
+			return err
+		}
+		if err != nil {
+			s.odd = append(s.odd, fmt.Errorf("%scertificate %d: %w", from, i+1, err))
+		}
+	}
+	return nil
+}
+
+// addRoots has the SSL_CTX trust the roots of s (X509_STORE_add_cert).
+func (s *rootSet) addTo(op string, p ctxPtr, announce bool) error {
+	roots, err := s.h.acquire()
+	if err != nil {
+		return fail(op, err)
+	}
+	defer s.h.release()
+	var e cErr
+	if C.sessl_ctx_add_roots(p, roots, cBool(announce), &e) == 0 {
+		return asError(op, configError("a root certificate"), &e)
+	}
+	return nil
+}
+
+// defaultRoots is where the system's roots are, with the environment considered
+// (X509_get_default_cert_file_env, X509_get_default_cert_dir).
+func defaultRoots() (file, dirs string, err error) {
+	f, d := C.sessl_default_roots(0), C.sessl_default_roots(1) // ours
+	defer C.sessl_clear_free(unsafe.Pointer(f), 0)
+	defer C.sessl_clear_free(unsafe.Pointer(d), 0)
+	if f == nil || d == nil {
+		return "", "", ErrNoMemory
+	}
+	return heapString(f), heapString(d), nil
+}

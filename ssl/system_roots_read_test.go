@@ -1,0 +1,222 @@
+package ssl_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// trusts reports whether a client of the system's roots verifies a server of root.
+func trusts(t testing.TB, cctx *ssl.Ctx, root *signed) bool {
+	t.Helper()
+	x, y := tcpPipe(t)
+	p := newPair(t, cctx, newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.pair(t)}}), x, y)
+	defer p.closeBoth()
+	c, _ := p.shake()
+	return c == nil
+}
+
+func newRoot(t testing.TB) *signed { return sign(t, "root", nil, time.Now().Add(time.Hour)) }
+
+var systemClient = &ssl.Config{ServerName: "localhost"}
+
+// The roots are read once while the files are unchanged, and parsed once while they have the
+// same content: also when several Ctxs are made at the same time.
+func TestSystemRootsAreShared(t *testing.T) {
+	for place, setup := range rootPlaces {
+		if place == "other file" {
+			continue // the name is a part of what is reported about its content
+		}
+		t.Run(place, func(t *testing.T) {
+			leakcheck.Test(t)
+			undo := ssl.SetRootTimes(time.Hour, time.Second) // all files are new
+			defer func() { undo() }()
+			put, root := setup(t), newRoot(t)
+			put(root)
+			newClientCtx(t, systemClient)
+			files, set := ssl.SystemRootsRead()
+			put(root)
+			newClientCtx(t, systemClient)
+			files2, set2 := ssl.SystemRootsRead()
+			if files2 == files || set2 != set {
+				t.Errorf("new files: read again %t, parsed again %t", files2 != files, set2 != set)
+			}
+			undo()
+			undo = ssl.SetRootTimes(-time.Hour, time.Second) // all files are old
+			newClientCtx(t, systemClient)
+			files, _ = ssl.SystemRootsRead()
+			var done sync.WaitGroup
+			for range 8 {
+				done.Go(func() {
+					for range 4 {
+						if ctx, err := ssl.NewClientCtx(systemClient); err != nil {
+							t.Error(err)
+						} else {
+							ctx.Close()
+						}
+					}
+				})
+			}
+			done.Wait()
+			if files2, set2 = ssl.SystemRootsRead(); files2 != files || set2 != set {
+				t.Errorf("old files: read again %t, parsed again %t", files2 != files, set2 != set)
+			}
+			other := newRoot(t)
+			put(other)
+			ctx := newClientCtx(t, systemClient)
+			if _, set2 = ssl.SystemRootsRead(); set2 == set || trusts(t, ctx, root) || !trusts(t, ctx, other) {
+				t.Error("another root went unnoticed")
+			}
+			runtime.GC() // frees the first set
+		})
+	}
+}
+
+// A pipe is read once, for all Ctxs: of a shell's <(cat ca.pem), or a FIFO whose writer comes
+// later. One into which nobody writes is an error after a while.
+func TestSystemRootsFromPipe(t *testing.T) {
+	leakcheck.Test(t)
+	t.Setenv("SSL_CERT_DIR", "")
+	root := newRoot(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	t.Setenv("SSL_CERT_FILE", fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	written := make(chan error, 1)
+	go func() {
+		_, err := w.Write(root.pem)
+		written <- errors.Join(err, w.Close())
+	}()
+	for range 2 {
+		if !trusts(t, newClientCtx(t, systemClient), root) {
+			t.Error("a pipe: not trusted")
+		}
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", fifo)
+	undo := ssl.SetRootTimes(time.Second, 20*time.Millisecond)
+	for range 2 {
+		_, err := ssl.NewClientCtx(systemClient)
+		refuses(t, "nobody writes", err, os.ErrDeadlineExceeded)
+	}
+	undo()
+	go func() { written <- os.WriteFile(fifo, root.pem, 0) }() // waits for a reader
+	for range 2 {
+		if !trusts(t, newClientCtx(t, systemClient), root) {
+			t.Error("a FIFO: not trusted")
+		}
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}
+
+// Where the roots cannot be read there is no Ctx, rather than one that trusts nobody for good;
+// on both sides.
+func TestSystemRootsUnreadable(t *testing.T) {
+	leakcheck.Test(t)
+	root := newRoot(t)
+	file, dir := filepath.Join(t.TempDir(), "roots.pem"), t.TempDir()
+	putFile(t, file, root.pem)
+	server := copyOf(serverConfig(t), func(c *ssl.Config) {
+		c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssl.SystemCertPool()
+	})
+	try := func() []error {
+		errs := []error{systemClient.CheckClient(), second(ssl.NewClientCtx(systemClient)), server.CheckServer()}
+		return append(errs, ssl.SystemCertPool().Skipped()...)
+	}
+	for what, env := range map[string][2]string{"file": {file, ""}, "directory": {"", dir}} {
+		t.Setenv("SSL_CERT_FILE", env[0])
+		t.Setenv("SSL_CERT_DIR", env[1])
+		var old, none syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		none.Max = old.Max
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+			t.Fatal(err)
+		}
+		errs := try()
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range errs {
+			refuses(t, what+", out of descriptors", err, syscall.EMFILE)
+		}
+	}
+	t.Setenv("SSL_CERT_FILE", dir) // no file
+	for _, err := range try() {
+		refuses(t, "nothing but a directory where the file should be", err, syscall.EISDIR)
+	}
+	putFile(t, filepath.Join(dir, hashedName(root, 0)), root.pem)
+	t.Setenv("SSL_CERT_DIR", dir)
+	if !trusts(t, newClientCtx(t, systemClient), root) {
+		t.Error("one of two places: not trusted")
+	}
+	t.Setenv("SSL_CERT_FILE", "/dev/zero")
+	for _, err := range try() {
+		refuses(t, "a file without end", err, ssl.ErrTooLarge)
+	}
+	t.Setenv("SSL_CERT_FILE", filepath.Join(file, "below"))
+	t.Setenv("SSL_CERT_DIR", file)
+	for _, err := range try() {
+		if err != nil {
+			t.Error("what is not there:", err)
+		}
+	}
+}
+
+// A directory's roots are in files that are named after their subject, whatever their number, as
+// OpenSSL looks for them; other files and other roots in them do not count.
+func TestSystemRootsInDirectory(t *testing.T) {
+	leakcheck.Test(t)
+	t.Setenv("SSL_CERT_FILE", "")
+	root := newRoot(t)
+	other := sign(t, "other", nil, time.Now().Add(time.Hour))
+	for name, want := range map[string]bool{
+		hashedName(root, 0): true, hashedName(root, 17): true, hashedName(other, 0): false, "root.pem": false,
+		hashedName(root, 0) + ".old": false, hashedName(root, 0)[:9] + "r0": false, "0" + hashedName(root, 0): false,
+	} {
+		for what, data := range map[string][]byte{
+			"alone": root.pem, "in DER": root.cert.Raw, "behind another": append(other.pem[:len(other.pem):len(other.pem)], root.pem...),
+			"behind a damaged one": append([]byte("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"), root.pem...),
+		} {
+			dir := t.TempDir()
+			putFile(t, filepath.Join(dir, name), data)
+			t.Setenv("SSL_CERT_DIR", dir)
+			if got := trusts(t, newClientCtx(t, systemClient), root); got != want {
+				t.Errorf("%s, %s: trusted is %t", name, what, got)
+			}
+		}
+	}
+}
+
+// BenchmarkNewClientCtx is what a client's Ctx costs that trusts the machine's roots.
+func BenchmarkNewClientCtx(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx, err := ssl.NewClientCtx(systemClient)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx.Close()
+	}
+}
