@@ -250,10 +250,10 @@ func (c *Conn) inspect() error {
 // mu is held.
 func (c *Conn) judge(p connPtr) error {
 	if !c.ctx.verify {
-		if !c.info.state.DidResume {
-			return c.setStamp(p, nil) // a reused object must not speak for its new peer
+		if c.server || c.info.state.DidResume {
+			return nil // what was resumed keeps the name of its first connection
 		}
-		return nil
+		return c.setStamp(p, c.stampOfKind(stampNobody))
 	}
 	if c.info.state.DidResume && !c.resumedOK(p) {
 		return fail("handshake", ErrUnverified)

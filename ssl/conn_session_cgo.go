@@ -38,6 +38,7 @@ const (
 const (
 	stampCertificate = 1
 	stampPSK         = 2 // it knew an external key, which is in the fingerprint
+	stampNobody      = 3 // it was not: the name is what was asked for, for early data
 )
 
 // Session returns the connection's session (SSL_get1_session), an owned handle that must

@@ -158,13 +158,20 @@ func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 // earlyPeer reports whether whoever holds the keys of q has been verified as the peer now
 // meant: early data leaves before that could be done anew.
 func (c *Conn) earlyPeer(q sessionPtr) bool {
-	if host := C.SSL_SESSION_get0_hostname(q); host != nil && heapString(host) != c.sni() {
+	host, has := "", false
+	if h := C.SSL_SESSION_get0_hostname(q); h != nil {
+		host, has = heapString(h), true
+	}
+	if has && host != c.sni() {
 		return false
 	}
-	if !c.ctx.verify {
-		return true
-	}
 	kind, name := c.stampOf(q)
+	if !c.ctx.verify {
+		if kind == stampNobody {
+			return name == c.name
+		}
+		return host == c.sni() // nil where the server did not acknowledge a name, or none was sent
+	}
 	return (kind == stampPSK || kind == stampCertificate && !c.ctx.trustEnded()) && name == c.name
 }
 

@@ -150,7 +150,10 @@ func TestC26_EarlyDataMismatch(t *testing.T) {
 		other := *cli
 		other.ServerName = "other.test"
 		sctx := newServerCtx(t, srv)
-		s := earlySession(t, newClientCtx(t, cli), sctx)
+		s := reparsed(t, earlySession(t, newClientCtx(t, cli), sctx)) // does not know its name
+		if err := s.SetHostname("other.test"); err != nil {
+			t.Fatal(err)
+		}
 		p := earlyPair(t, newClientCtx(t, &other), sctx, s)
 		p.wantEarly(t, ssl.EarlyDataRejected)
 		if !p.client.SessionReused() {

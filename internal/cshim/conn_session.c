@@ -162,7 +162,7 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
 {
     SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
     uint8_t *copy = n == 0 ? NULL : OPENSSL_memdup(p, n);
-    int i, ok = n == 0 || copy != NULL;
+    int ok = n == 0 || copy != NULL;
 
     if (ok) {
         OPENSSL_free(c->stamp);
@@ -171,8 +171,6 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
         /* Not left to chance: a stamp that stays would speak for another peer. */
         if (s != NULL)
             ok = sessl_session_set_note(s, SESSL_STAMP, p, n);
-        for (i = 0; i < c->fresh_n; i++)
-            ok &= sessl_session_set_note(c->fresh[i], SESSL_STAMP, p, n);
     }
     sessl_err_clear();
     return ok;
