@@ -323,8 +323,8 @@ type Config struct {
 	// ReplayGuard is asked about each first flight with early data that a server with TicketKeys
 	// or a SessionCache may accept, before it does (SSL_OP_NO_ANTI_REPLAY), so that several
 	// servers accept it once. It is asked while the ClientHello is suspended, on no lock and no
-	// thread of OpenSSL's, and only about sessions that are known here or whose ticket's MAC
-	// is right.
+	// thread of OpenSSL's, and only about a session that is known here, or whose ticket's MAC is
+	// right, and that the client has: the binder is checked before (RFC 8446, section 8.2).
 	ReplayGuard ReplayGuard
 
 	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a server

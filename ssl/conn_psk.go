@@ -97,14 +97,14 @@ func (c *Conn) explainPSK(err error) error {
 	return err
 }
 
-// lookUps settles which sessions and keys of the client libssl will find. It returns the ids
-// of the sessions.
-func (c *Conn) lookUps(ctx context.Context, h *ClientHelloInfo) (found []string, err error) {
+// lookUps settles which sessions and keys of the client libssl will find.
+func (c *Conn) lookUps(ctx context.Context, h *ClientHelloInfo) (err error) {
+	var found []string
 	if c.ctx.cache != nil {
 		found = c.lookUp(ctx, h)
 	}
 	if c.ctx.psk.get != nil {
 		err = c.lookUpPSK(h, found)
 	}
-	return found, err
+	return err
 }

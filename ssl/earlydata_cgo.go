@@ -16,8 +16,8 @@ package ssl
 #cgo nocallback SSL_get_recv_max_early_data
 #cgo noescape sessl_conn_export_early
 #cgo nocallback sessl_conn_export_early
-#cgo noescape sessl_conn_ticket_genuine
-#cgo nocallback sessl_conn_ticket_genuine
+#cgo noescape sessl_conn_binder_good
+#cgo nocallback sessl_conn_binder_good
 #include "cshim.h"
 */
 import "C"
@@ -49,7 +49,7 @@ func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if cfg.MaxEarlyData == 0 {
 		return nil
 	}
-	c.guard = newGuarding(cfg.ReplayGuard)
+	c.guard = newGuarding(cfg)
 	c.maxEarly = cfg.MaxEarlyData
 	var e cErr
 	if C.sessl_ctx_set_early(p, C.uint32_t(cfg.MaxEarlyData), cBool(c.guard != nil), &e) == 0 {
@@ -58,12 +58,18 @@ func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// ticketGenuine reports whether a ticket was made with a key that is here.
-func (c *Conn) ticketGenuine(ticket []byte) (genuine bool) {
+// hasSession reports whether the client has the session that it names first, which must be one
+// that is found here or in a ticket of ours: its binder says so. Algorithms are the Ctx's own.
+func (c *Conn) hasSession(id []byte) (has bool) {
+	var query *C.char
+	if q := c.ctx.guard.query; q != "" {
+		query = C.CString(q)
+		defer C.free(unsafe.Pointer(query))
+	}
 	c.withLive(func(p connPtr) {
-		genuine = C.sessl_conn_ticket_genuine(p, bytePtr(ticket), C.size_t(len(ticket))) != 0
+		has = C.sessl_conn_binder_good(p, bytePtr(id), C.size_t(len(id)), cBool(c.ctx.guard.fips), query) != 0
 	})
-	return genuine
+	return has
 }
 
 // allowEarly is the answer to SSL_CTX_set_allow_early_data_cb, which asks later.

@@ -40,15 +40,17 @@ type guarding struct {
 	guard  ReplayGuard
 	places chan struct{}
 	clock  wallClock
+	fips   bool // Config.FIPS
+	query  string
 
 	replayed, failed atomic.Uint64
 }
 
-func newGuarding(g ReplayGuard) *guarding {
-	if g == nil {
+func newGuarding(cfg *Config) *guarding {
+	if cfg.ReplayGuard == nil {
 		return nil
 	}
-	return &guarding{guard: g, places: make(chan struct{}, maxClaims)}
+	return &guarding{guard: cfg.ReplayGuard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
 }
 
 // claim is what a Claim came to.
@@ -113,15 +115,15 @@ func (h *ClientHelloInfo) offersEarly() bool {
 }
 
 // claimEarly asks the guard about a first flight whose early data somebody reads. Only the
-// first identity counts for early data, and only one that is ours: among the found, which the
-// cache has, or a ticket with a good MAC. Anybody could fill the guard otherwise.
-func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo, found []string) {
+// first identity counts for early data, and only a client that has the session may claim it
+// (RFC 8446, section 8.2): anybody who has seen a ticket could use up its early data
+// otherwise, and anybody at all fill the guard.
+func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo) {
 	g := c.ctx.guard
 	if g == nil || !c.early.begun || !h.offersEarly() {
 		return
 	}
-	id := h.identities[0]
-	if (slices.Contains(found, string(id)) || c.ticketGenuine(id)) && g.first(ctx, id) {
+	if id := h.identities[0]; c.hasSession(id) && g.first(ctx, id) {
 		c.allowEarly()
 	}
 }

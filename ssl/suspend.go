@@ -95,11 +95,10 @@ func (c *Conn) answerHello(ctx context.Context) error {
 			return err
 		}
 	}
-	found, err := c.lookUps(ctx, hello)
-	if err != nil {
+	if err := c.lookUps(ctx, hello); err != nil {
 		return err
 	}
-	c.claimEarly(ctx, hello, found)
+	c.claimEarly(ctx, hello)
 	c.helloDone()
 	return nil
 }

@@ -278,6 +278,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     if (!st->midway) { /* what was asked in a handshake, or later, has been answered */
         c->chosen = 0;
         sessl_buf_free(&c->hello);
+        sessl_conn_forget_message(c);
     }
     c->fd = -1;
     c->feed = NULL;

@@ -71,6 +71,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_buf_free(&c->out);
     sessl_buf_free(&c->hello);
     sessl_buf_free(&c->replay);
+    sessl_conn_forget_message(c);
     sessl_conn_forget_chains(c);
     OPENSSL_free(c);
     sessl_err_clear();

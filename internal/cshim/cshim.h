@@ -382,6 +382,7 @@ extern int sessl_leaf_slot;
 #include "ticket.h"
 #include "cache.h"
 #include "early.h"
+#include "binder.h"
 #include "system.h"
 #include "trust.h"
 

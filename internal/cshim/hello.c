@@ -193,6 +193,7 @@ void sessl_conn_hello_done(sessl_conn *c)
 {
     c->hello_state = SESSL_HELLO_ANSWERED;
     sessl_buf_free(&c->replay);
+    sessl_conn_forget_message(c);
 }
 
 /* Go goes on with another Ctx: a new SSL that gets the same bytes, so that everything is

@@ -27,6 +27,7 @@ void sessl_hold_spoken(sessl_conn *c, const uint8_t *p, size_t n)
 
     if (c->hold.spoke)
         return;
+    sessl_conn_forget_message(c);
     memset(&c->hold, 0, sizeof(c->hold));
     c->hold.spoke = 1;
     c->hold.due = c->hold.again = p[0] == SSL3_RT_HANDSHAKE && n >= random + sizeof(retry_request)
@@ -103,6 +104,26 @@ static int take_in(sessl_conn *c)
     return got > 0 && !c->alloc_failed;
 }
 
+/* Keeps a hello that is whole, without the heads of its records. */
+static void keep_message(sessl_conn *c)
+{
+    const sessl_hold *h = &c->hold;
+    const uint8_t *in = c->in.p + c->in.head;
+    size_t i, n;
+
+    if (h->again || h->have < MESSAGE_HEAD || !(c->guarded || c->hello_use == SESSL_HELLO_ASK))
+        return;
+    for (i = 0; i < h->seen; i += RECORD_HEAD + n) {
+        n = (size_t)in[i + 3] << 8 | in[i + 4];
+        c->alloc_failed |= !sessl_buf_append(&c->hold.message, in + i + RECORD_HEAD, n);
+    }
+}
+
+void sessl_conn_forget_message(sessl_conn *c)
+{
+    sessl_buf_free(&c->hold.message);
+}
+
 /* 1 as long as libssl must do without the bytes that have come, after all has been taken in. */
 int sessl_conn_holds(sessl_conn *c)
 {
@@ -113,6 +134,8 @@ int sessl_conn_holds(sessl_conn *c)
     while ((is = look(c)) == PART && c->hold.pass == 0)
         if (!take_in(c))
             return 1;
+    if (is == WHOLE)
+        keep_message(c);
     c->hold.due = is == PART;
     return 0;
 }

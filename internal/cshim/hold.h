@@ -15,10 +15,12 @@ typedef struct sessl_hold {
     size_t pass;     /* bytes from the head on that libssl may have all the same */
     size_t seen;     /* bytes from the head on that are records looked at; no less than pass */
     size_t have;     /* bytes of the message in them */
+    sessl_buf message; /* the first one, for who wants to see its binder */
     size_t where[4]; /* and where the first of those are, from the head on */
 } sessl_hold;
 
 struct sessl_conn;
+void sessl_conn_forget_message(struct sessl_conn *c);
 int sessl_step_holds(struct sessl_conn *c);
 int sessl_conn_holds(struct sessl_conn *c);
 size_t sessl_conn_recv(struct sessl_conn *c, uint8_t *p, size_t n);

@@ -97,6 +97,26 @@ EVP_CIPHER *sessl_aes_cbc(int bits, int want_fips, const char *query)
 #endif
 }
 
+/* A hash, the same way. */
+EVP_MD *sessl_md(const char *name, int want_fips, const char *query)
+{
+#if SESSL_HAVE_3_0
+    return EVP_MD_fetch(want_fips ? fips_context() : NULL, name, query);
+#else
+    (void)want_fips, (void)query;
+    return (EVP_MD *)EVP_get_digestbyname(name); /* static */
+#endif
+}
+
+void sessl_md_free(EVP_MD *md)
+{
+#if SESSL_HAVE_3_0
+    EVP_MD_free(md);
+#else
+    (void)md;
+#endif
+}
+
 /* HMAC, the same way; before 3.0 there is nothing to look up. */
 void *sessl_hmac(int want_fips, const char *query)
 {

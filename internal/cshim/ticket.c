@@ -260,24 +260,43 @@ static int compute_mac(const binding *b, const sessl_ticket_key *key, const uint
 #endif
 }
 
-/* Whether the n bytes are a ticket made with a key that is here, which its end proves (RFC
- * 5077, section 4). Nothing of it is decrypted. */
-int sessl_conn_ticket_genuine(sessl_conn *c, const uint8_t *p, size_t n)
+static SSL_SESSION *decrypt(const binding *b, const sessl_ticket_key *key, const uint8_t *p, size_t n)
+{
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    uint8_t *der = OPENSSL_malloc(n);
+    const uint8_t *q = der;
+    int some = 0, rest = 0;
+    SSL_SESSION *s = NULL;
+
+    if (cipher != NULL && der != NULL && EVP_DecryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, p - IV_LEN)
+        && EVP_DecryptUpdate(cipher, der, &some, p, (int)n) && EVP_DecryptFinal_ex(cipher, der + some, &rest))
+        s = d2i_SSL_SESSION(NULL, &q, some + rest); /* returns +1 */
+    EVP_CIPHER_CTX_free(cipher);
+    OPENSSL_clear_free(der, n);
+    return s;
+}
+
+/* +1: the session in a ticket that was made with a key that is here, which its end proves (RFC
+ * 5077, section 4); NULL for any other. */
+SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n)
 {
     const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(c->ssl), sessl_tickets_slot);
     uint8_t mac[MAC_LEN];
+    SSL_SESSION *s = NULL;
     ring *r;
     size_t i;
     int ok;
 
-    if (b == NULL || n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN)
-        return 0;
+    if (b == NULL || n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX)
+        return NULL;
     r = take(b->keys);
     i = find(r, p);
     ok = i < r->n && compute_mac(b, r->keys[i], p, n - MAC_LEN, mac) && CRYPTO_memcmp(mac, p + n - MAC_LEN, MAC_LEN) == 0;
+    if (ok)
+        s = decrypt(b, r->keys[i], p + SESSL_TICKET_NAME + IV_LEN, n - SESSL_TICKET_NAME - IV_LEN - MAC_LEN);
     drop(r);
     sessl_err_clear();
-    return ok;
+    return s;
 }
 
 /* The handshake is over. That a key was known does not say that the ticket was good. */

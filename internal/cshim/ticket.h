@@ -36,7 +36,6 @@ EVP_CIPHER *sessl_aes_cbc(int bits, int want_fips, const char *query);
 void sessl_aes_cbc_free(EVP_CIPHER *c);
 void *sessl_hmac(int want_fips, const char *query);
 void sessl_hmac_free(void *mac);
-int sessl_conn_ticket_genuine(sessl_conn *c, const uint8_t *p, size_t n);
 
 extern int sessl_tickets_slot; /* registered by sessl_init */
 
