@@ -8,47 +8,84 @@ import (
 	"sync"
 )
 
-// keptBody is a request's body that survives a transport which closes it before anything
-// was sent, because its protocol was the wrong one.
-type keptBody struct {
-	io.ReadCloser
-	mu     sync.Mutex
-	held   bool // Close is only remembered
-	closed bool
+// A body is a request's, for transports of which one may have closed it before the next gets it,
+// because its protocol was the wrong one.
+type body struct {
+	r    *http.Request
+	kept *keptBody // nil where GetBody has another, or there is nothing to keep
 }
 
-func keepBody(r *http.Request) *keptBody {
-	b := &keptBody{ReadCloser: r.Body, held: true}
-	if r.Body == nil {
-		b.ReadCloser = http.NoBody
+func bodyOf(r *http.Request) body {
+	b := body{r: r}
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		b.kept = &keptBody{ReadCloser: r.Body}
 	}
 	return b
 }
 
-// Close closes the body, now or when it is no longer held.
+// first has out send the body. What GetBody can give again goes as it is: net/http knows
+// the types of some, and sends those with their headers.
+func (b body) first(out *http.Request) {
+	if b.kept != nil {
+		out.Body = b.kept
+	}
+}
+
+// again is first for another transport.
+func (b body) again(out *http.Request) error {
+	if b.kept != nil {
+		b.kept.unclose()
+		out.Body = b.kept
+		return nil
+	}
+	if b.r.GetBody == nil {
+		return nil
+	}
+	fresh, err := b.r.GetBody()
+	if err == nil {
+		out.Body = fresh
+	}
+	return err
+}
+
+// keptBody is one that cannot be had again. Its Close is held back until the request has a
+// connection; from then on it is the body as it was, for net/http closes it to end a Read of it.
+type keptBody struct {
+	io.ReadCloser
+	mu     sync.Mutex
+	free   bool // Close is no longer held back
+	closed bool // Close was called
+}
+
+// Close closes the body, now or in release.
 func (b *keptBody) Close() error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.closed = true
-	if b.held {
+	free := b.free
+	b.mu.Unlock()
+	if !free {
 		return nil
 	}
 	return b.ReadCloser.Close()
 }
 
-// again forgets a Close: another transport gets the body.
-func (b *keptBody) again() {
+// unclose forgets a Close that was held back.
+func (b *keptBody) unclose() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = false
+	b.closed = b.closed && b.free
 }
 
-// release ends the holding.
+// release ends the holding back, and closes the body if it should be. It may be called again.
 func (b *keptBody) release() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.held = false
-	if b.closed {
+	owed := b.closed && !b.free
+	b.free = true
+	b.mu.Unlock()
+	if owed {
 		b.ReadCloser.Close()
 	}
 }

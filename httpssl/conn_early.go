@@ -3,13 +3,10 @@ package httpssl
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sessl/ssl"
 )
@@ -19,11 +16,9 @@ import (
 // not go early has the handshake done first, so it does no harm if another request than the one
 // that it was made for gets the connection.
 type earlyConn struct {
-	*ssl.Conn
-	t     *Transport
-	ask   *earlyAsk       // the request that it was made for
-	ctx   context.Context // that one's, for its httptrace
-	until time.Time       // limit of the handshake
+	*started
+	ask *earlyAsk       // the request that it was made for
+	ctx context.Context // that one's, for its httptrace
 
 	next atomic.Pointer[earlyAsk] // the request whose bytes come next; nil if it may not go early
 	once sync.Once
@@ -59,7 +54,7 @@ func (c *earlyConn) await() bool {
 	case <-c.ask.settled:
 	}
 	if c.ask.chosen != c {
-		c.shake(nil)
+		c.send(nil)
 	}
 	select {
 	case <-c.done:
@@ -71,7 +66,7 @@ func (c *earlyConn) await() bool {
 
 // Write sends the first request, as early data or after the handshake.
 func (c *earlyConn) Write(b []byte) (int, error) {
-	if !c.over.Load() && c.shake(b) {
+	if !c.over.Load() && c.send(b) {
 		return len(b), nil
 	}
 	if c.err != nil {
@@ -89,17 +84,13 @@ func (c *earlyConn) Close() error {
 	return c.Conn.Close()
 }
 
-// shake does the handshake, once, and reports whether the server has b by then.
-func (c *earlyConn) shake(b []byte) (sent bool) {
+// send does the handshake, once, and reports whether the server has b by then.
+func (c *earlyConn) send(b []byte) (sent bool) {
 	c.once.Do(func() {
 		defer close(c.done)
 		defer c.over.Store(true)
-		ctx := context.Background()
-		if !c.until.IsZero() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, c.until)
-			defer cancel()
-		}
+		ctx, cancel := c.bound(context.Background())
+		defer cancel()
 		ask := c.next.Load()
 		if ask == nil || !bytes.HasSuffix(b, []byte("\r\n\r\n")) || !ask.taken.CompareAndSwap(false, true) {
 			ask = nil // not to be early, or not the whole of it
@@ -123,19 +114,7 @@ func (c *earlyConn) writeEarly(ctx context.Context, b []byte) bool {
 
 // finish is the handshake, as httptrace sees it.
 func (c *earlyConn) finish(ctx context.Context) error {
-	trace := httptrace.ContextClientTrace(c.ctx)
-	if trace != nil && trace.TLSHandshakeStart != nil {
-		trace.TLSHandshakeStart()
-	}
-	err := c.Conn.HandshakeContext(ctx)
-	if trace != nil && trace.TLSHandshakeDone != nil {
-		var s tls.ConnectionState
-		if err == nil {
-			s = c.ConnectionState().TLS()
-		}
-		trace.TLSHandshakeDone(s, err)
-	}
-	if err != nil {
+	if err := c.traced(c.ctx, func() error { return c.Conn.HandshakeContext(ctx) }); err != nil {
 		return err
 	}
 	if c.ConnectionState().NegotiatedProtocol == protoH2 {

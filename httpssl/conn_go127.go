@@ -12,9 +12,14 @@ import (
 
 // conn has what net/http asks of a TLS connection since Go 1.27, by name and type:
 // ConnectionState of crypto/tls and HandshakeContext.
-type conn struct{ base }
+type conn struct {
+	base
+	dialed *started // a client's
+}
 
-func newConn(c *ssl.Conn) *conn { return &conn{base{Conn: c}} }
+func newConn(c *ssl.Conn) *conn { return &conn{base: base{Conn: c}} }
+
+func newDialed(c *started) *conn { return &conn{base: base{Conn: c.Conn}, dialed: c} }
 
 // begin has nothing to prepare: net/http bounds the handshake.
 func (c *conn) begin(context.Context, *http.Server) {}
@@ -22,10 +27,10 @@ func (c *conn) begin(context.Context, *http.Server) {}
 // ConnectionState is crypto/tls's form of what was settled.
 func (c *conn) ConnectionState() tls.ConnectionState { return *c.state() }
 
-// HandshakeContext does a server's handshake; a client's is over.
+// HandshakeContext does the handshake, when net/http has told httptrace that it begins.
 func (c *conn) HandshakeContext(ctx context.Context) error {
-	if c.state().HandshakeComplete && c.server == nil {
-		return nil
+	if c.dialed != nil {
+		return c.dialed.shake(ctx)
 	}
 	return c.shake(ctx)
 }

@@ -37,13 +37,13 @@ type Transport struct {
 	//
 	// httptrace sees such a connection before its handshake, which comes with the request.
 	//
-	// It is for HTTP/1.1: nothing is sent early where the session is one of HTTP/2. Before Go
-	// 1.27, with a Ctx that offers h2, that includes the first connection to each host.
+	// It is for HTTP/1.1: nothing is sent early where the session is one of HTTP/2.
 	EarlyData func(*http.Request) bool
 
-	dialer    ssl.Dialer
-	protocols protocols
-	rt        roundTripper
+	dialer           ssl.Dialer
+	handshakeTimeout time.Duration // of the base transport
+	protocols        protocols
+	rt               roundTripper
 }
 
 // roundTripper is what differs by Go version.
@@ -52,10 +52,16 @@ type roundTripper interface {
 	CloseIdleConnections()
 }
 
-// NewTransport returns a Transport that dials with d, by its DialFunc if it has one, and whose Ctx
-// stays the caller's. A d without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the
-// handshake included. All other settings are those of a copy of base; nil means those of
-// http.DefaultTransport without its proxy.
+// NewTransport returns a Transport that dials with d, whose Ctx stays the caller's. A d
+// without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the handshake
+// included. All other settings are those of a copy of base; nil means those of
+// http.DefaultTransport without its proxy. TLSHandshakeTimeout bounds each handshake, besides d's
+// limits. Before Go 1.27 MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and of
+// HTTP/2 each by themselves.
+//
+// A host with letters beyond ASCII is looked up, sent and verified as net/http writes it in ASCII
+// (IDNA2008, profile Lookup: lower case, composed); so is the Host that the server gets, unless the
+// request has one of its own.
 //
 // HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"
 // among its NextProtos. base.Protocols, if set, must agree with them.
@@ -78,7 +84,7 @@ func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{dialer: *d, protocols: p}
+	t := &Transport{dialer: *d, handshakeTimeout: base.TLSHandshakeTimeout, protocols: p}
 	if t.dialer.NetDialer == nil {
 		t.dialer.NetDialer = &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	}
@@ -145,7 +151,7 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 	if ask != nil {
 		ctx = context.WithValue(ctx, askKey{}, ask)
 	}
-	resp, err := t.rt.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err := t.rt.RoundTrip(asciiHost(r).WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +169,6 @@ func (t *Transport) CloseIdleConnections() {
 	if t != nil && t.rt != nil {
 		t.rt.CloseIdleConnections()
 	}
-}
-
-// dial makes one connection, and refuses one on which nothing could be said.
-func (t *Transport) dial(ctx context.Context, network, addr string) (*ssl.Conn, error) {
-	c, err := t.dialer.DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.protocols.check(c.ConnectionState().NegotiatedProtocol); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
 }
 
 // clone is base for TLS connections that dial makes, with what net/http is to speak.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sessl/ssl"
 )
@@ -99,52 +98,4 @@ func (a *earlyAsk) conclude(c *earlyConn) (sent bool) {
 		return true
 	}
 	return false
-}
-
-// start makes a connection. early is one whose first request may become early data; if it is
-// nil, shake returns one for any request.
-func (t *Transport) start(ctx context.Context, network, addr string) (early *earlyConn, shake func() (*ssl.Conn, error), err error) {
-	ask, ok := ctx.Value(askKey{}).(*earlyAsk)
-	if !ok {
-		return nil, func() (*ssl.Conn, error) { return t.dial(ctx, network, addr) }, nil
-	}
-	until := t.limit()
-	c, err := t.dialer.Connect(ctx, network, addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, proto, err := c.EarlyDataTerms(); err == nil && proto != protoH2 {
-		return &earlyConn{Conn: c, t: t, ask: ask, until: until, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}, nil, nil
-	}
-	return nil, func() (*ssl.Conn, error) { return t.shake(ctx, c, until) }, nil
-}
-
-// limit is when a connection that is begun now must be there; zero is never.
-func (t *Transport) limit() (until time.Time) {
-	d := t.dialer.NetDialer
-	if d.Timeout > 0 {
-		until = time.Now().Add(d.Timeout)
-	}
-	if !d.Deadline.IsZero() && (until.IsZero() || d.Deadline.Before(until)) {
-		until = d.Deadline
-	}
-	return until
-}
-
-// shake does a client's handshake, and closes what is of no use.
-func (t *Transport) shake(ctx context.Context, c *ssl.Conn, until time.Time) (*ssl.Conn, error) {
-	if !until.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, until)
-		defer cancel()
-	}
-	err := c.HandshakeContext(ctx)
-	if err == nil {
-		err = t.protocols.check(c.ConnectionState().NegotiatedProtocol)
-	}
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
 }

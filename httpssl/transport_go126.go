@@ -4,52 +4,38 @@ package httpssl
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"maps"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sessl/ssl"
 )
 
 // twoTransports is for net/http before Go 1.27, where an http.Transport speaks one
-// protocol on connections of other makers, settled before there is a connection. It finds
-// out which it will be by connecting, and then asks the transport that speaks it, which
-// gets that connection as its first.
+// protocol on connections of other makers, settled before there is a connection. A request
+// goes to the one that speaks HTTP/1.1, whose dials find out what is negotiated. Where that
+// is h2, the connection is handed over to the other, and the request and all those that wait
+// for a connection to the same address follow it.
 type twoTransports struct {
 	t        *Transport
 	one, two *http.Transport // HTTP/1.1 and HTTP/2
-	mu       sync.Mutex
-	hosts    map[string]*host
-}
-
-// maxHosts bounds what is remembered; to find out again costs nothing but a connection.
-const maxHosts = 4096
-
-// A host is what is known of an address. The Transport's mutex guards it.
-type host struct {
-	proto string        // as negotiated last
-	known bool          // there has been a connection
-	busy  chan struct{} // closed when whoever finds out has; nil if nobody does
-	ready []*ssl.Conn   // made, and not yet taken by a transport
+	hosts    hosts
 }
 
 func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
-	tt := &twoTransports{t: t, hosts: map[string]*host{}}
+	tt := &twoTransports{t: t}
 	var p1, p2 http.Protocols
 	p1.SetHTTP1(true)
 	p2.SetUnencryptedHTTP2(true)
-	tt.one = clone(base, &p1, tt.dialFor(""))
-	tt.two = clone(base, &p2, tt.dialFor(protoH2))
+	tt.one = clone(base, &p1, tt.dialOne)
+	tt.two = clone(base, &p2, tt.dialTwo)
 	return tt
 }
 
-// switchError says that a server negotiated another protocol than the last time.
+// switchError says that a server has negotiated what the other transport speaks.
 type switchError struct{ proto string }
 
 func (e *switchError) Error() string {
@@ -57,206 +43,176 @@ func (e *switchError) Error() string {
 }
 
 // maxSwitches bounds how often a request follows a server that changes its mind.
-const maxSwitches = 3
+const maxSwitches = 4
+
+var errNeedsHTTP1 = errors.New("httpssl: the request needs HTTP/1.1, but h2 was negotiated: use a Ctx that does not offer it")
 
 func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL == nil || r.URL.Scheme != "https" || !tt.t.protocols.http2 {
 		return tt.one.RoundTrip(r) // also for the errors of what is no request
 	}
 	addr := hostPort(r)
-	body := keepBody(r)
-	defer body.release()
+	body := bodyOf(r)
+	defer body.kept.release()
 	for switches := 0; ; switches++ {
-		proto, done, err := tt.discover(r.Context(), addr)
-		if err != nil {
-			body.Close()
-			return nil, err
-		}
-		resp, err := tt.roundTripOnce(r, body, proto, done)
-		done()
+		resp, err := tt.attempt(r, addr, body, switches == 0)
 		var e *switchError
 		if !errors.As(err, &e) || switches == maxSwitches {
 			return resp, err
 		}
-		body.again()
 	}
 }
 
-// roundTripOnce sends r by the transport for proto; done is called as soon as that has a
-// connection, which others can then share.
-func (tt *twoTransports) roundTripOnce(r *http.Request, body *keptBody, proto string, done func()) (*http.Response, error) {
-	rt := tt.one
-	if proto == protoH2 {
-		if requiresHTTP1(r) {
-			body.Close()
-			return nil, errors.New("httpssl: the request needs HTTP/1.1, but h2 was negotiated: use a Ctx that does not offer it")
+// attempt sends r by the transport for what is known of addr.
+func (tt *twoTransports) attempt(r *http.Request, addr string, body body, first bool) (*http.Response, error) {
+	out := r.WithContext(attemptTrace(r.Context(), first, body.kept.release))
+	if first {
+		body.first(out)
+	} else if err := body.again(out); err != nil {
+		return nil, err
+	}
+	if !tt.hosts.speakH2(addr) && tt.t.protocols.http1 {
+		return tt.one.RoundTrip(out)
+	}
+	if requiresHTTP1(r) {
+		if out.Body != nil {
+			out.Body.Close()
 		}
-		rt = tt.two
+		return nil, errNeedsHTTP1
 	}
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { done() }}
-	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = body
-	}
-	return rt.RoundTrip(r)
+	return tt.two.RoundTrip(out)
 }
 
-// discover returns what is spoken with addr. The first to ask connects; the others wait
-// until it calls done, which also closes what no transport has taken.
-func (tt *twoTransports) discover(ctx context.Context, addr string) (proto string, done func(), err error) {
-	for {
-		tt.mu.Lock()
-		h := tt.host(addr)
-		switch {
-		case h.busy != nil:
-			busy := h.busy
-			tt.mu.Unlock()
-			select {
-			case <-busy:
-				continue
-			case <-ctx.Done():
-				return "", nil, context.Cause(ctx)
-			}
-		case h.known:
-			defer tt.mu.Unlock()
-			return h.proto, func() {}, nil
-		}
-		h.busy = make(chan struct{})
-		tt.mu.Unlock()
-		return tt.connect(ctx, addr, h)
-	}
+// A clientConn is a connection of HTTP/2, opaque to net/http.
+type clientConn struct {
+	*ssl.Conn
+	handedOver atomic.Bool // and no request has been told of it
 }
 
-// host returns the entry of addr. mu is held.
-func (tt *twoTransports) host(addr string) *host {
-	h := tt.hosts[addr]
-	if h == nil {
-		if len(tt.hosts) >= maxHosts {
-			maps.DeleteFunc(tt.hosts, func(_ string, h *host) bool { return h.busy == nil && len(h.ready) == 0 })
-		}
-		h = &host{}
-		tt.hosts[addr] = h
-	}
-	return h
-}
+func (c *clientConn) unwrap() *ssl.Conn { return c.Conn }
 
-// connect finds out what is spoken with a host.
-func (tt *twoTransports) connect(ctx context.Context, addr string, h *host) (proto string, done func(), err error) {
-	leave := sync.OnceFunc(func() {
-		tt.mu.Lock()
-		defer tt.mu.Unlock()
-		close(h.busy)
-		h.busy = nil
-	})
-	ok := false
-	defer func() {
-		if !ok { // also when the application's code panics
-			leave()
+// dialOne makes a connection for HTTP/1.1. It ends as soon as it is known, from this dial or from
+// another, that the server speaks HTTP/2; the dial goes on then, for those who come later.
+func (tt *twoTransports) dialOne(ctx context.Context, network, addr string) (net.Conn, error) {
+	h, leave := tt.hosts.enter(addr)
+	defer leave()
+	select {
+	case <-h.h2:
+		return nil, &switchError{protoH2}
+	default:
+	}
+	type result struct {
+		c   net.Conn
+		err error
+	}
+	made := make(chan result, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		c, err := tt.dialAndTell(ctx, network, addr, h)
+		made <- result{c, err}
+	}()
+	select {
+	case r := <-made:
+		return r.c, r.err
+	case <-h.h2:
+	}
+	go func() {
+		defer tt.hosts.whileWanted(cancel)()
+		if r := <-made; r.c != nil {
+			r.c.Close() // HTTP/1.1, which the server spoke for this one only
 		}
 	}()
-	c, err := traced(ctx, func() (*ssl.Conn, error) { return tt.t.dial(ctx, "tcp", addr) })
-	if err != nil {
-		return "", nil, err
-	}
-	proto = c.ConnectionState().NegotiatedProtocol
-	tt.mu.Lock()
-	h.known, h.proto = true, proto
-	h.ready = append(h.ready, c)
-	tt.mu.Unlock()
-	ok = true
-	return proto, func() {
-		leave()
-		tt.drop(h, c)
-	}, nil
+	return nil, &switchError{protoH2}
 }
 
-// drop closes c if it is still nobody's.
-func (tt *twoTransports) drop(h *host, c *ssl.Conn) {
-	tt.mu.Lock()
-	i := slices.Index(h.ready, c)
-	if i >= 0 {
-		h.ready = slices.Delete(h.ready, i, i+1)
+// dialAndTell is dialOne without waiting for others. A connection of HTTP/2 has been handed over
+// before anyone can hear of it.
+func (tt *twoTransports) dialAndTell(ctx context.Context, network, addr string, h *host) (net.Conn, error) {
+	early, c, err := tt.t.start(ctx, network, addr)
+	if err != nil {
+		return nil, err
 	}
-	tt.mu.Unlock()
-	if i >= 0 {
+	if early != nil {
+		return early, nil
+	}
+	if err := c.traced(ctx, func() error { return c.shake(ctx) }); err != nil {
+		return nil, err
+	}
+	if c.ConnectionState().NegotiatedProtocol != protoH2 {
+		return c.Conn, nil
+	}
+	tt.handOver(addr, c.Conn)
+	tt.hosts.found(h)
+	return nil, &switchError{protoH2}
+}
+
+// dialTwo makes a connection for HTTP/2, or takes one that is handed over.
+func (tt *twoTransports) dialTwo(ctx context.Context, network, addr string) (net.Conn, error) {
+	if hand, ok := ctx.Value(handKey{}).(*hand); ok {
+		return hand.take()
+	}
+	_, c, err := tt.t.start(context.WithValue(ctx, askKey{}, nil), network, addr) // none of HTTP/2 is early
+	if err != nil {
+		return nil, err
+	}
+	if err := c.traced(ctx, func() error { return c.shake(ctx) }); err != nil {
+		return nil, err
+	}
+	proto := c.ConnectionState().NegotiatedProtocol
+	if proto == protoH2 {
+		return &clientConn{Conn: c.Conn}, nil
+	}
+	c.Close() // the other transport dials anew: nobody may be left to take this one
+	tt.hosts.forget(addr)
+	return nil, &switchError{proto}
+}
+
+// A hand has a connection for the transport of HTTP/2.
+type hand struct {
+	mu sync.Mutex
+	c  *ssl.Conn
+}
+
+type handKey struct{}
+
+var errTaken = errors.New("httpssl: the connection has been taken")
+
+func (h *hand) take() (net.Conn, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.c == nil {
+		return nil, errTaken
+	}
+	c := &clientConn{Conn: h.c}
+	c.handedOver.Store(true)
+	h.c = nil
+	return c, nil
+}
+
+// handOver gives c to the transport of HTTP/2, which then has it among its own. It takes a
+// connection for a request only, so there is one, of which nothing is sent: net/http refuses
+// its header, which HTTP/2 forbids, when it has the connection. Where that transport has
+// another connection for further requests, c is closed, as net/http does.
+func (tt *twoTransports) handOver(addr string, c *ssl.Conn) {
+	hand := &hand{c: c}
+	u := &http.Request{Method: "GET", URL: httpsURL(addr), Host: addr, Header: http.Header{"Connection": {"none"}}}
+	resp, err := tt.two.RoundTrip(u.WithContext(context.WithValue(context.Background(), handKey{}, hand)))
+	if err == nil {
+		resp.Body.Close()
+	}
+	if c, err := hand.take(); err == nil {
 		c.Close()
 	}
-}
-
-// dialFor is the dial function of the transport that speaks proto; "" is HTTP/1.1.
-func (tt *twoTransports) dialFor(proto string) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if c := tt.takeReady(addr, proto); c != nil {
-			return c, nil
-		}
-		shake := func() (*ssl.Conn, error) { return tt.t.dial(ctx, network, addr) }
-		if proto != protoH2 {
-			var early *earlyConn
-			var err error
-			if early, shake, err = tt.t.start(ctx, network, addr); err != nil {
-				return nil, err
-			}
-			if early != nil {
-				return early, nil
-			}
-		}
-		c, err := traced(ctx, shake)
-		if err != nil {
-			return nil, err
-		}
-		got := c.ConnectionState().NegotiatedProtocol
-		if speaks(got, proto) {
-			return c, nil
-		}
-		c.Close() // the transport for it dials anew: nobody may be left to take this one
-		tt.mu.Lock()
-		h := tt.host(addr)
-		h.known, h.proto = true, got
-		tt.mu.Unlock()
-		return nil, &switchError{got}
-	}
-}
-
-// speaks reports whether the transport for proto can use what was negotiated.
-func speaks(got, proto string) bool { return (got == protoH2) == (proto == protoH2) }
-
-// takeReady takes a connection to addr that was made to find out what is spoken.
-func (tt *twoTransports) takeReady(addr, proto string) *ssl.Conn {
-	tt.mu.Lock()
-	defer tt.mu.Unlock()
-	h := tt.host(addr)
-	for i, c := range h.ready {
-		if speaks(c.ConnectionState().NegotiatedProtocol, proto) {
-			h.ready = slices.Delete(h.ready, i, i+1)
-			return c
-		}
-	}
-	return nil
-}
-
-// traced tells httptrace of the handshake, which net/http does not see.
-func traced(ctx context.Context, shake func() (*ssl.Conn, error)) (*ssl.Conn, error) {
-	trace := httptrace.ContextClientTrace(ctx)
-	if trace != nil && trace.TLSHandshakeStart != nil {
-		trace.TLSHandshakeStart()
-	}
-	c, err := shake()
-	if trace != nil && trace.TLSHandshakeDone != nil {
-		var s tls.ConnectionState
-		if err == nil {
-			s = c.ConnectionState().TLS()
-		}
-		trace.TLSHandshakeDone(s, err)
-	}
-	return c, err
 }
 
 func (tt *twoTransports) CloseIdleConnections() {
 	tt.one.CloseIdleConnections()
 	tt.two.CloseIdleConnections()
+	tt.hosts.unwanted()
 }
 
-// hostPort is the address that net/http will dial.
+// hostPort is the address that net/http dials for r, whose host is in ASCII.
 func hostPort(r *http.Request) string {
 	port := r.URL.Port()
 	if port == "" {

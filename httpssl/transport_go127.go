@@ -8,20 +8,17 @@ import (
 	"net/http"
 )
 
-// newRoundTripper leaves all to net/http, which asks the connection what was negotiated.
+// newRoundTripper leaves all to net/http, which has the connection do its handshake and asks
+// it what was negotiated.
 func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
 	return clone(base, netHTTPProtocols(t.protocols), func(ctx context.Context, network, addr string) (net.Conn, error) {
-		early, shake, err := t.start(ctx, network, addr)
+		early, c, err := t.start(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
 		if early != nil {
 			return early, nil
 		}
-		c, err := shake()
-		if err != nil {
-			return nil, err
-		}
-		return newConn(c), nil
+		return newDialed(c), nil
 	})
 }

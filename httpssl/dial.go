@@ -1,0 +1,99 @@
+package httpssl
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http/httptrace"
+	"time"
+
+	"sessl/ssl"
+)
+
+// A started connection has its transport underneath, and its handshake before it.
+type started struct {
+	*ssl.Conn
+	t     *Transport
+	until time.Time // when the connection has to be there; zero is never
+}
+
+// start makes a connection, as far as early data allows. early is one whose first request may
+// become early data; if it is nil, the handshake of the other comes next.
+func (t *Transport) start(ctx context.Context, network, addr string) (early *earlyConn, c *started, err error) {
+	until := t.limit()
+	conn, err := t.dialer.Connect(ctx, network, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	c = &started{conn, t, until}
+	ask, ok := ctx.Value(askKey{}).(*earlyAsk)
+	if !ok {
+		return nil, c, nil
+	}
+	if _, proto, err := conn.EarlyDataTerms(); err != nil || proto == protoH2 {
+		return nil, c, nil
+	}
+	return &earlyConn{started: c, ask: ask, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}, nil, nil
+}
+
+// limit is when a connection that is begun now must be there.
+func (t *Transport) limit() (until time.Time) {
+	d := t.dialer.NetDialer
+	if d.Timeout > 0 {
+		until = time.Now().Add(d.Timeout)
+	}
+	if !d.Deadline.IsZero() && (until.IsZero() || d.Deadline.Before(until)) {
+		until = d.Deadline
+	}
+	return until
+}
+
+// handshakeTimeoutError is http.Transport's error of TLSHandshakeTimeout.
+type handshakeTimeoutError struct{}
+
+func (handshakeTimeoutError) Error() string   { return "httpssl: TLS handshake timeout" }
+func (handshakeTimeoutError) Timeout() bool   { return true }
+func (handshakeTimeoutError) Temporary() bool { return true }
+
+// shake does the handshake within the limits, and closes what is of no use.
+func (c *started) shake(ctx context.Context) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	err := c.HandshakeContext(ctx)
+	if err == nil {
+		err = c.t.protocols.check(c.ConnectionState().NegotiatedProtocol)
+	}
+	if err != nil {
+		c.Close()
+	}
+	return err
+}
+
+// bound is ctx with the limits of a handshake that begins now.
+func (c *started) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	cancel := context.CancelFunc(func() {})
+	if !c.until.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, c.until)
+	}
+	if c.t.handshakeTimeout <= 0 {
+		return ctx, cancel
+	}
+	ctx, end := context.WithTimeoutCause(ctx, c.t.handshakeTimeout, handshakeTimeoutError{})
+	return ctx, func() { end(); cancel() }
+}
+
+// traced is a handshake that net/http does not see, for httptrace.
+func (c *started) traced(ctx context.Context, handshake func() error) error {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	err := handshake()
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		var s tls.ConnectionState
+		if err == nil {
+			s = c.ConnectionState().TLS()
+		}
+		trace.TLSHandshakeDone(s, err)
+	}
+	return err
+}

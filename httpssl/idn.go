@@ -1,0 +1,61 @@
+package httpssl
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// asciiHost is r with its host in ASCII: the name that is looked up, sent to the server and
+// verified. What maps letters beyond ASCII is net/http's own copy of package idna, by its Lookup
+// profile. r itself is returned where there are none, or where they make no name.
+//
+// net/http does the same when it dials, but its HTTP/2 looks for connections by another
+// profile, which keeps capitals, and never finds those to "BÜCHER.example".
+func asciiHost(r *http.Request) *http.Request {
+	if r.URL == nil || isASCII(r.URL.Host) {
+		return r
+	}
+	addr, ok := dialedAddr(r.URL)
+	if !ok || !isASCII(addr) {
+		return r
+	}
+	host := addr
+	if r.URL.Port() == "" {
+		host, _, _ = net.SplitHostPort(addr)
+	}
+	out, u := r.WithContext(r.Context()), *r.URL
+	if r.Host == u.Host {
+		out.Host = host
+	}
+	u.Host = host
+	out.URL = &u
+	return out
+}
+
+// dialedAddr is the address that net/http dials for u. A transport without any connection tells
+// it to its dial function.
+func dialedAddr(u *url.URL) (addr string, ok bool) {
+	tr := http.Transport{DialTLSContext: func(_ context.Context, _, a string) (net.Conn, error) {
+		addr, ok = a, true
+		return nil, errNotDialed
+	}}
+	resp, err := tr.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: u.Host}, Header: http.Header{}})
+	if err == nil {
+		resp.Body.Close()
+	}
+	return addr, ok
+}
+
+var errNotDialed = errors.New("httpssl: not dialed")
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

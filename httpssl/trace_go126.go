@@ -1,0 +1,60 @@
+//go:build !go1.27
+
+package httpssl
+
+import (
+	"context"
+	"net/http/httptrace"
+	"sync"
+)
+
+// attemptTrace is what httptrace sees of a request that two transports try, one after the
+// other: one request. got is called as soon as it has a connection.
+func attemptTrace(ctx context.Context, first bool, got func()) context.Context {
+	trace := httptrace.ClientTrace{}
+	if user := httptrace.ContextClientTrace(ctx); user != nil {
+		trace = *user
+		ctx = traceless{ctx}
+	}
+	if !first {
+		trace.GetConn = nil // it has been told
+	}
+	gotConn := trace.GotConn
+	trace.GotConn = func(i httptrace.GotConnInfo) {
+		got()
+		if c, ok := i.Conn.(*clientConn); ok && c.handedOver.CompareAndSwap(true, false) {
+			i.Reused, i.WasIdle, i.IdleTime = false, false, 0
+		}
+		if gotConn != nil {
+			gotConn(i)
+		}
+	}
+	return httptrace.WithClientTrace(ctx, &trace)
+}
+
+// traceless is a context without its httptrace: WithClientTrace would call the hooks of both.
+type traceless struct{ context.Context }
+
+func (c traceless) Value(key any) any {
+	if key == traceKey() {
+		return nil
+	}
+	return c.Context.Value(key)
+}
+
+// traceKey is httptrace's key, which it asks a context for.
+var traceKey = sync.OnceValue(func() any {
+	var r keyRecorder
+	httptrace.ContextClientTrace(&r)
+	return r.key
+})
+
+type keyRecorder struct {
+	context.Context
+	key any
+}
+
+func (r *keyRecorder) Value(key any) any {
+	r.key = key
+	return nil
+}
