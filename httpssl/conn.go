@@ -15,7 +15,8 @@ import (
 // its methods; net/http must not see it as it is, see the files by Go version.
 type base struct {
 	*ssl.Conn
-	server  *handler // a server's, set before net/http uses the connection
+	ctx     *ssl.Ctx // a server's
+	server  *handler // the same, set before net/http uses the connection
 	settled atomic.Pointer[tls.ConnectionState]
 	first   []byte // early data that has been read
 	more    bool   // there may be more of it
@@ -51,6 +52,14 @@ func Unwrap(c net.Conn) (*ssl.Conn, bool) {
 // errUnconfigured is the mistake of giving NewListener's listener to a server as it is.
 var errUnconfigured = errors.New("httpssl: Configure has not been called for this http.Server")
 
+// limit has the handshake negotiate what the server speaks. An error has the same reason as the one
+// that the handshake will meet.
+func (b *base) limit() {
+	if own, differ := b.server.protocols.of(b.ctx.NextProtos()); differ {
+		b.SetNextProtos(own)
+	}
+}
+
 // shake does a server's handshake, and refuses what net/http would not speak.
 func (b *base) shake(ctx context.Context) error {
 	if b.server == nil {
@@ -76,27 +85,6 @@ func (b *base) answerPlain(err error) error {
 	fmt.Fprint(raw, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	raw.Close()
 	return errors.New("client sent an HTTP request to an HTTPS server")
-}
-
-// protocols is what is spoken.
-type protocols struct{ http1, http2 bool }
-
-const protoH2 = "h2"
-
-// check is why nothing can be said on a connection that negotiated proto. Without ALPN it
-// is HTTP/1.1, as everywhere.
-func (p protocols) check(proto string) error {
-	ok := false
-	switch proto {
-	case "", "http/1.1", "http/1.0":
-		ok = p.http1
-	case protoH2:
-		ok = p.http2
-	}
-	if !ok {
-		return fmt.Errorf("httpssl: negotiated protocol %q is not spoken here", proto)
-	}
-	return nil
 }
 
 // badConfig is an error of this package's callers.

@@ -21,16 +21,16 @@ import (
 type conn struct {
 	base
 	srv     *http.Server
-	ctx     context.Context
+	begun   context.Context
 	checked atomic.Bool // the handshake is over, and the first bytes are what they should be
 	err     error       // why not
 	seen    int         // bytes of the preface that have come
 }
 
-func newConn(c *ssl.Conn) *conn { return &conn{base: base{Conn: c}} }
+func newConn(c *ssl.Conn, ctx *ssl.Ctx) *conn { return &conn{base: base{Conn: c, ctx: ctx}} }
 
 // begin keeps what the handshake will need, which net/http starts with its first Read.
-func (c *conn) begin(ctx context.Context, srv *http.Server) { c.ctx, c.srv = ctx, srv }
+func (c *conn) begin(ctx context.Context, srv *http.Server) { c.begun, c.srv = ctx, srv }
 
 // Read does the handshake, and reads. Until the first bytes have been checked it is for
 // one goroutine at a time, which is how net/http reads.
@@ -56,7 +56,7 @@ func (c *conn) shakeOnce() error {
 	if c.state().HandshakeComplete {
 		return nil // done before, with only a part of the preface since
 	}
-	ctx := c.ctx
+	ctx := c.begun
 	if ctx == nil {
 		return c.readError(errUnconfigured)
 	}

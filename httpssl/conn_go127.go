@@ -17,7 +17,7 @@ type conn struct {
 	dialed *started // a client's
 }
 
-func newConn(c *ssl.Conn) *conn { return &conn{base: base{Conn: c}} }
+func newConn(c *ssl.Conn, ctx *ssl.Ctx) *conn { return &conn{base: base{Conn: c, ctx: ctx}} }
 
 func newDialed(c *started) *conn { return &conn{base: base{Conn: c.Conn}, dialed: c} }
 

@@ -3,7 +3,9 @@ package httpssl
 import (
 	"context"
 	"crypto/tls"
+	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
 
 	"sessl/ssl"
@@ -25,6 +27,16 @@ func (t *Transport) start(ctx context.Context, network, addr string) (early *ear
 		return nil, nil, err
 	}
 	c = &started{conn, t, until}
+	spoken := t.protocols
+	if ctx.Value(http1Key{}) != nil {
+		spoken.http2 = false
+	}
+	if own, differ := spoken.of(t.dialer.Ctx.NextProtos()); differ {
+		if err := conn.SetNextProtos(own); err != nil {
+			conn.Close()
+			return nil, nil, err
+		}
+	}
 	ask, ok := ctx.Value(askKey{}).(*earlyAsk)
 	if !ok {
 		return nil, c, nil
@@ -33,6 +45,25 @@ func (t *Transport) start(ctx context.Context, network, addr string) (early *ear
 		return nil, c, nil
 	}
 	return &earlyConn{started: c, ask: ask, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}, nil, nil
+}
+
+// http1Key is for requests that HTTP/2 cannot carry.
+type http1Key struct{}
+
+// requiresHTTP1 is net/http's rule for them.
+func requiresHTTP1(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && headerHas(r.Header["Connection"], "upgrade")
+}
+
+func headerHas(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // limit is when a connection that is begun now must be there.

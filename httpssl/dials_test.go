@@ -73,12 +73,15 @@ func TestDeadBackend(t *testing.T) {
 		for range requests - 1 {
 			go send()
 		}
-		for range requests - 1 {
-			b.out <- <-b.in // each has its own dial
-		}
-		for range requests {
-			if g := <-got; g != "HTTP/2.0 x <nil>" {
-				t.Errorf("%s: %s", by, g)
+		for n := 0; n < requests; { // as many dials as there are
+			select {
+			case conn := <-b.in:
+				b.out <- conn
+			case g := <-got:
+				n++
+				if g != "HTTP/2.0 x <nil>" {
+					t.Errorf("%s: %s", by, g)
+				}
 			}
 		}
 		dead.Close()

@@ -21,8 +21,8 @@
 // # HTTP/2
 //
 // HTTP/2 is spoken where it was negotiated, and nowhere else. That needs "h2" in the
-// NextProtos of the Ctx, usually as []string{"h2", "http/1.1"}: a Ctx is immutable, so
-// this package cannot add it, as net/http does to a tls.Config.
+// NextProtos of the Ctx, usually as []string{"h2", "http/1.1"}: this package does not add it, as
+// net/http does to a tls.Config. It leaves out what the server or transport does not speak.
 //
 // net/http knows only crypto/tls's connections as TLS up to Go 1.26. There, this package
 // lets it take ours for plain ones that speak HTTP/2 with prior knowledge, checks that

@@ -37,7 +37,9 @@ func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
 // comes after it is bounded by srv's own timeouts alone: set ReadHeaderTimeout and IdleTimeout.
 //
 // It calls Configure. srv.Protocols nil means HTTP/1.1, and HTTP/2 if ctx has "h2" among
-// its NextProtos; a ctx that offers "h2" to clients where srv does not speak it is refused.
+// its NextProtos. What srv does not speak is not negotiated, whatever turns it off: Protocols, a
+// TLSNextProto without "h2", GODEBUG=http2server=0. A ctx without "h2" is refused where srv speaks
+// only that.
 func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 	if srv == nil || l == nil || ctx == nil {
 		return &ssl.Error{Op: "httpssl.Serve", Err: ssl.ErrNil}
@@ -47,8 +49,8 @@ func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(ctx.NextProtos(), protoH2) && !h.protocols.http2 {
-		return badConfig("the Ctx offers h2, which the http.Server's Protocols exclude")
+	if !h.protocols.http1 && !slices.Contains(ctx.NextProtos(), protoH2) {
+		return badConfig("the http.Server speaks only HTTP/2, which the Ctx does not accept")
 	}
 	return srv.Serve(NewListener(l, ctx))
 }
@@ -56,10 +58,13 @@ func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 // NewListener returns a listener for the Serve method of an http.Server that Configure has
 // prepared. Its Accept wraps what inner accepts, without waiting for the handshake.
 func NewListener(inner net.Listener, ctx *ssl.Ctx) net.Listener {
-	return listener{ssl.NewListener(inner, ctx)}
+	return listener{ssl.NewListener(inner, ctx), ctx}
 }
 
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	ctx *ssl.Ctx
+}
 
 // Accept returns the next connection, for net/http.
 func (l listener) Accept() (net.Conn, error) {
@@ -67,7 +72,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(c.(*ssl.Conn)), nil
+	return newConn(c.(*ssl.Conn), l.ctx), nil
 }
 
 // Configure prepares srv for connections of NewListener: it wraps srv.Handler, to fill
@@ -100,7 +105,7 @@ func configure(srv *http.Server) (*handler, error) {
 	h := &handler{inner: srv.Handler, protocols: serverProtocols(srv)}
 	_, h.early = srv.Handler.(*earlyHandler)
 	if h.protocols == (protocols{}) {
-		return nil, badConfig("the http.Server's Protocols have neither HTTP1 nor HTTP2")
+		return nil, badConfig("the http.Server speaks neither HTTP/1.1 nor HTTP/2")
 	}
 	srv.Handler = h
 	srv.Protocols = netHTTPProtocols(h.protocols)
@@ -108,6 +113,7 @@ func configure(srv *http.Server) (*handler, error) {
 	srv.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
 		if c, ok := nc.(*conn); ok {
 			c.server = h
+			c.limit()
 			c.begin(ctx, srv)
 			ctx = context.WithValue(ssl.ConnContext(ctx, c.Conn), connKey{}, c)
 		}
@@ -124,10 +130,12 @@ type connKey struct{}
 // serverProtocols is what srv is to speak over TLS, by net/http's rules: an empty
 // TLSNextProto is the old way to turn HTTP/2 off.
 func serverProtocols(srv *http.Server) protocols {
-	if p := srv.Protocols; p != nil {
-		return protocols{http1: p.HTTP1(), http2: p.HTTP2()}
+	p := protocols{http1: true, http2: srv.TLSNextProto == nil || srv.TLSNextProto[protoH2] != nil}
+	if srv.Protocols != nil {
+		p = protocols{http1: srv.Protocols.HTTP1(), http2: srv.Protocols.HTTP2()}
 	}
-	return protocols{http1: true, http2: srv.TLSNextProto == nil}
+	p.http2 = p.http2 && serverSpeaksH2()
+	return p
 }
 
 // emptyTLS reports whether c has no more than what net/http itself puts into one.

@@ -359,8 +359,8 @@ func TestServeTwice(t *testing.T) {
 func TestServerRefuses(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := serverCtx(t)
-	one, none := new(http.Protocols), new(http.Protocols)
-	one.SetHTTP1(true)
+	two, none := new(http.Protocols), new(http.Protocols)
+	two.SetHTTP2(true)
 	serve := func(srv *http.Server, ctx *ssl.Ctx) error {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -384,8 +384,8 @@ func TestServerRefuses(t *testing.T) {
 		{"Configure of nil", httpssl.Configure(nil), ssl.ErrNil},
 		{"client's Ctx", serve(&http.Server{}, clientCtx(t)), ssl.ErrClient},
 		{"TLSConfig", serve(&http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, ctx), ssl.ErrConfig},
-		{"h2 turned off by Protocols", serve(&http.Server{Protocols: one}, ctx), ssl.ErrConfig},
-		{"h2 turned off by TLSNextProto", serve(&http.Server{TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}, ctx), ssl.ErrConfig},
+		{"only h2, which the Ctx does not accept", serve(&http.Server{Protocols: two}, serverCtx(t, protos("http/1.1"))), ssl.ErrConfig},
+		{"only h2, and a Ctx without ALPN", serve(&http.Server{Protocols: two}, serverCtx(t, protos())), ssl.ErrConfig},
 		{"no protocol", serve(&http.Server{Protocols: none}, ctx), ssl.ErrConfig},
 	} {
 		if !errors.Is(tc.err, tc.want) {

@@ -3,9 +3,11 @@ package httpssl
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,7 @@ type Transport struct {
 	dialer           ssl.Dialer
 	handshakeTimeout time.Duration // of the base transport
 	protocols        protocols
+	proxy            func(*http.Request) (*url.URL, error) // of the default transport
 	rt               roundTripper
 }
 
@@ -52,23 +55,35 @@ type roundTripper interface {
 	CloseIdleConnections()
 }
 
-// NewTransport returns a Transport that dials with d, whose Ctx stays the caller's. A d
-// without a NetDialer gets http.DefaultTransport's limits: 30 seconds, the handshake
-// included. All other settings are those of a copy of base; nil means those of
-// http.DefaultTransport without its proxy. TLSHandshakeTimeout bounds each handshake, besides d's
-// limits. Before Go 1.27 MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and of
-// HTTP/2 each by themselves.
+// NewTransport returns a Transport that dials with d, by its DialFunc if it has one, and whose Ctx
+// stays the caller's. All other settings are those of a copy of base; nil means those of
+// http.DefaultTransport. A d with neither DialFunc nor NetDialer dials by base's DialContext, and
+// where there is none with http.DefaultTransport's limits: 30 seconds, the handshake included.
+//
+// HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"
+// among its NextProtos. What the transport does not speak is not offered, whatever turns it off:
+// base.Protocols, a base.TLSNextProto without "h2", GODEBUG=http2client=0.
+//
+// What base has for the TLS of net/http is refused with ssl.ErrConfig, because it would
+// decide nothing: TLSClientConfig, DialTLS, DialTLSContext. So is a Proxy: net/http would
+// use crypto/tls for what goes through it. The default transport has one, http.ProxyFromEnvironment:
+// a request for which that names a proxy fails, with an error that is ssl.ErrConfig, rather than
+// going around it; to go around it is to give a base without a Proxy.
+//
+// Of the other fields:
+//   - TLSHandshakeTimeout bounds each handshake, besides d's own limits.
+//   - Dial and DialContext are for http URLs only where d has a NetDialer or a DialFunc.
+//   - ForceAttemptHTTP2, OnProxyConnectResponse, ProxyConnectHeader and GetProxyConnectHeader
+//     decide nothing here.
+//   - MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and those of HTTP/2 each
+//     by themselves before Go 1.27. With DisableKeepAlives, the first request to a server of
+//     HTTP/2 takes two connections there.
+//   - What registers itself in TLSNextProto, as golang.org/x/net/http2 does, is not used: HTTP/2 is
+//     net/http's own, with the settings in HTTP2.
 //
 // A host with letters beyond ASCII is looked up, sent and verified as net/http writes it in ASCII
 // (IDNA2008, profile Lookup: lower case, composed); so is the Host that the server gets, unless the
 // request has one of its own.
-//
-// HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"
-// among its NextProtos. base.Protocols, if set, must agree with them.
-//
-// What base has for the TLS of net/http is refused with ssl.ErrConfig, because it would
-// decide nothing: TLSClientConfig, DialTLS, DialTLSContext. So is a Proxy: net/http would
-// use crypto/tls for what goes through it. DialContext is for http URLs only.
 func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if d == nil || d.Ctx == nil {
 		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrNil}
@@ -76,55 +91,62 @@ func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if d.Ctx.IsServer() {
 		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrServer}
 	}
+	var proxy func(*http.Request) (*url.URL, error)
 	if base == nil {
-		base = http.DefaultTransport.(*http.Transport).Clone()
-		base.Proxy = nil
+		base = defaultTransport()
+		proxy = base.Proxy
+	} else if base = base.Clone(); base.Proxy != nil {
+		return nil, badConfig("a Transport with a Proxy would use crypto/tls through it")
 	}
 	p, err := clientProtocols(d.Ctx.NextProtos(), base)
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{dialer: *d, handshakeTimeout: base.TLSHandshakeTimeout, protocols: p}
+	t := &Transport{dialer: *d, handshakeTimeout: base.TLSHandshakeTimeout, protocols: p, proxy: proxy}
 	if t.dialer.NetDialer == nil {
 		t.dialer.NetDialer = &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+		if f := dialFunc(base); f != nil && d.DialFunc == nil {
+			t.dialer.NetDialer, t.dialer.DialFunc = &net.Dialer{}, f // which has its own limits
+		}
 	}
 	t.rt = newRoundTripper(t, base)
 	return t, nil
 }
 
-// clientProtocols is what there will be to speak, and refuses a base that contradicts.
+// clientProtocols is what there will be to speak, and refuses a base that contradicts. base is a
+// copy, whose TLSNextProto is nil where net/http alone has filled that of the original.
 func clientProtocols(offered []string, base *http.Transport) (p protocols, err error) {
 	switch {
-	case base.Proxy != nil:
-		return p, badConfig("a Transport with a Proxy would use crypto/tls through it")
 	case base.DialTLSContext != nil || base.DialTLS != nil: //lint:ignore SA1019 it is refused
 		return p, badConfig("the http.Transport has a TLS dialer of its own")
 	case !emptyTLS(base.TLSClientConfig):
 		return p, badConfig("the http.Transport's TLSClientConfig would be ignored: configure the Ctx")
 	}
-	p = protocols{http1: true, http2: slices.Contains(offered, protoH2)}
-	if base.Protocols == nil {
-		return p, nil
+	p = protocols{http1: true, http2: base.TLSNextProto == nil || base.TLSNextProto[protoH2] != nil}
+	if base.Protocols != nil {
+		p = protocols{http1: base.Protocols.HTTP1(), http2: base.Protocols.HTTP2()}
 	}
-	if p.http2 && !base.Protocols.HTTP2() {
-		return p, badConfig("the Ctx offers h2, which the http.Transport's Protocols exclude")
-	}
-	p.http1 = base.Protocols.HTTP1()
+	p.http2 = p.http2 && slices.Contains(offered, protoH2) && clientSpeaksH2()
 	if !p.http1 && !p.http2 {
-		return p, badConfig("the http.Transport's Protocols leave only HTTP/2, and the Ctx does not offer h2")
+		return p, badConfig("the http.Transport speaks only HTTP/2, which the Ctx does not offer or GODEBUG turns off")
 	}
 	return p, nil
 }
 
 // RoundTrip sends a request; see http.RoundTripper. The response's TLS field is set for
-// https. A websocket's upgrade needs HTTP/1.1: it fails where h2 is negotiated, and works
-// with a Ctx that does not offer that.
+// https. A websocket's upgrade needs HTTP/1.1, so it gets a connection on which h2 is not offered.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t == nil || t.rt == nil {
 		if r != nil && r.Body != nil {
 			r.Body.Close()
 		}
 		return nil, &ssl.Error{Op: "httpssl.Transport.RoundTrip", Err: ssl.ErrNil}
+	}
+	if err := t.refuseProxy(r); err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
 	}
 	if !t.mayGoEarly(r) {
 		return t.roundTrip(r, nil)
@@ -151,6 +173,15 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 	if ask != nil {
 		ctx = context.WithValue(ctx, askKey{}, ask)
 	}
+	if requiresHTTP1(r) {
+		if !t.protocols.http1 {
+			if r.Body != nil {
+				r.Body.Close()
+			}
+			return nil, errNeedsHTTP1
+		}
+		ctx = context.WithValue(ctx, http1Key{}, true)
+	}
 	resp, err := t.rt.RoundTrip(asciiHost(r).WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, err
@@ -163,6 +194,8 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 	return resp, nil
 }
 
+var errNeedsHTTP1 = errors.New("httpssl: the request needs HTTP/1.1, which the transport does not speak")
+
 // CloseIdleConnections closes what no request uses. http.Client has a method of the same
 // name that calls it.
 func (t *Transport) CloseIdleConnections() {
@@ -171,9 +204,20 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
+// dialFunc is what base dials with, if it has something of its own.
+func dialFunc(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
+	if base.DialContext != nil || base.Dial == nil { //lint:ignore SA1019 it is obeyed
+		return base.DialContext
+	}
+	return func(_ context.Context, network, addr string) (net.Conn, error) {
+		return base.Dial(network, addr) //lint:ignore SA1019 it is obeyed
+	}
+}
+
 // clone is base for TLS connections that dial makes, with what net/http is to speak.
 func clone(base *http.Transport, p *http.Protocols, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	t := base.Clone()
+	t.Proxy = plainProxy(base.Proxy)
 	t.TLSClientConfig = nil
 	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	t.DialTLSContext = dial

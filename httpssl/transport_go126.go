@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -45,8 +44,6 @@ func (e *switchError) Error() string {
 // maxSwitches bounds how often a request follows a server that changes its mind.
 const maxSwitches = 4
 
-var errNeedsHTTP1 = errors.New("httpssl: the request needs HTTP/1.1, but h2 was negotiated: use a Ctx that does not offer it")
-
 func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL == nil || r.URL.Scheme != "https" || !tt.t.protocols.http2 {
 		return tt.one.RoundTrip(r) // also for the errors of what is no request
@@ -71,14 +68,8 @@ func (tt *twoTransports) attempt(r *http.Request, addr string, body body, first 
 	} else if err := body.again(out); err != nil {
 		return nil, err
 	}
-	if !tt.hosts.speakH2(addr) && tt.t.protocols.http1 {
+	if tt.t.protocols.http1 && (!tt.hosts.speakH2(addr) || requiresHTTP1(r)) {
 		return tt.one.RoundTrip(out)
-	}
-	if requiresHTTP1(r) {
-		if out.Body != nil {
-			out.Body.Close()
-		}
-		return nil, errNeedsHTTP1
 	}
 	return tt.two.RoundTrip(out)
 }
@@ -96,6 +87,9 @@ func (c *clientConn) unwrap() *ssl.Conn { return c.Conn }
 func (tt *twoTransports) dialOne(ctx context.Context, network, addr string) (net.Conn, error) {
 	h, leave := tt.hosts.enter(addr)
 	defer leave()
+	if ctx.Value(http1Key{}) != nil {
+		return tt.dialAndTell(ctx, network, addr, h) // h2 is not offered
+	}
 	select {
 	case <-h.h2:
 		return nil, &switchError{protoH2}
@@ -219,8 +213,4 @@ func hostPort(r *http.Request) string {
 		port = "443"
 	}
 	return net.JoinHostPort(r.URL.Hostname(), port)
-}
-
-func requiresHTTP1(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }

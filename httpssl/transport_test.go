@@ -42,7 +42,6 @@ func TestTransportRefuses(t *testing.T) {
 		{"Proxy", h2, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "localhost"})}, ssl.ErrConfig},
 		{"DialTLSContext", h2, &http.Transport{DialTLSContext: h2.DialTLSContext}, ssl.ErrConfig},
 		{"TLSClientConfig", h2, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, ssl.ErrConfig},
-		{"h2 offered, HTTP/1.1 spoken", h2, &http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP1(true) })}, ssl.ErrConfig},
 		{"HTTP/1.1 offered, h2 spoken", one, &http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP2(true) })}, ssl.ErrConfig},
 	} {
 		if tr, err := httpssl.NewTransport(tc.d, tc.base); tr != nil || !errors.Is(err, tc.want) {
@@ -155,22 +154,30 @@ func TestTransportTrace(t *testing.T) {
 	})
 }
 
-// A websocket's upgrade is refused where only HTTP/2 could carry it.
+// A websocket's upgrade goes by HTTP/1.1, also where the server prefers HTTP/2 and is known to.
 func TestTransportUpgradeOverHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
-	c := client(t, clientCtx(t))
-	for range 2 { // the second time, the transport knows the server
-		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
-		if err != nil {
-			t.Fatal(err)
+	for by, c := range clients(t, true) {
+		for range 2 { // the second time, the transport knows the server
+			req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Connection", "keep-alive, Upgrade")
+			req.Header.Set("Upgrade", "WebSocket")
+			resp, err := c.Do(req)
+			if err != nil {
+				t.Fatalf("%s: %v", by, err)
+			}
+			resp.Body.Close()
+			if resp.ProtoMajor != 1 {
+				t.Errorf("%s: the upgrade was sent by %s", by, resp.Proto)
+			}
+			if resp, _ := post(t, c, s.URL, "x"); resp.ProtoMajor != 2 {
+				t.Errorf("%s: others go by %s", by, resp.Proto)
+			}
 		}
-		req.Header.Set("Connection", "Upgrade")
-		req.Header.Set("Upgrade", "websocket")
-		if resp, err := c.Do(req); err == nil {
-			t.Errorf("the upgrade was sent: %s %s", resp.Proto, resp.Status)
-		}
-		post(t, c, s.URL, "x")
 	}
 }
 

@@ -141,7 +141,11 @@ func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.c
 // sessionKey is where c's sessions belong. own is what c may show to the server: with
 // certificates that are reloaded, it is not always what it was.
 func (c *Conn) sessionKey(addr string) SessionKey {
-	k := SessionKey{Addr: addr, ServerName: c.name, NextProtos: string(alpnWire(c.ctx.protos)), Config: c.ctx.cacheConfig}
+	protos := c.ctx.protos
+	if c.protos != nil {
+		protos = *c.protos
+	}
+	k := SessionKey{Addr: addr, ServerName: c.name, NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig}
 	if c.ctx.reload != nil {
 		h := sha256.New()
 		h.Write(k.Config[:])

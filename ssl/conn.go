@@ -48,6 +48,7 @@ type Conn struct {
 	removed    atomic.Bool // libssl has removed sessions of ctx
 	spoiled    atomic.Bool // a TLS error has made the session one not to be offered again
 
+	protos   *[]string   // what SetNextProtos has set
 	own      []*ownChain // that it may send
 	keyLines [][]byte    // for KeyLogWriter, not yet written
 

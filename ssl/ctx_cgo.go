@@ -135,7 +135,7 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 }
 
 func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	if len(cfg.NextProtos) == 0 {
+	if len(cfg.NextProtos) == 0 && !c.server {
 		return nil
 	}
 	wire := alpnWire(cfg.NextProtos)

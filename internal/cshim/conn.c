@@ -65,6 +65,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_host_clear(&c->host);
     OPENSSL_free(c->fresh);
     OPENSSL_free(c->stamp);
+    OPENSSL_free(c->protos);
     X509_free(c->bad_cert);
     sessl_conn_take_keylog(c, NULL);
     sessl_buf_free(&c->in);

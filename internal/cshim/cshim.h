@@ -121,8 +121,6 @@ int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, int enable, sessl_err
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);
 int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int server, int only, sessl_err *e);
 int sessl_ctx_set_sid_ctx(SSL_CTX *ctx, const uint8_t *p, unsigned n, sessl_err *e);
-int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, sessl_err *e);
-void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 X509 *sessl_parse_cert(const uint8_t **p, size_t n, sessl_err *e);
 
 void sessl_ctx_flush(SSL_CTX *ctx, int64_t now);
@@ -222,6 +220,7 @@ typedef struct sessl_conn {
     size_t sink_len, sink_cap;
     sessl_buf in, out;     /* input not consumed, output not sent */
     sessl_hold hold;       /* a server's */
+    struct sessl_alpn *protos; /* of its own, which count for the Ctx's; or NULL */
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
     int fresh_n, fresh_cap;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
@@ -385,5 +384,6 @@ extern int sessl_leaf_slot;
 #include "binder.h"
 #include "system.h"
 #include "trust.h"
+#include "alpn.h"
 
 #endif

@@ -1,0 +1,47 @@
+package ssl
+
+/*
+#cgo noescape sessl_conn_set_alpn
+#cgo nocallback sessl_conn_set_alpn
+#include "cshim.h"
+*/
+import "C"
+
+import "slices"
+
+// SetNextProtos replaces the application protocols of the Ctx for this connection
+// (SSL_set_alpn_protos): those that a client offers, or those that a server accepts. On a server they
+// also hold where GetConfigForClient chooses another Ctx. An empty list means no ALPN. It is for what
+// is known of one connection only, such as that a protocol cannot be spoken on it.
+//
+// Caches keep sessions apart by the protocols that were offered. Where [Conn.UseSessionCache] or a
+// [Dialer] has been there before, the Ctx's count for that. Such a session resumes, but takes no early
+// data unless its own protocol is still offered.
+//
+// It fails with ErrConfig for a list that a Config could not have, and with ErrHandshakeStarted after
+// the handshake has begun.
+func (c *Conn) SetNextProtos(protos []string) error {
+	const op = "Conn.SetNextProtos"
+	if err := c.usable(op); err != nil {
+		return err
+	}
+	if err := (&Config{NextProtos: protos}).checkProtos(c.server); err != nil {
+		return fail(op, err)
+	}
+	p, ok := c.enter()
+	if !ok {
+		return fail(op, ErrClosed)
+	}
+	defer c.leave()
+	if c.started {
+		return fail(op, ErrHandshakeStarted)
+	}
+	wire := alpnWire(protos)
+	var e cErr
+	if C.sessl_conn_set_alpn(p, bytePtr(wire), C.size_t(len(wire)), &e) == 0 {
+		return asError(op, ErrNoMemory, &e)
+	}
+	own := slices.Clone(protos)
+	c.protos = &own
+	return nil
+}
