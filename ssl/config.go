@@ -34,8 +34,10 @@ func (t ClientAuthType) verifies() bool { return t >= VerifyClientCertIfGiven }
 // groups, signature algorithms, the security level, a server's ClientAuth. What a Config sets
 // takes the place of what openssl.cnf has. docs/openssl-cnf.md has the table.
 type Config struct {
-	// Certificates are the server's, or the client's for a server that asks. OpenSSL
-	// chooses among them by key type; the last of a type wins.
+	// Certificates are the server's, or the client's for a server that asks. A server shows
+	// one that is for the name which the client has sent, by the rules of docs/names.md, and else
+	// the first; a client one of an authority that the server names. Among those, OpenSSL chooses
+	// by key type, and of one type the first that the peer can use counts.
 	Certificates []Certificate
 
 	// ReloadableCertificates are used in the place of Certificates, which must be empty: a

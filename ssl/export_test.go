@@ -100,7 +100,7 @@ func UseCertificate(c *Conn, cert Certificate) error {
 		return ErrClosed
 	}
 	defer c.leave()
-	return c.useCertificate("UseCertificate", p, cert, false)
+	return c.useCertificate("UseCertificate", p, cert)
 }
 
 // TakeGate takes one place of those for handshakes that compute; leave gives it back.

@@ -235,10 +235,8 @@ func (c *Conn) takeCertificates(op string, p connPtr) error {
 	if set == nil {
 		return nil
 	}
-	for _, cert := range set.certs { // the SSL_CTX has none
-		if err := c.useCertificate(op, p, cert, true); err != nil {
-			return err
-		}
+	if err := c.useCertificates(op, p, set.certs); err != nil { // the SSL_CTX has none
+		return err
 	}
 	c.own = set.own
 	return c.followNames(op, p, set)

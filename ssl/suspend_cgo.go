@@ -83,16 +83,17 @@ func (c *Conn) show(cert *Certificate) error {
 		return fail("handshake", ErrClosed)
 	}
 	defer c.leave()
-	p.chosen = 1
+	p.chosen = C.SESSL_CHOSEN_GIVEN
 	switch {
 	case cert == nil:
+		p.chosen = C.SESSL_CHOSEN_OWN
 		return nil
 	case cert.c == nil:
 		C.sessl_conn_no_cert(p)
 		return nil
 	}
 	c.own = []*ownChain{cert.c.chain}
-	return c.useCertificate("handshake", p, *cert, false)
+	return c.useCertificate("handshake", p, *cert)
 }
 
 // helloDone lets the handshake go on with the connection's own Ctx.

@@ -48,15 +48,22 @@ func issued(t testing.TB, ca string, usage x509.ExtKeyUsage, cn string, names []
 // issuedAs is issued for whatever leaf says.
 func issuedAs(t testing.TB, ca string, leaf *x509.Certificate) ssl.Certificate {
 	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _ := issuedWith(t, ca, leaf, key)
+	return cert
+}
+
+// issuedWith is issuedAs with that key, for crypto/tls too.
+func issuedWith(t testing.TB, ca string, leaf *x509.Certificate, key crypto.Signer) (ssl.Certificate, tls.Certificate) {
+	t.Helper()
 	parent, err := tls.LoadX509KeyPair(certFile(ca+".pem"), certFile(ca+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	issuer, err := x509.ParseCertificate(parent.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +83,7 @@ func issuedAs(t testing.TB, ca string, leaf *x509.Certificate) ssl.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cert
+	return cert, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 var farFuture = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)

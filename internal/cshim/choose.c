@@ -31,15 +31,16 @@ static int copy_request(SSL *ssl, sessl_buf *b)
     return 1;
 }
 
-/* It may be called twice a handshake, when there is a HelloRetryRequest: the answer is
- * kept in the SSL. */
+/* SSL_CTX_set_cert_cb; with arg, Go is asked. It may be called twice a handshake, when there is
+ * a HelloRetryRequest: the answer is kept in the SSL. */
 static int choose(SSL *ssl, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
-    (void)arg;
-    if (c == NULL || c->chosen)
+    if (c == NULL || c->chosen == SESSL_CHOSEN_GIVEN)
         return 1;
+    if (arg == NULL || c->chosen == SESSL_CHOSEN_OWN)
+        return sessl_conn_pick(c, ssl);
     if (c->refused)
         return 0; /* internal_error */
     if (!c->server && !copy_request(ssl, &c->hello)) {
@@ -50,9 +51,30 @@ static int choose(SSL *ssl, void *arg)
     return -1;
 }
 
-void sessl_ctx_set_choose(SSL_CTX *ctx)
+/* SSL_CTX_set_tlsext_servername_callback of a server; with arg, the Ctx chooses certificates by
+ * the name. A server that has used it must say so (RFC 6066, section 3), but not in a resumption:
+ * there the name is that of the first time, and clients of libssl end such a handshake in TLS
+ * 1.3. To libssl an external key is a resumption, too. */
+static int server_name(SSL *ssl, int *al, void *arg)
 {
-    SSL_CTX_set_cert_cb(ctx, choose, NULL);
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)al;
+    if (c == NULL || SSL_session_reused(ssl))
+        return SSL_TLSEXT_ERR_NOACK;
+    return arg != NULL || c->by_name || c->certs != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* ask: Go is asked for the certificate; by_name: it is chosen by the name that the client sends. */
+void sessl_ctx_set_choose(SSL_CTX *ctx, int server, int ask, int by_name)
+{
+    static const char yes;
+
+    SSL_CTX_set_cert_cb(ctx, choose, ask ? (void *)&yes : NULL);
+    if (server) {
+        SSL_CTX_set_tlsext_servername_callback(ctx, server_name);
+        SSL_CTX_set_tlsext_servername_arg(ctx, by_name ? (void *)&yes : NULL);
+    }
 }
 
 /* The connection has no certificate, whatever its Ctx has. */

@@ -237,7 +237,9 @@ typedef struct sessl_conn {
     int hello_use;         /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
     int hello_state;       /* how far it is with it */
     int hello_changed;     /* the second hello was not for the same host */
-    int chosen;            /* Go has said which certificate to show */
+    int chosen;            /* Go has said which certificate to show: SESSL_CHOSEN_* */
+    struct sessl_certs *certs; /* those that are reloaded, where there are several */
+    int by_name;           /* the name that the client sent has decided about something */
     sessl_buf hello;       /* a copy of it, until the handshake ends; a client's has the CertificateRequest */
     int judged;            /* the application is content with the server's certificate */
     STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
@@ -333,11 +335,6 @@ void sessl_conn_hello_sent(sessl_conn *c);
 void sessl_conn_hello_done(sessl_conn *c);
 int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
-
-/* ---- choose.c: the certificate to show ---- */
-
-void sessl_ctx_set_choose(SSL_CTX *ctx);
-void sessl_conn_no_cert(sessl_conn *c);
 
 void sessl_ctx_log_keys(SSL_CTX *ctx);
 void sessl_keylog_cb(const SSL *ssl, const char *line);

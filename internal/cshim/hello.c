@@ -163,6 +163,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
         sessl_conn_settle_veto(c, ssl);
         return SSL_CLIENT_HELLO_SUCCESS;
     }
+    c->by_name |= c->hello_use == SESSL_HELLO_ASK;
     switch (c->hello_state) {
     case SESSL_HELLO_FIRST:
         if (!copy_hello(ssl, &c->hello)) {
@@ -216,6 +217,8 @@ int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_ne
         return 0;
     }
     SSL_free(old); /* -1; it has no session yet that this could invalidate */
+    sessl_certs_free(c->certs); /* the new Ctx may have some */
+    c->certs = NULL;
     sessl_buf_free(&c->in);
     c->in = c->replay;
     memset(&c->replay, 0, sizeof(c->replay));

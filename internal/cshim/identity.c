@@ -83,36 +83,33 @@ int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out)
     return n <= 0 ? -1 : n;
 }
 
-/* Drops the references of c; the last one on the key wipes it. */
+/* Drops one reference on c, and with the last one those of c; the last one on the key wipes it. */
 void sessl_cert_free(sessl_cert *c)
 {
+    if (__atomic_fetch_sub(&c->more, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
     X509_free(c->leaf);
     sk_X509_pop_free(c->chain, X509_free);
     EVP_PKEY_free(c->key);
+    GENERAL_NAMES_free(c->names);
     OPENSSL_free(c);
     sessl_err_clear();
 }
 
-/* ctx takes references of its own, in the place of what it had for this type of key. */
-int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e)
+void sessl_cert_up_ref(sessl_cert *c)
 {
-    int ok;
-
-    sessl_err_begin(e);
-    ok = SSL_CTX_use_cert_and_key(ctx, cert->leaf, cert->key, cert->chain, 1);
-    sessl_err_take(e);
-    return ok;
+    __atomic_fetch_add(&c->more, 1, __ATOMIC_RELAXED);
 }
 
-/* The SSL takes references of its own. Unless more is set it has no other certificate
- * afterwards, whatever its type of key; on failure it then has none. */
-int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, int more, sessl_err *e)
+/* The SSL takes references of its own. It has no other certificate afterwards, whatever its
+ * type of key; on failure it has none. */
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e)
 {
     int ok;
 
     sessl_err_begin(e);
-    if (!more)
-        SSL_certs_clear(c->ssl);
+    SSL_certs_clear(c->ssl);
+    c->chosen = SESSL_CHOSEN_GIVEN;
     ok = SSL_use_cert_and_key(c->ssl, cert->leaf, cert->key, cert->chain, 1);
     sessl_err_take(e);
     return ok;

@@ -8,7 +8,12 @@ typedef struct sessl_cert {
     X509 *leaf;            /* each of these is one reference */
     STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
     EVP_PKEY *key;
+    GENERAL_NAMES *names;  /* in the leaf; NULL for none */
+    int more;              /* how many references there are besides the first; atomic */
 } sessl_cert;
+
+/* Several, to choose one from for each connection. Immutable. */
+typedef struct sessl_certs sessl_certs;
 
 /* Why there is no key or no certificate, where OpenSSL does not say. */
 #define SESSL_KEY_MISSING 1
@@ -32,10 +37,23 @@ sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, 
 sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
 int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
 void sessl_cert_free(sessl_cert *c);
-int sessl_ctx_use_cert(SSL_CTX *ctx, const sessl_cert *cert, sessl_err *e);
+void sessl_cert_up_ref(sessl_cert *c);
+int sessl_ctx_use_certs(SSL_CTX *ctx, sessl_cert *const *certs, int n, int *bad, sessl_err *e);
+int sessl_conn_use_certs(struct sessl_conn *c, sessl_cert *const *certs, int n, sessl_err *e);
 int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int certs_n, int *bad,
                      sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
-int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, int more, sessl_err *e);
+int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
+
+/* ---- choose.c, pick.c: the certificate to show ---- */
+
+#define SESSL_CHOSEN_OWN 1   /* Go leaves it to what the Ctx has */
+#define SESSL_CHOSEN_GIVEN 2 /* Go has given one, or none */
+void sessl_ctx_set_choose(SSL_CTX *ctx, int server, int ask, int by_name);
+void sessl_conn_no_cert(sessl_conn *c);
+int sessl_conn_pick(sessl_conn *c, SSL *ssl);
+void sessl_certs_free(sessl_certs *s);
+void sessl_certs_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+extern int sessl_certs_slot; /* registered by sessl_init */
 
 /* ---- staple.c: what goes with a leaf, as an OCSP response ---- */
 

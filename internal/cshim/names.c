@@ -33,22 +33,23 @@ static int takes_wildcards(const sessl_host *h)
     return 1;
 }
 
-/* A wildcard is the whole of the first label and stands for one label. */
-static int matches_wildcard(const uint8_t *p, size_t n, const sessl_host *h)
+/* A wildcard is the whole of the first label and stands for one label; behind it are two at least,
+ * or one with brief. */
+static int matches_wildcard(const uint8_t *p, size_t n, const sessl_host *h, int brief)
 {
     const char *rest = memchr(h->name, '.', h->len);
     size_t len = rest == NULL ? 0 : h->len - (size_t)(rest - h->name);
 
-    return n > 2 && p[0] == '*' && len == n - 1 && memchr(rest + 1, '.', len - 1) != NULL && same_text(p + 1, rest, len)
+    return n > 2 && p[0] == '*' && len == n - 1 && (brief || memchr(rest + 1, '.', len - 1) != NULL) && same_text(p + 1, rest, len)
         && takes_wildcards(h);
 }
 
-static int matches_name(const ASN1_IA5STRING *s, const sessl_host *h)
+static int matches_name(const ASN1_IA5STRING *s, const sessl_host *h, int brief)
 {
     const uint8_t *p = ASN1_STRING_get0_data(s); /* borrowed */
     int n = ASN1_STRING_length(s);
 
-    return n > 0 && (((size_t)n == h->len && same_text(p, h->name, h->len)) || matches_wildcard(p, (size_t)n, h));
+    return n > 0 && (((size_t)n == h->len && same_text(p, h->name, h->len)) || matches_wildcard(p, (size_t)n, h, brief));
 }
 
 static int matches_address(const ASN1_OCTET_STRING *s, const sessl_host *h)
@@ -64,25 +65,63 @@ static int matches_address(const ASN1_OCTET_STRING *s, const sessl_host *h)
     return n > 0 && (size_t)n == h->ip_len && memcmp(p, h->ip, h->ip_len) == 0;
 }
 
-static int matches(const GENERAL_NAME *g, const sessl_host *h)
+static int have(const GENERAL_NAMES *names, const sessl_host *h, int brief)
 {
-    if (h->ip_len > 0)
-        return g->type == GEN_IPADD && matches_address(g->d.iPAddress, h);
-    return h->name != NULL && g->type == GEN_DNS && matches_name(g->d.dNSName, h);
+    int i, ok = 0;
+
+    for (i = 0; i < sk_GENERAL_NAME_num(names) && !ok; i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i); /* borrowed */
+
+        if (h->ip_len > 0)
+            ok = g->type == GEN_IPADD && matches_address(g->d.iPAddress, h);
+        else
+            ok = h->name != NULL && g->type == GEN_DNS && matches_name(g->d.dNSName, h, brief);
+    }
+    return ok;
 }
 
 /* 1 when x names h in its subjectAltName, which is the only place that counts. */
 int sessl_cert_is_for(X509 *x, const sessl_host *h)
 {
     GENERAL_NAMES *names;
-    int i, ok = 0;
+    int ok;
 
     ERR_set_mark();
     names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL); /* ours */
-    for (i = 0; i < sk_GENERAL_NAME_num(names) && !ok; i++)
-        ok = matches(sk_GENERAL_NAME_value(names, i), h);
+    ok = have(names, h, 0);
     GENERAL_NAMES_free(names);
     ERR_pop_to_mark();
+    return ok;
+}
+
+/* 1 when some client could take a certificate with those names for h's. */
+int sessl_names_have(const GENERAL_NAMES *names, const sessl_host *h)
+{
+    return have(names, h, 1);
+}
+
+/* What the client asks for, for the caller to clear: its SNI, in the form in which names are
+ * compared. An address is none, but there are clients that send it. 0 for nothing. */
+int sessl_host_asked(SSL *ssl, sessl_host *h)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* borrowed */
+    size_t i, n = name == NULL ? 0 : strlen(name);
+    ASN1_OCTET_STRING *ip;
+    int ok;
+
+    memset(h, 0, sizeof(*h));
+    if (n == 0)
+        return 0;
+    ERR_set_mark();
+    ip = a2i_IPADDRESS(name); /* ours */
+    ERR_pop_to_mark();
+    if (ip != NULL)
+        ok = sessl_host_set(h, NULL, 0, ASN1_STRING_get0_data(ip), (size_t)ASN1_STRING_length(ip));
+    else
+        ok = sessl_host_set(h, name, n - (name[n - 1] == '.'), NULL, 0);
+    ASN1_OCTET_STRING_free(ip);
+    for (i = 0; i < h->len; i++)
+        h->name[i] = (char)lower((uint8_t)h->name[i]);
     return ok;
 }
 

@@ -12,6 +12,8 @@ typedef struct sessl_host {
 
 int sessl_host_set(sessl_host *h, const char *name, size_t n, const uint8_t *ip, size_t ip_len);
 void sessl_host_clear(sessl_host *h);
+int sessl_host_asked(SSL *ssl, sessl_host *h);
+int sessl_names_have(const GENERAL_NAMES *names, const sessl_host *h);
 int sessl_cert_is_for(X509 *x, const sessl_host *h);
 int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip, size_t ip_len);
 int sessl_session_peer_ok(SSL_SESSION *s, const sessl_host *h);

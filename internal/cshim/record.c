@@ -38,6 +38,7 @@ int sessl_tickets_slot = -1;
 int sessl_policy_slot = -1;
 int sessl_psk_slot = -1;
 int sessl_removed_slot = -1;
+int sessl_certs_slot = -1;
 
 static atomic_uint_fast64_t created, freed;
 
@@ -184,6 +185,7 @@ void sessl_init(void)
     sessl_tickets_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_tickets_free);
     sessl_policy_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_policy_free);
     sessl_psk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_psks_free);
+    sessl_certs_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_certs_freed);
     sessl_removed_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_removed_free);
     sessl_err_clear();
 }

@@ -34,11 +34,15 @@ void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, 
     OPENSSL_free(m);
 }
 
-/* Gives a new leaf its companion, which is freed with it; 0 without memory. */
+/* Gives c the names in its leaf, and a new leaf its companion, which is freed with it; 0 without
+ * memory. */
 int sessl_cert_attach(sessl_cert *c, sessl_err *e)
 {
     companion *m;
 
+    ERR_set_mark();
+    c->names = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL); /* ours */
+    ERR_pop_to_mark();
     if (companion_of(c->leaf) != NULL)
         return 1; /* a store may keep its objects */
     m = OPENSSL_zalloc(sizeof(*m));

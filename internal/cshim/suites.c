@@ -118,13 +118,12 @@ static void judge(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_par
 /* Gives ssl what its Ctx leaves to each connection; *bad is the one that it does not take. */
 static int use_certs(SSL *ssl, sessl_cert *const *certs, int n, int *bad)
 {
-    for (*bad = 0; *bad < n; ++*bad) {
+    for (*bad = n - 1; *bad >= 0; --*bad) {
         const sessl_cert *c = certs[*bad];
 
         if (!SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1)) /* takes references of its own */
             return 0;
     }
-    *bad = -1;
     return 1;
 }
 
