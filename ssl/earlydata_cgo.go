@@ -23,6 +23,7 @@ package ssl
 import "C"
 
 import (
+	"fmt"
 	"time"
 	"unsafe"
 )
@@ -225,8 +226,9 @@ const maxSkipEarly = 1 << 30
 // SetSkipEarlyData sets how much early data this server's connection reads past when it rejects
 // it (SSL_set_recv_max_early_data): no less than it does already, which is room for the
 // MaxEarlyData of its Ctx, and at most 1 GiB. It is for a server that meets tickets of one that
-// allows more, and counts as libssl does, with a byte for each record (1.1.1: 17). It fails with
-// ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
+// allows more, and counts as libssl does, with a byte for each record (1.1.1: 17). If
+// GetConfigForClient chooses another Ctx, that one's number counts. It fails with ErrClient on a
+// client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
 func (c *Conn) SetSkipEarlyData(n uint32) error {
 	const op = "Conn.SetSkipEarlyData"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -253,9 +255,9 @@ func (c *Conn) SkipEarlyData() (n uint32) {
 
 // ExportEarlyKeyingMaterial returns length bytes that only somebody with the session that is
 // resumed can compute, from the secret of early data (SSL_export_keying_material_early, RFC
-// 8446, section 7.5). Whoever replays the first flight has the same. It answers once early data
-// was written, or ReadEarlyData has returned some; before, and where none was sent, it fails with
-// OpenSSL's reason or with ErrNoEarlyData.
+// 8446, section 7.5). Whoever replays the first flight has the same. A client has an answer once
+// early data was written, and a server once ReadEarlyData has returned some. Before, where none was
+// sent, and on a client from the moment when the server has not accepted it, it is ErrNoEarlyData.
 func (c *Conn) ExportEarlyKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	const op = "Conn.ExportEarlyKeyingMaterial"
 	if err := c.usable(op); err != nil {
@@ -269,13 +271,16 @@ func (c *Conn) ExportEarlyKeyingMaterial(label string, context []byte, length in
 		return nil, fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if p.early == C.SESSL_EARLY_NONE && c.EarlyDataStatus() == EarlyDataNotSent {
-		return nil, fail(op, ErrNoEarlyData)
+	if err := c.endedFor(op); err != nil {
+		return nil, err
 	}
 	out, l := make([]byte, length), []byte(label)
 	var e cErr
-	if C.sessl_conn_export_early(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
-		bytePtr(context), C.size_t(len(context)), &e) == 0 {
+	switch C.sessl_conn_export_early(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+		bytePtr(context), C.size_t(len(context)), &e) {
+	case -1:
+		return nil, fail(op, fmt.Errorf("%w: there is no secret of it", ErrNoEarlyData))
+	case 0:
 		return nil, asError(op, nil, &e)
 	}
 	return out, nil

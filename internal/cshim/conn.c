@@ -143,6 +143,8 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     if (st->status == SESSL_OK) {
         c->early = SESSL_EARLY_NONE;
         sessl_conn_renewed(c);
+        if (!c->server)
+            sessl_conn_limit_early(c, SSL_get0_session(c->ssl)); /* borrowed */
         sessl_conn_psk_done(c);
         if (c->server) {
             sessl_conn_drop_found(c);

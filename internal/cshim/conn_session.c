@@ -91,6 +91,7 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
 void sessl_conn_renewed(sessl_conn *c)
 {
     SSL_SESSION *now = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
+            sessl_conn_limit_early(c, s);
 
     if (c->offered == NULL)
         return;

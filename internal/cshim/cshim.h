@@ -249,7 +249,7 @@ typedef struct sessl_conn {
     int big_key;           /* how many bits it has, if that was the reason */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
     sessl_appdata appdata; /* what tickets keep, a server's */
-    int early;             /* how far it is with early data: SESSL_EARLY_* */
+    int early, bare_ticket; /* how far it is with early data: SESSL_EARLY_*; the ticket that comes allows none */
     int guarded, claimed;  /* Go has a guard against replays; and this is none */
     int auth;              /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;       /* lines for a key log; wiped when they go */

@@ -114,12 +114,80 @@ int sessl_conn_set_skip_early(sessl_conn *c, uint32_t n, sessl_err *e)
     return ok;
 }
 
+/* Whether libssl has what the keys of early data are made of. A client whose server has not
+ * resumed the session has not: libssl takes the suite of a session that is gone by then. */
+static int has_early_keys(sessl_conn *c)
+{
+    SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
+    int status = SSL_get_early_data_status(c->ssl);
+
+    if (s == NULL || SSL_SESSION_get0_cipher(s) == NULL || c->fatal)
+        return 0;
+    if (status == SSL_EARLY_DATA_ACCEPTED)
+        return 1;
+    return !c->server && status != SSL_EARLY_DATA_NOT_SENT && s == c->offered; /* the server has not answered */
+}
+
+/* -1 where there are no such keys, or no longer. */
 int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len, const uint8_t *context, size_t context_len, sessl_err *e)
 {
+    uint32_t max = SSL_get_max_early_data(c->ssl);
     int ok;
 
+    if (!has_early_keys(c))
+        return -1;
     sessl_err_begin(e);
+    if (!c->server)
+        SSL_set_max_early_data(c->ssl, 0); /* else libssl looks at an external key, where a ticket allows none */
     ok = SSL_export_keying_material_early(c->ssl, out, n, label, label_len, context, context_len) == 1;
+    if (!c->server)
+        SSL_set_max_early_data(c->ssl, max);
     sessl_err_take(e);
     return ok;
+}
+
+#define EXT_EARLY_DATA 42
+
+/* Whether a NewSessionTicket, header and all, has the extension that allows early data; what is
+ * malformed is libssl's to refuse. */
+static int ticket_allows_early(const uint8_t *p, size_t n)
+{
+    sessl_reader r = {p, p + n, 0};
+    size_t len;
+
+    sessl_take(&r, 4 + 4 + 4);       /* header, lifetime, and what is added to the age */
+    sessl_take_counted(&r, 1, &len); /* nonce */
+    sessl_take_counted(&r, 2, &len); /* ticket */
+    sessl_take_number(&r, 2);
+    while (!r.bad && r.p < r.end) {
+        if (sessl_take_number(&r, 2) == EXT_EARLY_DATA)
+            return !r.bad;
+        sessl_take_counted(&r, 2, &len);
+    }
+    return 0;
+}
+
+static void watch_tickets(int write_p, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+    sessl_conn *c = arg;
+
+    (void)version, (void)ssl;
+    if (!write_p && type == SSL3_RT_HANDSHAKE && n > 0 && *(const uint8_t *)p == SSL3_MT_NEWSESSION_TICKET)
+        c->bare_ticket = !ticket_allows_early(p, n);
+}
+
+/* libssl makes a client's session of a TLS 1.3 ticket by copying the connection's, and leaves the
+ * limit of that in the copy where the ticket brings none: RFC 8446, 4.2.10 allows none then. s has
+ * become the connection's session: of a ticket, which Go has not seen yet, or of the handshake. */
+void sessl_conn_limit_early(sessl_conn *c, SSL_SESSION *s)
+{
+    if (c->server || s == NULL)
+        return;
+    if (c->bare_ticket)
+        SSL_SESSION_set_max_early_data(s, 0);
+    c->bare_ticket = 0;
+    if (SSL_SESSION_get_max_early_data(s) == 0)
+        return;
+    SSL_set_msg_callback(c->ssl, watch_tickets);
+    SSL_set_msg_callback_arg(c->ssl, c);
 }

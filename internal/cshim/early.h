@@ -18,5 +18,6 @@ int sessl_conn_early_status(sessl_conn *c);
 int sessl_conn_set_max_early(sessl_conn *c, uint32_t max, sessl_err *e);
 int sessl_conn_set_skip_early(sessl_conn *c, uint32_t n, sessl_err *e);
 int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len, const uint8_t *context, size_t context_len, sessl_err *e);
+void sessl_conn_limit_early(sessl_conn *c, SSL_SESSION *s);
 
 #endif

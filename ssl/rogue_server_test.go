@@ -1,0 +1,210 @@
+package ssl_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sessl/ssl"
+)
+
+// A rogueEnd is a Conn of TLS 1.3 that a test takes the keys from once its handshake is complete,
+// to speak in its place.
+type rogueEnd struct {
+	*ssl.Conn
+	raw net.Conn
+	log bytes.Buffer
+}
+
+// newRogueEnd makes one over raw, with cfg and the suite that a rogue knows. A server's issues no
+// tickets.
+func newRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogueEnd {
+	t.Helper()
+	e := &rogueEnd{raw: raw}
+	own := *cfg
+	own.MinVersion, own.CipherSuites, own.KeyLogWriter = ssl.VersionTLS13, []uint16{tls.TLS_AES_128_GCM_SHA256}, &e.log
+	var err error
+	if server {
+		e.Conn, err = ssl.Server(raw, newServerCtx(t, &own))
+	} else {
+		e.Conn, err = ssl.Client(raw, newClientCtx(t, &own))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	e.SetDeadline(time.Now().Add(ioTimeout))
+	if server {
+		err = e.SetNumTickets(0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// takeOver returns what speaks for the end, which is not to be used any more. It must have sent
+// and read nothing since its handshake.
+func (e *rogueEnd) takeOver(t testing.TB, server bool) (*rogue, *eavesdropper) {
+	t.Helper()
+	ours, theirs := "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"
+	if server {
+		ours, theirs = theirs, ours
+	}
+	r, ear := &rogue{Conn: e.raw}, &eavesdropper{in: &rogue{Conn: e.raw}, news: make(chan struct{})}
+	r.use(e.secret(t, ours))
+	ear.in.use(e.secret(t, theirs))
+	return r, ear
+}
+
+func (e *rogueEnd) secret(t testing.TB, name string) []byte {
+	t.Helper()
+	for line := range strings.Lines(e.log.String()) {
+		if f := strings.Fields(line); f[0] == name {
+			secret, err := hex.DecodeString(f[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return secret
+		}
+	}
+	t.Fatalf("%s was not logged", name)
+	return nil
+}
+
+// newRogueServer does the handshake of a server with c, and speaks for it then.
+func newRogueServer(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*rogue, *eavesdropper) {
+	t.Helper()
+	e := newRogueEnd(t, raw, cfg, true)
+	e.meet(t, c)
+	return e.takeOver(t, true)
+}
+
+// newRogueClient is the same with a client; c is a server that issues no tickets.
+func newRogueClient(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*rogue, *eavesdropper) {
+	t.Helper()
+	e := newRogueEnd(t, raw, cfg, false)
+	e.meet(t, c)
+	return e.takeOver(t, false)
+}
+
+func (e *rogueEnd) meet(t testing.TB, c *ssl.Conn) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- e.Handshake() }()
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An eavesdropper reads what a rogue's victim sends.
+type eavesdropper struct {
+	in   *rogue
+	mu   sync.Mutex
+	said []string      // "data", "alert 0", "message 24"
+	news chan struct{} // closed when there is more
+}
+
+// listen reads until the end.
+func (e *eavesdropper) listen() error {
+	head := make([]byte, 5)
+	for {
+		if _, err := io.ReadFull(e.in.Conn, head); err != nil {
+			return err
+		}
+		body := make([]byte, binary.BigEndian.Uint16(head[3:]))
+		if _, err := io.ReadFull(e.in.Conn, body); err != nil {
+			return err
+		}
+		if err := e.hear(head, body); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *eavesdropper) hear(head, body []byte) error {
+	nonce := bytes.Clone(e.in.iv)
+	for i := range 8 {
+		nonce[4+i] ^= byte(e.in.seq >> (56 - 8*i))
+	}
+	e.in.seq++
+	inner, err := e.in.aead.Open(nil, nonce, body, head)
+	if err != nil {
+		return err
+	}
+	inner = bytes.TrimRight(inner, "\x00")
+	kind, content := inner[len(inner)-1], inner[:len(inner)-1]
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer func() {
+		close(e.news)
+		e.news = make(chan struct{})
+	}()
+	switch kind {
+	case typeData:
+		e.said = append(e.said, "data")
+	case typeHandshake:
+		e.said = append(e.said, fmt.Sprint("message ", content[0]))
+		if content[0] == 24 {
+			e.in.use(expand(e.in.secret, "traffic upd", sha256.Size))
+		}
+	default:
+		e.said = append(e.said, fmt.Sprint("alert ", content[1]))
+	}
+	return nil
+}
+
+// await waits until the victim has said that.
+func (e *eavesdropper) await(t testing.TB, what string) {
+	t.Helper()
+	late := time.After(ioTimeout)
+	for {
+		e.mu.Lock()
+		said, news := slices.Clone(e.said), e.news
+		e.mu.Unlock()
+		if slices.Contains(said, what) {
+			return
+		}
+		select {
+		case <-news:
+		case <-late:
+			t.Fatalf("%q was not heard, but %q", what, said)
+		}
+	}
+}
+
+// newTicket is a NewSessionTicket message; early is its limit of early data, 0 for no extension.
+func newTicket(number, early uint32, length int) []byte {
+	b := binary.BigEndian.AppendUint32(nil, 7200) // lifetime
+	b = binary.BigEndian.AppendUint32(b, 1)       // what is added to the age
+	b = append(b, 4)
+	b = binary.BigEndian.AppendUint32(b, number) // nonce
+	b = binary.BigEndian.AppendUint16(b, uint16(length))
+	b = binary.BigEndian.AppendUint32(b, number) // the ticket begins with it
+	b = append(b, make([]byte, length-4)...)
+	if early == 0 {
+		b = append(b, 0, 0)
+	} else {
+		b = append(b, 0, 8, 0, 42, 0, 4)
+		b = binary.BigEndian.AppendUint32(b, early)
+	}
+	return message(4, b)
+}
+
+// message is a handshake message.
+func message(kind byte, body []byte) []byte {
+	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
+}
