@@ -19,7 +19,7 @@ import (
 // telling the peer.
 type Conn struct {
 	h    handle[connPtr]
-	ctx  *Ctx // a server's may become another in the handshake; under handshaking until done
+	ctx  *Ctx // a server's may become another in the handshake, under handshaking and mu; see ctxNow
 	gate gate // of the Ctx that it began with
 	net  net.Conn
 	peer net.Addr // net's, which may be anybody's code; set before done

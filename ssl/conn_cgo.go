@@ -41,7 +41,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	makers.enter()
 	defer makers.leave()
 	var e cErr
-	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), cBool(c.ctx.wantsSessions()), &e)
+	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), &e)
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
@@ -52,14 +52,22 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	return p, nil
 }
 
-// prepare gives a new connection what its Ctx does not give it.
-func (c *Conn) prepare(op string, p connPtr) error {
-	p.hello_use = helloUse(c.ctx)
+// equip gives a connection what its Ctx wants and an SSL_CTX does not hand on to its SSL: a new
+// one, and one whose server has chosen another Ctx. mu is held, or nobody else has the connection yet.
+func (c *Conn) equip(op string, p connPtr) error {
+	p.keep_new = cBool(c.ctx.wantsSessions())
 	p.lookup = cBool(c.ctx.cache != nil)
 	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	p.guarded = cBool(c.ctx.guard != nil)
-	if err := c.takeCertificates(op, p); err != nil || c.name == "" {
+	c.tickets13 = nil
+	return c.takeCertificates(op, p)
+}
+
+// prepare makes a new connection ready for its handshake.
+func (c *Conn) prepare(op string, p connPtr) error {
+	p.hello_use = helloUse(c.ctx) // once: a Ctx that was chosen does not choose
+	if err := c.equip(op, p); err != nil || c.name == "" {
 		return err
 	}
 	return c.setName(op, p)

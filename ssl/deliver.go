@@ -17,8 +17,8 @@ func (c *Conn) nextFresh() *Session {
 // keepFresh has a server's cache know the sessions of a handshake before the client gets them,
 // and can come back with one. The application hears of them later, when no lock is held.
 func (c *Conn) keepFresh() {
-	if c.ctx.cache == nil || !c.done.Load() {
-		return
+	if !c.done.Load() || c.ctx.cache == nil {
+		return // ctx may still become another
 	}
 	for _, s := range c.freshToKeep() {
 		c.ctx.cache.Put(s)
@@ -47,13 +47,23 @@ func (c *Conn) deliver() {
 		c.forget()
 	}
 	if c.removed.Load() && c.removed.Swap(false) {
-		c.surviving(c.ctx.deliverRemoved)
+		c.surviving(c.ctxNow().deliverRemoved)
+	}
+	if c.logs.Load() && c.done.Load() {
+		c.surviving(func() { c.logKeys() }) // what cannot be written is no reason to end a connection that works
 	}
 	c.keepFresh()
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
 		c.surviving(func() { c.hand(s) })
 	}
 }
+// ctxNow is ctx for those who neither hold handshaking nor know that the handshake is complete.
+func (c *Conn) ctxNow() *Ctx {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
+}
+
 
 // hand gives one session to the cache and to OnNewSession.
 func (c *Conn) hand(s *Session) {

@@ -118,12 +118,11 @@ func (c *Conn) restart(ctx *Ctx) error {
 		}
 		defer c.leave()
 		var e cErr
-		if C.sessl_conn_restart(p, q, C.uint64_t(ctx.number), cBool(ctx.wantsSessions()), &e) == 0 {
+		if C.sessl_conn_restart(p, q, C.uint64_t(ctx.number), &e) == 0 {
 			return asError(op, nil, &e)
 		}
 		c.ctx = ctx
-		c.tickets13 = nil
-		return c.takeCertificates(op, p)
+		return c.equip(op, p)
 	})
 }
 

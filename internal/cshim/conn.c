@@ -23,7 +23,7 @@ int sessl_conn_attach(sessl_conn *c)
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e)
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, sessl_err *e)
 {
     sessl_conn *c;
 
@@ -33,7 +33,6 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_n
     if (c != NULL) {
         c->ctx = number;
         c->server = c->hold.due = server;
-        c->keep_new = keep_new;
         c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
         if (c->ssl == NULL || !sessl_conn_attach(c)) {

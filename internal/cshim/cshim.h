@@ -306,7 +306,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st);
 
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
 int sessl_step_status(sessl_conn *c, int ok);
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, int keep_new, sessl_err *e);
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 int sessl_conn_attach(sessl_conn *c);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
@@ -333,7 +333,7 @@ void sessl_conn_renewed(sessl_conn *c);
 int sessl_hello_cb(SSL *ssl, int *al, void *arg);
 void sessl_conn_hello_sent(sessl_conn *c);
 void sessl_conn_hello_done(sessl_conn *c);
-int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e);
+int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
 
 void sessl_ctx_log_keys(SSL_CTX *ctx);

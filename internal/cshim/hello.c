@@ -200,7 +200,7 @@ void sessl_conn_hello_done(sessl_conn *c)
 /* Go goes on with another Ctx: a new SSL that gets the same bytes, so that everything is
  * the new Ctx's. SSL_set_SSL_CTX would leave the old one's verification, options, versions,
  * ticket count, timeout and callbacks in force. Nothing has been sent so far. */
-int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_new, sessl_err *e)
+int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, sessl_err *e)
 {
     SSL *old = c->ssl;
     int ok;
@@ -223,7 +223,7 @@ int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, int keep_ne
     c->in = c->replay;
     memset(&c->replay, 0, sizeof(c->replay));
     c->ctx = number;
-    c->keep_new = keep_new;
+    c->offers = 0; /* the hello comes once more */
     c->hello_state = SESSL_HELLO_ANSWERED;
     return 1;
 }
