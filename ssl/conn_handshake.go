@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -15,8 +17,10 @@ func (c *Conn) Handshake() error {
 	return c.HandshakeContext(context.Background())
 }
 
-// HandshakeContext is Handshake with a context. If it ends before the handshake does, the
-// connection underneath is closed and the context's error is returned.
+// HandshakeContext is Handshake with a context. If it ends before the handshake does, or has
+// ended before it begins, the connection underneath is closed and the context's error is returned,
+// by all later calls as well. A call that waits for the handshake of another goroutine only stops
+// waiting.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if err := c.usable("handshake"); err != nil {
 		return err
@@ -40,12 +44,10 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 }
 
 func (c *Conn) handshakeOnce(ctx context.Context) error {
-	select {
-	case c.handshaking <- struct{}{}:
-		defer c.handshaking.unlock()
-	case <-ctx.Done():
+	if !c.takesTurn(ctx) {
 		return fail("handshake", context.Cause(ctx))
 	}
+	defer c.handshaking.unlock()
 	switch {
 	case c.done.Load():
 		return nil
@@ -53,23 +55,29 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		return c.hsErr
 	case c.closed.Load():
 		return fail("handshake", ErrClosed)
-	case ctx.Err() != nil:
-		return fail("handshake", context.Cause(ctx))
 	}
 	c.offerCached()
 	c.startClock()
 	ctx, cancel := c.limited(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { c.net.Close() })
+	stop := closeWith(ctx, c.net)
 	defer stop() // also when the application's code panics
 	returned := false
 	defer c.tallyUnless(&returned)
-	err := c.shakeHands(ctx)
+	err := ctx.Err()
+	if err == nil {
+		err = c.shakeHands(ctx)
+	}
 	returned = true
-	if !stop() && ctx.Err() != nil {
+	ended := stop()
+	if !ended && err != nil && ctx.Err() != nil { // before closeWith could notice
+		ended = true
+		c.net.Close()
+	}
+	if ended {
 		err = fail("handshake", context.Cause(ctx))
 	}
-	if err != nil && !c.retryable(err) {
+	if err != nil && (ended || !c.retryable(err)) {
 		c.hsErr = err
 	}
 	c.paused = err // for when nobody goes on with it
@@ -80,6 +88,46 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		c.spoiled.Store(true) // whatever was offered is of no use to this server
 	}
 	return err
+}
+
+// takesTurn waits for handshaking. It reports false if ctx ends while another goroutine has it;
+// else whoever asks has it, and is to end what ctx has ended.
+func (c *Conn) takesTurn(ctx context.Context) bool {
+	select {
+	case c.handshaking <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case c.handshaking <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case c.handshaking <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// closeWith closes conn when ctx ends, until stop is called; stop reports whether it has.
+func closeWith(ctx context.Context, conn net.Conn) (stop func() bool) {
+	if ctx.Done() == nil {
+		return func() bool { return false }
+	}
+	ended := make(chan struct{})
+	dismiss := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		conn.Close()
+	})
+	return sync.OnceValue(func() bool {
+		if dismiss() {
+			return false
+		}
+		<-ended
+		return true
+	})
 }
 
 // startClock is called by what may begin the handshake.

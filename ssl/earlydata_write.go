@@ -84,9 +84,9 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 
 // tryEarly writes all of b early, or nothing where that cannot be done.
 func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
-	stop := context.AfterFunc(ctx, func() { c.net.Close() })
+	stop := closeWith(ctx, c.net)
 	_, err := c.WriteEarlyData(b)
-	if !stop() && ctx.Err() != nil {
+	if stop() {
 		return fail("Conn.WriteEarlyData", context.Cause(ctx))
 	}
 	if errors.Is(err, ErrNoEarlyData) || errors.Is(err, ErrTooLarge) {
