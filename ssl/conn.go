@@ -35,7 +35,7 @@ type Conn struct {
 	offered offer      // what SetSession found
 	fresh   []*Session // received, not yet delivered; each owned
 
-	freshKept int // how many of fresh a server's cache has
+	freshKept, freshWeight int // how many of fresh a server's cache has; what all of them count for
 
 	sessionsSet bool // a client's application has said what to offer; under mu
 
@@ -51,6 +51,7 @@ type Conn struct {
 	protos   *[]string   // what SetNextProtos has set
 	own      []*ownChain // that it may send
 	keyLines [][]byte    // for KeyLogWriter, not yet written
+	logs     atomic.Bool // there are some
 
 	// reading and writing are held while bytes are moved to and from net; reading comes
 	// first when both are needed, and mu is taken inside of them.

@@ -18,6 +18,7 @@ package ssl
 #cgo nocallback sessl_conn_output
 #cgo noescape sessl_conn_put_back
 #cgo nocallback sessl_conn_put_back
+#cgo nocallback sessl_session_weight
 #include "cshim.h"
 */
 import "C"
@@ -130,7 +131,23 @@ func (c *Conn) takeFresh(p connPtr) {
 	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
 		c.fresh = append(c.fresh, adoptSession(q)) // the queue's reference
 	}
+		c.freshWeight += int(C.sessl_session_weight(q))
 }
+	for !c.server && c.freshWeight > C.SESSL_FRESH_MAX && len(c.fresh) > 1 {
+		c.takeOldest().Close() // nobody reads, and delivers
+	}
+}
+
+// takeOldest takes the first of fresh. mu is held.
+func (c *Conn) takeOldest() *Session {
+	s := c.fresh[0]
+	c.fresh[0] = nil
+	c.fresh = c.fresh[1:]
+	s.withPtr("", func(q sessionPtr) error {
+		c.freshWeight -= int(C.sessl_session_weight(q))
+		return nil
+	})
+	return s
 
 // result ends every step.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
@@ -142,6 +159,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	}
 	c.takeKeyLog(p)
 	c.waiting.Store(int64(st.out_waiting))
+	drainValues() // those of sessions that libssl has copied and dropped meanwhile
 	c.noteMidway(st.midway != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.spoiled.Store(true)

@@ -8,10 +8,8 @@ func (c *Conn) nextFresh() *Session {
 	if len(c.fresh) == 0 || !c.done.Load() {
 		return nil
 	}
-	s := c.fresh[0]
-	c.fresh = c.fresh[1:]
 	c.freshKept = max(c.freshKept-1, 0)
-	return s
+	return c.takeOldest()
 }
 
 // keepFresh has a server's cache know the sessions of a handshake before the client gets them,
@@ -30,7 +28,7 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.onNew == nil {
-		ss, c.fresh = c.fresh, nil
+		ss, c.fresh, c.freshWeight = c.fresh, nil, 0
 		return ss
 	}
 	for ; c.freshKept < len(c.fresh); c.freshKept++ {
@@ -41,7 +39,8 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 	return ss
 }
 
-// deliver calls OnNewSession for what has arrived, and keeps it in the cache. No lock is held.
+// deliver calls OnNewSession for what has arrived, and keeps it in the cache; it writes what the key
+// log gets after the handshake. No lock is held.
 func (c *Conn) deliver() {
 	if c.spoiled.Load() && c.spoiled.Swap(false) {
 		c.forget()
@@ -57,13 +56,13 @@ func (c *Conn) deliver() {
 		c.surviving(func() { c.hand(s) })
 	}
 }
+
 // ctxNow is ctx for those who neither hold handshaking nor know that the handshake is complete.
 func (c *Conn) ctxNow() *Ctx {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ctx
 }
-
 
 // hand gives one session to the cache and to OnNewSession.
 func (c *Conn) hand(s *Session) {
@@ -92,5 +91,5 @@ func (c *Conn) dropFresh() {
 	for _, s := range c.fresh {
 		s.Close()
 	}
-	c.fresh, c.freshKept = nil, 0
+	c.fresh, c.freshKept, c.freshWeight = nil, 0, 0
 }

@@ -22,3 +22,23 @@ func addFields(to map[string]int64, prefix string, v reflect.Value) {
 		}
 	}
 }
+
+// PumpEnded is closed when the pump of c that reads for a Write, or the last one, has ended.
+func PumpEnded(c *Conn) <-chan struct{} {
+	c.midway.lock.Lock()
+	defer c.midway.lock.Unlock()
+	return c.midway.pump.ended
+}
+
+// ValueEvents is how many wait to be applied.
+func ValueEvents() int { return valueEventsPending() }
+
+// KeyLines is how many bytes of lines wait for the KeyLogWriter.
+func KeyLines(c *Conn) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range c.keyLines {
+		n += len(b)
+	}
+	return n
+}

@@ -11,9 +11,11 @@ import (
 // keyLogMu is for all writers: two Ctxs may have the same one.
 var keyLogMu sync.Mutex
 
-// logKeys hands the lines that have come to KeyLogWriter, and wipes them. mu is not held.
+// logKeys hands the lines that have come to KeyLogWriter, and wipes them. mu is not held, and ctx
+// becomes no other meanwhile.
 func (c *Conn) logKeys() error {
 	c.mu.Lock()
+	c.logs.Store(false)
 	batches := c.keyLines
 	c.keyLines = nil
 	c.mu.Unlock()

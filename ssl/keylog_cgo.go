@@ -15,6 +15,9 @@ func setKeyLog(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
+// maxKeyLines is how many batches of lines wait; a handshake has fewer.
+const maxKeyLines = 16
+
 // takeKeyLog moves the lines that a step has made to Go. mu is held.
 func (c *Conn) takeKeyLog(p connPtr) {
 	if p.keylog_len == 0 {
@@ -22,5 +25,10 @@ func (c *Conn) takeKeyLog(p connPtr) {
 	}
 	lines := make([]byte, int(p.keylog_len))
 	C.sessl_conn_take_keylog(p, bytePtr(lines))
+	if len(c.keyLines) == maxKeyLines { // of KeyUpdates, which are not read for a Read
+		clear(c.keyLines[0])
+		c.keyLines = c.keyLines[1:]
+	}
 	c.keyLines = append(c.keyLines, lines)
+	c.logs.Store(true)
 }

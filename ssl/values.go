@@ -50,7 +50,7 @@ func applyValueEvents() {
 // drainValues drops the values of freed sessions if there are any: called where handles
 // are made, so that values do not outlive their sessions for long.
 func drainValues() {
-	if values.used.Load() && valueEventsPending() {
+	if values.used.Load() && valueEventsPending() > 0 {
 		values.Lock()
 		defer values.Unlock()
 		applyValueEvents()

@@ -16,9 +16,7 @@ func takeValueEvent() (from, to uint64, ok bool) {
 	return uint64(ev.from), uint64(ev.to), true
 }
 
-func valueEventsPending() bool {
-	return C.sessl_values_pending() != 0
-}
+func valueEventsPending() int { return int(C.sessl_values_pending()) }
 
 // SetExData binds value to the session under index; nil removes it
 // (SSL_SESSION_set_ex_data). The value belongs to the object, whichever handle it was set

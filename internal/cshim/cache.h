@@ -46,4 +46,9 @@ int sessl_conn_set_sid_ctx(sessl_conn *c, const uint8_t *p, unsigned n, sessl_er
 int sessl_seal_key_id(const uint8_t *key, uint8_t out[SESSL_SEAL_LEN]);
 int sessl_seal_derive(const uint8_t *key, const uint8_t *head, size_t n, uint8_t out[SESSL_SEAL_LEN]);
 
+/* ---- conn_session.c: the new sessions of a client, until they are delivered ---- */
+
+#define SESSL_FRESH_MAX 256 /* by weight; a server of ours sends 255 */
+int sessl_session_weight(const SSL_SESSION *s);
+
 #endif

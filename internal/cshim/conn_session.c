@@ -6,7 +6,18 @@
 /* Sessions that enter and leave a connection. The caller holds its mutex: the lock
  * inside SSL_get1_session protects nothing, for no writer takes it. */
 
-/* Takes over one reference on s; without room for it, gives it back. */
+/* What a session that waits for Go counts for: a ticket of any length is the server's choice. */
+int sessl_session_weight(const SSL_SESSION *s)
+{
+    const unsigned char *p; /* borrowed */
+    size_t n = 0;
+
+    SSL_SESSION_get0_ticket(s, &p, &n);
+    return 1 + (int)(n / 4096);
+}
+
+/* Takes over one reference on s; without room for it, gives it back. A server can send tickets
+ * without end: the oldest go, which it had the least reason to remember. */
 static int queue_push(sessl_conn *c, SSL_SESSION *s)
 {
     if (c->fresh_n == c->fresh_cap) {
@@ -21,6 +32,9 @@ static int queue_push(sessl_conn *c, SSL_SESSION *s)
         c->fresh_cap = cap;
     }
     c->fresh[c->fresh_n++] = s;
+    c->fresh_weight += sessl_session_weight(s);
+    while (!c->server && c->fresh_weight > SESSL_FRESH_MAX && c->fresh_n > 1)
+        sessl_drop_session(sessl_conn_next_session(c));
     return 1;
 }
 
@@ -76,6 +90,7 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
     if (c != NULL) {
         if (SSL_version(ssl) == TLS1_3_VERSION) {
             c->tickets++;
+            sessl_conn_limit_early(c, s);
         } else if (c->server) {
             sessl_cap_timeout(ssl, s); /* a TLS 1.2 id has no ticket callback */
             sessl_chain_shown(ssl, s); /* on failure: Go notes it, or fails */
@@ -91,7 +106,6 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
 void sessl_conn_renewed(sessl_conn *c)
 {
     SSL_SESSION *now = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */
-            sessl_conn_limit_early(c, s);
 
     if (c->offered == NULL)
         return;
@@ -110,6 +124,7 @@ SSL_SESSION *sessl_conn_next_session(sessl_conn *c)
         return NULL;
     s = c->fresh[0];
     c->fresh_n--;
+    c->fresh_weight -= sessl_session_weight(s);
     memmove(c->fresh, c->fresh + 1, sizeof(s) * (size_t)c->fresh_n);
     return s;
 }

@@ -222,7 +222,7 @@ typedef struct sessl_conn {
     sessl_hold hold;       /* a server's */
     struct sessl_alpn *protos; /* of its own, which count for the Ctx's; or NULL */
     SSL_SESSION **fresh;   /* each holds one reference, oldest first */
-    int fresh_n, fresh_cap;
+    int fresh_n, fresh_cap, fresh_weight;
     SSL_SESSION *offered;  /* one reference, until the handshake ends */
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;

@@ -5,6 +5,10 @@
 /* Lines for a key log wait on the connection until Go takes them, at the end of the step
  * that made them. They are secrets: every copy here is wiped. */
 
+/* A handshake has less. Each KeyUpdate of a peer has a line, too, with some versions: where nobody
+ * takes them for long, the oldest go. */
+#define KEYLOG_MAX 16384
+
 /* SSL_CTX_set_keylog_callback: one line, without its end. A line that is lost fails the
  * handshake, as every allocation that fails does. */
 void sessl_keylog_cb(const SSL *ssl, const char *line)
@@ -15,6 +19,8 @@ void sessl_keylog_cb(const SSL *ssl, const char *line)
 
     if (c == NULL)
         return;
+    if (c->keylog_len + n + 1 > KEYLOG_MAX)
+        sessl_conn_take_keylog(c, NULL);
     lines = OPENSSL_malloc(c->keylog_len + n + 1);
     if (lines == NULL) {
         c->alloc_failed = 1;
