@@ -74,13 +74,17 @@ type Conn struct {
 	auth        postAuth // asking for the client's certificate later
 
 	flushing  atomic.Bool     // the background flusher runs
+	attempt   atomic.Uint64   // counts what may let output go that could not be sent
+	inVain    atomic.Uint64   // the attempt at which the flusher has failed, and one more
 	waiting   atomic.Int64    // output bytes that were not sent
 	closed    atomic.Bool     // Close has begun
 	life      context.Context // ends then
 	end       context.CancelFunc
-	gateHeld  bool         // the next handshake step has its place; under reading
-	readErr   error        // sticky; under reading
-	kept      []byte       // data that came while the client was asked, for Read; under reading
+	gateHeld  bool   // the next handshake step has its place; under reading
+	readErr   error  // sticky; under reading
+	heard     bool   // application data has come; under reading
+	kept      []byte // data that came while the client was asked, for Read; under keeping
+	keeping   sync.Mutex
 	writeErr  atomic.Value // sticky; stickyError
 	notified  bool         // close_notify has been queued; under writing
 	stuck     bool         // Close interrupted a Write; under writing
@@ -251,6 +255,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 		return err
 	}
 	defer c.midway.wake()
+	defer c.attempt.Add(1)
 	return c.setDeadline(op, t, &c.sendUntil, c.net.SetWriteDeadline)
 }
 
@@ -286,8 +291,16 @@ func newSem() sem { return make(sem, 1) }
 func (s sem) lock()   { s <- struct{}{} }
 func (s sem) unlock() { <-s }
 
-// lockFor reports whether it got the lock within d.
+// lockFor reports whether it got the lock within d, or at once.
 func (s sem) lockFor(d time.Duration) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+	}
+	if d <= 0 {
+		return false
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

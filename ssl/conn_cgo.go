@@ -97,6 +97,7 @@ type result struct {
 	more   bool  // with stepWantRead: the socket may have input, so nobody must wait for it
 	ask    ask   // for stepAsks
 
+	midway   bool // a handshake message has come in part
 	answered bool // the client's certificate has come, and is to be judged before anything else
 
 	err    error // for stepFailed and stepIOError
@@ -130,9 +131,8 @@ func closedResult(op string) result {
 func (c *Conn) takeFresh(p connPtr) {
 	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
 		c.fresh = append(c.fresh, adoptSession(q)) // the queue's reference
-	}
 		c.freshWeight += int(C.sessl_session_weight(q))
-}
+	}
 	for !c.server && c.freshWeight > C.SESSL_FRESH_MAX && len(c.fresh) > 1 {
 		c.takeOldest().Close() // nobody reads, and delivers
 	}
@@ -148,6 +148,7 @@ func (c *Conn) takeOldest() *Session {
 		return nil
 	})
 	return s
+}
 
 // result ends every step.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
@@ -158,13 +159,13 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 		c.removed.Store(true)
 	}
 	c.takeKeyLog(p)
-	c.waiting.Store(int64(st.out_waiting))
 	drainValues() // those of sessions that libssl has copied and dropped meanwhile
+	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.spoiled.Store(true)
 	}
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0}
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0, midway: st.midway != 0}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}
@@ -255,14 +256,14 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	return r
 }
 
-// stepShutdown makes close_notify wait for output (SSL_shutdown).
-func (c *Conn) stepShutdown() result {
+// stepShutdown makes close_notify wait for output (SSL_shutdown); for block see mayBegin.
+func (c *Conn) stepShutdown(block bool) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("close")
 	}
 	defer c.leave()
-	if err := c.endedFor("close"); err != nil {
+	if err := c.mayBegin("close", p, block); err != nil {
 		return result{status: stepFailed, err: err}
 	}
 	var st C.sessl_step

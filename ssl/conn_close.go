@@ -1,6 +1,9 @@
 package ssl
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 const (
 	closeTimeout = 500 * time.Millisecond // for the last bytes we send
@@ -11,7 +14,9 @@ const (
 var aLongTimeAgo = time.Unix(1, 0)
 
 // CloseWrite sends close_notify (SSL_shutdown) and, where the connection underneath can,
-// closes its write side. Reading goes on. It needs a completed handshake.
+// closes its write side. Reading goes on; what libssl would still answer is not sent. It needs a
+// completed handshake. Where the peer has sent a handshake message in part, it waits for the rest
+// as a Write does.
 func (c *Conn) CloseWrite() error {
 	const op = "Conn.CloseWrite"
 	if err := c.usable(op); err != nil {
@@ -23,28 +28,28 @@ func (c *Conn) CloseWrite() error {
 	if !c.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
-	c.writing.lock()
-	defer c.writing.unlock()
-	return c.sendCloseNotify(op)
+	return inOp(op, c.between(context.Background(), func(block bool) error {
+		c.writing.lock()
+		defer c.writing.unlock()
+		return c.sendCloseNotify(block)
+	}))
 }
 
-// sendCloseNotify is the end of our side. writing is held.
-func (c *Conn) sendCloseNotify(op string) error {
+// sendCloseNotify is the end of our side; for block see mayBegin. writing is held.
+func (c *Conn) sendCloseNotify(block bool) error {
 	if c.notified {
 		return nil // a second SSL_shutdown would read
 	}
-	if r := c.stepShutdown(); r.status == stepFailed {
-		return inOp(op, r.err)
+	if r := c.stepShutdown(block); r.status == stepFailed {
+		return r.err
 	}
 	c.notified = true
 	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	if err := c.tr.flush(); err != nil {
-		return inOp(op, err)
+		return err
 	}
 	if w, ok := c.net.(interface{ CloseWrite() error }); ok {
-		if err := w.CloseWrite(); err != nil {
-			return fail(op, err)
-		}
+		return w.CloseWrite()
 	}
 	return nil
 }
@@ -64,11 +69,9 @@ func (c *Conn) Close() (err error) {
 	}
 	c.end()
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
-	owned := c.kick() && c.takeOver()
-	defer func() { err = c.finalize(owned) }() // also when OnNewSession panics
-	if owned {
-		c.farewell()
-	}
+	h := c.takeOver(c.kick())
+	defer func() { err = c.finalize(h) }() // also when OnNewSession panics
+	c.farewell(&h)
 	c.deliver()
 	return nil
 }
@@ -80,21 +83,26 @@ func (c *Conn) abandon() {
 		return
 	}
 	c.end()
-	c.finalize(c.kick() && c.takeOver())
+	c.finalize(c.takeOver(c.kick()))
 }
 
 // finalize frees what the connection holds.
-func (c *Conn) finalize(owned bool) error {
+func (c *Conn) finalize(h hold) error {
 	c.tallyUnfinished()
 	c.dropFresh()
 	c.dropTaken()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()
+	if h.cut {
+		err = nil // it was closed before
+	}
 	if c.done.Load() { // before, SSL_free removes nothing
 		defer c.ctx.deliverRemoved()
 	}
-	if owned {
+	if h.writing {
 		c.writing.unlock()
+	}
+	if h.reading {
 		c.reading.unlock()
 	}
 	if err != nil {
@@ -110,35 +118,129 @@ func (c *Conn) kick() bool {
 	return c.net.SetDeadline(aLongTimeAgo) == nil
 }
 
-// takeOver waits until the goroutines that Close has kicked are gone. On a connection
-// that does not honour deadlines they may not be: then there is no farewell.
-func (c *Conn) takeOver() bool {
-	if !c.reading.lockFor(closeTimeout) {
-		return false
-	}
-	if !c.writing.lockFor(closeTimeout) {
-		c.reading.unlock()
-		return false
-	}
-	return true
+// hold is what Close has of a connection's locks.
+type hold struct {
+	reading, writing bool
+	cut              bool // the connection underneath has been closed
 }
 
-// farewell sends what waits, close_notify, and reads what must not be left unread.
-func (c *Conn) farewell() {
-	if c.net.SetWriteDeadline(time.Now().Add(closeTimeout)) != nil {
+// takeOver waits until the goroutines that Close has kicked are gone. On a connection
+// that does not honour deadlines they may not be: a Read that stays does not stop a farewell, a
+// Write that stays does.
+func (c *Conn) takeOver(kicked bool) (h hold) {
+	patience := closeTimeout
+	if !kicked {
+		patience = 0 // it would not end
+	}
+	if h.reading = c.reading.lockFor(patience); h.reading || !kicked {
+		patience = closeTimeout
+	} else {
+		patience = 0
+	}
+	h.writing = c.writing.lockFor(patience)
+	return h
+}
+
+// farewell sends what waits, close_notify, and reads what must not be left unread. Where it is not
+// the socket itself whose deadlines bound that, it gets a goroutine and a timer: there may be no
+// deadlines.
+func (c *Conn) farewell(h *hold) {
+	if !h.writing || c.stuck || c.auth.refused.Load() {
 		return
 	}
-	if c.stuck || c.tr.flush() != nil || !c.done.Load() || c.auth.refused.Load() {
+	if _, socket := c.tr.(*fdTransport); socket {
+		c.sayGoodbye(h.reading)
 		return
 	}
-	if c.sendCloseNotify("Conn.Close") == nil {
+	if !c.done.Load() && c.waiting.Load() == 0 {
+		return
+	}
+	said := make(chan struct{})
+	locks := *h
+	go func() {
+		defer close(said)
+		c.sayGoodbye(locks.reading)
+	}()
+	t := time.NewTimer(closeTimeout + drainTimeout)
+	defer t.Stop()
+	select {
+	case <-said:
+		return
+	case <-t.C:
+	}
+	h.cut = true
+	c.net.Close()
+	t.Reset(closeTimeout)
+	select {
+	case <-said:
+	case <-t.C: // even that does not end its Write: the locks are the goroutine's for good
+		h.reading, h.writing = false, false
+	}
+}
+
+// sayGoodbye is farewell without its bound. writing is held, and reading is if reads.
+func (c *Conn) sayGoodbye(reads bool) {
+	c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
+	if c.tr.flush() != nil || !c.done.Load() {
+		return
+	}
+	err := c.sendCloseNotify(true)
+	if err == errMidway {
+		c.awaitWhole(reads)
+		err = c.sendCloseNotify(false)
+	}
+	if err == nil && reads {
 		c.drain()
 	}
 }
 
-// drain reads the tickets of a TLS 1.3 client that has not seen any.
+// awaitWhole reads the rest of a handshake message that has come in part, or has the Read that
+// stays do that, for a moment.
+func (c *Conn) awaitWhole(reads bool) {
+	if !reads {
+		t := time.NewTimer(drainTimeout)
+		defer t.Stop()
+		select {
+		case <-c.midway.whole:
+		case <-t.C:
+		}
+		return
+	}
+	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
+		return
+	}
+	for {
+		r, err := c.tr.pull(wholeStep, nil, maxReply)
+		switch {
+		case err != nil:
+			return
+		case r.status == stepAsks: // nobody is asked any more
+			if c.show(&Certificate{}) != nil {
+				return
+			}
+		case r.status != stepWantRead || !r.midway:
+			return
+		}
+	}
+}
+
+// wholeStep is peekStep up to the end of a handshake message.
+func wholeStep(c *Conn, fd int, in, b []byte) result {
+	r := peekStep(c, fd, in, b)
+	if r.status == stepWantRead && !r.midway {
+		r.status = stepOK
+	}
+	return r
+}
+
+// drain reads the tickets of a TLS 1.3 client that has not seen any. A server sends them before
+// its data, but for what it has sent before the end of the handshake: where data has come, there
+// are none.
 func (c *Conn) drain() {
 	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
+		return
+	}
+	if c.heard && c.EarlyDataStatus() != EarlyDataAccepted {
 		return
 	}
 	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {

@@ -51,15 +51,14 @@ func readError(err error) error {
 // readOnce reads until there is data or an error; again says that sessions have arrived
 // and should be delivered before waiting for more.
 func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) {
+	if n, err := c.takeKept(b); n > 0 || err != nil {
+		return n, false, err // also while what has kept it waits for more, with reading held
+	}
 	returned := false
 	defer c.abandonUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
-	if len(c.kept) > 0 && len(b) > 0 {
-		if err = c.canRead(); err == nil {
-			n = c.takeKept(b)
-		}
-	} else {
+	if n, err = c.takeKept(b); n == 0 && err == nil {
 		n, again, err = c.readLocked(step, b)
 	}
 	returned = true
@@ -109,6 +108,7 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 		}
 		switch r.status {
 		case stepOK:
+			c.heard = c.heard || r.n > 0
 			c.readErr = firstError(c.readErr, r.late)
 			return r.n, false, nil
 		case stepAsks:
@@ -192,6 +192,9 @@ func (c *Conn) writeSome(b []byte) (n int, err error) {
 			c.stuck = c.closed.Load()
 			return n, err
 		}
+		if c.inVain.Load() != 0 {
+			c.inVain.Store(0)
+		}
 	}
 	return n, nil
 }
@@ -218,13 +221,18 @@ func (c *Conn) flushLocked() error {
 }
 
 // flushSoon has what waits sent in the background, by at most one goroutine a connection.
-// Reads and handshakes do not wait for the peer to take it.
+// Reads and handshakes do not wait for the peer to take it. What could not be sent waits for
+// another write deadline, or for a Write that gets through.
 func (c *Conn) flushSoon() {
-	if c.waiting.Load() == 0 || !c.flushing.CompareAndSwap(false, true) {
+	if c.waiting.Load() == 0 || c.inVain.Load() == c.attempt.Load()+1 || !c.flushing.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
+		attempt := c.attempt.Load()
 		err := c.flushLocked()
+		if err != nil {
+			c.inVain.Store(attempt + 1)
+		}
 		c.flushing.Store(false)
 		if err == nil && !c.closed.Load() {
 			c.flushSoon() // what came between the two

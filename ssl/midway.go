@@ -13,13 +13,14 @@ import (
 
 // A handshake message may come in parts, also after the handshake: a long ticket, a peer's
 // certificate. In the middle of one libssl encrypts nothing: SSL_write wants to read what
-// is missing. That is for a reader to bring, and a Write waits for it here.
+// is missing. That is for a reader to bring, and whoever has something to send waits for it here:
+// Write, CloseWrite and Close, and what makes libssl write a message of its own.
 
-// errMidway says that a step of Write stopped because of that.
+// errMidway says that a step has done nothing because of that.
 var errMidway = errors.New("in the middle of a handshake message")
 
 type midway struct {
-	blocked bool          // a Write waits for the end of the message; under the Conn's mu
+	blocked bool          // somebody waits for the end of the message; under the Conn's mu
 	whole   chan struct{} // holds one when it is worth another try
 	lock    sync.Mutex
 	pump    *pump
@@ -42,7 +43,48 @@ func (c *Conn) noteMidway(now bool) {
 	}
 }
 
-// untilWhole waits until a Write is worth another try. The message is read by the Read
+// mayBegin is why libssl can begin no message now: the connection has ended, our side of it is
+// closed, or errMidway. With block, the end of the peer's message wakes the caller. mu is held.
+func (c *Conn) mayBegin(op string, p connPtr, block bool) error {
+	if err := c.endedFor(op); err != nil {
+		return err
+	}
+	if p.mute != 0 {
+		return fail(op, ErrClosed)
+	}
+	if isMidway(p) {
+		c.midway.blocked = c.midway.blocked || block
+		return errMidway
+	}
+	return nil
+}
+
+// between has step done where no message of the peer's has come in part: at once, or when the
+// rest has been read. It waits as a Write does, in its place.
+func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
+	err := step(false)
+	if err != errMidway {
+		return err
+	}
+	select {
+	case c.writers <- struct{}{}:
+		defer c.writers.unlock()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.life.Done():
+		return ErrClosed
+	}
+	for {
+		if err := step(true); err != errMidway {
+			return err
+		}
+		if err := c.untilWhole(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// untilWhole waits until a step is worth another try. The message is read by the Read
 // that is under way, or else by the pump. writers is held.
 func (c *Conn) untilWhole(ctx context.Context) error {
 	p := c.startPump()

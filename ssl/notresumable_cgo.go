@@ -39,7 +39,7 @@ func (c *Conn) SetNotResumable() error {
 
 // issueUnlessVetoed is issueTickets for those that the application has not asked for.
 func (c *Conn) issueUnlessVetoed(op string, n int) error {
-	err := c.issueTickets(op, n)
+	err := c.issueTickets(op, n, false)
 	if errors.Is(err, ErrNotResumable) {
 		return nil
 	}

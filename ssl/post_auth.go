@@ -122,29 +122,13 @@ func (c *Conn) mayRequest(op string, ctx context.Context) error {
 }
 
 // sendRequest has the request wait for output, unless one has been sent that was not
-// answered. In the middle of a handshake message it waits as a Write does, in its place.
-func (c *Conn) sendRequest(op string, ctx context.Context) (*authAnswer, error) {
-	a, err := c.stepRequest(op, false)
-	if err != errMidway {
-		return a, err
-	}
-	select {
-	case c.writers <- struct{}{}:
-		defer c.writers.unlock()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-c.life.Done():
-		return nil, ErrClosed
-	}
-	for {
-		a, err := c.stepRequest(op, true)
-		if err != errMidway {
-			return a, err
-		}
-		if err := c.untilWhole(ctx); err != nil {
-			return nil, err
-		}
-	}
+// answered.
+func (c *Conn) sendRequest(op string, ctx context.Context) (a *authAnswer, err error) {
+	err = c.between(ctx, func(block bool) (err error) {
+		a, err = c.stepRequest(op, block)
+		return err
+	})
+	return a, err
 }
 
 // awaitAnswer waits, and sees to it that somebody reads.
@@ -239,20 +223,32 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 	defer c.abandonUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
+	c.keeping.Lock()
 	room := maxKept - len(c.kept)
+	c.keeping.Unlock()
 	if full = room <= 0; !full && a.awaited.Load() && !a.isSettled() {
 		var n int
 		buf := make([]byte, min(room, 16<<10))
 		n, _, err = c.readLocked(readStep, buf)
+		c.keeping.Lock()
 		c.kept = append(c.kept, buf[:n]...)
+		c.keeping.Unlock()
 	}
 	returned = true
 	return full, err
 }
 
-// takeKept moves kept data into b. reading is held.
-func (c *Conn) takeKept(b []byte) int {
-	n := copy(b, c.kept)
+// takeKept moves kept data into b, if there is any and a Read may return it.
+func (c *Conn) takeKept(b []byte) (n int, err error) {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	if len(c.kept) == 0 || len(b) == 0 {
+		return 0, nil
+	}
+	if err := c.canRead(); err != nil {
+		return 0, err
+	}
+	n = copy(b, c.kept)
 	if c.kept = c.kept[n:]; len(c.kept) == 0 {
 		c.kept = nil
 	}
@@ -260,7 +256,7 @@ func (c *Conn) takeKept(b []byte) int {
 	case c.auth.room <- struct{}{}:
 	default:
 	}
-	return n
+	return n, nil
 }
 
 // authenticate decides about the client's answer. Reading is held, and libssl reads nothing

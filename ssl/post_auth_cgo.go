@@ -6,7 +6,6 @@ package ssl
 #cgo noescape sessl_conn_ask_auth
 #cgo nocallback sessl_conn_ask_auth
 #cgo nocallback sessl_conn_auth_done
-#cgo nocallback SSL_get_shutdown
 #include "cshim.h"
 */
 import "C"
@@ -23,8 +22,7 @@ func setLaterAuth(_ string, _ *Config, c *Ctx, p ctxPtr) error {
 }
 
 // stepRequest makes the request wait for output (SSL_verify_client_post_handshake). With
-// block, the end of a handshake message that has come in part wakes the caller, who holds
-// writers.
+// block, the end of a handshake message that has come in part wakes the caller.
 func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 	p, ok := c.enter()
 	if !ok {
@@ -37,16 +35,13 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 	if c.auth.pending != nil {
 		return c.auth.pending, nil
 	}
-	if C.SSL_get_shutdown(p.ssl)&C.SSL_SENT_SHUTDOWN != 0 {
-		return nil, fail(op, ErrClosed)
+	if err := c.mayBegin(op, p, block); err != nil {
+		return nil, err
 	}
 	// Tickets are for after VerifyConnection, where the library can make them then.
 	hold := C.SESSL_HAVE_3_0 != 0 || c.ctx.judge != nil
 	var e cErr
 	switch C.sessl_conn_ask_auth(p, cBool(hold), &e) {
-	case C.SESSL_REQUEST_MIDWAY:
-		c.midway.blocked = block
-		return nil, errMidway
 	case C.SESSL_REQUEST_REFUSED:
 		return nil, asError(op, refusedRequest(&e), &e)
 	case C.SESSL_REQUEST_FAILED:

@@ -13,11 +13,13 @@ package ssl
 #cgo nocallback sessl_conn_issue_tickets
 #cgo noescape sessl_conn_key_update
 #cgo nocallback sessl_conn_key_update
+#cgo nocallback sessl_conn_midway
 #include "cshim.h"
 */
 import "C"
 
 import (
+	"context"
 	"slices"
 	"unsafe"
 )
@@ -175,32 +177,39 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 const maxExport = 1 << 16
 
 // KeyUpdate changes the keys of what this side sends, and with request asks the peer to do
-// the same (SSL_key_update). TLS 1.3 only.
+// the same (SSL_key_update). TLS 1.3 only. Where the peer has sent a handshake message in part, it
+// waits for the rest as a Write does; after CloseWrite it is ErrClosed.
 func (c *Conn) KeyUpdate(request bool) error {
 	const op = "Conn.KeyUpdate"
 	if c == nil {
 		return fail(op, ErrNil)
 	}
-	err := c.withSSL(op, func(p connPtr) error {
-		if err := c.endedFor(op); err != nil {
-			return err
-		}
-		var e cErr
-		if C.sessl_conn_key_update(p, cBool(request), &e) == 0 {
-			return asError(op, nil, &e)
-		}
-		c.waiting.Store(int64(p.out.tail - p.out.head))
-		return nil
+	err := c.between(context.Background(), func(block bool) error {
+		return c.withSSL(op, func(p connPtr) error {
+			if err := c.mayBegin(op, p, block); err != nil {
+				return err
+			}
+			var e cErr
+			if C.sessl_conn_key_update(p, cBool(request), &e) == 0 {
+				return asError(op, nil, &e)
+			}
+			c.waiting.Store(int64(p.out.tail - p.out.head))
+			return nil
+		})
 	})
 	if err != nil {
-		return err
+		return inOp(op, err)
 	}
 	return inOp(op, c.flushLocked())
 }
 
+// isMidway reports whether a handshake message of the peer's has come in part. mu is held.
+func isMidway(p connPtr) bool { return C.sessl_conn_midway(p) != 0 }
+
 // IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
 // goes out at once. For servers after the handshake, with OpenSSL 3.0 or later; in TLS 1.2 it
-// is ErrTLS13Only, and after SetNotResumable ErrNotResumable.
+// is ErrTLS13Only, and after SetNotResumable ErrNotResumable. Where the client has sent a handshake
+// message in part, it waits for the rest as a Write does; after CloseWrite it is ErrClosed.
 func (c *Conn) IssueTicket() error {
 	const op = "Conn.IssueTicket"
 	if err := c.usable(op); err != nil {
@@ -212,25 +221,28 @@ func (c *Conn) IssueTicket() error {
 	if !c.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
-	err := c.issueTickets(op, 1)
+	err := c.between(context.Background(), func(block bool) error { return c.issueTickets(op, 1, block) })
 	c.deliver()
 	if err != nil {
-		return err
+		return inOp(op, err)
 	}
 	return inOp(op, c.flushLocked())
 }
 
-// issueTickets makes n tickets wait for output (SSL_new_session_ticket).
-func (c *Conn) issueTickets(op string, n int) error {
+// issueTickets makes n tickets wait for output (SSL_new_session_ticket); for block see mayBegin.
+func (c *Conn) issueTickets(op string, n int, block bool) error {
 	p, ok := c.enter()
 	if !ok {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if err := c.endedFor(op); err != nil {
+	if C.SESSL_HAVE_3_0 == 0 {
+		return unsupported(op, "OpenSSL 3.0")
+	}
+	if err := c.mayBegin(op, p, block); err != nil {
 		return err
 	}
-	if C.SESSL_HAVE_3_0 != 0 && C.SSL_version(p.ssl) < C.TLS1_3_VERSION {
+	if C.SSL_version(p.ssl) < C.TLS1_3_VERSION {
 		return fail(op, ErrTLS13Only)
 	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
@@ -246,11 +258,8 @@ func (c *Conn) issueTickets(op string, n int) error {
 	}
 	defer c.takeFresh(p)
 	var e cErr
-	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
-	case 0:
+	if C.sessl_conn_issue_tickets(p, C.int(n), &e) == 0 {
 		return asError(op, nil, &e)
-	case -1:
-		return unsupported(op, "OpenSSL 3.0")
 	}
 	c.waiting.Store(int64(p.out.tail - p.out.head))
 	return nil

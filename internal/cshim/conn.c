@@ -142,9 +142,9 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     if (st->status == SESSL_OK) {
         c->early = SESSL_EARLY_NONE;
         sessl_conn_renewed(c);
+        sessl_conn_psk_done(c);
         if (!c->server)
             sessl_conn_limit_early(c, SSL_get0_session(c->ssl)); /* borrowed */
-        sessl_conn_psk_done(c);
         if (c->server) {
             sessl_conn_drop_found(c);
             sessl_conn_drop_staple(c);
@@ -192,14 +192,21 @@ static int write_some(sessl_conn *c, const uint8_t *p, size_t n, size_t *put)
     return c->early == SESSL_EARLY_OPEN ? SSL_write_early_data(c->ssl, p, n, put) : SSL_write_ex(c->ssl, p, n, put);
 }
 
-/* As many records as p fills, so that one send carries them all. In the middle of a
- * handshake message there are none: to go on with that is for a read, which can ask Go. */
+/* Whether a handshake message of the peer's has come in part. libssl begins nothing then, and to
+ * go on with the message is for a read, which can ask Go. */
+int sessl_conn_midway(const sessl_conn *c)
+{
+    return SSL_in_init(c->ssl) && !c->fatal;
+}
+
+/* As many records as p fills, so that one send carries them all; in the middle of a handshake
+ * message there are none. */
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
 {
     size_t put;
 
     sessl_step_begin(c, fd, NULL, 0, sink, cap, st);
-    if (SSL_in_init(c->ssl) && !c->fatal && c->early != SESSL_EARLY_OPEN) {
+    if (c->early != SESSL_EARLY_OPEN && sessl_conn_midway(c)) {
         st->status = SESSL_WANT_READ;
         sessl_conn_end(c, st);
         return;
@@ -215,7 +222,8 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
     sessl_conn_end(c, st);
 }
 
-/* Queues close_notify; the peer's own is for SSL_read to see. */
+/* Queues close_notify; the peer's own is for SSL_read to see. Nothing follows it: what libssl would
+ * still answer to the peer goes nowhere. */
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
 {
     int ret;
@@ -223,6 +231,7 @@ void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
     sessl_step_begin(c, -1, NULL, 0, NULL, 0, st);
     ret = SSL_shutdown(c->ssl);
     st->status = sessl_step_status(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
+    c->mute = 1;
     sessl_conn_end(c, st);
 }
 

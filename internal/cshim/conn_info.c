@@ -93,7 +93,7 @@ int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, 
     return ok;
 }
 
-/* The update goes out with the next write. */
+/* The update goes out with the next write. The caller has looked whether there is a message in part. */
 int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e)
 {
     int ok;
@@ -110,7 +110,7 @@ size_t sessl_conn_pending(sessl_conn *c)
     return (size_t)SSL_pending(c->ssl);
 }
 
-/* Makes n TLS 1.3 tickets; -1 where the library cannot. */
+/* Makes n TLS 1.3 tickets, with 3.0 or later. */
 int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e)
 {
 #if SESSL_HAVE_3_0
@@ -123,7 +123,8 @@ int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e)
     sessl_err_take(e);
     return ok;
 #else
-    (void)c, (void)n, (void)e;
-    return -1;
+    (void)c, (void)n;
+    sessl_err_begin(e);
+    return 0;
 #endif
 }

@@ -209,7 +209,7 @@ typedef struct sessl_conn {
     int recv_errno, send_errno, recv_eof; /* what the socket said in the step */
     size_t ahead;          /* how much recv asks for */
     size_t received;       /* how much it brought in the step */
-    int writes;            /* the step's output is the application's */
+    int writes, mute;      /* the step's output is the application's; our close_notify has been made */
     size_t answers;        /* other output, since all had been sent */
     size_t lent;           /* how much of that is in the last sink, and may come back */
     int more;              /* the step has ended although there may be more */
@@ -314,6 +314,7 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
 void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
+int sessl_conn_midway(const sessl_conn *c);
 void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st);
 int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n);
 

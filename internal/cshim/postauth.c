@@ -35,8 +35,6 @@ int sessl_conn_ask_auth(sessl_conn *c, int hold, sessl_err *e)
 
     sessl_err_begin(e);
     sessl_set_current_ctx(c->ctx);
-    if (SSL_in_init(c->ssl) && !c->fatal)
-        return SESSL_REQUEST_MIDWAY;
     if (!SSL_verify_client_post_handshake(c->ssl)) {
         sessl_err_take(e);
         return SESSL_REQUEST_REFUSED;

@@ -11,7 +11,6 @@
 #define SESSL_REQUEST_FAILED 0  /* the connection has ended */
 #define SESSL_REQUEST_SENT 1    /* the request waits for output */
 #define SESSL_REQUEST_REFUSED 2 /* by libssl, and nothing has happened */
-#define SESSL_REQUEST_MIDWAY 3  /* a handshake message has come in part */
 
 void sessl_ctx_offer_auth(SSL_CTX *ctx);
 void sessl_ctx_auth_later(SSL_CTX *ctx);
