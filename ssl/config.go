@@ -182,6 +182,7 @@ type Config struct {
 	// read and change the traffic: it is for debugging with tools such as Wireshark, and
 	// breaks confidentiality. Lines are written before the handshake returns, with no lock
 	// of OpenSSL held, by one connection of the process at a time; an error ends the handshake.
+	// Some versions of OpenSSL also log the keys of a KeyUpdate: a Read that meets it writes them.
 	// See [KeyLogFromEnvironment].
 	KeyLogWriter io.Writer
 
@@ -348,7 +349,8 @@ type Config struct {
 	// were renewed during a resumption included. It runs on the goroutine of the
 	// Handshake, Read, IssueTicket or Close that brought the session, after the C call has returned,
 	// with no lock held: it may use the Conn in any way. No session is delivered before
-	// the peer has been verified.
+	// the peer has been verified. A client that does not read keeps the newest 256 of them at
+	// most, fewer if tickets are long.
 	//
 	// The function owns the Session: it must see to its Close. Connections that are used by
 	// different goroutines call it at the same time.
@@ -363,7 +365,8 @@ type Config struct {
 	// call met it, which may be one of another connection's, after the C call has returned and
 	// with no lock held, and not twice at the same time; it may use the Ctx in any way. Whoever
 	// calls methods of the Ctx must not hold a lock that it takes, and if it panics, that call
-	// does: a connection's handshake, Read or Write, for example. For what is in the cache when
+	// does: a connection's handshake, Read or Write, for example. It should not take long: of
+	// what is removed meanwhile, no more than 1 MiB of ids is noted. For what is in the cache when
 	// the Ctx ends it is not called. Clients do not use it.
 	OnRemoveSession func(ctx *Ctx, id []byte)
 

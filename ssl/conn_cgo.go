@@ -54,7 +54,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 }
 
 // equip gives a connection what its Ctx wants and an SSL_CTX does not hand on to its SSL: a new
-// one, and one whose server has chosen another Ctx. mu is held, or nobody else has the connection yet.
+// one, and one whose server has chosen another Ctx. mu is held, or the connection is new.
 func (c *Conn) equip(op string, p connPtr) error {
 	p.keep_new = cBool(c.ctx.wantsSessions())
 	p.lookup = cBool(c.ctx.cache != nil)
@@ -134,7 +134,7 @@ func (c *Conn) takeFresh(p connPtr) {
 		c.freshWeight += int(C.sessl_session_weight(q))
 	}
 	for !c.server && c.freshWeight > C.SESSL_FRESH_MAX && len(c.fresh) > 1 {
-		c.takeOldest().Close() // nobody reads, and delivers
+		c.takeOldest().Close() // the application does not read
 	}
 }
 

@@ -214,7 +214,7 @@ func (c *Conn) awaitWhole(reads bool) {
 		switch {
 		case err != nil:
 			return
-		case r.status == stepAsks: // nobody is asked any more
+		case r.status == stepAsks: // the application is not asked any more
 			if c.show(&Certificate{}) != nil {
 				return
 			}

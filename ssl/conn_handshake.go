@@ -56,7 +56,9 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	case c.closed.Load():
 		return fail("handshake", ErrClosed)
 	}
-	c.offerCached()
+	if ctx.Err() == nil { // else a session would be used up for nothing
+		c.offerCached()
+	}
 	c.startClock()
 	ctx, cancel := c.limited(ctx)
 	defer cancel()

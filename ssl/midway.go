@@ -20,7 +20,7 @@ import (
 var errMidway = errors.New("in the middle of a handshake message")
 
 type midway struct {
-	blocked bool          // somebody waits for the end of the message; under the Conn's mu
+	blocked bool          // a call waits for the end of the message; under the Conn's mu
 	whole   chan struct{} // holds one when it is worth another try
 	lock    sync.Mutex
 	pump    *pump

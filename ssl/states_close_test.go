@@ -15,7 +15,7 @@ import (
 )
 
 // Close says goodbye over a connection that knows no deadlines, or says that it does, at both
-// ends, whether somebody reads meanwhile or not.
+// ends, whether a Read is under way or not.
 func TestCloseWithoutDeadlinesIsOrderly(t *testing.T) {
 	for _, broken := range []bool{false, true} {
 		for _, reads := range []bool{false, true} {
@@ -40,7 +40,7 @@ func TestCloseWithoutDeadlinesIsOrderly(t *testing.T) {
 					closed := make(chan error, 1)
 					go func() { closed <- c.Close() }()
 					if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-						t.Errorf("deadlines fail %t, somebody reads %t: the peer of the %s: %d, %v", broken, reads, end, n, err)
+						t.Errorf("deadlines fail %t, a Read is under way %t: the peer of the %s: %d, %v", broken, reads, end, n, err)
 					}
 					peer.Close()
 					if err := <-closed; err != nil {

@@ -115,7 +115,7 @@ func TestHostileTicketFlood(t *testing.T) {
 			}
 			<-ended
 			if n := liveSessions() - before; n > flood.most {
-				t.Errorf("%s: %d tickets make %d sessions that nobody has, want at most %d", name, flood.n, n, flood.most)
+				t.Errorf("%s: %d tickets make %d sessions without a holder, want at most %d", name, flood.n, n, flood.most)
 			}
 			if err := readUntil(c, "pong"); err != nil {
 				t.Error(err)
@@ -166,7 +166,7 @@ func TestHostileTicketFloodBehindBrokenWrite(t *testing.T) {
 	}
 	<-ended
 	if n := liveSessions() - before; n > mostFresh {
-		t.Errorf("%d sessions that nobody has", n)
+		t.Errorf("%d sessions without a holder", n)
 	}
 }
 
@@ -231,12 +231,12 @@ func TestHostileTicketFloodOfValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := ssl.ValueEvents(); n > 10 {
-		t.Errorf("%d events wait for somebody to look at values", n)
+		t.Errorf("%d events wait to be applied", n)
 	}
 }
 
 // The lines that a key log gets for KeyUpdates, with versions of libssl that log them, do not pile
-// up: they are written, or the oldest are dropped where nobody reads.
+// up: they are written, or the oldest are dropped where there is no Read.
 func TestHostileKeyUpdateFloodOfKeyLog(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := serverConfig(t), clientConfig(t)
@@ -295,5 +295,50 @@ func TestHostileKeyUpdateFloodBehindWrite(t *testing.T) {
 	}
 	if n := ssl.KeyLines(c); n != 0 {
 		t.Errorf("%d bytes of lines wait after a Read", n)
+	}
+}
+
+// While OnRemoveSession does not return, a bounded number of further ids waits for it.
+func TestRemovedFlood(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.MaxVersion, srv.SessionTicketsDisabled, srv.SessionCacheSize = ssl.VersionTLS12, true, -1
+	var told atomic.Int32
+	called, goOn := make(chan struct{}), make(chan struct{})
+	srv.OnRemoveSession = func(*ssl.Ctx, []byte) {
+		if told.Add(1) == 1 {
+			close(called)
+			<-goOn
+		}
+	}
+	sctx := newServerCtx(t, srv)
+	s := madeWith(t, cli, sctx)
+	flushed := make(chan error, 1)
+	go func() { flushed <- sctx.FlushSessions(time.Time{}) }()
+	<-called
+	const n = 33_000 // of 33 bytes each
+	for i := range n {
+		one, err := s.Dup()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := binary.BigEndian.AppendUint32(make([]byte, 28), uint32(i+1))
+		if err := one.SetID(id); err != nil {
+			t.Fatal(err)
+		}
+		if added, err := sctx.AddSession(one); !added || err != nil {
+			t.Fatal(added, err)
+		}
+		one.Close()
+	}
+	if err := sctx.FlushSessions(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	if err := <-flushed; err != nil {
+		t.Fatal(err)
+	}
+	if got := told.Load(); got < 1<<20/33 || got >= n {
+		t.Errorf("OnRemoveSession was told of %d sessions", got)
 	}
 }

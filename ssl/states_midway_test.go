@@ -196,3 +196,48 @@ func TestSendMidwayEnds(t *testing.T) {
 		}
 	})
 }
+
+// A request for a certificate that comes while a Write waits for the rest of a message does not
+// make the Write miss it.
+func TestRequestBesideWriteMidway(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := laterConfigs(t)
+	sctx := newServerCtx(t, srv)
+	forEachWire(t, func(t *testing.T, w wire) {
+		a, b := w.pipe(t)
+		c, err := ssl.Server(b, sctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(ioTimeout))
+		c.SetNumTickets(0)
+		m := midwayState{c: c, server: true, reads: true}
+		m.r, m.ear = newRogueClient(t, a, c, cli)
+		m.enter(t, w, (*rogue).halfKeyUpdate)
+		wrote, asked := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := c.Write([]byte("x"))
+			wrote <- err
+		}()
+		w.parked(t, 1, inWrite)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { asked <- c.RequestClientCertificate(ctx) }()
+		w.parked(t, 1, "ssl.(*Conn).between(")
+		rest := m.rest[:len(m.rest)-len(m.r.record(typeData, []byte("pong")))] // without the data
+		go m.r.Write(rest)
+		m.ear.await(t, "data")
+		m.ear.await(t, "message 13")
+		cancel()
+		if err := <-wrote; err != nil {
+			t.Errorf("Write: %v", err)
+		}
+		if err := <-asked; !errors.Is(err, context.Canceled) {
+			t.Errorf("RequestClientCertificate: %v", err)
+		}
+		c.Close()
+		a.Close()
+		b.Close()
+		<-m.heard
+		<-m.read
+	})
+}

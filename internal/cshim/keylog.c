@@ -5,8 +5,8 @@
 /* Lines for a key log wait on the connection until Go takes them, at the end of the step
  * that made them. They are secrets: every copy here is wiped. */
 
-/* A handshake has less. Each KeyUpdate of a peer has a line, too, with some versions: where nobody
- * takes them for long, the oldest go. */
+/* A handshake has less. Each KeyUpdate of a peer has a line, too, with some versions: where Go
+ * does not take them for long, the oldest go. */
 #define KEYLOG_MAX 16384
 
 /* SSL_CTX_set_keylog_callback: one line, without its end. A line that is lost fails the

@@ -26,7 +26,10 @@ void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, lo
     OPENSSL_free(r);
 }
 
-/* SSL_CTX_sess_set_remove_cb. Without memory nobody is told: the session is marked anyway. */
+/* Of ids: more are removed only while Go's function does not return. */
+#define REMOVED_MAX (1 << 20)
+
+/* SSL_CTX_sess_set_remove_cb. Without memory, or room, Go is not told: the session is marked anyway. */
 static void remove_session_cb(SSL_CTX *ctx, SSL_SESSION *s)
 {
     removed *r = SSL_CTX_get_ex_data(ctx, sessl_removed_slot);
@@ -40,7 +43,7 @@ static void remove_session_cb(SSL_CTX *ctx, SSL_SESSION *s)
     memcpy(id + 1, p, n);
     ERR_set_mark();
     pthread_mutex_lock(&r->lock);
-    if (sessl_buf_append(&r->ids, id, 1 + n))
+    if (r->ids.tail - r->ids.head < REMOVED_MAX && sessl_buf_append(&r->ids, id, 1 + n))
         atomic_store(&r->waiting, 1);
     pthread_mutex_unlock(&r->lock);
     ERR_pop_to_mark();
