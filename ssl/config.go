@@ -46,7 +46,8 @@ type Config struct {
 
 	// RootCAs are the roots that a client verifies the server against; nil means
 	// OpenSSL's defaults, [SystemCertPool]. An intermediate certificate in it is not
-	// trusted by itself; it helps to build a chain to a root.
+	// trusted by itself; it helps to build a chain to a root. Where several certificates could be
+	// the issuer of another, as around a renewal, all are tried until a chain is good, up to sixteen.
 	RootCAs *CertPool
 
 	// ServerName is the name that a client sends as SNI and demands of the server's

@@ -207,7 +207,7 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
         && (param = X509_STORE_CTX_get0_param(v)) != NULL && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));
     if (ok) {
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(c->ssl));
-        ok = X509_verify_cert(v) == 1 && (!c->check_host || sessl_cert_is_for(leaf, &c->host));
+        ok = sessl_verify_paths(v) && (!c->check_host || sessl_cert_is_for(leaf, &c->host));
     }
     X509_STORE_CTX_free(v);
     sessl_err_clear();

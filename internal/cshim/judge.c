@@ -52,8 +52,9 @@ static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
 {
     X509 *leaf = X509_STORE_CTX_get0_cert(store); /* borrowed */
 
-    if (X509_verify_cert(store) <= 0)
+    if (!sessl_verify_paths(store))
         return 0;
+    sessl_conn_blame(c, NULL, 0); /* what was wrong with other paths is of no consequence */
     if (!c->check_host || (leaf != NULL && sessl_cert_is_for(leaf, &c->host)))
         return 1;
     X509_STORE_CTX_set_error(store, c->host.ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH);

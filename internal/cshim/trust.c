@@ -110,7 +110,7 @@ int64_t sessl_ctx_trust_until(const SSL_CTX *ctx)
 void sessl_conn_blame(sessl_conn *c, X509 *cert, int depth)
 {
     c->bad_depth = depth;
-    if (cert != NULL && X509_up_ref(cert)) { /* +1, ours */
+    if (cert == NULL || X509_up_ref(cert)) { /* +1, ours */
         X509_free(c->bad_cert);
         c->bad_cert = cert;
     }
@@ -127,7 +127,10 @@ int sessl_verify_cb(int ok, X509_STORE_CTX *store)
         return ok;
     if (cert == NULL && X509_STORE_CTX_get_error_depth(store) == 0)
         cert = X509_STORE_CTX_get0_cert(store);
-    sessl_conn_blame(c, cert, X509_STORE_CTX_get_error_depth(store));
+    if (cert == NULL)
+        c->bad_depth = X509_STORE_CTX_get_error_depth(store);
+    else
+        sessl_conn_blame(c, cert, X509_STORE_CTX_get_error_depth(store));
     return ok;
 }
 

@@ -1,4 +1,5 @@
-/* roots.c, inforce.c: what is trusted, and what is in force for verification. */
+/* roots.c, inforce.c, paths.c: what is trusted, what is in force for verification, and how a chain is
+ * found. */
 #ifndef SESSL_TRUST_H
 #define SESSL_TRUST_H
 
@@ -29,5 +30,7 @@ typedef struct sessl_in_force {
 void sessl_ctx_in_force(SSL_CTX *ctx, int server, sessl_in_force *f);
 int sessl_providers(uint8_t **out, sessl_err *e);
 int sessl_policy_text(uint8_t **out, sessl_err *e);
+
+int sessl_verify_paths(X509_STORE_CTX *store);
 
 #endif
