@@ -4,14 +4,20 @@ package ssl
 #cgo noescape sessl_cert_set_staple
 #cgo nocallback sessl_cert_set_staple
 #cgo nocallback sessl_conn_drop_staple
+#cgo nocallback sessl_ctx_ask_for_staple
+#cgo noescape sessl_conn_staple_failed
+#cgo nocallback sessl_conn_staple_failed
 #include "cshim.h"
 */
 import "C"
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // SetOCSPStaple makes response, an OCSP response in DER, go with the certificate to each
-// client that asks for one (SSL_set_tlsext_status_ocsp_resp). It takes effect at once and
+// client that asks for one (SSL_CTX_set_tlsext_status_cb). It takes effect at once and
 // for all copies of c: in every Ctx that has it, for virtual hosts too, and when
 // GetCertificate answers with it. A staple that is about to expire is replaced by another
 // call, and nil ends it. It may be called while connections are made; those under way send
@@ -19,8 +25,9 @@ import "fmt"
 //
 // The response must be complete, an answer and not an error, and about the leaf by its
 // serial number: else it is ErrMalformed, ErrTrailingData or ErrConfig, ErrTooLarge past
-// what OpenSSL's clients take, and c keeps what it had. The signature, the dates and whether
-// the answer is good are for the clients to judge.
+// what OpenSSL's clients take, and c keeps what it had. The signature and whether the answer is
+// good are for the clients to judge. From its nextUpdate on a response is not sent any more: a
+// client makes more of an expired one than of none.
 func (c Certificate) SetOCSPStaple(response []byte) error {
 	const op = "Certificate.SetOCSPStaple"
 	return c.withPtr(op, func(p certPtr) error { return setStaple(op, p, response) })
@@ -53,6 +60,31 @@ func stapleCause(why C.int) error {
 		return configError("the OCSP response is not about this certificate")
 	}
 	return nil
+}
+
+// setAsksForStaple has a client ask for staples.
+func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	if cfg.RequestOCSPStaple && C.sessl_ctx_ask_for_staple(p) == 0 {
+		return fail(op, ErrNoMemory)
+	}
+	return nil
+}
+
+// errBadStaple is why a handshake failed in which libssl could not parse the server's.
+var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
+
+// blameStaple makes err the server's doing, if that is what libssl has stumbled over: it reports
+// an empty one as a lack of memory. mu is held.
+func (c *Conn) blameStaple(p connPtr, err error) error {
+	var e *Error
+	var v *VerificationError
+	if C.sessl_conn_staple_failed(p) == 0 || errors.As(err, &v) || !errors.As(err, &e) {
+		return err
+	}
+	if _, told := e.Alert(); !told {
+		e.Err = errBadStaple
+	}
+	return err
 }
 
 // takeStaple ends what C keeps of the server's staple; info has a copy. mu is held.

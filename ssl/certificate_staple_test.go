@@ -48,6 +48,7 @@ func stapledWays(t testing.TB, srv *ssl.Config) map[string]*ssl.Config {
 // The client gets the staple in each full handshake, and none with a resumption.
 func TestOCSPStaple(t *testing.T) {
 	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		cli.RequestOCSPStaple = true
 		want := staple(t, "server-ecdsa")
 		for way, srv := range stapledWays(t, srv) {
 			cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
@@ -97,6 +98,7 @@ func stdCert(t testing.TB, name string) tls.Certificate {
 
 func TestOCSPStapleOfCryptoTLS(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, _, cli *ssl.Config) {
+		cli.RequestOCSPStaple = true
 		a, b := tcpPipe(t)
 		s := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{stdCert(t, "server-ecdsa")}})
 		s.SetDeadline(time.Now().Add(ioTimeout))
@@ -124,6 +126,7 @@ func TestCertificateFromTLSTakesTheStaple(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.Certificates = []ssl.Certificate{cert}
+		cli.RequestOCSPStaple = true
 		p := newTCPPair(t, cli, srv)
 		p.mustShake(t)
 		if got := p.client.ConnectionState().OCSPResponse; !bytes.Equal(got, std.OCSPStaple) {
@@ -141,7 +144,7 @@ func TestOCSPStaplePerCertificate(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := serverConfig(t), clientConfig(t)
 	srv.Certificates = []ssl.Certificate{stapled(t, "server-ecdsa"), stapled(t, "server-rsa")}
-	cli.MaxVersion = ssl.VersionTLS12
+	cli.MaxVersion, cli.RequestOCSPStaple = ssl.VersionTLS12, true
 	for name, suite := range map[string]uint16{"server-ecdsa": 0xC02B, "server-rsa": 0xC02F} {
 		cli.CipherSuites = []uint16{suite}
 		p := newTCPPair(t, cli, srv)
@@ -157,6 +160,7 @@ func TestOCSPStapleIsReplaced(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cert, want := stapled(t, "server-ecdsa"), staple(t, "server-ecdsa")
 		srv.Certificates = []ssl.Certificate{cert}
+		cli.RequestOCSPStaple = true
 		s, ctx := startServer(t, srv), newClientCtx(t, cli)
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() {
@@ -198,6 +202,7 @@ func TestOCSPStapleIsReplaced(t *testing.T) {
 func TestOCSPStapleInVerifyConnection(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.Certificates = []ssl.Certificate{stapled(t, "server-ecdsa")}
+		cli.RequestOCSPStaple = true
 		var seen []byte
 		cli.VerifyConnection = func(st ssl.ConnectionState) error { seen = st.OCSPResponse; return nil }
 		p := newTCPPair(t, cli, srv)
@@ -239,9 +244,9 @@ func TestOCSPStapleRefused(t *testing.T) {
 	if err := (ssl.Certificate{}).SetOCSPStaple(good); !errors.Is(err, ssl.ErrClosed) {
 		t.Errorf("the zero Certificate: %v, want %v", err, ssl.ErrClosed)
 	}
-	srv := serverConfig(t)
-	srv.Certificates = []ssl.Certificate{cert}
-	p := newTCPPair(t, clientConfig(t), srv)
+	srv, cli := serverConfig(t), clientConfig(t)
+	srv.Certificates, cli.RequestOCSPStaple = []ssl.Certificate{cert}, true
+	p := newTCPPair(t, cli, srv)
 	p.mustShake(t)
 	if got := p.client.ConnectionState().OCSPResponse; !bytes.Equal(got, good) {
 		t.Errorf("a staple of %d bytes, want the one from before", len(got))

@@ -110,6 +110,13 @@ type Config struct {
 	// none is negotiated.
 	NextProtos []string
 
+	// RequestOCSPStaple makes a client ask servers for an OCSP response with their certificate
+	// (SSL_CTX_set_tlsext_status_type), which is ConnectionState.OCSPResponse then. It is for
+	// applications that look into it, in VerifyConnection say: nothing else does. What cannot
+	// be parsed counts as none; but an empty response is ErrMalformed, for libssl ends the
+	// handshake with a server that sends one.
+	RequestOCSPStaple bool
+
 	// VerifyDepth is how many intermediate certificates may stand between the peer's and a
 	// root (SSL_CTX_set_verify_depth). 0 means OpenSSL's default of 100, a negative number
 	// none.

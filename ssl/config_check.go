@@ -119,6 +119,8 @@ func (cfg *Config) checkAuth(server bool) error {
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil && cfg.system != nil && cfg.system.auth != NoClientCert:
 		return configError("the VerifyMode of openssl.cnf asks clients for certificates, but ClientCAs is nil")
+	case server && cfg.RequestOCSPStaple:
+		return configError("RequestOCSPStaple is for clients; a server's staples are SetOCSPStaple's")
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}

@@ -196,7 +196,7 @@ func (c *Conn) reason(op string, p connPtr) error {
 	if p.hello_changed != 0 {
 		return asError(op, errHelloChanged, &p.err)
 	}
-	err := asError(op, nil, &p.err)
+	err := c.blameStaple(p, asError(op, nil, &p.err))
 	c.explain(p, err)
 	return c.explainPSK(err)
 }

@@ -10,9 +10,6 @@ import "C"
 // cErr receives what a C call moved out of its thread's error queue.
 type cErr = C.sessl_err
 
-// reasonVerifyFailed is the reason of the entry that a refused certificate leaves.
-const reasonVerifyFailed = C.SSL_R_CERTIFICATE_VERIFY_FAILED
-
 // asError makes the error of a failed call; cause, what the caller makes of it, may be nil
 // and does not count when memory ran out.
 func asError(op string, cause error, e *cErr) error {
@@ -33,11 +30,17 @@ func asError(op string, cause error, e *cErr) error {
 			entry.Reason = C.GoString(C.sessl_err_fallback(code))
 		}
 		err.Entries = append(err.Entries, entry)
-		if entry.ReasonCode == reasonVerifyFailed && e.verify != C.X509_V_OK && err.Err == nil {
+		if isRefusal(code) && e.verify != C.X509_V_OK && err.Err == nil {
 			err.Err = verificationError(int(e.verify))
 		}
 	}
 	return err
+}
+
+// isRefusal tells the entry that libssl leaves when it has refused the peer's certificate. RSA
+// has a reason of the same number, which says that the peer has signed with another key.
+func isRefusal(code C.ulong) bool {
+	return C.sessl_err_is(code, C.ERR_LIB_SSL, C.SSL_R_CERTIFICATE_VERIFY_FAILED) != 0
 }
 
 // textOf is C.GoString without its argument escaping: with it every sessl_err in the

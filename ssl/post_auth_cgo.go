@@ -57,10 +57,10 @@ func refusedRequest(e *cErr) error {
 	if e.n == 0 {
 		return nil
 	}
-	switch C.sessl_err_reason(e.code[0]) {
-	case C.SSL_R_WRONG_SSL_VERSION:
+	switch {
+	case C.sessl_err_is(e.code[0], C.ERR_LIB_SSL, C.SSL_R_WRONG_SSL_VERSION) != 0:
 		return cannotAsk("only TLS 1.3 has that")
-	case C.SSL_R_EXTENSION_NOT_RECEIVED:
+	case C.sessl_err_is(e.code[0], C.ERR_LIB_SSL, C.SSL_R_EXTENSION_NOT_RECEIVED) != 0:
 		return cannotAsk("it has not offered to be asked")
 	}
 	return nil

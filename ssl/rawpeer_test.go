@@ -36,9 +36,10 @@ type rawPeer struct {
 // rawSuites are those for which rawPeer knows the way from secrets to records.
 var rawSuites = []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 
-// taped is a net.Conn that keeps what goes over it.
+// taped is a net.Conn that keeps what goes over it, and may change what is sent.
 type taped struct {
 	net.Conn
+	edit     func(record []byte) []byte
 	mu       sync.Mutex
 	in, sent []byte
 }
@@ -55,7 +56,17 @@ func (c *taped) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	c.sent = append(c.sent, b...)
 	c.mu.Unlock()
-	return c.Conn.Write(b)
+	if c.edit == nil {
+		return c.Conn.Write(b)
+	}
+	var out []byte
+	for r := range records(b) {
+		out = append(out, c.edit(r)...)
+	}
+	if _, err := c.Conn.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // newRawPeer is an end of conn. The key log of cfg, a bytes.Buffer, has the secrets of all that
@@ -117,6 +128,17 @@ func (p *rawPeer) keys13(t testing.TB) {
 	if p.server {
 		label = "SERVER_TRAFFIC_SECRET_0"
 	}
+	p.derive13(t, label)
+	for r := range records(p.wire.sent) {
+		if _, err := p.aead.Open(nil, p.nonce(), r[5:], r[:5]); err == nil {
+			p.seq++
+		}
+	}
+}
+
+// derive13 uses the keys of the secret with that label.
+func (p *rawPeer) derive13(t testing.TB, label string) {
+	t.Helper()
 	secret := p.secret(t, label)
 	expand := func(label string, n int) []byte {
 		info := "\x00" + string(rune(n)) + string(rune(len("tls13 "+label))) + "tls13 " + label + "\x00"
@@ -127,11 +149,6 @@ func (p *rawPeer) keys13(t testing.TB) {
 		return out
 	}
 	p.use(t, expand("key", 16), expand("iv", 12))
-	for r := range records(p.wire.sent) {
-		if _, err := p.aead.Open(nil, p.nonce(), r[5:], r[:5]); err == nil {
-			p.seq++
-		}
-	}
 }
 
 // keys12 is the same for TLS 1.2 (RFC 5246, section 6.3), where a ChangeCipherSpec tells.

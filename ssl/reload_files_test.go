@@ -58,6 +58,7 @@ func TestReloadFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.Certificates, srv.ReloadableCertificates = nil, r
+		cli.RequestOCSPStaple = true
 		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
 		wants := func(name string) {
 			t.Helper()

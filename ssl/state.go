@@ -57,9 +57,9 @@ type ConnectionState struct {
 	TicketData []byte
 
 	// OCSPResponse is the OCSP response in DER that a server stapled to its certificate
-	// (SSL_get_tlsext_status_ocsp_resp), as it came: nobody has looked into it. nil on a
-	// server, where none was sent, and on a resumed connection, which shows no certificate.
-	// A client always asks. In TLS 1.2 it comes after the certificate, and so after the call
+	// (SSL_get_tlsext_status_ocsp_resp). It can be parsed; nobody has looked further into it. nil
+	// unless [Config].RequestOCSPStaple is set, on a server, where none was sent or it was
+	// malformed, and on a resumed connection, which shows no certificate. In TLS 1.2 it comes after the certificate, and so after the call
 	// of VerifyConnection that is made within the handshake. It must not be changed.
 	OCSPResponse []byte
 }

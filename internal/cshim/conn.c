@@ -20,6 +20,7 @@ int sessl_conn_attach(sessl_conn *c)
         SSL_set_accept_state(c->ssl);
     else
         SSL_set_connect_state(c->ssl);
+    sessl_conn_watch_staple(c);
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
@@ -99,6 +100,8 @@ int sessl_step_status(sessl_conn *c, int ok)
 
     if (ok > 0 && !c->alloc_failed)
         return SESSL_OK;
+    if (c->ask != 0)
+        sessl_err_clear(); /* libssl has stopped to wait, so what is queued it has got over: see bio_read */
     err = SSL_get_error(c->ssl, ok);
     if (!c->alloc_failed) {
         if (err == SSL_ERROR_WANT_READ)

@@ -38,6 +38,7 @@ void sessl_err_clear(void);
 void sessl_err_begin(sessl_err *e);
 void sessl_err_take(sessl_err *e);
 int sessl_err_reason(unsigned long code);
+int sessl_err_is(unsigned long code, int lib, int reason);
 const char *sessl_err_fallback(unsigned long code);
 unsigned long sessl_err_peek(void);
 void sessl_err_leave_one_behind(void);
@@ -246,6 +247,7 @@ typedef struct sessl_conn {
     sessl_buf replay;      /* its bytes, until Go has chosen the Ctx that answers */
     X509 *bad_cert;        /* one reference; the certificate that was refused */
     int bad_depth;         /* and where in the chain it was */
+    int bad_staple;        /* a server's cannot be parsed */
     int big_key;           /* how many bits it has, if that was the reason */
     int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
     sessl_appdata appdata; /* what tickets keep, a server's */

@@ -52,6 +52,14 @@ int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
     return ok;
 }
 
+/* At the end of early data that it has accepted libssl goes on with the handshake in the same
+ * call, and does not say if that fails; but for want of input nothing is queued (see bio_read). */
+static int has_failed(sessl_conn *c, int ret)
+{
+    return ret == SSL_READ_EARLY_DATA_ERROR
+        || (ret == SSL_READ_EARLY_DATA_FINISH && SSL_get_early_data_status(c->ssl) == SSL_EARLY_DATA_ACCEPTED && ERR_peek_error() != 0);
+}
+
 /* One record of early data at most. The first call does a server's side of the handshake. */
 void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
 {
@@ -66,7 +74,7 @@ void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_l
         return;
     }
     ret = SSL_read_early_data(c->ssl, p, n, &st->n);
-    st->status = sessl_step_status(c, ret == SSL_READ_EARLY_DATA_ERROR ? -1 : 1);
+    st->status = sessl_step_status(c, has_failed(c, ret) ? -1 : 1);
     if (ret == SSL_READ_EARLY_DATA_FINISH && st->status == SESSL_OK)
         st->status = SESSL_EARLY_END;
     sessl_conn_end(c, st);

@@ -46,8 +46,8 @@ void sessl_err_take(sessl_err *e)
         char *to = e->data[e->n];
 
         e->code[e->n++] = code;
-        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
-            e->no_memory = 1;
+        if (ERR_GET_LIB(code) != ERR_LIB_SYS && ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            e->no_memory = 1; /* a number that all libraries share; of the system it is another errno */
         to[0] = '\0';
         if (data != NULL && (flags & ERR_TXT_STRING) != 0) {
             strncpy(to, data, SESSL_ERR_DATA - 1);
@@ -71,6 +71,12 @@ void sessl_err_leave_one_behind(void)
 int sessl_err_reason(unsigned long code)
 {
     return ERR_GET_REASON(code);
+}
+
+/* Reasons of different libraries have the same numbers. */
+int sessl_err_is(unsigned long code, int lib, int reason)
+{
+    return ERR_GET_LIB(code) == lib && ERR_GET_REASON(code) == reason;
 }
 
 /* System errors have no reason string in OpenSSL 3. */

@@ -62,7 +62,13 @@ void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, 
 uint64_t sessl_cert_number(const sessl_cert *c);
 uint64_t sessl_conn_sent_cert(sessl_conn *c);
 int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why, sessl_err *e);
-int sessl_ctx_set_stapling(SSL_CTX *ctx, int server);
+int sessl_ctx_set_stapling(SSL_CTX *ctx);
+
+/* ---- stapled.c: what a client gets of it ---- */
+
+int sessl_ctx_ask_for_staple(SSL_CTX *ctx);
+void sessl_conn_watch_staple(sessl_conn *c);
+int sessl_conn_staple_failed(const sessl_conn *c);
 size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);
 void sessl_conn_drop_staple(sessl_conn *c);
 

@@ -1,6 +1,9 @@
 #include "cshim.h"
 
 #include <limits.h>
+#if SESSL_HAVE_3_0
+#include <openssl/proverr.h>
+#endif
 #include <string.h>
 
 /* Reading a private key: PEM or DER, encrypted or not. The blocks are taken apart here and
@@ -20,16 +23,17 @@ static int wrong_password(sessl_err *e)
 
     sessl_err_take(e);
     for (i = 0; i < e->n; i++) {
-        int lib = ERR_GET_LIB(e->code[i]), reason = ERR_GET_REASON(e->code[i]);
+        unsigned long code = e->code[i];
 
-        if (lib == ERR_LIB_EVP && reason == EVP_R_UNSUPPORTED_ALGORITHM)
+        if (sessl_err_is(code, ERR_LIB_EVP, EVP_R_UNSUPPORTED_ALGORITHM))
             return 0;
+        found |= sessl_err_is(code, ERR_LIB_EVP, EVP_R_BAD_DECRYPT);
 #if SESSL_HAVE_3_0
-        if (reason == ERR_R_UNSUPPORTED)
+        if (ERR_GET_REASON(code) == ERR_R_UNSUPPORTED) /* a number that all libraries share */
             return 0;
+        found |= sessl_err_is(code, ERR_LIB_PROV, PROV_R_BAD_DECRYPT);
 #endif
-        found |= lib != ERR_LIB_PEM && lib != ERR_LIB_PKCS12 && reason == EVP_R_BAD_DECRYPT; /* EVP, or from 3.0 a provider */
-        found |= lib == ERR_LIB_PKCS12 && reason == PKCS12_R_DECODE_ERROR;
+        found |= sessl_err_is(code, ERR_LIB_PKCS12, PKCS12_R_DECODE_ERROR);
     }
     return found && !e->no_memory;
 }
@@ -125,7 +129,7 @@ static EVP_PKEY *parse_pem(BIO *in, password *pw, int *blocks, int *why, sessl_e
     for (*blocks = 0; !found; ++*blocks) {
         /* In secure memory if there is some, and wiped in any case. */
         if (!PEM_read_bio_ex(in, &name, &header, &data, &n, PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE)) {
-            int over = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+            int over = sessl_err_is(ERR_peek_last_error(), ERR_LIB_PEM, PEM_R_NO_START_LINE);
 
             if (over)
                 sessl_err_clear();

@@ -4,6 +4,7 @@
 #include <openssl/ocsp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 /* What goes with a certificate that this side shows, in the ex_data of its leaf, which all
  * SSL_CTXs and SSLs that show it share: so it can be replaced for all of them at once. */
@@ -12,6 +13,7 @@ typedef struct companion {
     pthread_mutex_t lock;
     uint8_t *staple; /* an OCSP response in DER, or NULL */
     size_t n;
+    int64_t until; /* when it is to be replaced, in Unix seconds; 0: it does not say */
 } companion;
 
 static companion *companion_of(X509 *leaf)
@@ -76,24 +78,49 @@ uint64_t sessl_conn_sent_cert(sessl_conn *c)
     return m == NULL ? 0 : m->number;
 }
 
-/* Whether one of the answers in b is about leaf, by the serial number. */
-static int is_about(OCSP_BASICRESP *b, const X509 *leaf)
+static int is_about(OCSP_SINGLERESP *one, const X509 *leaf)
 {
-    const ASN1_INTEGER *want = X509_get0_serialNumber(leaf);
-    int i, n = OCSP_resp_count(b);
+    ASN1_INTEGER *serial = NULL; /* borrowed from one */
+    OCSP_CERTID *id = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(one);
 
+    return OCSP_id_get0_info(NULL, NULL, NULL, &serial, id) && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0;
+}
+
+/* When one is to be replaced by a newer answer; 0 if it does not say. */
+static int64_t next_update(OCSP_SINGLERESP *one)
+{
+    ASN1_GENERALIZEDTIME *next = NULL; /* borrowed from one */
+    int days, seconds;
+
+    OCSP_single_get0_status(one, NULL, NULL, NULL, &next);
+    if (next == NULL)
+        return 0;
+    return ASN1_TIME_diff(&days, &seconds, NULL, next) ? (int64_t)time(NULL) + days * (int64_t)86400 + seconds : 1;
+}
+
+/* Whether one of the answers in b is about leaf, by the serial number, and until when the first
+ * of those is good. */
+static int has_answer(OCSP_BASICRESP *b, const X509 *leaf, int64_t *until)
+{
+    int i, found = 0, n = OCSP_resp_count(b);
+
+    *until = 0;
     for (i = 0; i < n; i++) {
-        ASN1_INTEGER *serial = NULL; /* borrowed from b */
-        OCSP_CERTID *id = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(OCSP_resp_get0(b, i));
+        OCSP_SINGLERESP *one = OCSP_resp_get0(b, i); /* borrowed */
+        int64_t at;
 
-        if (OCSP_id_get0_info(NULL, NULL, NULL, &serial, id) && ASN1_INTEGER_cmp(serial, want) == 0)
-            return 1;
+        if (!is_about(one, leaf))
+            continue;
+        found = 1;
+        at = next_update(one);
+        if (at != 0 && (*until == 0 || at < *until))
+            *until = at;
     }
-    return 0;
+    return found;
 }
 
 /* Looks into r as far as one can without the issuer's key. */
-static int look_into(OCSP_RESPONSE *r, const X509 *leaf, int *why, sessl_err *e)
+static int look_into(OCSP_RESPONSE *r, const X509 *leaf, int64_t *until, int *why, sessl_err *e)
 {
     OCSP_BASICRESP *b;
     int about;
@@ -108,14 +135,14 @@ static int look_into(OCSP_RESPONSE *r, const X509 *leaf, int *why, sessl_err *e)
         *why = SESSL_STAPLE_MALFORMED;
         return 0;
     }
-    about = is_about(b, leaf);
+    about = has_answer(b, leaf, until);
     OCSP_BASICRESP_free(b);
     if (!about)
         *why = SESSL_STAPLE_OTHER;
     return about;
 }
 
-static int check_staple(const X509 *leaf, const uint8_t *der, size_t n, int *why, sessl_err *e)
+static int check_staple(const X509 *leaf, const uint8_t *der, size_t n, int64_t *until, int *why, sessl_err *e)
 {
     const unsigned char *p = der;
     OCSP_RESPONSE *r = n > LONG_MAX ? NULL : d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1 */
@@ -130,7 +157,7 @@ static int check_staple(const X509 *leaf, const uint8_t *der, size_t n, int *why
         *why = SESSL_STAPLE_TRAILING;
         ok = 0;
     } else {
-        ok = look_into(r, leaf, why, e);
+        ok = look_into(r, leaf, until, why, e);
     }
     OCSP_RESPONSE_free(r);
     return ok;
@@ -142,10 +169,11 @@ int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why,
 {
     companion *m = companion_of(c->leaf);
     uint8_t *copy = NULL, *old;
+    int64_t until = 0;
 
     sessl_err_begin(e);
     *why = 0;
-    if (n > 0 && !check_staple(c->leaf, der, n, why, e)) {
+    if (n > 0 && !check_staple(c->leaf, der, n, &until, why, e)) {
         sessl_err_take(e);
         return 0;
     }
@@ -158,13 +186,15 @@ int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why,
     old = m->staple;
     m->staple = copy;
     m->n = n;
+    m->until = until;
     pthread_mutex_unlock(&m->lock);
     OPENSSL_free(old);
     sessl_err_take(e);
     return 1;
 }
 
-/* A copy of what goes with leaf; NULL for nothing, and then *failed says if for want of memory. */
+/* A copy of what goes with leaf; NULL for nothing, and then *failed says if for want of memory.
+ * What has expired would only have clients refuse the certificate (RFC 6960, 3.2). */
 static uint8_t *copy_staple(X509 *leaf, size_t *n, int *failed)
 {
     companion *m = companion_of(leaf);
@@ -175,7 +205,7 @@ static uint8_t *copy_staple(X509 *leaf, size_t *n, int *failed)
         return NULL;
     pthread_mutex_lock(&m->lock);
     *n = m->n;
-    if (m->staple != NULL) {
+    if (m->staple != NULL && (m->until == 0 || sessl_now() < m->until)) {
         copy = OPENSSL_memdup(m->staple, m->n);
         *failed = copy == NULL;
     }
@@ -203,26 +233,7 @@ static int staple_cb(SSL *ssl, void *arg)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* A client asks for a staple in every ClientHello, a server sends what it has. */
-int sessl_ctx_set_stapling(SSL_CTX *ctx, int server)
+int sessl_ctx_set_stapling(SSL_CTX *ctx)
 {
-    if (server)
-        return SSL_CTX_set_tlsext_status_cb(ctx, staple_cb) > 0;
-    return SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) > 0;
-}
-
-/* The staple that a server sent, borrowed from the SSL; 0 for none. */
-size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p)
-{
-    unsigned char *staple = NULL;
-    long n = c->server ? 0 : SSL_get_tlsext_status_ocsp_resp(c->ssl, &staple);
-
-    *p = staple;
-    return n <= 0 || staple == NULL ? 0 : (size_t)n;
-}
-
-/* The handshake is over: libssl would keep the staple as long as the connection. */
-void sessl_conn_drop_staple(sessl_conn *c)
-{
-    SSL_set_tlsext_status_ocsp_resp(c->ssl, NULL, 0); /* frees it */
+    return SSL_CTX_set_tlsext_status_cb(ctx, staple_cb) > 0;
 }

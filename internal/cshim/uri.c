@@ -128,7 +128,7 @@ static int unknown_scheme(const sessl_err *e)
     int i;
 
     for (i = 0; i < e->n; i++)
-        if (ERR_GET_LIB(e->code[i]) == ERR_LIB_OSSL_STORE && ERR_GET_REASON(e->code[i]) == NO_LOADER)
+        if (sessl_err_is(e->code[i], ERR_LIB_OSSL_STORE, NO_LOADER))
             return 1;
     return 0;
 }

@@ -40,6 +40,7 @@ func roots(t *testing.T, name string) *ssl.CertPool {
 
 // setup is how the two ends of a link differ from a client that verifies a server.
 type setup struct {
+	staple     bool   // the client asks for one
 	mutual     bool   // the server demands a client's certificate
 	clientCert string // what the client has; with mutual, "client" unless set
 	clientRoot string // what the client trusts; "ca" unless set
@@ -67,6 +68,7 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 		cli.RootCAs = roots(t, s.clientRoot)
 	}
 	srv.PostHandshakeAuth, cli.PostHandshakeAuth = s.later, s.later
+	cli.RequestOCSPStaple = s.staple
 	if s.mutual || s.later {
 		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
 		if s.clientCert == "" {

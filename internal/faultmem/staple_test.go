@@ -42,7 +42,7 @@ func TestStapledHandshakeOutOfMemory(t *testing.T) {
 		if err := cert.SetOCSPStaple(staple); err != nil {
 			t.Fatal(err)
 		}
-		l := newLink(t, version, setup{})
+		l := newLink(t, version, setup{staple: true})
 		l.server = newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, MaxVersion: version})
 		end := func(got *[]byte) func(net.Conn) (err, wrong error) {
 			return func(raw net.Conn) (err, wrong error) {

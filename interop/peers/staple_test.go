@@ -54,7 +54,7 @@ func TestStapleOfSServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version})
+			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version, RequestOCSPStaple: true})
 			if err != nil {
 				t.Fatal(err)
 			}

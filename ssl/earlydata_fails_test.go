@@ -1,0 +1,92 @@
+package ssl_test
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"sessl/ssl"
+)
+
+// spoiled is a net.Conn that harms the last byte of the flight in which a client ends its early
+// data: that of its Finished, which goes with the EndOfEarlyData.
+type spoiled struct {
+	net.Conn
+	writes int
+	alert  bool // one in the clear takes the place of the Finished
+}
+
+func (c *spoiled) Write(b []byte) (int, error) {
+	c.writes++
+	if c.writes != 2 {
+		return c.Conn.Write(b)
+	}
+	harmed := append([]byte(nil), b...)
+	harmed[len(b)-1] ^= 1
+	if c.alert {
+		var all [][]byte
+		for r := range records(b) {
+			all = append(all, r)
+		}
+		harmed = nil
+		for _, r := range all[:len(all)-1] {
+			harmed = append(harmed, r...)
+		}
+		harmed = append(harmed, 21, 3, 3, 0, 2, 2, 42)
+	}
+	_, err := c.Conn.Write(harmed)
+	return len(b), err
+}
+
+// What ends the handshake right behind early data has its reason, and the Ctx remembers it.
+func TestFailureBehindEarlyDataHasAReason(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, _, cli *ssl.Config) {
+		if cli.MaxVersion != ssl.VersionTLS13 {
+			return
+		}
+		srv, cli := earlyConfigs(t)
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		for _, alert := range []bool{false, true} {
+			for _, drained := range []bool{true, false} { // by the application, or by the handshake
+				s := earlySession(t, cctx, sctx)
+				a, b := tcpPipe(t)
+				p := newPair(t, cctx, sctx, &spoiled{Conn: a, alert: alert}, b)
+				if err := p.client.SetSession(s); err != nil {
+					t.Fatal(err)
+				}
+				client := make(chan error, 1)
+				go func() { client <- writeEarly(p.client, "early bird") }()
+				got := make([]byte, len("early bird"))
+				if _, err := io.ReadFull(earlyReader{p.server}, got); err != nil {
+					t.Fatal(err)
+				}
+				<-client // both records are there
+				before := len(sctx.LastFailures())
+				var err error
+				if drained {
+					if _, err = p.server.ReadEarlyData(got); err == io.EOF {
+						err = p.server.Handshake()
+					}
+				} else {
+					err = p.server.Handshake()
+				}
+				wantReason(t, err)
+				wantReason(t, p.server.Handshake()) // it stays
+				if f := sctx.LastFailures(); len(f) != before+1 {
+					t.Errorf("the Ctx remembers %d failures more", len(f)-before)
+				} else {
+					wantReason(t, f[0].Err)
+				}
+				p.closeBoth()
+			}
+		}
+	})
+}
+
+func wantReason(t *testing.T, err error) {
+	t.Helper()
+	e, ok := err.(*ssl.Error)
+	if !ok || len(e.Entries) == 0 {
+		t.Errorf("no reason: %v", err)
+	}
+}
