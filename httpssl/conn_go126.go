@@ -4,7 +4,9 @@ package httpssl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -25,6 +27,7 @@ type conn struct {
 	checked atomic.Bool // the handshake is over, and the first bytes are what they should be
 	err     error       // why not
 	seen    int         // bytes of the preface that have come
+	limits  limits
 }
 
 func newConn(c *ssl.Conn, ctx *ssl.Ctx) *conn { return &conn{base: base{Conn: c, ctx: ctx}} }
@@ -65,7 +68,14 @@ func (c *conn) shakeOnce() error {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	begun := time.Now()
 	err := c.shake(ctx)
+	if err == nil {
+		err = c.checkSecurity()
+	}
+	if err == nil {
+		c.limits.shaken(c, time.Since(begun))
+	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		logf := log.Printf
 		if c.srv.ErrorLog != nil {
@@ -76,23 +86,28 @@ func (c *conn) shakeOnce() error {
 	return c.readError(err)
 }
 
+// checkSecurity is what net/http demands of HTTP/2 where it knows of the TLS (RFC 9113, section 9.2):
+// TLS 1.2, and in that an ephemeral key and an AEAD.
+func (c *conn) checkSecurity() error {
+	s := c.state()
+	if s.NegotiatedProtocol != protoH2 || !s.HandshakeComplete || s.Version >= tls.VersionTLS13 {
+		return nil
+	}
+	name := c.Conn.ConnectionState().CipherName
+	ephemeral := strings.HasPrefix(name, "ECDHE-") || strings.HasPrefix(name, "DHE-")
+	aead := strings.Contains(name, "GCM") || strings.Contains(name, "CCM") || strings.Contains(name, "CHACHA20")
+	if s.Version == tls.VersionTLS12 && (ephemeral && aead || c.srv.HTTP2 != nil && c.srv.HTTP2.PermitProhibitedCipherSuites) {
+		return nil
+	}
+	return fmt.Errorf("httpssl: HTTP/2 is not spoken over %s with %s", tls.VersionName(s.Version), name)
+}
+
 // readError has the form to which net/http does not answer.
 func (c *conn) readError(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
-}
-
-// handshakeTimeout is http.Server's rule: the least of those that are set.
-func handshakeTimeout(srv *http.Server) time.Duration {
-	var least time.Duration
-	for _, d := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout} {
-		if d > 0 && (least == 0 || d < least) {
-			least = d
-		}
-	}
-	return least
 }
 
 const (

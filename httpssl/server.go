@@ -33,8 +33,11 @@ func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
 // closes l. It may be called for several listeners. ctx, a server's, stays the caller's and
 // must stay open meanwhile.
 //
-// A client has half a minute for the handshake, or what [ssl.Config].HandshakeTimeout says. What
-// comes after it is bounded by srv's own timeouts alone: set ReadHeaderTimeout and IdleTimeout.
+// A client has half a minute for the handshake, or what [ssl.Config].HandshakeTimeout says, or the
+// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout, as in net/http. What comes after it is
+// bounded by these and IdleTimeout alone, which begin then: set ReadHeaderTimeout and IdleTimeout.
+// All other fields of srv are net/http's own; TLSConfig is refused, and what registers itself in
+// TLSNextProto, as golang.org/x/net/http2 does, is not used.
 //
 // It calls Configure. srv.Protocols nil means HTTP/1.1, and HTTP/2 if ctx has "h2" among
 // its NextProtos. What srv does not speak is not negotiated, whatever turns it off: Protocols, a
@@ -111,14 +114,17 @@ func configure(srv *http.Server) (*handler, error) {
 	srv.Protocols = netHTTPProtocols(h.protocols)
 	hook := srv.ConnContext
 	srv.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
-		if c, ok := nc.(*conn); ok {
+		c, ok := nc.(*conn)
+		if ok {
 			c.server = h
 			c.limit()
-			c.begin(ctx, srv)
 			ctx = context.WithValue(ssl.ConnContext(ctx, c.Conn), connKey{}, c)
 		}
 		if hook != nil {
 			ctx = hook(ctx, nc)
+		}
+		if ok {
+			c.begin(ctx, srv)
 		}
 		return ctx
 	}

@@ -1,0 +1,12 @@
+//go:build !go1.27
+
+package httpssl
+
+import "time"
+
+// SetPrefaceTimeout changes what clients of HTTP/2 get for their first bytes, until restore is called.
+func SetPrefaceTimeout(d time.Duration) (restore func()) {
+	old := prefaceTimeout
+	prefaceTimeout = d
+	return func() { prefaceTimeout = old }
+}

@@ -1,0 +1,27 @@
+//go:build !go1.27
+
+package httpssl_test
+
+import (
+	"testing"
+	"time"
+
+	"sessl/httpssl"
+	"sessl/internal/leakcheck"
+	"sessl/ssl"
+)
+
+// A client that negotiates HTTP/2 and says nothing does not stay, also where the server has no limits.
+func TestSilentAfterHTTP2(t *testing.T) {
+	leakcheck.Test(t)
+	defer httpssl.SetPrefaceTimeout(50 * time.Millisecond)()
+	s := start(t, serverCtx(t), nil)
+	c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, protos("h2")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := talk(t, c, ""); got != "" {
+		t.Errorf("the server said %q", got)
+	}
+}
