@@ -233,7 +233,7 @@ func TestStaplesByName(t *testing.T) {
 		} {
 			srv.Certificates = certs
 			for name, want := range map[string][]byte{"localhost": staple(t, "server-ecdsa"), "plain.test": nil} {
-				cli.ServerName = name
+				cli.ServerName, cli.RequestOCSPStaple = name, true
 				p := newTCPPair(t, cli, srv)
 				p.mustShake(t)
 				if got := p.client.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
