@@ -140,6 +140,27 @@ func policies(t *testing.T) (first string, others map[string]string) {
 	}
 }
 
+// A file that OpenSSL cannot use is none: with it clients work, and resume in the next process.
+func TestPolicyOfNoUse(t *testing.T) {
+	leakcheck.Test(t)
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.cnf")
+	putFile(t, broken, []byte("openssl_conf = init\n[init\nssl_conf = ssl\n"))
+	endless := filepath.Join(dir, "endless.cnf")
+	putFile(t, endless, []byte("openssl_conf = init\n[init]\nx_unknown = init\n"))
+	s := startServer(t, serverConfig(t))
+	for _, conf := range []string{broken, endless, dir, filepath.Join(dir, "missing"), filepath.Join(broken, "below"), ""} {
+		file := filepath.Join(t.TempDir(), "sessions")
+		for i := range 2 {
+			said, end := underPolicy(t, conf, policySide+"=client", policyVersion+"=0", policyFile+"="+file, policyAddr+"="+s.Addr)
+			end()
+			if want := "resumed " + strconv.FormatBool(i == 1); said != want {
+				t.Errorf("%q, run %d: %q", conf, i, said)
+			}
+		}
+	}
+}
+
 // What openssl.cnf demands of a peer belongs to what a session was verified by: between two runs
 // of a client with a cache file, and between two runs of a server whose clients have its
 // tickets, a change of it costs a full handshake, or the refusal that it is for.

@@ -1,5 +1,6 @@
 #include "cshim.h"
 
+#include <errno.h>
 #include <openssl/conf.h>
 #if SESSL_HAVE_3_0
 #include <openssl/provider.h>
@@ -92,33 +93,61 @@ static int put_section(CONF *conf, const char *section, int nested, sessl_buf *b
     return 1;
 }
 
+/* Whether a file that cannot be opened now may be there for OpenSSL at another time. */
+static int may_come_back(void)
+{
+    switch (ERR_GET_REASON(ERR_peek_error())) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EIO:
+    case ERR_R_MALLOC_FAILURE:
+        return 1;
+    }
+    return 0;
+}
+
+static int put_policy(BIO *in, sessl_buf *b, sessl_err *e)
+{
+    CONF *conf = NCONF_new(NULL);
+    const char *first = NULL;
+    int ok = conf != NULL;
+
+    if (ok && NCONF_load_bio(conf, in, NULL) <= 0) {
+        sessl_err_take(e); /* of one that is malformed OpenSSL takes nothing, too */
+        ok = !e->no_memory;
+    } else if (ok && (first = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL) { /* borrowed */
+        ok = put_section(conf, first, 0, b);
+    }
+    NCONF_free(conf);
+    sessl_err_clear();
+    return ok;
+}
+
 /* What openssl.cnf has for the library itself, comments and the sections of programs left
- * out: a section's name, then "name=value" for each of its values, with a zero byte behind each. How many bytes; 0 without such a file, -1 where it
- * cannot be read. */
+ * out: a section's name, then "name=value" for each of its values, with a zero byte behind each. How
+ * many bytes; 0 where there is nothing that OpenSSL could use, -1 where that cannot be known. */
 int sessl_policy_text(uint8_t **out, sessl_err *e)
 {
     char *file = CONF_get1_default_config_file(); /* ours */
-    CONF *conf = NULL;
-    const char *first = NULL;
     sessl_buf b = {0};
-    int ok;
     BIO *in;
+    int ok;
 
     sessl_err_begin(e);
     *out = NULL;
-    in = file == NULL || *file == '\0' ? NULL : BIO_new_file(file, "re"); /* e: close-on-exec */
+    if (file == NULL) {
+        e->no_memory = 1;
+        return -1;
+    }
+    in = *file == '\0' ? NULL : BIO_new_file(file, "re"); /* e: close-on-exec */
     OPENSSL_free(file);
     if (in == NULL) {
-        ok = ERR_GET_REASON(ERR_peek_last_error()) == BIO_R_NO_SUCH_FILE || ERR_peek_error() == 0;
+        ok = !may_come_back();
         sessl_err_take(e);
         return ok ? 0 : -1;
     }
-    conf = NCONF_new(NULL);
-    ok = conf != NULL && NCONF_load_bio(conf, in, NULL) > 0;
+    ok = put_policy(in, &b, e);
     BIO_free(in);
-    if (ok && (first = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL) /* borrowed */
-        ok = put_section(conf, first, 0, &b);
-    NCONF_free(conf);
-    sessl_err_clear();
     return hand_over(&b, ok, out, e);
 }
