@@ -85,6 +85,7 @@ type Conn struct {
 	heard     bool   // application data has come; under reading
 	kept      []byte // data that came while the client was asked, for Read; under keeping
 	keeping   sync.Mutex
+	keeps     atomic.Bool  // there is some
 	writeErr  atomic.Value // sticky; stickyError
 	notified  bool         // close_notify has been queued; under writing
 	stuck     bool         // Close interrupted a Write; under writing

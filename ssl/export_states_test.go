@@ -42,3 +42,9 @@ func KeyLines(c *Conn) (n int) {
 	}
 	return n
 }
+
+// Midway reports whether c has a handshake message of its peer's in part.
+func Midway(c *Conn) (midway bool) {
+	c.withLive(func(p connPtr) { midway = isMidway(p) })
+	return midway
+}

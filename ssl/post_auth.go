@@ -232,6 +232,7 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 		n, _, err = c.readLocked(readStep, buf)
 		c.keeping.Lock()
 		c.kept = append(c.kept, buf[:n]...)
+		c.keeps.Store(len(c.kept) > 0)
 		c.keeping.Unlock()
 	}
 	returned = true
@@ -240,9 +241,12 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 
 // takeKept moves kept data into b, if there is any and a Read may return it.
 func (c *Conn) takeKept(b []byte) (n int, err error) {
+	if len(b) == 0 || !c.keeps.Load() {
+		return 0, nil
+	}
 	c.keeping.Lock()
 	defer c.keeping.Unlock()
-	if len(c.kept) == 0 || len(b) == 0 {
+	if len(c.kept) == 0 {
 		return 0, nil
 	}
 	if err := c.canRead(); err != nil {
@@ -251,6 +255,7 @@ func (c *Conn) takeKept(b []byte) (n int, err error) {
 	n = copy(b, c.kept)
 	if c.kept = c.kept[n:]; len(c.kept) == 0 {
 		c.kept = nil
+		c.keeps.Store(false)
 	}
 	select {
 	case c.auth.room <- struct{}{}:

@@ -4,6 +4,8 @@
 
 static const char *group_name(SSL *ssl)
 {
+    if (SSL_get0_session(ssl) == NULL) /* libssl does not look */
+        return NULL;
 #if SESSL_HAVE_3_0
 #if SESSL_HAVE_GROUP_NAME
     return SSL_get0_group_name(ssl);
@@ -21,7 +23,7 @@ static const char *group_name(SSL *ssl)
 static int by_ticket(const sessl_conn *c)
 {
     return c->server ? (c->offers & SESSL_OFFERS_TICKET) != 0
-                     : SSL_SESSION_has_ticket(SSL_get0_session(c->ssl)); /* borrowed */
+                     : SSL_get0_session(c->ssl) != NULL && SSL_SESSION_has_ticket(SSL_get0_session(c->ssl)); /* borrowed */
 }
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
