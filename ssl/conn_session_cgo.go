@@ -4,6 +4,7 @@ package ssl
 #cgo noescape sessl_conn_set_session
 #cgo nocallback sessl_conn_set_session
 #cgo nocallback sessl_conn_withhold
+#cgo nocallback sessl_conn_fits
 #cgo noescape sessl_conn_set_stamp
 #cgo nocallback sessl_conn_set_stamp
 #cgo noescape sessl_session_note
@@ -21,6 +22,7 @@ import "C"
 
 import (
 	"bytes"
+	"cmp"
 	"unsafe"
 )
 
@@ -30,7 +32,7 @@ type offer int
 const (
 	noOffer  offer = iota
 	offered        // and it may be resumed
-	withheld       // it was never verified under this configuration
+	withheld       // it was never verified under this configuration, or is of no use to it
 )
 
 // The stamp of a session begins with how its peer was verified. The rest is the
@@ -112,18 +114,21 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 // SessionReused.
 //
 // A verifying client offers only what it may resume: a session that was verified under
-// the same configuration, or whose leaf certificate verifies now. Any other is accepted
-// here but not offered, and the handshake is a full one; see SessionOffered. The last call
-// that succeeded counts.
+// the same configuration, or whose leaf certificate verifies now. Nor is one offered that the
+// handshake could not go on with, which libssl does not look at: of a cipher suite that is not
+// offered (in TLS 1.3, of another hash than all that are), with a maximum fragment length, with
+// compression, with a session id context, which is a server's, or with a ticket of more than 48
+// KiB. Any such session is accepted here but not offered, and the handshake is a full one; see
+// SessionOffered and ReuseState. The last call that succeeded counts.
 //
 // It fails with ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
-// and ErrNotResumable for a session that OpenSSL would ignore.
+// and ErrNotResumable for a session that OpenSSL would ignore, or that has no key or suite.
 func (c *Conn) SetSession(s *Session) error {
 	return c.setSession("Conn.SetSession", s, true, true)
 }
 
 // SetSharedSession has s itself offered by the handshake (SSL_set_session), without a
-// copy. That freezes s: its setters report ErrSessionShared from here on. The connection
+// copy. That freezes s unless the call fails: its setters report ErrSessionShared from here on. The connection
 // shares its fate: in TLS 1.3 OpenSSL lets an object be resumed once and then marks it not
 // resumable, as it does when the connection fails. An object belongs to one Ctx: one that
 // was made or used by another is ErrSessionCtx. The other rules are SetSession's.
@@ -171,35 +176,36 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 		use = s.read
 	}
 	return use(op, func(q sessionPtr) error {
-		var n C.uint
-		C.SSL_SESSION_get_id(q, &n)
-		// Into an object without an id libssl writes the next full handshake, and leaks the
-		// chain that it has; the client gives each ticket an id, so this is nobody's loss.
-		if n == 0 || C.SSL_SESSION_is_resumable(q) == 0 {
-			c.notOffered = ReuseNotResumable
-			return fail(op, ErrNotResumable)
+		offer := func() error { return c.offer(op, p, q, dup) }
+		if dup {
+			return offer()
 		}
-		if !dup {
-			if C.sessl_session_claim(q, C.uint64_t(c.ctx.number)) == 0 {
-				return fail(op, ErrSessionCtx)
-			}
-			C.sessl_session_share(q)
-		}
-		if !c.trusts(p, q) {
-			C.sessl_conn_withhold(p) // also what an earlier call has set
-			c.offered = withheld
-			c.notOffered = ReuseOtherConfig
-			return nil
-		}
-		var e cErr
-		if C.sessl_conn_set_session(p, q, cBool(dup), &e) == 0 { // the SSL takes its own reference
-			return asError(op, nil, &e)
-		}
-		c.offered = offered
-		c.notOffered = ReuseUnknown
-		c.early.terms = c.earlyTerms(q)
-		return nil
+		return c.ctx.claiming(op, q, offer)
 	})
+}
+
+// offer has q offered, or a copy of it, if it may be. mu is held.
+func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
+	fits := C.sessl_conn_fits(p, q)
+	if fits == C.SESSL_FIT_NEVER {
+		c.notOffered = ReuseNotResumable
+		return fail(op, ErrNotResumable)
+	}
+	if fits != C.SESSL_FIT_OK || !c.trusts(p, q) {
+		C.sessl_conn_withhold(p) // also what an earlier call has set
+		c.offered = withheld
+		c.notOffered = ReuseOtherConfig
+		c.early.terms = earlyTerms{not: cmp.Or(c.earlyTerms(q).not, "the session cannot be offered by this connection")}
+		return nil
+	}
+	var e cErr
+	if C.sessl_conn_set_session(p, q, cBool(dup), &e) == 0 { // the SSL takes its own reference
+		return asError(op, nil, &e)
+	}
+	c.offered = offered
+	c.notOffered = ReuseUnknown
+	c.early.terms = c.earlyTerms(q)
+	return nil
 }
 
 // SessionOffered reports whether the handshake offers, or offered, the session that was

@@ -4,6 +4,9 @@ package ssl
 #cgo noescape sessl_ctx_add_session
 #cgo nocallback sessl_ctx_add_session
 #cgo nocallback sessl_session_admit_to_cache
+#cgo nocallback sessl_session_claim
+#cgo nocallback sessl_session_disclaim
+#cgo nocallback sessl_session_share
 #cgo nocallback sessl_ctx_remove_session
 #cgo nocallback sessl_ctx_flush
 #cgo noescape sessl_ctx_get_stats
@@ -15,7 +18,7 @@ import "C"
 import "time"
 
 // AddSession puts s into a server's internal session cache (SSL_CTX_add_session), which
-// takes a reference of its own and freezes s. It reports false if this very object is
+// takes a reference of its own and freezes s; a call that fails leaves s as it was. It reports false if this very object is
 // there already; another object with the same id is replaced. A session of another Ctx is
 // ErrSessionCtx; one that could never be found or resumed is ErrNotResumable, and so is one
 // that would last beyond MaxSessionAge, or of whose client's certificates only the leaf is
@@ -40,22 +43,38 @@ func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 			if n == 0 || C.SSL_SESSION_is_resumable(q) == 0 {
 				return fail(op, ErrNotResumable)
 			}
-			if C.sessl_session_claim(q, C.uint64_t(c.number)) == 0 {
-				return fail(op, ErrSessionCtx)
-			}
-			if C.sessl_session_admit_to_cache(p, q) == 0 {
-				return fail(op, ErrNotResumable)
-			}
-			C.sessl_session_share(q)
-			var e cErr
-			added = C.sessl_ctx_add_session(p, q, &e) == 1 // the cache takes its own reference
-			if !added && e.n > 0 {
-				return asError(op, nil, &e)
-			}
-			return nil
+			return c.claiming(op, q, func() error {
+				if C.sessl_session_admit_to_cache(p, q) == 0 {
+					return fail(op, ErrNotResumable)
+				}
+				var e cErr
+				added = C.sessl_ctx_add_session(p, q, &e) == 1 // the cache takes its own reference
+				if !added && e.n > 0 {
+					return asError(op, nil, &e)
+				}
+				return nil
+			})
 		})
 	})
 	return added, err
+}
+
+// claiming makes s the Ctx's and freezes it, if f succeeds: an object can be in one SSL_CTX
+// only. The caller sees to it that no other goroutine reads or changes s meanwhile.
+func (c *Ctx) claiming(op string, s sessionPtr, f func() error) error {
+	const news = 2
+	claim := C.sessl_session_claim(s, C.uint64_t(c.number))
+	if claim == 0 {
+		return fail(op, ErrSessionCtx)
+	}
+	if err := f(); err != nil {
+		if claim == news {
+			C.sessl_session_disclaim(s)
+		}
+		return err
+	}
+	C.sessl_session_share(s)
+	return nil
 }
 
 // RemoveSession takes the session with the id of s out of a server's internal cache

@@ -18,7 +18,7 @@ import (
 	"sessl/ssl"
 )
 
-// cnfEnv names the case that a child process of the tests is to run.
+// cnfEnv tells a child process of the tests what to do.
 const cnfEnv = "SESSL_CNF_CASE"
 
 // cnfCase is an openssl.cnf, and what connections of this package and crypto/tls see of it.
@@ -40,17 +40,24 @@ func TestOpenSSLConf(t *testing.T) {
 	}
 	for _, c := range cnfCases {
 		t.Run(c.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "openssl.cnf")
-			text := "openssl_conf = conf\n[conf]\nssl_conf = sect\n[sect]\nsystem_default = settings\n[settings]\n" + c.lines + "\n"
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(os.Args[0], "-test.run=^TestOpenSSLConf$", "-test.timeout=60s")
-			cmd.Env = append(os.Environ(), "OPENSSL_CONF="+file, cnfEnv+"="+c.name)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
+			underConf(t, "TestOpenSSLConf", c.lines, c.name)
 		})
+	}
+}
+
+// underConf runs a test in a process whose openssl.cnf has lines in its section system_default,
+// and which finds value in the environment.
+func underConf(t *testing.T, test, lines, value string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "openssl.cnf")
+	text := "openssl_conf = conf\n[conf]\nssl_conf = sect\n[sect]\nsystem_default = settings\n[settings]\n" + lines + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=60s")
+	cmd.Env = append(os.Environ(), "OPENSSL_CONF="+file, cnfEnv+"="+value)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

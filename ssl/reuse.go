@@ -22,8 +22,8 @@ const (
 	ReuseNotResumable
 
 	// ReuseOtherConfig: the client's session was made under another configuration, or
-	// cannot be trusted under this one: other roots, another name, a version that is not
-	// enabled, a certificate that no longer verifies.
+	// cannot be trusted under this one: other roots, another name, a certificate that no longer
+	// verifies. Or it needs what this one does not offer: a version, a cipher suite, an extension.
 	ReuseOtherConfig
 
 	// ReuseDeclined: offered, and the server did a full handshake.

@@ -135,7 +135,7 @@ func (c *ServerSessionCache) put(s *Session, tell bool) bool {
 	}
 	e, err := s.serverEntry()
 	sh := c.shardOf(e.id)
-	if err != nil || !e.until.After(time.Now()) {
+	if err != nil {
 		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })
 		s.Close()
 		return false

@@ -31,6 +31,9 @@ func (s *Session) serverEntry() (*serverEntry, error) {
 		}
 		e.id = key
 		e.until = time.Unix(int64(C.sessl_session_get_time(p)), 0).Add(seconds(int64(C.SSL_SESSION_get_timeout(p))))
+		if !e.until.After(time.Now()) {
+			return fail(op, ErrNotResumable)
+		}
 		e.bytes = sessionOverhead + int64(C.sessl_session_size(p))
 		C.sessl_session_share(p)
 		return nil

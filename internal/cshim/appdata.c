@@ -280,8 +280,8 @@ int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 
     sessl_session_frame(s, &f);
     end = end_of_life(ctx, &f);
-    return sessl_session_admit(ctx, s)
-        && (end == 0 || (begin <= TIME_MAX && timeout <= TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()));
+    return (end == 0 || (begin <= TIME_MAX && timeout <= TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
+        && sessl_session_admit(ctx, s); /* last: it notes the chain */
 }
 
 /* A ticket has been opened, or not: SSL_CTX_set_session_ticket_cb. The key's callback has said

@@ -19,9 +19,6 @@ import "embed"
 //go:embed *.h
 var _ embed.FS
 
-//go:embed system.h
-var _ string
-
 //go:embed trust.h
 var _ string
 

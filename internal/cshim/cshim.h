@@ -50,6 +50,7 @@ void sessl_session_counts(uint64_t *created, uint64_t *freed);
 void sessl_set_current_ctx(uint64_t ctx);
 uint64_t sessl_session_owner(const SSL_SESSION *s);
 int sessl_session_claim(SSL_SESSION *s, uint64_t ctx);
+void sessl_session_disclaim(SSL_SESSION *s);
 void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
 int sessl_session_recorded(const SSL_SESSION *s);
@@ -385,5 +386,6 @@ extern int sessl_leaf_slot;
 #include "system.h"
 #include "trust.h"
 #include "alpn.h"
+#include "offer.h"
 
 #endif

@@ -209,7 +209,8 @@ uint64_t sessl_session_owner(const SSL_SESSION *s)
     return r == NULL ? 0 : atomic_load(&r->owner);
 }
 
-/* A session that never had a Ctx becomes ctx's; 1 when it is ctx's now. */
+/* A session that never had a Ctx becomes ctx's: 2. 1 when it was ctx's before, 0 when it is
+ * another's. */
 int sessl_session_claim(SSL_SESSION *s, uint64_t ctx)
 {
     record *r = record_of(s);
@@ -217,7 +218,13 @@ int sessl_session_claim(SSL_SESSION *s, uint64_t ctx)
 
     if (r == NULL)
         return 0;
-    return atomic_compare_exchange_strong(&r->owner, &none, ctx) || none == ctx;
+    return atomic_compare_exchange_strong(&r->owner, &none, ctx) ? 2 : none == ctx;
+}
+
+/* Takes back a claim that was 2: the call that made it has failed. */
+void sessl_session_disclaim(SSL_SESSION *s)
+{
+    atomic_store(&record_of(s)->owner, 0);
 }
 
 void sessl_session_share(SSL_SESSION *s)

@@ -40,15 +40,22 @@ static int key_kinds(SSL *ssl)
     return kinds;
 }
 
-/* The SSL negotiates some version from min to max. */
-static int has_version(SSL *ssl, int min, int max)
+static int is_off(SSL *ssl, int version)
+{
+    static const uint64_t off[] = {SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, SSL_OP_NO_TLSv1_2, SSL_OP_NO_TLSv1_3};
+
+    return version >= TLS1_VERSION && version <= TLS1_3_VERSION && (SSL_get_options(ssl) & off[version - TLS1_VERSION]) != 0;
+}
+
+/* Whether the SSL negotiates some version from min to max. */
+int sessl_has_version(SSL *ssl, int min, int max)
 {
     int low = (int)SSL_get_min_proto_version(ssl), high = (int)SSL_get_max_proto_version(ssl), v;
 
     if (high == 0 || high > TLS1_3_VERSION)
         high = TLS1_3_VERSION;
     for (v = min > low ? min : low; v <= max && v <= high; v++)
-        if (version_allowed(ssl, v))
+        if (version_allowed(ssl, v) && !is_off(ssl, v))
             return 1;
     return 0;
 }
@@ -58,8 +65,8 @@ static int suite_has_version(SSL *ssl, const SSL_CIPHER *c)
     const char *since = SSL_CIPHER_get_version(c);
 
     if (strcmp(since, "TLSv1.3") == 0)
-        return has_version(ssl, TLS1_3_VERSION, TLS1_3_VERSION);
-    return has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
+        return sessl_has_version(ssl, TLS1_3_VERSION, TLS1_3_VERSION);
+    return sessl_has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
 }
 
 static int has_kx(const SSL_CIPHER *c, int server, int psks)
