@@ -163,10 +163,13 @@ type Config struct {
 	//
 	// A client asks it when it has the server's certificate, before it sends its own or
 	// anything else (SSL_set_retry_verify, OpenSSL 3.0 and later), and the server gets the
-	// alert bad_certificate; on a resumed connection, which shows no certificate, and with
+	// alert bad_certificate or that of an [AlertError]; on a resumed connection, which shows no certificate, and with
 	// OpenSSL 1.1.1 when the handshake is complete. A server asks it when the handshake is
 	// complete and issues the TLS 1.3 tickets only after it has passed (OpenSSL 3.0 and
-	// later), and again when a client has authenticated itself after the handshake: see
+	// later). Then a client with TLS 1.3 that is refused gets the alert bad_certificate, or an
+	// [AlertError]'s, with its next Read. With TLS 1.2, and with OpenSSL 1.1.1, libssl has no way
+	// to send one: the client believes the handshake complete, and meets the end of the
+	// connection. It is asked again when a client has authenticated itself after the handshake: see
 	// [Conn.RequestClientCertificate].
 	VerifyConnection func(ConnectionState) error
 

@@ -233,6 +233,7 @@ func (c *Conn) sendAnswer() error {
 // the application.
 func (c *Conn) finish() error {
 	if err := c.inspect(); err != nil {
+		c.lastWord(err)
 		return err
 	}
 	c.leaveGate()
@@ -265,6 +266,7 @@ func (c *Conn) askApplication() (err error) {
 	}()
 	state := c.info.complete()
 	if err := c.ctx.judge(state); err != nil {
+		c.lastWord(err)
 		return fail("handshake", err)
 	}
 	passed = true

@@ -295,7 +295,8 @@ func (c *Conn) refuseClient(err error) {
 	c.auth.refused.Store(true)
 	c.readErr = err
 	c.endWith(err)
-	c.withLive(condemn)
+	c.lastWord(err)
+	c.flushSoon()
 }
 
 // acceptAnswer makes the client's new identity the connection's, and issues tickets for it.

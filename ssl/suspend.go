@@ -7,8 +7,15 @@ import (
 )
 
 // AlertError is an error by which a function that a handshake asks can choose the alert
-// that the peer gets, a number of RFC 8446, section 6. Any other error is internal_error
-// for the peer.
+// that the peer gets, a number of RFC 8446, section 6. It may be wrapped.
+//
+// GetConfigForClient and GetPSK can choose any; another error of theirs is internal_error. So can
+// VerifyConnection of a server, for clients with TLS 1.3 and with OpenSSL 3.0 and later, where
+// another error is bad_certificate; others learn of the end of the connection, no more. For
+// VerifyConnection of a client libssl can be brought to handshake_failure, bad_certificate,
+// unsupported_certificate, certificate_revoked, certificate_expired, unknown_ca, decrypt_error and
+// internal_error; all else is bad_certificate. GetCertificate and GetClientCertificate cannot
+// choose: there every error is internal_error.
 type AlertError uint8
 
 // Error gives the number; its name is the peer's to tell.
@@ -75,7 +82,7 @@ func (c *Conn) judgeServer() error {
 		err = refusal(c.ctx.judge(state))
 	}
 	if err != nil {
-		c.refuse(alertBadCertificate)
+		c.refuse(alertFor(err, alertBadCertificate))
 		return err
 	}
 	c.judged = true

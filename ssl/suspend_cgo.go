@@ -5,6 +5,7 @@ package ssl
 #cgo noescape sessl_conn_restart
 #cgo nocallback sessl_conn_restart
 #cgo nocallback sessl_conn_refuse
+#cgo nocallback sessl_conn_last_word
 #cgo nocallback sessl_conn_no_cert
 #cgo nocallback SSL_version
 #cgo noescape sessl_conn_judged_cert
@@ -102,6 +103,24 @@ func (c *Conn) helloDone() { c.withLive(func(p connPtr) { C.sessl_conn_hello_don
 // refuse has the next step end the handshake with an alert.
 func (c *Conn) refuse(alert uint8) {
 	c.withLive(func(p connPtr) { C.sessl_conn_refuse(p, C.int(alert)) })
+}
+
+// lastWord ends a connection whose handshake libssl has completed, and has a server's client told
+// why, where it can be: see AlertError. A client has no means.
+func (c *Conn) lastWord(err error) {
+	if !c.server {
+		c.withLive(condemn)
+		return
+	}
+	c.withLive(func(p connPtr) {
+		if q := C.SSL_get0_session(p.ssl); q != nil { // libssl begins a ticket of it
+			l := lockOf(q)
+			l.Lock()
+			defer l.Unlock()
+		}
+		C.sessl_conn_last_word(p, C.int(alertFor(err, alertBadCertificate)))
+		c.waiting.Store(int64(p.out.tail - p.out.head))
+	})
 }
 
 // restart begins the handshake anew from another Ctx (SSL_new), with the bytes of the

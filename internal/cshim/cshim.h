@@ -236,6 +236,7 @@ typedef struct sessl_conn {
     size_t stamp_len;
     int ask;               /* what the handshake waits for: SESSL_ASK_* */
     int refused, alert;    /* the answer was no, and how the peer is told */
+    int last_word;         /* there is a no after the handshake */
     int hello_use;         /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
     int hello_state;       /* how far it is with it */
     int hello_changed;     /* the second hello was not for the same host */

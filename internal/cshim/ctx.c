@@ -37,7 +37,7 @@ static int configure(SSL_CTX *ctx, int server, sessl_err *e)
     SSL_CTX_set_max_cert_list(ctx, CERTIFICATES_MAX);
     if (server) {
         SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);
-        if (!sessl_ctx_set_stapling(ctx) || !sessl_ctx_frame_tickets(ctx))
+        if (!sessl_ctx_set_stapling(ctx) || !sessl_ctx_frame_tickets(ctx) || !sessl_ctx_have_last_word(ctx))
             return 0;
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER

@@ -29,6 +29,21 @@ static int modulus_bits(X509 *x)
     return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS || type == EVP_PKEY_DSA ? EVP_PKEY_bits(key) : 0;
 }
 
+/* libssl makes the alert of the error: those that it makes. The others become bad_certificate. */
+static int error_for(int alert)
+{
+    switch (alert) {
+    case SSL_AD_HANDSHAKE_FAILURE: return X509_V_ERR_APPLICATION_VERIFICATION;
+    case SSL_AD_UNSUPPORTED_CERTIFICATE: return X509_V_ERR_INVALID_PURPOSE;
+    case SSL_AD_CERTIFICATE_REVOKED: return X509_V_ERR_CERT_REVOKED;
+    case SSL_AD_CERTIFICATE_EXPIRED: return X509_V_ERR_CERT_HAS_EXPIRED;
+    case SSL_AD_UNKNOWN_CA: return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+    case SSL_AD_DECRYPT_ERROR: return X509_V_ERR_CERT_SIGNATURE_FAILURE;
+    case SSL_AD_INTERNAL_ERROR: return X509_V_ERR_UNSPECIFIED;
+    }
+    return X509_V_ERR_CERT_REJECTED;
+}
+
 /* Whether one of the keys that were sent is too big; the connection notes which. The time that
  * a signature takes grows with the square of the key: crypto/tls has the same limit. */
 static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
@@ -99,7 +114,7 @@ static int go_on(sessl_conn *c, X509_STORE_CTX *store)
 static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
 {
     if (c == NULL || c->refused)
-        return refuse(store, X509_V_ERR_CERT_REJECTED); /* bad_certificate */
+        return refuse(store, error_for(c == NULL ? SSL_AD_BAD_CERTIFICATE : c->alert));
     if (c->judged)
         return go_on(c, store);
     if (has_big_key(c, store))
