@@ -4,9 +4,12 @@ GO ?= go
 CC ?= gcc
 PKGS := ./...
 # Those with C in them; what checks text needs no checker of memory.
-CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./examples/...
+CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./internal/monkey ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
+# How long the monkey goes on, and the seed of a run that failed.
+MONKEY ?= 5m
+SEED ?= 0
 ROUNDS ?= 10
 SOAK ?= -handshakes 200000 -for 10m
 # Ten thousand connections or tickets say nothing new to a checker that slows them down.
@@ -16,7 +19,7 @@ SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|R
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz lint cover mutants interop cli grpc ftps prom soak man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint cover mutants interop cli grpc ftps prom soak man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -55,10 +58,16 @@ bench: deps ## figures of this machine, and a table against crypto/tls
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./ssl
 	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
 
-fuzz: deps ## the parsers, FUZZTIME each
-	$(GO) test -run '^$$' -fuzz '^FuzzParseSession$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
-	$(GO) test -run '^$$' -fuzz '^FuzzParseSessionPEM$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
-	$(GO) test -run '^$$' -fuzz '^FuzzParseTicketKeys$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl
+# One after the other: go test fuzzes one target at a time, with all processors.
+FUZZ := ParseSession ParseSessionPEM ParseTicketKeys
+
+fuzz: deps ## parsers, hellos, tickets, sealed sessions, files and loaders, FUZZTIME each
+	for f in $(FUZZ); do \
+		$(GO) test -run '^$$' -fuzz "^Fuzz$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl || exit 1; \
+	done
+
+monkey: deps ## random calls, rough wires and peers that lie, for MONKEY, under -race; SEED repeats a run
+	$(GO) test -race -count=1 -v -timeout 2h ./internal/monkey -args -for $(MONKEY) -seed $(SEED)
 
 lint: deps ## gofmt, vet, staticcheck, the C compiler, and the rules of this tree
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
@@ -122,8 +131,9 @@ matrix-ci: deps
 		scripts/matrix/run $(MATRIX_CI)
 
 # Two at a time: most tests wait more than they compute. The longest start first.
-ci: FUZZTIME = 10s
+ci: FUZZTIME = 6s
+ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz cli prom man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man go127
