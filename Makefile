@@ -59,7 +59,7 @@ bench: deps ## figures of this machine, and a table against crypto/tls
 	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
 
 # One after the other: go test fuzzes one target at a time, with all processors.
-FUZZ := ParseSession ParseSessionPEM ParseTicketKeys
+FUZZ := ParseSession ParseSessionPEM ParseTicketKeys ClientHello TicketFrame OfferedDER SealedSession CacheFile Loaders
 
 fuzz: deps ## parsers, hellos, tickets, sealed sessions, files and loaders, FUZZTIME each
 	for f in $(FUZZ); do \

@@ -203,7 +203,8 @@ func (e *clientEntry) packed() (parts [][]byte, err error) {
 	return parts, nil
 }
 
-// unpack puts what packed has made, and seal has sealed.
+// unpack puts what packed has made, and seal has sealed: all of it, or nothing, for after an
+// error the file stays, and no other process is to show the same tickets.
 func (c *LRUClientSessionCache) unpack(sealed []byte, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
 	plain, err := keys.open(sealed, sealedCache)
@@ -211,6 +212,11 @@ func (c *LRUClientSessionCache) unpack(sealed []byte, keys *SealKeys) (n int, er
 		return 0, err
 	}
 	defer clear(plain)
+	type loaded struct {
+		key SessionKey
+		s   *Session
+	}
+	var all []loaded
 	for r := reader(plain); len(r) > 0; {
 		var fields [4]string
 		for i := range fields {
@@ -220,9 +226,15 @@ func (c *LRUClientSessionCache) unpack(sealed []byte, keys *SealKeys) (n int, er
 		copy(key.Config[:], fields[3])
 		s, err := unpack(op, r.take(r.number(4)))
 		if err != nil {
-			return n, err
+			for _, l := range all {
+				l.s.Close()
+			}
+			return 0, err
 		}
-		if c.put(key, s) {
+		all = append(all, loaded{key, s})
+	}
+	for _, l := range all {
+		if c.put(l.key, l.s) {
 			n++
 		}
 	}

@@ -9,3 +9,24 @@ func (k *SealKeys) SealedFor(id []byte, s *Session) ([]byte, error) {
 	}
 	return k.seal(plain, sealedAs(id))
 }
+
+// SealAsStored seals anything in the way of a session in a store.
+func (k *SealKeys) SealAsStored(id, plain []byte) ([]byte, error) {
+	return k.seal(append([]byte(nil), plain...), sealedAs(id))
+}
+
+// OpenStored is what a server's cache makes of what its store returned.
+func (k *SealKeys) OpenStored(id, sealed []byte) (*Session, error) {
+	return (&backing{keys: k}).unseal(id, sealed)
+}
+
+// SealAsFile seals anything in the way of LRUClientSessionCache.Save.
+func (k *SealKeys) SealAsFile(plain []byte) ([]byte, error) {
+	return k.seal(append([]byte(nil), plain...), sealedCache)
+}
+
+// Packed is what is sealed.
+func (s *Session) Packed() ([]byte, error) { return s.packed() }
+
+// Packed is what Save seals.
+func (c *LRUClientSessionCache) Packed() ([]byte, error) { return c.packed() }
