@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,8 +96,8 @@ func limitsBegin(t *testing.T, by string, version_ uint16, accepted []string, se
 	}
 	w := watched{l, make(chan *deadlines, 1)}
 	seen := make(chan time.Time, 1)
-	var d *deadlines
-	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen <- d.latest() })}
+	var d atomic.Pointer[deadlines]
+	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen <- d.Load().latest() })}
 	srv.Protocols = only(func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(len(accepted) > 1) })
 	set(srv)
 	ended := make(chan error, 1)
@@ -120,8 +121,9 @@ func limitsBegin(t *testing.T, by string, version_ uint16, accepted []string, se
 	}
 	defer c.Close()
 	c.SetDeadline(deadline())
-	d = <-w.conns
-	<-d.reading // the server waits for the handshake
+	watching := <-w.conns
+	d.Store(watching)
+	<-watching.reading // the server waits for the handshake
 	before := time.Now()
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
