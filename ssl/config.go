@@ -234,9 +234,9 @@ type Config struct {
 	// is none; an error ends the handshake, and an AlertError chooses the alert. What it returns must
 	// have that identity, and the hash of the first TLS 1.3 suite. It is called on the
 	// goroutine of the Handshake and with no lock of OpenSSL held, up to four times in a
-	// handshake, and not for tickets that this server can open. (With MaxEarlyData, and with
-	// SessionTicketsDisabled and without SessionCache, it is called for those too, for only libssl
-	// knows them.)
+	// handshake, and not for tickets that this server can open. (With
+	// SessionTicketsDisabled and without SessionCache, and with MaxEarlyData and a BuiltinTicketKey, it
+	// is called for those too, for only libssl knows them.)
 	// Sessions that began with a key are resumed by this Ctx alone, unless SessionIDContext is set.
 	// When a key is withdrawn, they live on until their timeout:
 	// VerifyConnection sees their ConnectionState.PSKIdentity.
@@ -325,9 +325,13 @@ type Config struct {
 	// SSL_CTX_set_recv_max_early_data): at most 16 MiB, and 0, the default, is none. The
 	// application must ask for it with [Conn.ReadEarlyData]; otherwise it is rejected.
 	//
-	// Whoever has recorded a client's first flight can send it again. So tickets of TLS 1.3
-	// become entries of libssl's internal cache that resume once, which is a protection
-	// within one Ctx. With TicketKeys or a SessionCache libssl cannot do that: they need a
+	// Whoever has recorded a client's first flight can send it again. With libssl's own ticket key
+	// the Ctx remembers for a minute which flights it has seen (SSL_OP_NO_ANTI_REPLAY, and a
+	// [MemoryReplayGuard]), for as many as 131072 at a time. With SessionTicketsDisabled or a
+	// BuiltinTicketKey the tickets of TLS 1.3 are entries of libssl's internal cache that resume once:
+	// that removes one as soon as a client shows its ticket, so that whoever has seen the ticket
+	// can use it up, and a client that is asked for a second ClientHello does not resume at all. With
+	// TicketKeys or a SessionCache other servers must know of the flight as well: they need a
 	// ReplayGuard here, and are an ErrConfig without. Early data of a client that asks for another name or
 	// protocol than in the connection of its session is rejected
 	// (SSL_CTX_set_allow_early_data_cb). VerifyConnection is an ErrConfig too: it would come

@@ -96,6 +96,7 @@ type result struct {
 	fresh  bool  // sessions have arrived
 	more   bool  // with stepWantRead: the socket may have input, so nobody must wait for it
 	ask    ask   // for stepAsks
+	holds  bool  // with stepWantRead: a ClientHello is to come, or its rest
 
 	midway   bool // a handshake message has come in part
 	answered bool // the client's certificate has come, and is to be judged before anything else
@@ -165,7 +166,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.spoiled.Store(true)
 	}
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0, midway: st.midway != 0}
+	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}

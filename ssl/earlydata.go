@@ -265,8 +265,8 @@ func (cfg *Config) checkEarly(server bool) error {
 	case cfg.ReplayGuard == nil && cached:
 		return configError("MaxEarlyData with a SessionCache needs a ReplayGuard: libssl keeps track of used tickets in its internal cache only")
 	case cfg.ReplayGuard != nil && !stateless && !cached:
-		return configError("ReplayGuard needs TicketKeys or a SessionCache: without them libssl sees to it that tickets are used once")
-	case cfg.ReplayGuard == nil && cfg.SessionCacheMode == SessionCacheNoInternal:
+		return configError("ReplayGuard needs TicketKeys or a SessionCache: without them tickets are those of this Ctx alone, which remembers them itself")
+	case !cfg.guardsItself() && cfg.ReplayGuard == nil && cfg.SessionCacheMode == SessionCacheNoInternal:
 		return configError("MaxEarlyData needs libssl's internal cache, which SessionCacheNoInternal turns off")
 	}
 	return nil

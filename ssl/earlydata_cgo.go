@@ -192,9 +192,9 @@ func earlyProto(q sessionPtr) string {
 
 // SetMaxEarlyData sets how many bytes of early data the tickets of this server's connection
 // allow, and it accepts (SSL_set_max_early_data): no more than Config.MaxEarlyData, 0 for none.
-// If GetConfigForClient chooses another Ctx, that one's number counts. Without a ReplayGuard 0
-// also keeps the connection, and its tickets, from resumption: libssl then takes them for another
-// kind. It fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun,
+// If GetConfigForClient chooses another Ctx, that one's number counts. Where libssl
+// keeps track of tickets itself (see Config.MaxEarlyData) 0 also keeps the connection, and its
+// tickets, from resumption: libssl then takes them for another kind. It fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun,
 // and ErrRange.
 func (c *Conn) SetMaxEarlyData(n uint32) error {
 	const op = "Conn.SetMaxEarlyData"

@@ -18,6 +18,7 @@ import (
 func TestDialEarly(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := earlyConfigs(t)
+	srv.SessionTicketsDisabled = true // for them to be flushed
 	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", sctx)
 	if err != nil {

@@ -47,10 +47,22 @@ type guarding struct {
 }
 
 func newGuarding(cfg *Config) *guarding {
-	if cfg.ReplayGuard == nil {
+	guard := cfg.ReplayGuard
+	switch {
+	case guard == nil && cfg.guardsItself():
+		guard = newMemoryGuard(defaultClaims)
+	case guard == nil:
 		return nil
 	}
-	return &guarding{guard: cfg.ReplayGuard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
+	return &guarding{guard: guard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
+}
+
+// guardsItself says that tickets are the Ctx's alone, made with a key that nobody else has had.
+// libssl would make each an entry of its internal cache, and remove that as soon as anybody
+// shows the ticket, before it looks at the binder; a client that it asks for a second
+// ClientHello would never resume.
+func (cfg *Config) guardsItself() bool {
+	return cfg.TicketKeys == nil && cfg.SessionCache == nil && !cfg.SessionTicketsDisabled && cfg.BuiltinTicketKey.k == nil
 }
 
 // claim is what a Claim came to.
@@ -162,7 +174,11 @@ func NewReplayGuard(max int) (*MemoryReplayGuard, error) {
 	if max == 0 {
 		max = defaultClaims
 	}
-	return &MemoryReplayGuard{max: max, until: map[[sha256.Size]byte]time.Time{}}, nil
+	return newMemoryGuard(max), nil
+}
+
+func newMemoryGuard(max int) *MemoryReplayGuard {
+	return &MemoryReplayGuard{max: max, until: map[[sha256.Size]byte]time.Time{}}
 }
 
 // unmade reports whether g is one of ours that can claim nothing.

@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"crypto/tls"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -12,7 +13,7 @@ import (
 func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 	t.Helper()
 	_, cli := earlyConfigs(t)
-	cli.InsecureSkipVerify = true
+	cli.InsecureSkipVerify, cli.ServerName = true, "" // what has been through DER has no name
 	f := flight(t, newClientCtx(t, cli), withEarlyTicket(t, other, ticketOf(t, s)), "theft")
 	if got, status := replay(t, sctx, f); got != "" || status == ssl.EarlyDataAccepted {
 		t.Fatalf("a thief's early data: %q, %v", got, status)
@@ -50,6 +51,51 @@ func TestStolenTicketClaimsNothing(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// The same of a server that has neither TicketKeys nor a SessionCache: of whoever has seen its
+// tickets neither early data nor a resumption is any the worse, and a recorded flight counts once.
+func TestStolenTicketOfOneServer(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := earlyConfigs(t)
+	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	s, other := earlySession(t, cctx, sctx), earlySession(t, cctx, sctx)
+	steal(t, sctx, s, other)
+	f := flight(t, cctx, s, "pay")
+	if got, status := replay(t, sctx, f); got != "pay" || status != ssl.EarlyDataAccepted {
+		t.Fatalf("first: %q, %v", got, status)
+	}
+	if got, status := replay(t, sctx, f); got != "" || status != ssl.EarlyDataRejected {
+		t.Errorf("again: %q, %v", got, status)
+	}
+	p := earlyPair(t, cctx, sctx, s)
+	p.wantEarly(t, ssl.EarlyDataRejected)
+	if !p.client.SessionReused() {
+		t.Error("the owner does not resume")
+	}
+	if st := sctx.EarlyDataStats(); st.Accepted != 1 || st.Replayed != 2 {
+		t.Errorf("counters: %+v", st)
+	}
+}
+
+// A server that allows early data and asks its client for a second ClientHello resumes all the same.
+func TestEarlyDataServerResumesAfterHelloRetryRequest(t *testing.T) {
+	for _, disabled := range []bool{false, true} {
+		leakcheck.Test(t)
+		srv, cli := earlyConfigs(t)
+		srv.CurvePreferences = []tls.CurveID{tls.CurveP256}
+		srv.SessionTicketsDisabled = disabled
+		cli.CurvePreferences = []tls.CurveID{tls.CurveP521, tls.CurveP256}
+		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		for range 2 {
+			p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+			p.wantEarly(t, ssl.EarlyDataRejected)
+			if got := p.client.SessionReused(); got == disabled {
+				t.Errorf("tickets disabled %v: resumed %v", disabled, got) // libssl's own way: see MaxEarlyData
+			}
+			p.closeBoth()
 		}
 	}
 }

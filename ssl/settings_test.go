@@ -42,11 +42,13 @@ func TestInternalCacheConfig(t *testing.T) {
 	leakcheck.Test(t)
 	cache := newServerCache(t, nil)
 	for name, change := range map[string]func(*ssl.Config){
-		"unknown":       func(c *ssl.Config) { c.SessionCacheMode = 9 },
-		"too large":     func(c *ssl.Config) { c.SessionCacheSize = 1 << 40 },
-		"replaces":      func(c *ssl.Config) { c.SessionCache, c.SessionCacheSize = cache, 5 },
-		"which":         func(c *ssl.Config) { c.SessionCache, c.SessionCacheMode = cache, ssl.SessionCacheNoInternal },
-		"MaxEarlyData":  func(c *ssl.Config) { c.MaxEarlyData, c.SessionCacheMode = 1, ssl.SessionCacheNoInternal },
+		"unknown":   func(c *ssl.Config) { c.SessionCacheMode = 9 },
+		"too large": func(c *ssl.Config) { c.SessionCacheSize = 1 << 40 },
+		"replaces":  func(c *ssl.Config) { c.SessionCache, c.SessionCacheSize = cache, 5 },
+		"which":     func(c *ssl.Config) { c.SessionCache, c.SessionCacheMode = cache, ssl.SessionCacheNoInternal },
+		"MaxEarlyData": func(c *ssl.Config) {
+			c.MaxEarlyData, c.SessionCacheMode, c.SessionTicketsDisabled = 1, ssl.SessionCacheNoInternal, true
+		},
 		"are for serve": nil,
 	} {
 		var err error

@@ -89,13 +89,13 @@ type netTransport struct {
 	held []byte // input that a handshake step had no turn for; under reading
 }
 
-// buffer is a place for what goes to or comes from net, for as long as that takes: a small one
-// before the handshake is complete. giveBack ends its use.
-func (t *netTransport) buffer() []byte {
-	if t.c.done.Load() {
-		return getBuf()
+// buffer is a place for what net has, for as long as that takes: a small one for a server whose
+// client has not said yet what it wants. giveBack ends its use.
+func (r result) buffer() []byte {
+	if r.holds {
+		return smallBufs.Get().(*[smallSize]byte)[:]
 	}
-	return smallBufs.Get().(*[smallSize]byte)[:]
+	return getBuf()
 }
 
 func giveBack(b []byte) {
@@ -121,22 +121,27 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 	if r.over() || r.waits > limit {
 		return r, nil
 	}
-	buf := t.buffer()
-	defer giveBack(buf)
 	for {
 		t.c.flushSoon() // an answer, which the peer may wait for
-		n, err := t.c.net.Read(buf)
-		if n == 0 && err != nil {
-			if err == io.EOF {
-				return result{status: stepIOEOF}, nil
-			}
-			return result{}, err
-		}
-		r = t.feed(step, buf[:n], b)
-		if r.over() || r.waits > limit {
-			return r, nil
+		var err error
+		if r, err = t.take(r, step, b); err != nil || r.over() || r.waits > limit {
+			return r, err
 		}
 	}
+}
+
+// take reads from net what the step that came to r wants, and goes on with it.
+func (t *netTransport) take(r result, step pullStep, b []byte) (result, error) {
+	buf := r.buffer()
+	defer giveBack(buf)
+	n, err := t.c.net.Read(buf)
+	if n > 0 || err == nil {
+		return t.feed(step, buf[:n], b), nil
+	}
+	if err == io.EOF {
+		return result{status: stepIOEOF}, nil
+	}
+	return result{}, err
 }
 
 func (t *netTransport) push(b []byte) (int, error) {
@@ -175,8 +180,8 @@ func writeError(r result) error {
 }
 
 func (t *netTransport) flush() error {
-	buf := t.buffer()
-	defer giveBack(buf)
+	buf := getBuf()
+	defer putBuf(buf)
 	return t.flushThrough(buf)
 }
 

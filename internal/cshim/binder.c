@@ -144,7 +144,7 @@ static size_t find(const uint8_t *p, size_t len, const uint8_t **id, size_t *id_
 }
 
 /* +1; NULL when the session is not here. */
-static SSL_SESSION *session_of(sessl_conn *c, const uint8_t *id, size_t n)
+static SSL_SESSION *session_of(sessl_conn *c, const uint8_t *id, size_t n, int want_fips, const char *query)
 {
     int i;
 
@@ -155,7 +155,7 @@ static SSL_SESSION *session_of(sessl_conn *c, const uint8_t *id, size_t n)
         if (have == n && n > 0 && memcmp(p, id, n) == 0)
             return SSL_SESSION_up_ref(c->found[i]) ? c->found[i] : NULL; /* +1 */
     }
-    return sessl_conn_open_ticket(c, id, n);
+    return sessl_conn_open_ticket(c, id, n, want_fips, query);
 }
 
 /* Whether the ClientHello that waits names that session first, the session is here, and the
@@ -175,7 +175,7 @@ int sessl_conn_binder_good(sessl_conn *c, const uint8_t *id, size_t n, int want_
     len = find(hello, b->tail - b->head, &first, &first_len, &binder, &binder_len);
     if (len == 0 || first_len != n || memcmp(first, id, n) != 0)
         return 0;
-    s = session_of(c, id, n);
+    s = session_of(c, id, n, want_fips, query);
     ok = s != NULL && begin(&h, s, want_fips, query) && binder_len == h.n && compute(&h, s, hello, len, good)
         && CRYPTO_memcmp(good, binder, h.n) == 0;
     end(&h);

@@ -6,7 +6,7 @@
 
 struct sessl_conn;
 int sessl_conn_binder_good(struct sessl_conn *c, const uint8_t *id, size_t n, int want_fips, const char *query);
-SSL_SESSION *sessl_conn_open_ticket(struct sessl_conn *c, const uint8_t *p, size_t n);
+SSL_SESSION *sessl_conn_open_ticket(struct sessl_conn *c, const uint8_t *p, size_t n, int want_fips, const char *query);
 EVP_MD *sessl_md(const char *name, int want_fips, const char *query);
 void sessl_md_free(EVP_MD *md);
 

@@ -276,29 +276,6 @@ static SSL_SESSION *decrypt(const binding *b, const sessl_ticket_key *key, const
     return s;
 }
 
-/* +1: the session in a ticket that was made with a key that is here, which its end proves (RFC
- * 5077, section 4); NULL for any other. */
-SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n)
-{
-    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(c->ssl), sessl_tickets_slot);
-    uint8_t mac[MAC_LEN];
-    SSL_SESSION *s = NULL;
-    ring *r;
-    size_t i;
-    int ok;
-
-    if (b == NULL || n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX)
-        return NULL;
-    r = take(b->keys);
-    i = find(r, p);
-    ok = i < r->n && compute_mac(b, r->keys[i], p, n - MAC_LEN, mac) && CRYPTO_memcmp(mac, p + n - MAC_LEN, MAC_LEN) == 0;
-    if (ok)
-        s = decrypt(b, r->keys[i], p + SESSL_TICKET_NAME + IV_LEN, n - SESSL_TICKET_NAME - IV_LEN - MAC_LEN);
-    drop(r);
-    sessl_err_clear();
-    return s;
-}
-
 /* The handshake is over. That a key was known does not say that the ticket was good. */
 void sessl_conn_ticket_done(sessl_conn *c)
 {
@@ -337,9 +314,56 @@ static binding *make_binding(sessl_ticket_keys *k, int want_fips, const char *qu
     b->aes128 = sessl_aes_cbc(128, want_fips, query); /* returns +1 */
     b->aes256 = sessl_aes_cbc(256, want_fips, query);
     b->hmac = sessl_hmac(want_fips, query);
-    atomic_fetch_add(&k->refs, 1); /* +1, the SSL_CTX's */
+    if (k != NULL)
+        atomic_fetch_add(&k->refs, 1); /* +1, the binding's */
     b->keys = k;
     return b;
+}
+
+static SSL_SESSION *open_with(const binding *b, const sessl_ticket_key *key, const uint8_t *p, size_t n)
+{
+    uint8_t mac[MAC_LEN];
+
+    if (!compute_mac(b, key, p, n - MAC_LEN, mac) || CRYPTO_memcmp(mac, p + n - MAC_LEN, MAC_LEN) != 0)
+        return NULL;
+    return decrypt(b, key, p + SESSL_TICKET_NAME + IV_LEN, n - SESSL_TICKET_NAME - IV_LEN - MAC_LEN);
+}
+
+/* With the key that libssl has made, whose tickets are like our own. */
+static SSL_SESSION *open_builtin(SSL_CTX *ctx, const uint8_t *p, size_t n, int want_fips, const char *query)
+{
+    binding *b = make_binding(NULL, want_fips, query);
+    sessl_err e;
+    sessl_ticket_key *key = sessl_ctx_ticket_key(ctx, &e); /* returns +1 */
+    SSL_SESSION *s = NULL;
+
+    if (b != NULL && b->aes256 != NULL && key != NULL && memcmp(key->name, p, sizeof(key->name)) == 0)
+        s = open_with(b, key, p, n);
+    sessl_ticket_key_free(key);
+    unbind(b);
+    return s;
+}
+
+/* +1: the session in a ticket that was made with a key that is here, which its end proves (RFC
+ * 5077, section 4); NULL for any other. */
+SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips, const char *query)
+{
+    SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed */
+    const binding *b = SSL_CTX_get_ex_data(ctx, sessl_tickets_slot);
+    SSL_SESSION *s = NULL;
+    ring *r;
+    size_t i;
+
+    if (n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX || SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET)
+        return NULL;
+    if (b == NULL)
+        return open_builtin(ctx, p, n, want_fips, query);
+    r = take(b->keys);
+    i = find(r, p);
+    if (i < r->n)
+        s = open_with(b, r->keys[i], p, n);
+    drop(r);
+    return s;
 }
 
 /* ctx takes a reference of its own on k, for as long as it lives. -1: its providers have no
