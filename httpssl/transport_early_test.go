@@ -165,7 +165,8 @@ func TestTransportEarlyRejected(t *testing.T) {
 	t.Run("session", func(t *testing.T) {
 		leakcheck.Test(t)
 		var l earlyLog
-		srv, cli := serverCtx(t, allowEarly), clientCtx(t, protos("http/1.1"))
+		flushable := func(cfg *ssl.Config) { cfg.MaxEarlyData, cfg.SessionTicketsDisabled = 4096, true }
+		srv, cli := serverCtx(t, flushable), clientCtx(t, protos("http/1.1"))
 		s := start(t, srv, earlyForAll(&l))
 		_, c := earlyTransport(t, cli)
 		do(t, c, "GET", s.URL, nil)
