@@ -105,7 +105,7 @@ func TestCollector(t *testing.T) {
 	ctxs := ctxs(t)
 	visit(t, ctxs["client"], ctxs["tickets"])
 	visit(t, ctxs["client"], ctxs["cached"])
-	c := promssl.NewCollector(ctxs)
+	c := newCollector(t, ctxs)
 	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) != 0 {
 		t.Error(err, problems)
 	}
@@ -143,10 +143,73 @@ ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
 // A Ctx that was closed is no longer told of, and the others are.
 func TestClosedCtx(t *testing.T) {
 	ctxs := ctxs(t)
-	c := promssl.NewCollector(ctxs)
+	c := newCollector(t, ctxs)
 	before := testutil.CollectAndCount(c, "ssl_handshake_failures_total")
 	ctxs["tickets"].Close()
 	if after := testutil.CollectAndCount(c, "ssl_handshake_failures_total"); before != 3 || after != 2 {
 		t.Errorf("%d, then %d", before, after)
+	}
+}
+
+func newCollector(t *testing.T, ctxs map[string]*ssl.Ctx) *promssl.Collector {
+	t.Helper()
+	c, err := promssl.NewCollector(ctxs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Several Collectors go into one registry, with the process's own; what could not be told apart
+// is refused.
+func TestSeveralCollectors(t *testing.T) {
+	ctxs := ctxs(t)
+	registry := prometheus.NewPedanticRegistry()
+	for _, c := range []prometheus.Collector{
+		newCollector(t, map[string]*ssl.Ctx{"a": ctxs["tickets"], "b": ctxs["client"]}),
+		newCollector(t, map[string]*ssl.Ctx{"c": ctxs["cached"]}),
+		newCollector(t, nil),
+		promssl.NewProcessCollector(),
+	} {
+		if err := registry.Register(c); err != nil {
+			t.Error(err)
+		}
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, f := range families {
+		found[f.GetName()] = len(f.GetMetric())
+	}
+	if found["ssl_handshake_failures_total"] != 3 || found["ssl_session_objects"] != 1 || found["ssl_handles"] == 0 {
+		t.Errorf("gathered %v", found)
+	}
+	if err := registry.Register(newCollector(t, map[string]*ssl.Ctx{"c": ctxs["client"]})); err == nil {
+		t.Error("two Ctxs of one name are registered")
+	}
+	if problems, err := testutil.CollectAndLint(promssl.NewProcessCollector()); err != nil || len(problems) != 0 {
+		t.Error(err, problems)
+	}
+}
+
+// What no label can be made of is an error here and not at each scrape.
+func TestNamesOfCtxs(t *testing.T) {
+	ctxs := ctxs(t)
+	for name, ctx := range map[string]*ssl.Ctx{"\xff": ctxs["client"], "a\xc3": ctxs["client"], "nil": nil} {
+		if c, err := promssl.NewCollector(map[string]*ssl.Ctx{"good": ctxs["client"], name: ctx}); err == nil || c != nil {
+			t.Errorf("%q: %v, %v", name, c, err)
+		}
+	}
+	for _, name := range []string{"", "bücher", "with \"quotes\"\nand a line", "\x00"} {
+		c := newCollector(t, map[string]*ssl.Ctx{name: ctxs["client"]})
+		registry := prometheus.NewPedanticRegistry()
+		if err := registry.Register(c); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		if _, err := registry.Gather(); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 // Package promssl gives the counters of package ssl to Prometheus.
 //
-//	registry.MustRegister(promssl.NewCollector(map[string]*ssl.Ctx{"api": ctx}))
+//	collector, err := promssl.NewCollector(map[string]*ssl.Ctx{"api": ctx})
+//	...
+//	registry.MustRegister(collector, promssl.NewProcessCollector())
 //
 // It is a module of its own, so that the core needs none.
 package promssl

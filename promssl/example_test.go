@@ -17,7 +17,11 @@ func ExampleNewCollector() {
 	}
 	defer ctx.Close()
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(promssl.NewCollector(map[string]*ssl.Ctx{"backend": ctx})); err != nil {
+	collector, err := promssl.NewCollector(map[string]*ssl.Ctx{"backend": ctx})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := registry.Register(collector); err != nil {
 		log.Fatal(err)
 	}
 	families, err := registry.Gather()
@@ -30,4 +34,10 @@ func ExampleNewCollector() {
 		}
 	}
 	// Output: Handshakes that failed.
+}
+
+func ExampleNewProcessCollector() {
+	registry := prometheus.NewRegistry()
+	fmt.Println(registry.Register(promssl.NewProcessCollector()))
+	// Output: <nil>
 }
