@@ -3,6 +3,8 @@ package ssl_test
 import (
 	"context"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -73,31 +75,37 @@ func TestVirtualHostHasAllSettings(t *testing.T) {
 }
 
 // While GetConfigForClient is asked, and the connection becomes another Ctx's, others may wait for
-// the handshake, give up, and look.
+// the handshake, give up, and look. It is the race detector that finds what is wrong.
 func TestVirtualHostBesideOthers(t *testing.T) {
 	leakcheck.Test(t)
 	hctx := newServerCtx(t, serverConfig(t))
+	var asked, goOn chan struct{}
 	front := serverConfig(t)
-	front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return hctx, nil }
+	front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) {
+		close(asked)
+		<-goOn
+		return hctx, nil
+	}
 	cctx, fctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, front)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 50 {
+		asked, goOn = make(chan struct{}), make(chan struct{})
 		a, b := tcpPipe(t)
 		p := newPair(t, cctx, fctx, a, b)
-		inner, stopLoop := context.WithCancel(context.Background())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			for inner.Err() == nil {
+		var ended atomic.Bool
+		var others sync.WaitGroup
+		others.Go(func() {
+			<-asked
+			close(goOn)
+			for !ended.Load() {
 				p.server.HandshakeContext(gone)
 			}
-		}()
-		stop := hammer(t, p.server)
-		p.shake() // which the context of the other may end
-		stop()
-		stopLoop()
-		<-ended
+		})
+		p.mustShake(t)
+		ended.Store(true)
+		others.Wait()
+		p.echo(t)
 		p.closeBoth()
 	}
 }
