@@ -19,7 +19,7 @@ var connMethods = map[string]func(*ssl.Conn){
 
 	"SetDeadline": nil, "SetReadDeadline": nil, "SetWriteDeadline": nil, // no C
 	"SetSession": nil, "SetSharedSession": nil, "UseSessionCache": nil, // before the handshake
-	"SetMaxEarlyData": nil, "SetNotResumable": nil, "SetNumTickets": nil, "SetPSKIdentityHint": nil,
+	"SetMaxEarlyData": nil, "SetNextProtos": nil, "SetNotResumable": nil, "SetNumTickets": nil, "SetPSKIdentityHint": nil,
 	"SetSessionIDContext": nil, "SetSkipEarlyData": nil,
 
 	"ConnectionState": func(c *ssl.Conn) { c.ConnectionState() },
