@@ -107,14 +107,18 @@ func (z *zoo) play(r chance, f *finding, who []player, under ...io.Closer) {
 		if wild && r.oneIn(2) {
 			p.SetDeadline(time.Now().Add(r.soon()))
 		}
+		sent := make(chan struct{}) // early data, by the first goroutine
 		for i := range 2 {
 			mine := r.fork()
 			all.Go(func() {
 				if p.early && i == 0 {
 					p.WriteEarlyData(letter[:100])
 					p.ReadEarlyData(make([]byte, 200))
-					p.Handshake()
-				} else if !wild && !p.early {
+					close(sent)
+				} else if p.early && !wild {
+					<-sent
+				}
+				if !wild || p.early && i == 0 {
 					p.Handshake()
 				}
 				if p.kind.name == "later" && i == 0 {
