@@ -177,6 +177,9 @@ static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long a
  * would be freed without having been counted. */
 void sessl_init(void)
 {
+    /* Go's threads go on while a process ends, also in a C program that has loaded a library with
+     * Go in it: OpenSSL must not be taken down under them. The first call decides. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
