@@ -117,7 +117,8 @@ func (s sink) histogram(h ssl.Histogram, resumed string) {
 
 func (s sink) stats(st ssl.Stats) {
 	for reuse, n := range st.Handshakes {
-		s.counter(s.handshakes, n, reuse.String())
+		label, _ := reuse.MarshalText() // never fails
+		s.counter(s.handshakes, n, string(label))
 	}
 	s.counter(s.failures, st.Failed)
 	s.histogram(st.Full, "false")

@@ -115,12 +115,12 @@ func TestCollector(t *testing.T) {
 	if err := testutil.CollectAndCompare(c, strings.NewReader(`
 # HELP ssl_handshakes_total Completed handshakes by what became of resumption.
 # TYPE ssl_handshakes_total counter
-ssl_handshakes_total{ctx="cached",reuse="not offered: no session"} 1
-ssl_handshakes_total{ctx="cached",reuse="resumed by psk"} 1
-ssl_handshakes_total{ctx="client",reuse="not offered: no session"} 2
-ssl_handshakes_total{ctx="client",reuse="resumed by psk"} 2
-ssl_handshakes_total{ctx="tickets",reuse="not offered: no session"} 1
-ssl_handshakes_total{ctx="tickets",reuse="resumed by psk"} 1
+ssl_handshakes_total{ctx="cached",reuse="no_session"} 1
+ssl_handshakes_total{ctx="cached",reuse="ticket"} 1
+ssl_handshakes_total{ctx="client",reuse="no_session"} 2
+ssl_handshakes_total{ctx="client",reuse="ticket"} 2
+ssl_handshakes_total{ctx="tickets",reuse="no_session"} 1
+ssl_handshakes_total{ctx="tickets",reuse="ticket"} 1
 # HELP ssl_handshake_failures_total Handshakes that failed.
 # TYPE ssl_handshake_failures_total counter
 ssl_handshake_failures_total{ctx="cached"} 0

@@ -21,7 +21,7 @@ func TestC27_PSK(t *testing.T) {
 		wantPSK(t, p.client, pskName)
 		wantPSK(t, p.server, pskName)
 		for _, c := range []*ssl.Conn{p.client, p.server} {
-			if c.ReuseState() != ssl.ReuseNoSession {
+			if c.ReuseState() != ssl.ReuseExternalPSK {
 				t.Errorf("%v", c.ReuseState())
 			}
 		}

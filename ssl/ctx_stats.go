@@ -159,8 +159,14 @@ func (v StatsVar) String() string {
 	return string(b)
 }
 
-// MarshalText is String, for JSON.
-func (r ReuseState) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// MarshalText is the state in one word, for JSON and the labels of metrics: "no_session", "expired",
+// "not_resumable", "other_config", "declined", "id", "ticket", "external_psk", "unknown".
+func (r ReuseState) MarshalText() ([]byte, error) {
+	if r < 0 || int(r) >= len(reuseLabels) {
+		return []byte("invalid"), nil
+	}
+	return []byte(reuseLabels[r]), nil
+}
 
 // tally counts a handshake that is over; err is why it failed.
 func (c *Conn) tally(err error) {

@@ -196,7 +196,7 @@ func TestStatsVar(t *testing.T) {
 	if err := json.Unmarshal([]byte(v.String()), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Handshakes["not offered: no session"] != 1 || got.Full.Count != 1 || got.OpenSSL.AcceptGood != 1 {
+	if got.Handshakes["no_session"] != 1 || got.Full.Count != 1 || got.OpenSSL.AcceptGood != 1 {
 		t.Error(v.String())
 	}
 	sctx.Close()

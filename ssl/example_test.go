@@ -76,7 +76,7 @@ func Example() {
 	}
 	// Output:
 	// not offered: no session
-	// resumed by psk
+	// resumed by ticket
 }
 
 // A session by hand: kept by the application, and offered to the next connection.
@@ -159,7 +159,7 @@ func ExampleLRUClientSessionCache_Save() {
 	}
 	// Output:
 	// not offered: no session
-	// resumed by psk
+	// resumed by ticket
 }
 
 // One cache for several Ctxs, of a size that the application chooses.

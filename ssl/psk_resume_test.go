@@ -208,7 +208,7 @@ func TestC27_PSKClientCache(t *testing.T) {
 		return c.ReuseState()
 	}
 	got := []ssl.ReuseState{visit(k), visit(k), visit(other), visit(other)}
-	want := []ssl.ReuseState{ssl.ReuseNoSession, ssl.ReusedPSK, ssl.ReuseOtherConfig, ssl.ReusedPSK}
+	want := []ssl.ReuseState{ssl.ReuseExternalPSK, ssl.ReusedPSK, ssl.ReuseOtherConfig, ssl.ReusedPSK}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}

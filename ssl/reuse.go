@@ -32,14 +32,18 @@ const (
 	// ReusedID: resumed by the id of a session that the server had kept (TLS 1.2).
 	ReusedID
 
-	// ReusedTicket: resumed by a ticket (TLS 1.2, RFC 5077).
+	// ReusedTicket: resumed by a ticket: of TLS 1.2 (RFC 5077), or of TLS 1.3 (RFC 8446, section
+	// 4.6.1), where every session is. Whether that of TLS 1.3 has the session in it, or stands for
+	// an entry of a cache, the server alone knows.
 	ReusedTicket
 
-	// ReusedPSK: resumed by a pre-shared key, as every session of TLS 1.3 is (RFC 8446,
-	// section 2.2). Whether it stood for a ticket or for an entry of a cache, the server
-	// alone knows.
-	ReusedPSK
+	// ReuseExternalPSK: no session was offered or resumed, and the connection rests on an
+	// external pre-shared key, [ConnectionState].PSKIdentity. It is no resumption.
+	ReuseExternalPSK
 )
+
+// ReusedPSK is ReusedTicket: to TLS 1.3 a ticket is the name of a pre-shared key.
+const ReusedPSK = ReusedTicket
 
 var reuseNames = [...]string{
 	ReuseUnknown:      "unknown",
@@ -50,7 +54,20 @@ var reuseNames = [...]string{
 	ReuseDeclined:     "declined",
 	ReusedID:          "resumed by id",
 	ReusedTicket:      "resumed by ticket",
-	ReusedPSK:         "resumed by psk",
+	ReuseExternalPSK:  "by external PSK",
+}
+
+// reuseLabels are for metrics, whose users have to type them.
+var reuseLabels = [...]string{
+	ReuseUnknown:      "unknown",
+	ReuseNoSession:    "no_session",
+	ReuseExpired:      "expired",
+	ReuseNotResumable: "not_resumable",
+	ReuseOtherConfig:  "other_config",
+	ReuseDeclined:     "declined",
+	ReusedID:          "id",
+	ReusedTicket:      "ticket",
+	ReuseExternalPSK:  "external_psk",
 }
 
 // String describes the state in a few words that are the same each time.
@@ -62,16 +79,15 @@ func (r ReuseState) String() string {
 }
 
 // Resumed reports whether a session was resumed.
-func (r ReuseState) Resumed() bool { return r >= ReusedID && r <= ReusedPSK }
+func (r ReuseState) Resumed() bool { return r == ReusedID || r == ReusedTicket }
 
 // Offered reports whether the client offered a session.
 func (r ReuseState) Offered() bool { return r == ReuseDeclined || r.Resumed() }
 
 // ReuseState says what became of resumption (SSL_session_reused, and what this side knows
 // besides). It is ReuseUnknown until the handshake is complete, and keeps its answer after
-// Close. On a server that speaks TLS 1.2 to a client that has sent the id of a session and
-// could also do TLS 1.3, an id that was not known may as well have been the one that such
-// clients make up: that is ReuseNoSession.
+// Close. Clients of all versions make up the id of a session where they have none. So an id that a
+// server of TLS 1.2 does not know is ReuseNoSession there, also where it has forgotten the session.
 func (c *Conn) ReuseState() ReuseState {
 	if c == nil || !c.done.Load() {
 		return ReuseUnknown
@@ -83,9 +99,7 @@ func (c *Conn) ReuseState() ReuseState {
 // the session was in the ClientHello.
 func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState {
 	switch {
-	case resumed && version == VersionTLS13:
-		return ReusedPSK
-	case resumed && ticket:
+	case resumed && (ticket || version == VersionTLS13):
 		return ReusedTicket
 	case resumed:
 		return ReusedID
@@ -93,8 +107,10 @@ func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState
 		return ReuseDeclined
 	case c.offered == offered:
 		return ReuseOtherConfig // libssl saw at once that it would not do
-	case c.notOffered != ReuseUnknown:
+	case c.notOffered != ReuseUnknown && c.notOffered != ReuseNoSession:
 		return c.notOffered
+	case c.info.state.PSKIdentity != "":
+		return ReuseExternalPSK
 	}
 	return ReuseNoSession
 }

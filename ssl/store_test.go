@@ -186,7 +186,7 @@ func TestStoreFaults(t *testing.T) {
 			store.answers(test.get)
 			sctx, cache := machine(t, srv, store, keys, test.opts...)
 			c, s := attend(t, cctx, sctx, mine, here)
-			wantStates(t, test.name, c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+			wantStates(t, test.name, c, s, ssl.ReuseDeclined, unknownTo(cli))
 			if st := cache.StoreStats(); test.count(st) != 1 || st.Hits != 0 {
 				t.Errorf("%s: %+v", test.name, st)
 			}
@@ -226,7 +226,7 @@ func TestStorePanics(t *testing.T) {
 		store.answers(func(context.Context, string, []byte) ([]byte, error) { panic("get") })
 		store.put = func(context.Context) error { panic("put") }
 		c, s := attend(t, cctx, sctx, mine, here)
-		wantStates(t, "after a panic", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		wantStates(t, "after a panic", c, s, ssl.ReuseDeclined, unknownTo(cli))
 		cache.Close()
 		if st := cache.StoreStats(); st.Errors != 1 || st.WriteErrors != uint64(sessionsOf(cli)) || st.Panics != st.Errors+st.WriteErrors || st.Pending != 0 {
 			t.Errorf("%+v", st)
@@ -356,7 +356,7 @@ func TestStoreRemove(t *testing.T) {
 		}
 		store.await(t, 2) // Put and Remove, in that order
 		c, s := attend(t, cctx, two, mine, here)
-		wantStates(t, "after Remove", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		wantStates(t, "after Remove", c, s, ssl.ReuseDeclined, unknownTo(cli))
 	})
 }
 

@@ -10,8 +10,7 @@ import (
 const (
 	howNone   = "none"   // a full handshake
 	howID     = "id"     // TLS 1.2, the server found the session id in its cache
-	howTicket = "ticket" // TLS 1.2, the server opened a ticket
-	howPSK    = "psk"    // TLS 1.3, where tickets are pre-shared keys
+	howTicket = "ticket" // the client had a ticket, as it always has in TLS 1.3
 )
 
 // howClient tells how a client's connection was resumed with the session it offered.
@@ -19,9 +18,7 @@ func howClient(st ssl.ConnectionState, offered *ssl.Session) string {
 	switch ticket, _ := offered.HasTicket(); {
 	case !st.DidResume:
 		return howNone
-	case st.Version >= ssl.VersionTLS13:
-		return howPSK
-	case ticket:
+	case ticket || st.Version >= ssl.VersionTLS13:
 		return howTicket
 	}
 	return howID
@@ -52,7 +49,7 @@ func howServer(c *ssl.Conn) (how, id string, err error) {
 	case !st.DidResume:
 		return howNone, id, s.SetExData(seen, true)
 	case st.Version >= ssl.VersionTLS13:
-		return howPSK, id, nil
+		return howTicket, id, nil
 	case mark != nil:
 		return howID, id, nil
 	}

@@ -226,8 +226,6 @@ func (r *report) verdict() string {
 		by = " by session id"
 	case howTicket:
 		by = " by ticket"
-	case howPSK:
-		by = " by ticket (psk)"
 	}
 	return fmt.Sprintf("%s: %d of %d sessions were resumed%s", word, r.Resumed, r.Offered, by)
 }

@@ -34,7 +34,7 @@ var forms = []struct {
 }{
 	{"TLS1.2-id", howID, []string{"--tls", "1.2", "--no-tickets"}, false},
 	{"TLS1.2-ticket", howTicket, []string{"--tls", "1.2"}, true},
-	{"TLS1.3", howPSK, []string{"--tls", "1.3"}, true},
+	{"TLS1.3", howTicket, []string{"--tls", "1.3"}, true},
 }
 
 func (r *report) checkReuse(t testing.TB, n int, how string, lifetime bool) {
@@ -72,7 +72,7 @@ func TestProbeServe(t *testing.T) {
 
 // A server without tickets has a cache for all versions.
 func TestProbeServeNoTickets(t *testing.T) {
-	for version, how := range map[string]string{"1.2": howID, "1.3": howPSK} {
+	for version, how := range map[string]string{"1.2": howID, "1.3": howTicket} {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
 			s, addr := startServe(t, "--no-tickets", "--tls", version)
@@ -198,7 +198,7 @@ func TestProbeSendsDataForTickets(t *testing.T) {
 	leakcheck.Test(t)
 	addr, got := lateServer(t)
 	r := probeJSON(t, exitOK, addr, "-n", "2")
-	if !r.NeedsData || !r.Reuse || r.Resumed != 2 || r.How != howPSK {
+	if !r.NeedsData || !r.Reuse || r.Resumed != 2 || r.How != howTicket {
 		t.Errorf("%+v", r)
 	}
 	if s := <-got; s != "HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: sessl\r\nConnection: close\r\n\r\n" {
@@ -236,7 +236,7 @@ func TestProbeTable(t *testing.T) {
 	for _, want := range []string{
 		"server           " + addr + " (127.0.0.1:", "certificate verified\n",
 		"protocol         TLS 1.3, TLS_AES_128_GCM_SHA256", ", http/1.1\n",
-		"reuse            yes: 2 of 2 sessions were resumed by ticket (psk)\n",
+		"reuse            yes: 2 of 2 sessions were resumed by ticket\n",
 		"ticket lifetime  2h0m0s\n",
 		"handshake  count  ", "full      2  ", "resumed      2  ", " % of the time of a full one\n",
 	} {

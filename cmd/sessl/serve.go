@@ -37,7 +37,7 @@ func newServe() *cobra.Command {
 		Use:   "serve {--cert FILE --key FILE | --psk IDENTITY:FILE}",
 		Short: "Serve TLS, and say of each connection whether its session was reused",
 		Long: `Serve TLS connections and print one line for each handshake: the client's address, the
-protocol, the cipher, whether the session was reused and how (id, ticket or psk), and
+protocol, the cipher, whether the session was reused and how (id or ticket), and
 the session id; and, of a pre-shared key, the identity. Without --www everything that a
 client sends is sent back. With --www
 each GET is answered, whatever its path, with the state of its connection, as text or,

@@ -3,12 +3,12 @@
 #define SESSL_CACHE_H
 
 /* What a ClientHello offers to resume. */
-#define SESSL_OFFERS_ID 1     /* of TLS 1.2 */
+#define SESSL_OFFERS_ID 1     /* of TLS 1.2, and known here */
 #define SESSL_OFFERS_TICKET 2 /* of TLS 1.2 */
 #define SESSL_OFFERS_PSK 4
 #define SESSL_OFFERS_ANY 7
 #define SESSL_OFFERS_EARLY 8 /* data, with the first PSK */
-#define SESSL_OFFERS_MAYBE 16 /* an id of TLS 1.2, or one that a client of TLS 1.3 makes up */
+#define SESSL_OFFERS_MAYBE 16 /* an id of TLS 1.2, or one that a client makes up */
 
 /* ---- cache.c: sessions that a server keeps outside of libssl ---- */
 

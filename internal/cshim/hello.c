@@ -117,9 +117,7 @@ static int offers(SSL *ssl, int only_tls12)
         bits |= SESSL_OFFERS_TICKET;
     if (SSL_client_hello_get0_session_id(ssl, &p) == 0)
         return bits;
-    if (!can_tls13(ssl))
-        bits |= SESSL_OFFERS_ID;
-    else if (only_tls12)
+    if (only_tls12 || !can_tls13(ssl))
         bits |= SESSL_OFFERS_MAYBE;
     return bits;
 }
