@@ -17,8 +17,8 @@ func (cfg *Config) works(server bool, got params) error {
 
 func (cfg *Config) versionsWork(_ bool, got params) error {
 	lowest, _ := cfg.versions()
-	if lowest > got.forbidden {
-		return nil
+	if lowest > got.forbidden || cfg.MinVersion == 0 {
+		return nil // what openssl.cnf permits, its level may forbid
 	}
 	return configError("MinVersion %s: security level %d forbids %s and below, SecurityLevel must be lower (InsecureSecurityLevel0 permits all)",
 		VersionName(lowest), got.level, VersionName(got.forbidden))

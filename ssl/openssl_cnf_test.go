@@ -238,6 +238,13 @@ var cnfCases = []cnfCase{
 			t.Errorf("no version is left: %v", err)
 		}
 	}},
+	{"an old version that the level forbids", "MinProtocol = TLSv1\nCipherString = ECDHE+AESGCM:@SECLEVEL=2", func(t *testing.T) {
+		st, err := probe(t, nil, &tls.Config{})
+		wantProbe(t, "default", st, err, tls.VersionTLS13, 0)
+		if err := clientConfig(t).CheckClient(); err != nil {
+			t.Error(err)
+		}
+	}},
 	{"old versions", "MinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0", func(t *testing.T) {
 		old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}
 		st, err := probe(t, nil, old)
