@@ -73,6 +73,10 @@ func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 // errBadStaple is why a handshake failed in which libssl could not parse the server's.
 var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
 
+// alertBadStatus is bad_certificate_status_response. From 3.6 on the reason that libssl gives for a
+// staple that it cannot parse has the number of that alert, which only a client sends.
+const alertBadStatus = 113
+
 // blameStaple makes err the server's doing, if that is what libssl has stumbled over: it reports
 // an empty one as a lack of memory. mu is held.
 func (c *Conn) blameStaple(p connPtr, err error) error {
@@ -81,7 +85,7 @@ func (c *Conn) blameStaple(p connPtr, err error) error {
 	if C.sessl_conn_staple_failed(p) == 0 || errors.As(err, &v) || !errors.As(err, &e) {
 		return err
 	}
-	if _, told := e.Alert(); !told {
+	if a, told := e.Alert(); !told || a == alertBadStatus {
 		e.Err = errBadStaple
 	}
 	return err

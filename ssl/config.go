@@ -113,8 +113,8 @@ type Config struct {
 	// RequestOCSPStaple makes a client ask servers for an OCSP response with their certificate
 	// (SSL_CTX_set_tlsext_status_type), which is ConnectionState.OCSPResponse then. It is for
 	// applications that look into it, in VerifyConnection say: nothing else does. What cannot
-	// be parsed counts as none; but an empty response is ErrMalformed, for libssl ends the
-	// handshake with a server that sends one.
+	// be parsed counts as none; but OpenSSL 3.6 and later end the handshake with a server that
+	// sends such, and all versions with one whose response is empty: that is ErrMalformed.
 	RequestOCSPStaple bool
 
 	// VerifyDepth is how many intermediate certificates may stand between the peer's and a
