@@ -73,6 +73,8 @@ static int look(sessl_conn *c)
             return WHOLE;
         if (have < RECORD_HEAD + n)
             return PART;
+        if (p[0] == SSL3_RT_HANDSHAKE && h->pass > 0)
+            return PART; /* what is before it goes first: it moves the head, from which where counts */
         h->seen += RECORD_HEAD + n;
         if (p[0] == SSL3_RT_HANDSHAKE) {
             if (look_at_message(c, h->seen - n, n) == WHOLE)
