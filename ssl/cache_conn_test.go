@@ -111,6 +111,9 @@ func TestDeclinedSessionLeaves(t *testing.T) {
 		empty := copyOf(srv, func(c *ssl.Config) { c.NumTickets = -1 })
 		c, s = attend(t, cctx, newServerCtx(t, empty), cache, here)
 		wantS := ssl.ReuseDeclined
+		if fm.name == "TLS1.2-id" {
+			wantS = ssl.ReuseNoSession // clients make up ids, and nothing tells one that was forgotten
+		}
 		wantStates(t, "at a server that does not know it", c, s, ssl.ReuseDeclined, wantS)
 		if fm.version == ssl.VersionTLS12 {
 			return // the full handshake has made another
