@@ -35,7 +35,7 @@ func FuzzSealedSession(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	plain, err := box.last(f).Packed()
+	plain, err := ssl.PackedSession(box.last(f))
 	if err != nil {
 		f.Fatal(err)
 	}
