@@ -147,6 +147,11 @@ type Config struct {
 	ClientAuth ClientAuthType
 	ClientCAs  *CertPool
 
+	// NoClientCANames keeps the names of ClientCAs out of what is sent to the client, who then
+	// chooses a certificate without them. More than 60 KB of names fit into no message
+	// (CertificateRequest), and are an ErrConfig without it.
+	NoClientCANames bool
+
 	// PostHandshakeAuth lets TLS 1.3 servers ask clients for a certificate after the handshake
 	// (RFC 8446, section 4.6.2). Off by default: a client that offers it can be asked at any
 	// time (SSL_CTX_set_post_handshake_auth), and answers with Certificates or

@@ -124,6 +124,9 @@ func (cfg *Config) checkAuth(server bool) error {
 	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}
+	if err := cfg.checkSides(server); err != nil {
+		return err
+	}
 	for i, c := range cfg.Certificates {
 		if c.c == nil {
 			return configError("certificate %d in Certificates is empty", i)
@@ -134,6 +137,23 @@ func (cfg *Config) checkAuth(server bool) error {
 	}
 	_, err := hostName(cfg.ServerName)
 	return err
+}
+
+// checkSides refuses what is the other side's, and roots that nothing would look at.
+func (cfg *Config) checkSides(server bool) error {
+	switch {
+	case server && cfg.RootCAs != nil:
+		return configError("RootCAs are a client's: a server verifies clients against ClientCAs")
+	case server && cfg.ClientCAs != nil && !cfg.ClientAuth.requests():
+		return configError("ClientCAs have no effect: ClientAuth is NoClientCert")
+	case !server && cfg.ClientAuth != NoClientCert:
+		return configError("ClientAuth is a server's: a client always verifies, unless InsecureSkipVerify is set")
+	case !server && cfg.ClientCAs != nil:
+		return configError("ClientCAs are a server's: a client verifies servers against RootCAs")
+	case cfg.NoClientCANames && cfg.ClientCAs == nil:
+		return configError("NoClientCANames has no effect: ClientCAs is nil")
+	}
+	return nil
 }
 
 func (cfg *Config) checkProtos(bool) error {

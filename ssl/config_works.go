@@ -51,7 +51,7 @@ func (cfg *Config) schemesWork(server bool, got params) error {
 	return nil
 }
 
-func (cfg *Config) suitesWork(_ bool, got params) error {
+func (cfg *Config) suitesWork(server bool, got params) error {
 	lowest, highest := cfg.versions()
 	var usable, early, noKey int // early: of versions before TLS 1.3
 	for _, s := range got.suites {
@@ -78,6 +78,21 @@ func (cfg *Config) suitesWork(_ bool, got params) error {
 		return configError("CipherSuites has no suite for %s", versionRange(lowest, highest))
 	case got.usable == 0:
 		return configError("no suite for %s: the default has none, name some in CipherSuites", versionRange(lowest, highest))
+	}
+	return cfg.eachVersionWorks(server, got)
+}
+
+// eachVersionWorks refuses versions that nothing could be agreed on for.
+func (cfg *Config) eachVersionWorks(server bool, got params) error {
+	lowest, highest := cfg.versions()
+	for v := max(lowest, got.forbidden+1); cfg.MinVersion != 0 && v < min(highest+1, VersionTLS12); v++ {
+		if got.served&versionBit(v) == 0 {
+			return configError("MinVersion %s: there is no suite for %s, name one in CipherSuites", VersionName(cfg.MinVersion), VersionName(v))
+		}
+	}
+	chosen := cfg.GetCertificate != nil || cfg.GetConfigForClient != nil
+	if server && !chosen && got.keys == keyOther && lowest <= VersionTLS12 && got.served&versionBit(VersionTLS12) == 0 {
+		return configError("MinVersion must be TLS 1.3: TLS 1.2 knows nothing of the keys in Certificates")
 	}
 	return nil
 }

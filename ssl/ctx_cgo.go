@@ -2,6 +2,7 @@ package ssl
 
 /*
 #cgo nocallback sessl_ctx_free
+#cgo nocallback sessl_ctx_ca_names
 #include "cshim.h"
 */
 import "C"
@@ -117,6 +118,8 @@ func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
+const maxCANames = 60 << 10 // of 64 KiB; TLS 1.3 has other extensions there as well
+
 func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server {
 		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify), 0)
@@ -127,9 +130,12 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return nil
 	}
 	for s := range c.roots.sets() {
-		if err := s.addTo(op, p, c.server && s != c.roots.system); err != nil {
+		if err := s.addTo(op, p, c.server && s != c.roots.system && !cfg.NoClientCANames); err != nil {
 			return err
 		}
+	}
+	if n := int(C.sessl_ctx_ca_names(p)); n > maxCANames {
+		return fail(op, configError("ClientCAs have %d bytes of names, and %d are possible in a CertificateRequest: NoClientCANames leaves them out", n, maxCANames))
 	}
 	return nil
 }

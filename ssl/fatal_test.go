@@ -129,7 +129,7 @@ func TestWriteFindsRefusal(t *testing.T) {
 		if refused {
 			srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
 		} else {
-			srv.ClientAuth = ssl.NoClientCert
+			srv.ClientAuth, srv.ClientCAs = ssl.NoClientCert, nil
 		}
 		sctx := newServerCtx(t, srv)
 		bubble(t, func(t *testing.T) {

@@ -177,11 +177,17 @@ var cnfCases = []cnfCase{
 		wantHello(t, "versions", h.SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
 		wantHello(t, "suites", suites12(h), []uint16{0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030})
 		wantHello(t, "suites", suites13(h), []uint16{0x1301, 0x1303, 0x1302})
-		for _, check := range []func(*ssl.Config) error{(*ssl.Config).CheckClient, (*ssl.Config).CheckServer} {
-			cfg := serverConfig(t) // the default has no suite for old versions
-			cfg.MinVersion, cfg.MaxVersion, cfg.SecurityLevel = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0
-			if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "no suite for TLS 1.0") {
-				t.Errorf("TLS 1.0 and 1.1: %v", err)
+		for _, highest := range []uint16{ssl.VersionTLS11, ssl.VersionTLS12, 0} { // the default has no suite for old versions
+			for _, check := range []func(*ssl.Config) error{(*ssl.Config).CheckClient, (*ssl.Config).CheckServer} {
+				cfg := serverConfig(t)
+				cfg.MinVersion, cfg.MaxVersion, cfg.SecurityLevel = ssl.VersionTLS10, highest, ssl.InsecureSecurityLevel0
+				if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "no suite for TLS 1.0") {
+					t.Errorf("TLS 1.0 to %x: %v", highest, err)
+				}
+				cfg.CipherSuites = []uint16{suiteECDSACBC}
+				if err := check(cfg); err != nil {
+					t.Errorf("TLS 1.0 to %x, with a suite: %v", highest, err)
+				}
 			}
 		}
 	}},

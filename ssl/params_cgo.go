@@ -97,6 +97,7 @@ type params struct {
 	forbidden uint16 // the highest version that it forbids
 	keys      int    // sorts of key in the certificates
 	usable    int    // suites that can be negotiated
+	served    int    // versions that have one, a bit each
 	suites    []suiteVerdict
 }
 
@@ -123,7 +124,7 @@ func readParams(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) 
 		}
 		return params{}, asError(op, cause, &e)
 	}
-	r := params{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable)}
+	r := params{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable), served: int(got.served)}
 	for _, s := range suites {
 		r.suites = append(r.suites, suiteVerdict{uint16(s.id), int(s.verdict), C.GoString(s.name)})
 	}

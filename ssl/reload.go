@@ -221,7 +221,7 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 	c.reloadNames = set.names
 	c.checks = &Config{MinVersion: cfg.MinVersion, MaxVersion: cfg.MaxVersion, SecurityLevel: cfg.SecurityLevel,
 		CipherSuites: slices.Clone(cfg.CipherSuites), CurvePreferences: slices.Clone(cfg.CurvePreferences),
-		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), system: c.system}
+		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), GetCertificate: cfg.GetCertificate, GetConfigForClient: cfg.GetConfigForClient, system: c.system}
 	r.liveLocked()
 	r.users = append(r.users, weak.Make(c))
 	return c, nil

@@ -60,8 +60,11 @@ const (
 	maxServerShards       = 256
 )
 
+// minCacheBytes is what a small session takes.
+const minCacheBytes = 2 * sessionOverhead
+
 // NewServerSessionCache returns an empty cache; nil means the zero ServerCacheOptions.
-// Negative limits are ErrConfig. The bounds hold for each of its shards in proportion, so a
+// Negative limits, and a MaxBytes that no session fits into, are ErrConfig. The bounds hold for each of its shards in proportion, so a
 // cache is full a little before it has reached them.
 func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error) {
 	var o ServerCacheOptions
@@ -92,6 +95,8 @@ func (o *ServerCacheOptions) check() error {
 	switch {
 	case o.MaxSessions < 0 || o.MaxSessions > maxServerSessions || o.MaxBytes < 0:
 		return configError("MaxSessions %d, MaxBytes %d: a limit is out of range", o.MaxSessions, o.MaxBytes)
+	case o.MaxBytes > 0 && o.MaxBytes < minCacheBytes:
+		return configError("MaxBytes is %d, which no session fits into: at least %d are possible", o.MaxBytes, minCacheBytes)
 	case o.LookupTimeout < 0 || o.WriteQueue < 0 || o.WriteQueue > maxWriteQueue:
 		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range", o.LookupTimeout, o.WriteQueue)
 	case (o.Store == nil) != (o.SealKeys == nil):

@@ -119,7 +119,7 @@ func TestVirtualHostsHaveTheirOwnVersions(t *testing.T) {
 	listening, open, demanding := hostConfigs(t)
 	listening.MaxVersion = ssl.VersionTLS12
 	open.MinVersion = ssl.VersionTLS13
-	demanding.MaxVersion, demanding.ClientAuth = ssl.VersionTLS12, ssl.NoClientCert
+	demanding.MaxVersion, demanding.ClientAuth, demanding.ClientCAs = ssl.VersionTLS12, ssl.NoClientCert, nil
 	h := startHosts(t, listening, open, demanding)
 	for host, want := range map[string]uint16{"a.test": ssl.VersionTLS13, "b.test": ssl.VersionTLS12} {
 		c := dial(t, h.server, newClientCtx(t, clientOf(t, host, 0)), nil)

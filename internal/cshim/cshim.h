@@ -177,6 +177,7 @@ typedef struct sessl_params {
     int forbidden; /* highest version that the level forbids; 0 for none */
     int keys;      /* SESSL_KEY_* of the certificates */
     int usable;    /* how many suites can be negotiated */
+    int served;    /* for which versions: a bit each, from TLS 1.0 on */
 } sessl_params;
 
 int sessl_ctx_set_groups(SSL_CTX *ctx, const char *list, sessl_err *e);

@@ -81,6 +81,20 @@ int sessl_ctx_add_roots(SSL_CTX *ctx, const sessl_roots *r, int announce, sessl_
     return ok;
 }
 
+/* How many bytes the names take in a CertificateRequest. */
+size_t sessl_ctx_ca_names(const SSL_CTX *ctx)
+{
+    STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(ctx); /* borrowed from ctx */
+    size_t sum = 0;
+    int i, n;
+
+    for (i = 0; i < sk_X509_NAME_num(names); i++)
+        if ((n = i2d_X509_NAME(sk_X509_NAME_value(names, i), NULL)) > 0)
+            sum += 2 + (size_t)n;
+    sessl_err_clear();
+    return sum;
+}
+
 void sessl_roots_free(sessl_roots *r)
 {
     sk_X509_pop_free(r, X509_free); /* -1 on each */

@@ -69,6 +69,20 @@ static int suite_has_version(SSL *ssl, const SSL_CIPHER *c)
     return sessl_has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
 }
 
+static int versions_of(SSL *ssl, const SSL_CIPHER *c)
+{
+    int v, bits = 0, first = TLS1_VERSION, last = TLS1_2_VERSION;
+
+    if (sessl_cipher_is13(c))
+        first = last = TLS1_3_VERSION;
+    else if (strcmp(SSL_CIPHER_get_version(c), "TLSv1.2") == 0)
+        first = TLS1_2_VERSION;
+    for (v = first; v <= last; v++)
+        if (sessl_has_version(ssl, v, v))
+            bits |= 1 << (v - TLS1_VERSION);
+    return bits;
+}
+
 static int has_kx(const SSL_CIPHER *c, int server, int psks)
 {
     switch (SSL_CIPHER_get_kx_nid(c)) {
@@ -113,6 +127,8 @@ static void judge(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_par
         int v = verdict(ssl, server, c, got->keys);
 
         got->usable += v == SESSL_SUITE_OK;
+        if (v == SESSL_SUITE_OK)
+            got->served |= versions_of(ssl, c);
         for (k = 0; k < n; k++) {
             if (suites[k].id == SSL_CIPHER_get_protocol_id(c)) {
                 suites[k].verdict = v;

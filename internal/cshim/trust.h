@@ -15,6 +15,7 @@ typedef STACK_OF(X509) sessl_roots;
 sessl_roots *sessl_roots_new(void);
 int sessl_roots_add(sessl_roots *r, const uint8_t *der, size_t n, int trusted,
                     const uint32_t *hash, size_t *used, sessl_err *e);
+size_t sessl_ctx_ca_names(const SSL_CTX *ctx);
 int sessl_ctx_add_roots(SSL_CTX *ctx, const sessl_roots *r, int announce, sessl_err *e);
 void sessl_roots_free(sessl_roots *r);
 char *sessl_default_roots(int dirs);

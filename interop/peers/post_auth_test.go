@@ -21,14 +21,14 @@ func laterConfig(t *testing.T, cert string) *ssl.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ssl.Config{RootCAs: ca, ServerName: "localhost", ClientCAs: ca, Certificates: []ssl.Certificate{own}, PostHandshakeAuth: true}
+	return &ssl.Config{RootCAs: ca, ServerName: "localhost", Certificates: []ssl.Certificate{own}, PostHandshakeAuth: true}
 }
 
 // Our server asks openssl s_client for its certificate after the handshake.
 func TestPostHandshakeAuthOfSClient(t *testing.T) {
 	leakcheck.Test(t)
 	cfg := laterConfig(t, "server-ecdsa")
-	cfg.ClientAuth = ssl.RequireAndVerifyClientCert
+	cfg.ClientAuth, cfg.ClientCAs, cfg.RootCAs = ssl.RequireAndVerifyClientCert, cfg.RootCAs, nil
 	ctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		t.Fatal(err)
