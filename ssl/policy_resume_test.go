@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -157,6 +158,31 @@ func TestPolicyOfNoUse(t *testing.T) {
 			if want := "resumed " + strconv.FormatBool(i == 1); said != want {
 				t.Errorf("%q, run %d: %q", conf, i, said)
 			}
+		}
+	}
+}
+
+// A pipe can be read once, and that is for OpenSSL to do: its policy is in force, and since it
+// cannot be known, sessions do not outlive the process.
+func TestPolicyFromPipe(t *testing.T) {
+	leakcheck.Test(t)
+	policy := []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = here\n[here]\nMinProtocol = TLSv1.3\n")
+	srv := serverConfig(t)
+	srv.MaxVersion = ssl.VersionTLS12
+	s := startServer(t, serverConfig(t))
+	old := startServer(t, srv)
+	file := filepath.Join(t.TempDir(), "sessions")
+	for _, run := range []struct{ addr, want string }{{s.Addr, "resumed false"}, {s.Addr, "resumed false"}, {old.Addr, "refused"}} {
+		pipe := filepath.Join(t.TempDir(), "pipe.cnf")
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		written := make(chan error, 1)
+		go func() { written <- os.WriteFile(pipe, policy, 0) }()
+		said, end := underPolicy(t, pipe, policySide+"=client", policyVersion+"=0", policyFile+"="+file, policyAddr+"="+run.addr)
+		end()
+		if err := <-written; err != nil || !strings.HasPrefix(said, run.want) {
+			t.Errorf("%q, %v, want %q", said, err, run.want)
 		}
 	}
 }

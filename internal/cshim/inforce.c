@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/conf.h>
+#include <sys/stat.h>
 #if SESSL_HAVE_3_0
 #include <openssl/provider.h>
 #endif
@@ -124,6 +125,14 @@ static int put_policy(BIO *in, sessl_buf *b, sessl_err *e)
     return ok;
 }
 
+/* What can be read once only is left to OpenSSL. */
+static int ends_with_reading(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 /* What openssl.cnf has for the library itself, comments and the sections of programs left
  * out: a section's name, then "name=value" for each of its values, with a zero byte behind each. How
  * many bytes; 0 where there is nothing that OpenSSL could use, -1 where that cannot be known. */
@@ -138,6 +147,10 @@ int sessl_policy_text(uint8_t **out, sessl_err *e)
     *out = NULL;
     if (file == NULL) {
         e->no_memory = 1;
+        return -1;
+    }
+    if (ends_with_reading(file)) {
+        OPENSSL_free(file);
         return -1;
     }
     in = *file == '\0' ? NULL : BIO_new_file(file, "re"); /* e: close-on-exec */
