@@ -1,6 +1,9 @@
 package ssl
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
 // Listen listens on addr for TLS connections. Accept returns each as a *Conn without
 // waiting for its handshake, so that a slow client does not hold up the others; the handshake
@@ -23,6 +26,10 @@ func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 // accepts, without waiting for its handshake, which [Config].HandshakeTimeout bounds as for
 // Listen. Close closes inner; ctx stays the caller's
 // and must stay open as long as it accepts. A ctx that cannot serve is reported by Accept.
+//
+// A connection of which no Conn can be made, because memory is short, is closed. Accept then
+// returns a net.Error whose Temporary is true, as package net does when files are short:
+// http.Server waits a moment and goes on.
 func NewListener(inner net.Listener, ctx *Ctx) net.Listener {
 	return &listener{inner: inner, ctx: ctx}
 }
@@ -45,13 +52,30 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err // as it is: servers look for net.Error and net.ErrClosed
 	}
-	c, err := Server(raw, l.ctx)
-	if err != nil {
-		raw.Close()
-		return nil, err
+	if isNil(raw) {
+		return nil, fail(op, ErrNil)
 	}
-	return c, nil
+	c, err := Server(raw, l.ctx)
+	if err == nil {
+		return c, nil
+	}
+	raw.Close()
+	if errors.Is(err, ErrClosed) {
+		return nil, err // the Ctx has been closed meanwhile: no later call can do better
+	}
+	return nil, passingError{err}
 }
+
+// passingError is a failure to accept one connection, which says nothing of the next.
+type passingError struct{ error }
+
+func (e passingError) Unwrap() error { return e.error }
+
+// Timeout is false: no deadline has passed.
+func (passingError) Timeout() bool { return false }
+
+// Temporary is how servers tell it from the end of the listener.
+func (passingError) Temporary() bool { return true }
 
 // Close closes the listener underneath; connections that were accepted go on.
 func (l *listener) Close() error {
