@@ -301,8 +301,12 @@ func condemn(p connPtr) {
 func chainInTime(s sessionPtr) bool {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
+	peer, ok := decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
+	if !ok {
+		return false
+	}
 	now := libraryTime()
-	for _, der := range decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n))).verified {
+	for _, der := range peer.verified {
 		x, err := parseCert(der)
 		if err != nil && C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) == 0 || err == nil && (now.After(x.NotAfter) || now.Before(x.NotBefore)) {
 			return false

@@ -10,6 +10,11 @@ import (
 	"unsafe"
 )
 
+// packedVersion stands in front of a packed session. Every change of the form, or of what one of
+// the notes in it means, makes it another number: machines of one fleet that run different
+// versions of this package read each other's sessions, or have ErrMalformed.
+const packedVersion = 1
+
 // packed is the session with what DER leaves out and this process knows: for whom its peer
 // was verified, and the peer's chain. Only what is sealed may be unpacked: it is believed.
 func (s *Session) packed() ([]byte, error) {
@@ -31,27 +36,45 @@ func (s *Session) packed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := 0
+	n := 1
 	for _, part := range parts {
 		n += 4 + len(part)
 	}
-	b := make([]byte, 0, n) // never grown: that would leave a copy
+	b := append(make([]byte, 0, n), packedVersion) // never grown: that would leave a copy
 	for _, part := range parts {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
 	}
 	return b, nil
 }
 
-// unpack is the inverse of packed. The caller owns the result.
+// unpack is the inverse of packed. The caller owns the result. What has another form is
+// ErrMalformed: its seal says who has made it, and not with which version.
 func unpack(op string, b []byte) (*Session, error) {
 	r := reader(b)
-	s, err := ParseSession(r.take(r.number(4)))
+	if r.uint8() != packedVersion {
+		return nil, fail(op, ErrMalformed)
+	}
+	var parts [3][]byte
+	for i := range parts {
+		if len(r) < 4 {
+			return nil, fail(op, ErrMalformed)
+		}
+		n := r.number(4)
+		if n < 0 || n > len(r) { // below 0 where an int has 32 bits
+			return nil, fail(op, ErrMalformed)
+		}
+		parts[i] = r.take(n)
+	}
+	if _, ok := decodePeerChain(parts[2]); !ok || len(r) > 0 {
+		return nil, fail(op, ErrMalformed)
+	}
+	s, err := ParseSession(parts[0])
 	if err != nil {
 		return nil, err
 	}
 	err = s.write(op, func(p sessionPtr) error {
-		for _, kind := range []C.int{C.SESSL_STAMP, C.SESSL_CHAIN} {
-			note := r.take(r.number(4))
+		for i, kind := range []C.int{C.SESSL_STAMP, C.SESSL_CHAIN} {
+			note := parts[1+i]
 			if len(note) > 0 && C.sessl_session_set_note(p, kind, bytePtr(note), C.size_t(len(note))) == 0 {
 				return fail(op, ErrNoMemory)
 			}

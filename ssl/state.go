@@ -85,19 +85,26 @@ func (p *peerChain) encode() []byte {
 	return b
 }
 
-// decodePeerChain is the inverse of encode, for what encode made.
-func decodePeerChain(b []byte) *peerChain {
-	p := &peerChain{}
-	for len(b) > 0 {
-		n := 5 + int(binary.BigEndian.Uint32(b[1:5]))
-		if b[0] == 0 {
-			p.sent = append(p.sent, b[5:n:n])
-		} else {
-			p.verified = append(p.verified, b[5:n:n])
+// decodePeerChain is the inverse of encode. It reports whether b has that form; what does not
+// tells nothing of a peer.
+func decodePeerChain(b []byte) (p *peerChain, ok bool) {
+	p = &peerChain{}
+	for r := reader(b); len(r) > 0; {
+		kind := r.uint8()
+		if len(r) < 4 {
+			return nil, false
 		}
-		b = b[n:]
+		n := r.number(4)
+		if kind > 1 || n < 0 || n > len(r) { // below 0 where an int has 32 bits
+			return nil, false
+		}
+		if der := r.take(n); kind == 0 {
+			p.sent = append(p.sent, der)
+		} else {
+			p.verified = append(p.verified, der)
+		}
 	}
-	return p
+	return p, true
 }
 
 // parsed returns the chains for crypto/x509, parsed at the first call. A certificate that

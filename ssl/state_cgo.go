@@ -76,7 +76,11 @@ func (c *Conn) readPeer(p connPtr) error {
 	if c.info.state.DidResume {
 		var out *C.uint8_t
 		if n := C.sessl_session_note(s, C.SESSL_CHAIN, &out); n > 0 {
-			c.info.peer = decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
+			peer, ok := decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
+			if !ok {
+				return fail("handshake", ErrMalformed)
+			}
+			c.info.peer = peer
 			return nil
 		}
 	}
