@@ -39,9 +39,20 @@ const (
 // another length, one that has the same byte 32 times as a buffer that was never filled has, and
 // equal ones are ErrConfig.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
+	return sealKeysIn(make([]sealKey, 0, 1+len(old)), append([][]byte{current}, old...))
+}
+
+// sealKeysIn copies the keys to room, which is never moved: Close could not wipe what was left.
+// After an error nothing is left in room either.
+func sealKeysIn(room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 	const op = "NewSealKeys"
-	k := &SealKeys{keys: make([]sealKey, 0, 1+len(old))} // never moved: Close could not wipe what was left
-	for _, b := range append([][]byte{current}, old...) {
+	k := &SealKeys{keys: room}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	for _, b := range keys {
 		if len(b) != SealKeyLen {
 			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))
 		}

@@ -3,8 +3,10 @@ package ssl_test
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"testing"
 
+	"sessl/internal/leakcheck"
 	"sessl/ssl"
 )
 
@@ -32,6 +34,27 @@ func TestSealKeysAreWiped(t *testing.T) {
 	for i, m := range memory {
 		if bytes.Count(m, []byte{0}) != len(m) {
 			t.Errorf("key %d is still there", i)
+		}
+	}
+}
+
+// Whatever key of a list is refused, those before it are not left in memory.
+func TestRefusedSealKeysAreWiped(t *testing.T) {
+	leakcheck.Test(t)
+	keys := make([][]byte, 3)
+	for i := range keys {
+		keys[i] = make([]byte, ssl.SealKeyLen)
+		rand.Read(keys[i])
+	}
+	for name, bad := range map[string][]byte{"short": keys[2][1:], "zeros": make([]byte, ssl.SealKeyLen), "twice": keys[0]} {
+		memory, err := ssl.SealKeysIn(4, keys[0], keys[1], bad)
+		if !errors.Is(err, ssl.ErrConfig) {
+			t.Errorf("%s: %v, want ErrConfig", name, err)
+		}
+		for i, m := range memory {
+			if bytes.Count(m, []byte{0}) != len(m) {
+				t.Errorf("%s: key %d is still there", name, i)
+			}
 		}
 	}
 }
