@@ -40,6 +40,8 @@ int sessl_psk_slot = -1;
 int sessl_removed_slot = -1;
 int sessl_certs_slot = -1;
 
+/* Of the objects with a record: others in the process may have made some before sessl_init, whose
+ * birth was not seen and whose end is. */
 static atomic_uint_fast64_t created, freed;
 
 /* Which Ctx is at work on this thread, so that the objects born in its steps are its own. */
@@ -55,14 +57,15 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
     record *r;
 
     (void)parent, (void)ptr, (void)argl, (void)argp;
-    atomic_fetch_add(&created, 1);
     /* Without a record the session has no owner and no notes: refused where either counts,
      * and never given to Go as a new object. */
     ERR_set_mark();
     r = OPENSSL_zalloc(sizeof(*r));
     if (r != NULL) {
         atomic_init(&r->owner, current_ctx);
-        if (!CRYPTO_set_ex_data(ad, idx, r))
+        if (CRYPTO_set_ex_data(ad, idx, r))
+            atomic_fetch_add(&created, 1);
+        else
             OPENSSL_free(r);
     }
     ERR_pop_to_mark();
@@ -165,16 +168,16 @@ static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long a
     record *r = ptr;
 
     (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
-    atomic_fetch_add(&freed, 1);
     if (r == NULL)
         return;
+    atomic_fetch_add(&freed, 1);
     release_notes(r);
     sessl_value_release(atomic_load(&r->value));
     OPENSSL_free(r);
 }
 
-/* Called once, before the first SSL_SESSION of the process: objects made earlier
- * would be freed without having been counted. */
+/* Called once, before this package makes an SSL_SESSION. Those that another library of the process
+ * has made earlier have no record, and count nowhere. */
 void sessl_init(void)
 {
     /* Go's threads go on while a process ends, also in a C program that has loaded a library with
