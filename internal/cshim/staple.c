@@ -36,27 +36,38 @@ void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, 
     OPENSSL_free(m);
 }
 
-/* Gives c the names in its leaf, and a new leaf its companion, which is freed with it; 0 without
- * memory. */
-int sessl_cert_attach(sessl_cert *c, sessl_err *e)
+/* Gives leaf its companion; 0 without memory. */
+static int new_companion(X509 *leaf)
 {
-    companion *m;
+    companion *m = OPENSSL_zalloc(sizeof(*m));
 
-    ERR_set_mark();
-    c->names = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL); /* ours */
-    ERR_pop_to_mark();
-    if (companion_of(c->leaf) != NULL)
-        return 1; /* a store may keep its objects */
-    m = OPENSSL_zalloc(sizeof(*m));
     if (m != NULL && pthread_mutex_init(&m->lock, NULL) == 0) {
         m->number = atomic_fetch_add(&numbers, 1) + 1;
-        if (X509_set_ex_data(c->leaf, sessl_leaf_slot, m))
+        if (X509_set_ex_data(leaf, sessl_leaf_slot, m)) /* freed with leaf */
             return 1;
         pthread_mutex_destroy(&m->lock);
     }
     OPENSSL_free(m);
-    e->no_memory = 1;
     return 0;
+}
+
+/* Gives c the names in its leaf, and a new leaf its companion, which is freed with it; 0 without
+ * memory. A store may keep its objects and give one of them to several threads, of which one
+ * makes the companion. */
+int sessl_cert_attach(sessl_cert *c, sessl_err *e)
+{
+    static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+    int ok;
+
+    ERR_set_mark();
+    c->names = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL); /* ours */
+    ERR_pop_to_mark();
+    pthread_mutex_lock(&attaching);
+    ok = companion_of(c->leaf) != NULL || new_companion(c->leaf);
+    pthread_mutex_unlock(&attaching);
+    if (!ok)
+        e->no_memory = 1;
+    return ok;
 }
 
 /* A number that is never reused. */
