@@ -10,6 +10,7 @@
 #define RAW_MAX (2 * SESSL_HELLO_MAX)                /* of a hello in small records */
 #define MESSAGE_HEAD 4
 #define SSL2_CLIENT_HELLO 1
+#define NO_TYPE 0x7F /* of a record: libssl refuses it with unexpected_message */
 
 #define PART 0  /* more has to come */
 #define WHOLE 1 /* and nothing is held any more */
@@ -57,6 +58,14 @@ static int look_at_message(sessl_conn *c, size_t i, size_t n)
     return WHOLE;
 }
 
+/* Whether a record of n is an alert behind which nothing is read. */
+static int is_end(const uint8_t *p, size_t n)
+{
+    const uint8_t *alert = p + RECORD_HEAD;
+
+    return p[0] == SSL3_RT_ALERT && n == 2 && (alert[0] == SSL3_AL_FATAL || alert[1] == SSL_AD_CLOSE_NOTIFY);
+}
+
 /* Looks at what has come. */
 static int look(sessl_conn *c)
 {
@@ -64,7 +73,7 @@ static int look(sessl_conn *c)
     size_t have, n;
 
     while ((have = c->in.tail - c->in.head - h->seen) >= RECORD_HEAD) {
-        const uint8_t *p = c->in.p + c->in.head + h->seen;
+        uint8_t *p = c->in.p + c->in.head + h->seen;
 
         if (p[0] & 0x80 && p[2] == SSL2_CLIENT_HELLO) /* a ClientHello in the form of SSL 2 */
             return have < 2 + ((size_t)(p[0] & 0x7F) << 8 | p[1]) ? PART : WHOLE;
@@ -82,7 +91,10 @@ static int look(sessl_conn *c)
         } else if (h->again && h->have == 0) {
             h->pass = h->seen; /* early data that is skipped, or the client's change_cipher_spec */
         } else {
-            return WHOLE; /* which libssl refuses */
+            /* libssl reads past some of them, and would have the rest of the hello in parts. */
+            if (!is_end(p, n))
+                p[0] = NO_TYPE;
+            return WHOLE;
         }
         if (h->seen - h->pass > RAW_MAX)
             return WHOLE;
