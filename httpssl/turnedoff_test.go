@@ -106,7 +106,11 @@ func TestServerOfHTTP2Alone(t *testing.T) {
 		}
 	}
 	_, err := client(t, clientCtx(t, protos("http/1.1"))).Get(s.URL)
-	if err == nil || !strings.Contains(err.Error(), "no application protocol") {
+	var e *ssl.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("a client of HTTP/1.1: %v", err)
+	}
+	if alert, _ := e.Alert(); alert != 120 { // no_application_protocol
 		t.Errorf("a client of HTTP/1.1: %v", err)
 	}
 }

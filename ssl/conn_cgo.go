@@ -160,7 +160,9 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 		c.removed.Store(true)
 	}
 	c.takeKeyLog(p)
-	drainValues() // those of sessions that libssl has copied and dropped meanwhile
+	if st.values != 0 {
+		drainValues() // those of sessions that libssl has copied and dropped meanwhile
+	}
 	c.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {

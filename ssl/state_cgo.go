@@ -240,7 +240,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if C.SESSL_HAVE_3_0 == 0 {
+	if C.SESSL_HAVE_3_0 == 0 && p.appdata.veto == 0 {
 		return unsupported(op, "OpenSSL 3.0")
 	}
 	if err := c.mayBegin(op, p, block); err != nil {

@@ -279,6 +279,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->answers = c->answers;
     st->fresh = c->fresh_n;
     st->removed = sessl_ctx_removed_waiting(SSL_get_SSL_CTX(c->ssl));
+    st->values = sessl_values_pending();
     st->more = c->more;
     st->midway = c->early != SESSL_EARLY_NONE || SSL_in_init(c->ssl); /* libssl pauses for early data */
     st->ask = c->ask;

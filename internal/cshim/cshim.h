@@ -293,6 +293,7 @@ typedef struct sessl_step {
     int more;              /* with SESSL_WANT_READ: the socket may have input nevertheless */
     int fresh;             /* new sessions waiting in the queue */
     int removed;           /* and sessions that were removed, in the Ctx's */
+    int values;            /* sessions with values of Go's have been copied or freed, by whatever thread */
     int ask, answered;     /* with SESSL_SUSPENDED; the client's certificate has come, and nothing after it is read */
     size_t n;              /* application bytes moved */
     size_t out_len;        /* output bytes in the sink */
