@@ -206,11 +206,12 @@ func (t *Transport) CloseIdleConnections() {
 
 // dialFunc is what base dials with, if it has something of its own.
 func dialFunc(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
-	if base.DialContext != nil || base.Dial == nil { //lint:ignore SA1019 it is obeyed
+	dial := base.Dial //lint:ignore SA1019 it is obeyed
+	if base.DialContext != nil || dial == nil {
 		return base.DialContext
 	}
 	return func(_ context.Context, network, addr string) (net.Conn, error) {
-		return base.Dial(network, addr) //lint:ignore SA1019 it is obeyed
+		return dial(network, addr)
 	}
 }
 

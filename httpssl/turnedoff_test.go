@@ -243,6 +243,7 @@ func TestTransportDialsByItsBase(t *testing.T) {
 		want string
 	}{
 		{&http.Transport{DialContext: base}, ssl.Dialer{}, "base"},
+		//lint:ignore SA1019 it is obeyed
 		{&http.Transport{Dial: func(network, addr string) (net.Conn, error) { return base(t.Context(), network, addr) }}, ssl.Dialer{}, "base"},
 		{&http.Transport{DialContext: base}, ssl.Dialer{DialFunc: dial("dialer", &asked)}, "dialer"},
 	} {

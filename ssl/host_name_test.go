@@ -78,9 +78,7 @@ func goodFor(cert *x509.Certificate, name, canonical string) bool {
 	if strings.Contains(name, "%") { // a zone, which no certificate has
 		name = canonical
 	}
-	if strings.HasSuffix(name, ".") { // only crypto/x509 knows one in certificates
-		name = strings.TrimSuffix(name, ".")
-	}
+	name = strings.TrimSuffix(name, ".") // only crypto/x509 knows one in certificates
 	if cert.VerifyHostname(name) != nil {
 		return false
 	}

@@ -25,6 +25,7 @@ func TestAcceptOfAClosedCtx(t *testing.T) {
 	defer a.Close()
 	l := ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return b, ctx.Close() }}, ctx)
 	c, err := l.Accept()
+	//lint:ignore SA1019 net/http asks it
 	if e, ok := err.(net.Error); c != nil || !errors.Is(err, net.ErrClosed) || ok && e.Temporary() {
 		t.Errorf("Accept: %v, %v", c, err)
 	}

@@ -28,7 +28,7 @@ func TestProbeEarlyData(t *testing.T) {
 			s, addr := startServe(t, "--early-data", "1000", "--session-cache", kind)
 			r := probeJSON(t, exitOK, addr, "-n", "2", "--early-data", "--send", "ping")
 			r.checkEarly(t, earlyReport{Accepted: 2, MaxBytes: 1000})
-			s.await(2, " resumed=psk early=accepted ")
+			s.await(2, " resumed=ticket early=accepted ")
 			if n := s.count(" early="); n != 2 {
 				t.Errorf("%d connections with early data", n)
 			}

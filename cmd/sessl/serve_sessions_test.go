@@ -18,7 +18,7 @@ func TestServeSessionCaches(t *testing.T) {
 			s, addr := startServe(t, "--session-cache", kind, "--cache-size", "100", "--max-age", "1h")
 			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.2")
 			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3")
-			for i, want := range []string{" resumed=id ", " resumed=psk "} {
+			for i, want := range []string{" resumed=id ", " resumed=ticket "} {
 				if line := s.await(i+1, " resumed="); !strings.Contains(line, want) {
 					t.Errorf("resumption %d, want%s: %s", i, want, line)
 				}
@@ -53,7 +53,7 @@ func TestServeEarlyData(t *testing.T) {
 			if !strings.Contains(c.out, "Early data was accepted") {
 				t.Errorf("s_client:\n%s\n%s", c.out, c.errOut)
 			}
-			if line := s.await(1, " early="); !strings.Contains(line, " resumed=psk early=accepted ") {
+			if line := s.await(1, " early="); !strings.Contains(line, " resumed=ticket early=accepted ") {
 				t.Error(line)
 			}
 		})

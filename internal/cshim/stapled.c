@@ -20,12 +20,18 @@ static int lacks_memory(void)
     return first == 0 || ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE;
 }
 
+/* Without memory 3.5 may give any reason: so what cannot be parsed is tried again. */
 static int is_response(sessl_conn *c, const uint8_t *der, size_t n)
 {
     const unsigned char *p = der;
     OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1; no message is longer than a long */
-    int ok = r != NULL && p == der + n;
+    int ok;
 
+    if (r == NULL) {
+        p = der;
+        r = d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1 */
+    }
+    ok = r != NULL && p == der + n;
     if (r == NULL && lacks_memory())
         c->alloc_failed = 1;
     OCSP_RESPONSE_free(r);

@@ -46,6 +46,7 @@ func TestAcceptOutOfMemory(t *testing.T) {
 	res := faultmem.Run(1, faultmem.Once, func() { _, err = ssl.NewListener(q, l.server).Accept() })
 	var passing net.Error
 	var cause *ssl.Error // OpenSSL does not always tell that it was memory
+	//lint:ignore SA1019 net/http asks it
 	if !res.Failed || !errors.As(err, &cause) || !errors.As(err, &passing) || !passing.Temporary() || passing.Timeout() {
 		t.Errorf("Accept: %v (%T)", err, err)
 	}
