@@ -14,8 +14,10 @@ ROUNDS ?= 10
 SOAK ?= -handshakes 200000 -for 10m
 # Ten thousand connections or tickets say nothing new to a checker that slows them down.
 LONG := C34|TicketKeysIVs
+# Those that start a process for each case, and a flood of removals.
+MANY := AttackPolicy|PolicyOfNoUse|PolicyFromPipe|RemovedFlood
 # What takes seconds and leaves nothing that another test could meet.
-SLOW := $(LONG)|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|UnblocksSocket|Stuck|TestCopy|TimeoutThen
+SLOW := $(LONG)|$(MANY)|AttackDemands|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|UnblocksSocket|Stuck|TestCopy|TimeoutThen
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
@@ -38,7 +40,7 @@ race: deps ## all tests under the race detector
 	$(GO) test -race $(CPKGS)
 
 asan: deps ## AddressSanitizer and LeakSanitizer: double free, leaks, overflows in our C
-	CGO_CFLAGS="-g -O1 -fno-omit-frame-pointer" $(GO) test -asan -skip '$(LONG)' $(CPKGS)
+	CGO_CFLAGS="-g -O1 -fno-omit-frame-pointer" $(GO) test -asan -skip '$(LONG)|$(MANY)' $(CPKGS)
 
 valgrind: deps-ci ## use after free and double free inside libssl, which ASan does not see
 	scripts/valgrind
