@@ -230,6 +230,8 @@ func TestPostHandshakeAuthEnds(t *testing.T) {
 					wantIs(t, name, err, want)
 				}
 				if name == "context" || name == "deadline" {
+					go func() { asked <- p.server.RequestClientCertificate(context.Background()) }()
+					synctest.Wait() // it waits for the same answer; later it would ask anew
 					go p.server.Write([]byte("go on"))
 					wrote := make(chan error, 1)
 					go func() {
@@ -239,7 +241,7 @@ func TestPostHandshakeAuthEnds(t *testing.T) {
 						}
 						wrote <- err
 					}()
-					if err := p.server.RequestClientCertificate(context.Background()); err != nil {
+					if err := <-asked; err != nil {
 						t.Errorf("%s, once more: %v", name, err)
 					}
 					wantClient(t, p.server, clientName)
