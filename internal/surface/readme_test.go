@@ -7,22 +7,42 @@ import (
 	"testing"
 )
 
-// The quick start of the README is the first Example, from the roots on.
-func TestQuickStartIsTheExample(t *testing.T) {
-	readme, err := os.ReadFile(root + "/README.md")
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(root + "/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	example, err := os.ReadFile(root + "/ssl/example_test.go")
-	if err != nil {
-		t.Fatal(err)
+	return string(text)
+}
+
+// The README begins with code that runs as it stands: two files of the quick start, and the part of
+// an Example that keeps sessions by hand.
+func TestReadmeShowsCodeThatRuns(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readFile(t, "README.md"), 3)
+	if len(blocks) < 3 {
+		t.Fatalf("the README has %d Go blocks, want 3 or more", len(blocks))
 	}
-	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("the README has no Go block")
+	for i, file := range []string{"examples/quickstart/server.go", "examples/quickstart/client.go"} {
+		if blocks[i][1] != readFile(t, file) {
+			t.Errorf("Go block %d of the README is not %s", i+1, file)
+		}
 	}
-	indented := "\t" + strings.ReplaceAll(strings.TrimSuffix(string(block[1]), "\n"), "\n", "\n\t")
-	if !strings.Contains(string(example), indented+"\n\t// Output:") {
-		t.Error("the README's quick start is not the code of func Example")
+	byHand := "\t" + strings.ReplaceAll(strings.TrimSuffix(blocks[2][1], "\n"), "\n", "\n\t")
+	if !strings.Contains(readFile(t, "ssl/example_test.go"), byHand+"\n\t// Output:") {
+		t.Error("the README's sessions by hand are not the code of ExampleDialSession")
+	}
+}
+
+// The README shows what the quick start prints, as its tests have it.
+func TestReadmeShowsItsOutput(t *testing.T) {
+	out := regexp.MustCompile("(?s)and prints\n\n```\n(.*?)```").FindStringSubmatch(readFile(t, "README.md"))
+	if out == nil {
+		t.Fatal("the README does not show what the quick start prints")
+	}
+	const want = "TLS 1.3, not offered: no session, answer \"GET / HTTP/1.0\\r\\n\"\n" +
+		"TLS 1.3, resumed by ticket, answer \"GET / HTTP/1.0\\r\\n\"\n"
+	if out[1] != want {
+		t.Errorf("the README shows\n%s\nwant\n%s", out[1], want)
 	}
 }
