@@ -51,7 +51,8 @@ func forms(rounds int, certs string) error {
 				ratios = append(ratios, costs[i][k]/theirs[k])
 			}
 			us := median(costs[i])
-			fmt.Fprintf(w, "%s, %s\t%.0f µs\t%.0f\t%.2f\t\n", versionName(version), l.name(), us, 1e6/us, median(ratios))
+			fmt.Fprintf(w, "%s, %s\t%.0f µs\t%.0f\t%.2f\t\n",
+				versionName(version), l.name(), us, 1e6/us, median(ratios))
 			l.close()
 		}
 	}

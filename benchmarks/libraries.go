@@ -64,7 +64,8 @@ func newOurs(version uint16, certs, title string, serve func(*ssl.Config) error)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"),
+		filepath.Join(certs, "server-ecdsa.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,8 @@ type theirs struct {
 }
 
 func newTheirs(version uint16, certs string) (*theirs, error) {
-	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"),
+		filepath.Join(certs, "server-ecdsa.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +172,8 @@ func (t *theirs) close() {}
 
 func checkState(want, version, cipher uint16, did, resume bool) error {
 	if version != want || cipher != suite(want) || did != resume {
-		return fmt.Errorf("not what was to be measured: %s, suite %#04x, resumed %t", versionName(version), cipher, did)
+		return fmt.Errorf("not what was to be measured: %s, suite %#04x, resumed %t",
+			versionName(version), cipher, did)
 	}
 	return nil
 }

@@ -18,8 +18,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	rounds := flag.Int("rounds", 9, "how often everything is measured; the table has medians")
-	certs := flag.String("certs", "../testdata/certs", "directory with ca.pem, server-ecdsa.pem and server-ecdsa.key")
-	table := flag.String("table", "all", "all: what package ssl costs; forms: resumption in each form; caches: many sessions at once")
+	certs := flag.String("certs", "../testdata/certs",
+		"directory with ca.pem, server-ecdsa.pem and server-ecdsa.key")
+	table := flag.String("table", "all",
+		"all: what package ssl costs; forms: resumption in each form; caches: many sessions at once")
 	sessions := flag.Int("sessions", 1_000_000, "for the table of caches")
 	flag.Parse()
 	job := func() error { return run(*rounds, *certs) }

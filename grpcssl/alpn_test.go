@@ -32,7 +32,8 @@ func TestALPN(t *testing.T) {
 		{"h2 behind others at the client", []string{"http/1.1", "h2"}, nil, ""},
 		{"another preferred by the server", []string{"http/1.1", "h2"}, []string{"http/1.1", "h2"}, "http/1.1"},
 	} {
-		client, server := shake(t, clientCreds(t, protos(tc.cli...)), serverCreds(t, protos(tc.srv...)), "localhost")
+		client, server := shake(t, clientCreds(t, protos(tc.cli...)), serverCreds(t, protos(tc.srv...)),
+			"localhost")
 		if tc.negotiated == "" {
 			if client != nil || server != nil {
 				t.Errorf("%s: client %v, server %v", tc.what, client, server)
@@ -54,7 +55,8 @@ func TestNoH2(t *testing.T) {
 			t.Run(ssl.VersionName(v)+" "+strings.Join(names, ""), func(t *testing.T) {
 				leaveNothing(t)
 				a, b := pipe(t)
-				peer := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")}, NextProtos: names})
+				peer := tls.Server(b,
+					&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")}, NextProtos: names})
 				done := make(chan struct{})
 				go func() { defer close(done); peer.Handshake(); io.Copy(io.Discard, peer); peer.Close() }()
 				_, _, err := clientCreds(t, version(v)).ClientHandshake(t.Context(), "localhost", a)
@@ -64,7 +66,8 @@ func TestNoH2(t *testing.T) {
 				}
 
 				a, b = pipe(t)
-				client := tls.Client(a, &tls.Config{RootCAs: stdRoots(t), ServerName: "localhost", NextProtos: names, MaxVersion: v})
+				client := tls.Client(a,
+					&tls.Config{RootCAs: stdRoots(t), ServerName: "localhost", NextProtos: names, MaxVersion: v})
 				done = make(chan struct{})
 				go func() { defer close(done); client.Handshake(); io.Copy(io.Discard, client); client.Close() }()
 				_, _, err = serverCreds(t).ServerHandshake(b)
@@ -90,7 +93,8 @@ func TestNoH2AtChosenHost(t *testing.T) {
 		cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 	}), nil)
 	for _, creds := range []credentials.TransportCredentials{clientCreds(t), stdClientCreds(t, 0)} {
-		if err := call(t, dial(t, l.Addr().String(), creds)); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "ALPN") {
+		if err := call(t, dial(t, l.Addr().String(), creds)); status.Code(err) != codes.Unavailable ||
+			!strings.Contains(err.Error(), "ALPN") {
 			t.Error(err)
 		}
 	}

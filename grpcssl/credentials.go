@@ -83,7 +83,8 @@ func fromCtx(op string, ctx *ssl.Ctx, server bool) (*Credentials, error) {
 	case !ctx.IsServer() && server:
 		return nil, fail(op, ssl.ErrClient)
 	case !slices.Contains(ctx.NextProtos(), protoH2):
-		return nil, fail(op, fmt.Errorf("%w: NextProtos %q of the Ctx lack %q, which gRPC needs", ssl.ErrConfig, ctx.NextProtos(), protoH2))
+		return nil, fail(op, fmt.Errorf("%w: NextProtos %q of the Ctx lack %q, which gRPC needs",
+			ssl.ErrConfig, ctx.NextProtos(), protoH2))
 	}
 	return &Credentials{ctx: ctx}, nil
 }

@@ -155,7 +155,8 @@ func ExampleWithSessionCache() {
 			log.Fatal(err)
 		}
 		var p peer.Peer
-		_, err = healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{}, grpc.Peer(&p))
+		_, err = healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{},
+			grpc.Peer(&p))
 		if err != nil {
 			log.Fatal(err)
 		}

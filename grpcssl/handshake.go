@@ -14,7 +14,8 @@ import (
 // ClientHandshake does a client's handshake on rawConn, with the host in authority as the
 // server's name. It offers a session of a connection to the same authority. When ctx ends, rawConn is closed and the context's error returned. On
 // error rawConn has been closed.
-func (c *Credentials) ClientHandshake(ctx context.Context, authority string, rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (c *Credentials) ClientHandshake(ctx context.Context, authority string, rawConn net.Conn) (
+	net.Conn, credentials.AuthInfo, error) {
 	name := c.hostOf(authority)
 	conn, err := c.begin(rawConn, func(x *ssl.Ctx) (*ssl.Conn, error) {
 		return ssl.ClientWithServerName(rawConn, x, name)

@@ -147,7 +147,8 @@ func TestPeerGoesAway(t *testing.T) {
 		b.Read(make([]byte, 1<<14)) // all of the ClientHello, so that no reset comes
 		b.Close()
 	}()
-	if _, _, err := clientCreds(t).ClientHandshake(t.Context(), "localhost", a); !errors.Is(err, io.ErrUnexpectedEOF) || !isTemporary(err) {
+	_, _, err := clientCreds(t).ClientHandshake(t.Context(), "localhost", a)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !isTemporary(err) {
 		t.Errorf("the client's error: %v, temporary %t", err, isTemporary(err))
 	}
 }
@@ -233,14 +234,30 @@ func TestNewRefuses(t *testing.T) {
 		f    func() (*grpcssl.Credentials, error)
 		want error
 	}{
-		{"client, nil", func() (*grpcssl.Credentials, error) { return grpcssl.NewClientCredentialsFromCtx(nil) }, ssl.ErrNil},
-		{"server, nil", func() (*grpcssl.Credentials, error) { return grpcssl.NewServerCredentialsFromCtx(nil) }, ssl.ErrNil},
-		{"client, server's", func() (*grpcssl.Credentials, error) { return grpcssl.NewClientCredentialsFromCtx(srv) }, ssl.ErrServer},
-		{"server, client's", func() (*grpcssl.Credentials, error) { return grpcssl.NewServerCredentialsFromCtx(cli) }, ssl.ErrClient},
-		{"client, no h2", func() (*grpcssl.Credentials, error) { return grpcssl.NewClientCredentialsFromCtx(cliWithout) }, ssl.ErrConfig},
-		{"server, no h2", func() (*grpcssl.Credentials, error) { return grpcssl.NewServerCredentialsFromCtx(srvWithout) }, ssl.ErrConfig},
-		{"server, nil Config", func() (*grpcssl.Credentials, error) { return grpcssl.NewServerCredentials(nil) }, ssl.ErrNil},
-		{"server, no certificate", func() (*grpcssl.Credentials, error) { return grpcssl.NewServerCredentials(&ssl.Config{}) }, ssl.ErrConfig},
+		{"client, nil", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewClientCredentialsFromCtx(nil)
+		}, ssl.ErrNil},
+		{"server, nil", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewServerCredentialsFromCtx(nil)
+		}, ssl.ErrNil},
+		{"client, server's", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewClientCredentialsFromCtx(srv)
+		}, ssl.ErrServer},
+		{"server, client's", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewServerCredentialsFromCtx(cli)
+		}, ssl.ErrClient},
+		{"client, no h2", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewClientCredentialsFromCtx(cliWithout)
+		}, ssl.ErrConfig},
+		{"server, no h2", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewServerCredentialsFromCtx(srvWithout)
+		}, ssl.ErrConfig},
+		{"server, nil Config", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewServerCredentials(nil)
+		}, ssl.ErrNil},
+		{"server, no certificate", func() (*grpcssl.Credentials, error) {
+			return grpcssl.NewServerCredentials(&ssl.Config{})
+		}, ssl.ErrConfig},
 		{"client, bad Config", func() (*grpcssl.Credentials, error) {
 			return grpcssl.NewClientCredentials(&ssl.Config{NumTickets: 256, MinVersion: 1})
 		}, ssl.ErrConfig},

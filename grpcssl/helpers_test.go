@@ -137,11 +137,13 @@ func clientCreds(t testing.TB, change ...func(*ssl.Config)) *grpcssl.Credentials
 }
 
 func stdServerCreds(t testing.TB, v uint16) credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")}, MaxVersion: v})
+	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")},
+		MaxVersion: v})
 }
 
 func stdClientCreds(t testing.TB, v uint16) credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{RootCAs: stdRoots(t), MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(0)})
+	return credentials.NewTLS(&tls.Config{RootCAs: stdRoots(t), MaxVersion: v,
+		ClientSessionCache: tls.NewLRUClientSessionCache(0)})
 }
 
 // service is gRPC's own test service, whose EmptyCall runs a function of the test.
@@ -196,7 +198,8 @@ func listen(t testing.TB) net.Listener {
 }
 
 // serve runs a gRPC server on l that dies with its test.
-func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials, empty func(context.Context) error, opts ...grpc.ServerOption) *grpc.Server {
+func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials,
+	empty func(context.Context) error, opts ...grpc.ServerOption) *grpc.Server {
 	t.Helper()
 	s := grpc.NewServer(append(opts, grpc.Creds(creds))...)
 	testgrpc.RegisterTestServiceServer(s, service{interop.NewTestServer(), empty})
@@ -212,7 +215,8 @@ func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials,
 }
 
 // dial makes a client of addr, closed with its test.
-func dial(t testing.TB, addr string, creds credentials.TransportCredentials, opts ...grpc.DialOption) *grpc.ClientConn {
+func dial(t testing.TB, addr string, creds credentials.TransportCredentials,
+	opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	cc, err := grpc.NewClient("passthrough:///"+addr, append(opts, grpc.WithTransportCredentials(creds))...)
 	if err != nil {

@@ -113,14 +113,17 @@ func TestServerName(t *testing.T) {
 		{"the address", l.Addr().String(), clientCreds(t), nil, "127.0.0.1"},
 		{"the host", "localhost:" + port, clientCreds(t), nil, "localhost"},
 		{"the Config's", l.Addr().String(), clientCreds(t, named("server.test")), nil, "server.test"},
-		{"the authority", l.Addr().String(), clientCreds(t), []grpc.DialOption{grpc.WithAuthority("server.test:1")}, "server.test"},
+		{"the authority", l.Addr().String(), clientCreds(t), []grpc.DialOption{grpc.WithAuthority("server.test:1")},
+			"server.test"},
 		{"wrong by the Config", l.Addr().String(), clientCreds(t, named("elsewhere.test")), nil, ""},
-		{"wrong by the authority", l.Addr().String(), clientCreds(t), []grpc.DialOption{grpc.WithAuthority("elsewhere.test")}, ""},
+		{"wrong by the authority", l.Addr().String(), clientCreds(t),
+			[]grpc.DialOption{grpc.WithAuthority("elsewhere.test")}, ""},
 	} {
 		var p peer.Peer
 		err := call(t, dial(t, tc.addr, tc.creds, tc.opts...), grpc.Peer(&p))
 		if tc.want == "" {
-			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "peer certificate refused") || !strings.Contains(err.Error(), "elsewhere.test") {
+			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "peer certificate refused") ||
+				!strings.Contains(err.Error(), "elsewhere.test") {
 				t.Errorf("%s: %v", tc.what, err)
 			}
 			continue
@@ -131,7 +134,8 @@ func TestServerName(t *testing.T) {
 		}
 		conn, ok := grpcssl.ConnFromPeer(&p)
 		info, _ := p.AuthInfo.(credentials.TLSInfo)
-		if !ok || conn.ConnectionState().ServerName != tc.want || info.State.ServerName != tc.want || info.SecurityLevel != credentials.PrivacyAndIntegrity {
+		if !ok || conn.ConnectionState().ServerName != tc.want || info.State.ServerName != tc.want ||
+			info.SecurityLevel != credentials.PrivacyAndIntegrity {
 			t.Errorf("%s: connected to %q, %+v", tc.what, conn.ConnectionState().ServerName, info)
 		}
 	}
@@ -224,7 +228,8 @@ func TestClose(t *testing.T) {
 	if err := call(t, open); err != nil {
 		t.Errorf("on a connection that was there before: %v", err)
 	}
-	if err := call(t, dial(t, l.Addr().String(), clone)); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "closed") {
+	if err := call(t, dial(t, l.Addr().String(), clone)); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "closed") {
 		t.Errorf("a new connection: %v", err)
 	}
 

@@ -32,7 +32,8 @@ func TestInfoAndClone(t *testing.T) {
 		t.Errorf("the clone of a clone has the server name %q", got)
 	}
 	override(t, second, "::1")
-	for want, c := range map[string]credentials.TransportCredentials{"localhost": c, "server.test": clone, "[::1]": second} {
+	for want, c := range map[string]credentials.TransportCredentials{"localhost": c, "server.test": clone,
+		"[::1]": second} {
 		if got := c.Info().ServerName; got != want {
 			t.Errorf("server name %q, want %q", got, want)
 		}

@@ -15,7 +15,8 @@ import (
 )
 
 // unary makes a case of one of gRPC's functions.
-func unary(f func(context.Context, testgrpc.TestServiceClient, ...grpc.CallOption)) func(context.Context, *grpc.ClientConn) {
+func unary(f func(context.Context, testgrpc.TestServiceClient, ...grpc.CallOption)) func(
+	context.Context, *grpc.ClientConn) {
 	return func(ctx context.Context, cc *grpc.ClientConn) { f(ctx, testgrpc.NewTestServiceClient(cc)) }
 }
 
@@ -82,11 +83,13 @@ func TestInterop(t *testing.T) {
 	}
 }
 
-func ours[C credentials.TransportCredentials](f func(testing.TB, ...func(*ssl.Config)) C, v uint16) func(*testing.T) credentials.TransportCredentials {
+func ours[C credentials.TransportCredentials](f func(testing.TB, ...func(*ssl.Config)) C,
+	v uint16) func(*testing.T) credentials.TransportCredentials {
 	return func(t *testing.T) credentials.TransportCredentials { return f(t, version(v)) }
 }
 
-func std(f func(testing.TB, uint16) credentials.TransportCredentials, v uint16) func(*testing.T) credentials.TransportCredentials {
+func std(f func(testing.TB, uint16) credentials.TransportCredentials,
+	v uint16) func(*testing.T) credentials.TransportCredentials {
 	return func(t *testing.T) credentials.TransportCredentials { return f(t, v) }
 }
 
@@ -95,6 +98,8 @@ func TestInteropWithoutSocket(t *testing.T) {
 	leaveNothing(t)
 	l := bufconn.Listen(1 << 16)
 	serve(t, l, serverCreds(t), nil)
-	dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
+	dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+		return l.DialContext(ctx)
+	})
 	runCases(t, dial(t, "localhost", clientCreds(t), dialer))
 }

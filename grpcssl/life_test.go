@@ -144,7 +144,8 @@ func TestConcurrent(t *testing.T) {
 				for i := range each {
 					wg.Go(func() {
 						size := 1 + i*i // up to more than gRPC writes at a time
-						in := &testgrpc.SimpleRequest{ResponseSize: int32(size), Payload: &testgrpc.Payload{Body: make([]byte, size)}}
+						in := &testgrpc.SimpleRequest{ResponseSize: int32(size),
+							Payload: &testgrpc.Payload{Body: make([]byte, size)}}
 						out, err := tc.UnaryCall(ctx, in)
 						if err != nil || len(out.Payload.Body) != size {
 							t.Errorf("%d bytes, %v, want %d", len(out.GetPayload().GetBody()), err, size)
@@ -172,7 +173,9 @@ func stream(t *testing.T, cc *grpc.ClientConn) testgrpc.TestService_FullDuplexCa
 
 func exchange(t *testing.T, s testgrpc.TestService_FullDuplexCallClient) {
 	t.Helper()
-	err := s.Send(&testgrpc.StreamingOutputCallRequest{ResponseParameters: []*testgrpc.ResponseParameters{{Size: 10}}})
+	err := s.Send(&testgrpc.StreamingOutputCallRequest{
+		ResponseParameters: []*testgrpc.ResponseParameters{{Size: 10}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func TestRequestAndResponse(t *testing.T) {
 			if resp.Proto != proto || resp.Header.Get("Proto") != proto {
 				t.Errorf("client speaks %s, server %s, want %s", resp.Proto, resp.Header.Get("Proto"), proto)
 			}
-			if tls := resp.TLS; tls == nil || !tls.HandshakeComplete || len(tls.VerifiedChains) != 1 || tls.ServerName != "localhost" {
+			if tls := resp.TLS; tls == nil || !tls.HandshakeComplete || len(tls.VerifiedChains) != 1 ||
+				tls.ServerName != "localhost" {
 				t.Errorf("resp.TLS %+v", tls)
 			}
 			if resp.Request == nil || resp.Request.URL.String() != s.URL {
@@ -145,7 +146,8 @@ func TestTrailers(t *testing.T) {
 			n, _ := io.Copy(w, r.Body)
 			w.Header().Set("Sum", fmt.Sprint(n, r.Trailer.Get("Count")))
 		}))
-		req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL, struct{ io.Reader }{strings.NewReader("12345")})
+		req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL,
+			struct{ io.Reader }{strings.NewReader("12345")})
 		if err != nil {
 			t.Fatal(err)
 		}

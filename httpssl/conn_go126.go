@@ -96,7 +96,8 @@ func (c *conn) checkSecurity() error {
 	name := c.Conn.ConnectionState().CipherName
 	ephemeral := strings.HasPrefix(name, "ECDHE-") || strings.HasPrefix(name, "DHE-")
 	aead := strings.Contains(name, "GCM") || strings.Contains(name, "CCM") || strings.Contains(name, "CHACHA20")
-	if s.Version == tls.VersionTLS12 && (ephemeral && aead || c.srv.HTTP2 != nil && c.srv.HTTP2.PermitProhibitedCipherSuites) {
+	if s.Version == tls.VersionTLS12 &&
+		(ephemeral && aead || c.srv.HTTP2 != nil && c.srv.HTTP2.PermitProhibitedCipherSuites) {
 		return nil
 	}
 	return fmt.Errorf("httpssl: HTTP/2 is not spoken over %s with %s", tls.VersionName(s.Version), name)

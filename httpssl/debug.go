@@ -75,7 +75,8 @@ func debugCtxOf(ctx *ssl.Ctx, now time.Time) debugCtx {
 		d.Stats = &stats
 	}
 	for _, k := range ctx.TicketKeyInfos() {
-		d.TicketKeys = append(d.TicketKeys, debugKey{Name: k.Name, Use: k.Use, Bits: k.Bits, Age: now.Sub(k.Since).Round(time.Second).String()})
+		d.TicketKeys = append(d.TicketKeys,
+			debugKey{Name: k.Name, Use: k.Use, Bits: k.Bits, Age: now.Sub(k.Since).Round(time.Second).String()})
 	}
 	for _, f := range ctx.LastFailures() {
 		out := debugFailure{Time: f.Time, Error: f.Err.Error()}

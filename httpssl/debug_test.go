@@ -63,13 +63,16 @@ func TestDebugHandler(t *testing.T) {
 		t.Fatal(err, body)
 	}
 	front, back := page.Contexts["front"], page.Contexts["back"]
-	if !front.Server || front.Stats == nil || front.Stats.Failed != 1 || len(front.LastFailures) != 1 || front.LastFailures[0].Error == "" {
+	if !front.Server || front.Stats == nil || front.Stats.Failed != 1 || len(front.LastFailures) != 1 ||
+		front.LastFailures[0].Error == "" {
 		t.Errorf("front: %+v", front)
 	}
-	if len(front.TicketKeys) != 1 || front.TicketKeys[0].Name != key.Name() || front.TicketKeys[0].Use != "current" || front.TicketKeys[0].Age == "" {
+	if len(front.TicketKeys) != 1 || front.TicketKeys[0].Name != key.Name() ||
+		front.TicketKeys[0].Use != "current" || front.TicketKeys[0].Age == "" {
 		t.Errorf("keys: %+v", front.TicketKeys)
 	}
-	if back.Server || back.ServerName != "localhost" || back.Stats != nil || !strings.Contains(back.Error, "closed") {
+	if back.Server || back.ServerName != "localhost" || back.Stats != nil ||
+		!strings.Contains(back.Error, "closed") {
 		t.Errorf("back: %+v", back)
 	}
 	if page.Handles.Ctxs.Live == 0 {

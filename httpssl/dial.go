@@ -20,7 +20,8 @@ type started struct {
 
 // start makes a connection, as far as early data allows. early is one whose first request may
 // become early data; if it is nil, the handshake of the other comes next.
-func (t *Transport) start(ctx context.Context, network, addr string) (early *earlyConn, c *started, err error) {
+func (t *Transport) start(ctx context.Context, network, addr string) (
+	early *earlyConn, c *started, err error) {
 	until := t.limit()
 	conn, err := t.dialer.Connect(ctx, network, addr)
 	if err != nil {
@@ -44,7 +45,8 @@ func (t *Transport) start(ctx context.Context, network, addr string) (early *ear
 	if _, proto, err := conn.EarlyDataTerms(); err != nil || proto == protoH2 {
 		return nil, c, nil
 	}
-	return &earlyConn{started: c, ask: ask, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}, nil, nil
+	early = &earlyConn{started: c, ask: ask, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}
+	return early, nil, nil
 }
 
 // http1Key is for requests that HTTP/2 cannot carry.
@@ -52,7 +54,8 @@ type http1Key struct{}
 
 // requiresHTTP1 is net/http's rule for them.
 func requiresHTTP1(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && headerHas(r.Header["Connection"], "upgrade")
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") &&
+		headerHas(r.Header["Connection"], "upgrade")
 }
 
 func headerHas(values []string, token string) bool {

@@ -33,7 +33,8 @@ func startBehind(t *testing.T, ctx *ssl.Ctx) *behind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &behind{URL: "https://" + l.Addr().String() + "/", in: make(chan net.Conn, 100), out: make(chan net.Conn), ended: make(chan error, 1)}
+	b := &behind{URL: "https://" + l.Addr().String() + "/", in: make(chan net.Conn, 100),
+		out: make(chan net.Conn), ended: make(chan error, 1)}
 	go acceptAll(l, b.in)
 	srv := &http.Server{Handler: http.HandlerFunc(echo), ErrorLog: log.New(io.Discard, "", 0)}
 	r := &relay{Listener: l, conns: b.out, done: make(chan struct{})}

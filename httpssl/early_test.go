@@ -39,7 +39,8 @@ func request(t testing.TB, c *ssl.Conn, early bool, method string, handled <-cha
 	if early {
 		write = c.WriteEarlyData
 	}
-	if _, err := write([]byte(method + " / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")); err != nil {
+	question := method + " / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+	if _, err := write([]byte(question)); err != nil {
 		t.Fatal(err)
 	}
 	if handled != nil {
@@ -64,16 +65,18 @@ func allowEarly(cfg *ssl.Config) { cfg.MaxEarlyData = 4096 }
 func TestEarlyRequests(t *testing.T) {
 	leakcheck.Test(t)
 	handled := make(chan string, 1) // before the client goes on
-	s := start(t, serverCtx(t, allowEarly), httpssl.EarlyData(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, r.Method+" early "+r.Header.Get("Early-Data"))
-	}), func(r *http.Request) bool {
-		handled <- r.Method
-		return r.Method == "GET"
-	}))
+	s := start(t, serverCtx(t, allowEarly),
+		httpssl.EarlyData(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, r.Method+" early "+r.Header.Get("Early-Data"))
+		}), func(r *http.Request) bool {
+			handled <- r.Method
+			return r.Method == "GET"
+		}))
 	cli := clientCtx(t, protos("http/1.1"))
 	cache := ssl.NewClientSessionCache(10)
 	defer cache.Close()
-	if code, body := request(t, earlyClient(t, cli, cache, s.Addr), false, "GET", nil); code != 200 || body != "GET early " {
+	if code, body := request(t, earlyClient(t, cli, cache, s.Addr), false, "GET", nil); code != 200 ||
+		body != "GET early " {
 		t.Fatalf("not early: %d %q", code, body)
 	}
 	for method, want := range map[string]string{"GET": "GET early 1", "POST": "Too Early\n"} {
@@ -117,7 +120,9 @@ func TestEarlyRequestsNotWanted(t *testing.T) {
 // TLS without early data, and without a handshake at all, on a server that wants some.
 func TestEarlyServerForOthers(t *testing.T) {
 	forEachProtocol(t, func(t *testing.T, _ string, cli, _ *ssl.Ctx) {
-		s := start(t, serverCtx(t, allowEarly), httpssl.EarlyData(http.HandlerFunc(echo), func(*http.Request) bool { return true }))
+		s := start(t, serverCtx(t, allowEarly), httpssl.EarlyData(http.HandlerFunc(echo), func(*http.Request) bool {
+			return true
+		}))
 		for range 2 {
 			c := client(t, cli)
 			if resp, body := post(t, c, s.URL, "hello"); resp.StatusCode != 200 || body != "hello" {

@@ -42,7 +42,8 @@ func dialedAddr(u *url.URL) (addr string, ok bool) {
 		addr, ok = a, true
 		return nil, errNotDialed
 	}}
-	resp, err := tr.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: u.Host}, Header: http.Header{}})
+	resp, err := tr.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: u.Host},
+		Header: http.Header{}})
 	if err == nil {
 		resp.Body.Close()
 	}

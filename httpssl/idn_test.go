@@ -29,10 +29,12 @@ func certFor(t *testing.T, names ...string) (cert ssl.Certificate, own *ssl.Cert
 		t.Fatal(err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "own"}, DNSNames: names, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "own"}, DNSNames: names, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "own"}}, &key.PublicKey, key)
+	}, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "own"}},
+		&key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,8 @@ func TestInternationalHosts(t *testing.T) {
 			defer tr.CloseIdleConnections()
 			other := stdClient(t, h2, func(cfg *tls.Config) { cfg.RootCAs, cfg.ServerName = std, "" })
 			other.Transport.(*http.Transport).DialContext = n.dialer().DialContext
-			for by, c := range map[string]*http.Client{"net/http": other, "httpssl": {Transport: tr, Timeout: ioTimeout}} {
+			for by, c := range map[string]*http.Client{"net/http": other,
+				"httpssl": {Transport: tr, Timeout: ioTimeout}} {
 				before := s.conns.Load()
 				hosts := []string{"bücher.example", ascii, "bücher.example"}
 				if by == "httpssl" { // net/http sends another Host for these, and with h2 dials for ever
@@ -116,7 +119,8 @@ func TestInternationalHosts(t *testing.T) {
 			if !n.wasAsked(ascii) {
 				t.Errorf("looked up: %v", n.asked)
 			}
-			for by, c := range map[string]*http.Client{"net/http": other, "httpssl": {Transport: tr, Timeout: ioTimeout}} {
+			for by, c := range map[string]*http.Client{"net/http": other,
+				"httpssl": {Transport: tr, Timeout: ioTimeout}} {
 				for _, host := range []string{"xn--a.example", "a\u200db.example", "bücher-.example", "--.example"} {
 					resp, err := c.Get("https://" + host + ":" + port(s.Addr))
 					if err == nil {

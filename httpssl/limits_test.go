@@ -97,7 +97,9 @@ func limitsBegin(t *testing.T, by string, version_ uint16, accepted []string, se
 	w := watched{l, make(chan *deadlines, 1)}
 	seen := make(chan time.Time, 1)
 	var d atomic.Pointer[deadlines]
-	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen <- d.Load().latest() })}
+	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		seen <- d.Load().latest()
+	})}
 	srv.Protocols = only(func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(len(accepted) > 1) })
 	set(srv)
 	ended := make(chan error, 1)
@@ -164,7 +166,9 @@ func TestHandshakeSeesConnContext(t *testing.T) {
 		}
 	})
 	s := start(t, ctx, nil, func(s *http.Server) {
-		s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return context.WithValue(ctx, key{}, "value") }
+		s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, key{}, "value")
+		}
 	})
 	post(t, client(t, clientCtx(t)), s.URL, "x")
 	if v := <-got; v != "value" {

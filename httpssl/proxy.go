@@ -31,7 +31,8 @@ func (t *Transport) refuseProxy(r *http.Request) error {
 	if err != nil || proxy == nil {
 		return err
 	}
-	return badConfig("the environment (HTTPS_PROXY) wants the proxy %s for %s, and TLS through a proxy is not supported", proxy.Host, r.URL.Host)
+	return badConfig("the environment (HTTPS_PROXY) wants the proxy %s for %s, and TLS through a proxy "+
+		"is not supported", proxy.Host, r.URL.Host)
 }
 
 // plainProxy is proxy for http alone: requests for https have been looked at.

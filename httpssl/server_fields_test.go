@@ -48,9 +48,13 @@ func TestServerFields(t *testing.T) {
 		"none":                         {request: getOf("/path")},
 		"OPTIONS":                      {request: options},
 		"DisableGeneralOptionsHandler": {func(s *http.Server) { s.DisableGeneralOptionsHandler = true }, options},
-		"MaxHeaderBytes":               {func(s *http.Server) { s.MaxHeaderBytes = 1000 }, getOf("/", "Long", strings.Repeat("x", 8000))},
+		"MaxHeaderBytes": {func(s *http.Server) {
+			s.MaxHeaderBytes = 1000
+		}, getOf("/", "Long", strings.Repeat("x", 8000))},
 		"BaseContext": {func(s *http.Server) {
-			s.BaseContext = func(net.Listener) context.Context { return context.WithValue(context.Background(), baseKey{}, "base") }
+			s.BaseContext = func(net.Listener) context.Context {
+				return context.WithValue(context.Background(), baseKey{}, "base")
+			}
 		}, getOf("/")},
 		"ConnContext": {func(s *http.Server) {
 			s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
@@ -133,7 +137,8 @@ func serverField(t *testing.T, by string, h2 bool, tc fieldCase) string {
 		}
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		answers = append(answers, fmt.Sprint(resp.Proto, resp.StatusCode, string(b), err, resp.Header.Get("Content-Length")))
+		answers = append(answers,
+			fmt.Sprint(resp.Proto, resp.StatusCode, string(b), err, resp.Header.Get("Content-Length")))
 	}
 	c.CloseIdleConnections()
 	mu.Lock()

@@ -123,9 +123,15 @@ func TestTimeouts(t *testing.T) {
 	}{
 		{"handshake, ReadHeaderTimeout", func(s *http.Server) { s.ReadHeaderTimeout = soon }, false, ""},
 		{"handshake, WriteTimeout", func(s *http.Server) { s.WriteTimeout = soon }, false, ""},
-		{"headers, ReadHeaderTimeout", func(s *http.Server) { s.ReadHeaderTimeout = soon }, true, "GET / HTTP/1.1\r\nHost: "},
-		{"body, ReadTimeout", func(s *http.Server) { s.ReadTimeout = soon }, true, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n123"},
-		{"between requests, IdleTimeout", func(s *http.Server) { s.IdleTimeout = soon }, true, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+		{"headers, ReadHeaderTimeout", func(s *http.Server) {
+			s.ReadHeaderTimeout = soon
+		}, true, "GET / HTTP/1.1\r\nHost: "},
+		{"body, ReadTimeout", func(s *http.Server) {
+			s.ReadTimeout = soon
+		}, true, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n123"},
+		{"between requests, IdleTimeout", func(s *http.Server) {
+			s.IdleTimeout = soon
+		}, true, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leakcheck.Test(t)
@@ -285,7 +291,8 @@ func TestFailedHandshakeIsLogged(t *testing.T) {
 			}
 		}
 	})
-	if c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = roots(t, "other-ca") })); err == nil {
+	distrustful := clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = roots(t, "other-ca") })
+	if c, err := ssl.Dial("tcp", s.Addr, distrustful); err == nil {
 		c.Close()
 		t.Fatal("the client trusts the server")
 	}
@@ -383,9 +390,12 @@ func TestServerRefuses(t *testing.T) {
 		{"Serve without a listener", httpssl.Serve(&http.Server{}, nil, ctx), ssl.ErrNil},
 		{"Configure of nil", httpssl.Configure(nil), ssl.ErrNil},
 		{"client's Ctx", serve(&http.Server{}, clientCtx(t)), ssl.ErrClient},
-		{"TLSConfig", serve(&http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, ctx), ssl.ErrConfig},
-		{"only h2, which the Ctx does not accept", serve(&http.Server{Protocols: two}, serverCtx(t, protos("http/1.1"))), ssl.ErrConfig},
-		{"only h2, and a Ctx without ALPN", serve(&http.Server{Protocols: two}, serverCtx(t, protos())), ssl.ErrConfig},
+		{"TLSConfig", serve(&http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, ctx),
+			ssl.ErrConfig},
+		{"only h2, which the Ctx does not accept",
+			serve(&http.Server{Protocols: two}, serverCtx(t, protos("http/1.1"))), ssl.ErrConfig},
+		{"only h2, and a Ctx without ALPN", serve(&http.Server{Protocols: two}, serverCtx(t, protos())),
+			ssl.ErrConfig},
 		{"no protocol", serve(&http.Server{Protocols: none}, ctx), ssl.ErrConfig},
 	} {
 		if !errors.Is(tc.err, tc.want) {

@@ -30,7 +30,8 @@ func TestStandardClient(t *testing.T) {
 						t.Errorf("%s over %s", resp.Proto, tls.VersionName(resp.TLS.Version))
 					}
 					if got != fmt.Sprint(reused, reused) || resp.TLS.DidResume != reused {
-						t.Errorf("connection %d: the server says resumed %s, the client %t, want %t", i+1, got, resp.TLS.DidResume, reused)
+						t.Errorf("connection %d: the server says resumed %s, the client %t, want %t",
+							i+1, got, resp.TLS.DidResume, reused)
 					}
 					c.CloseIdleConnections()
 				}

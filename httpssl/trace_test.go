@@ -57,14 +57,18 @@ func (l *traceLog) hooks() *httptrace.ClientTrace {
 		},
 		GotFirstResponseByte: func() { l.addRead("GotFirstResponseByte") },
 		Got100Continue:       func() { l.addRead("Got100Continue") },
-		Got1xxResponse:       func(code int, _ textproto.MIMEHeader) error { l.addRead("Got1xxResponse %d", code); return nil },
-		DNSStart:             func(i httptrace.DNSStartInfo) { l.add("DNSStart %s", i.Host) },
-		DNSDone:              func(i httptrace.DNSDoneInfo) { l.add("DNSDone %v", i.Err == nil) },
-		ConnectStart:         func(network, _ string) { l.add("ConnectStart %s", network) },
-		ConnectDone:          func(network, _ string, err error) { l.add("ConnectDone %s %t", network, err == nil) },
-		TLSHandshakeStart:    func() { l.add("TLSHandshakeStart") },
+		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+			l.addRead("Got1xxResponse %d", code)
+			return nil
+		},
+		DNSStart:          func(i httptrace.DNSStartInfo) { l.add("DNSStart %s", i.Host) },
+		DNSDone:           func(i httptrace.DNSDoneInfo) { l.add("DNSDone %v", i.Err == nil) },
+		ConnectStart:      func(network, _ string) { l.add("ConnectStart %s", network) },
+		ConnectDone:       func(network, _ string, err error) { l.add("ConnectDone %s %t", network, err == nil) },
+		TLSHandshakeStart: func() { l.add("TLSHandshakeStart") },
 		TLSHandshakeDone: func(s tls.ConnectionState, err error) {
-			l.add("TLSHandshakeDone %q, resumed %t, complete %t, %t", s.NegotiatedProtocol, s.DidResume, s.HandshakeComplete, err == nil)
+			l.add("TLSHandshakeDone %q, resumed %t, complete %t, %t",
+				s.NegotiatedProtocol, s.DidResume, s.HandshakeComplete, err == nil)
 			if l.shaken != nil {
 				close(l.shaken)
 			}
@@ -106,7 +110,8 @@ func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[s
 }
 
 // tracedRequest sends one, and returns what became of it.
-func tracedRequest(ctx context.Context, c *http.Client, l *traceLog, method, url string, body io.Reader, header ...string) error {
+func tracedRequest(ctx context.Context, c *http.Client, l *traceLog, method, url string,
+	body io.Reader, header ...string) error {
 	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, l.hooks()), method, url, body)
 	if err != nil {
 		return err
@@ -136,7 +141,9 @@ func TestTraceAsInNetHTTP(t *testing.T) {
 				}))
 				url := "https://server.test:" + s.Addr[strings.LastIndex(s.Addr, ":")+1:]
 				got := map[string]string{}
-				for by, c := range tracedClients(t, h2, func(tr *http.Transport) { tr.ExpectContinueTimeout = ioTimeout }) {
+				for by, c := range tracedClients(t, h2, func(tr *http.Transport) {
+					tr.ExpectContinueTimeout = ioTimeout
+				}) {
 					var l traceLog
 					for _, step := range []struct {
 						name, method string
@@ -208,7 +215,9 @@ func TestTraceHandshakeTimeout(t *testing.T) {
 			leakcheck.Test(t)
 			addr := silence(t)
 			got := map[string]string{}
-			for by, c := range tracedClients(t, h2, func(tr *http.Transport) { tr.TLSHandshakeTimeout = 50 * time.Millisecond }) {
+			for by, c := range tracedClients(t, h2, func(tr *http.Transport) {
+				tr.TLSHandshakeTimeout = 50 * time.Millisecond
+			}) {
 				l := traceLog{shaken: make(chan struct{})}
 				err := tracedRequest(t.Context(), c, &l, "GET", "https://server.test:"+port(addr), nil)
 				var e net.Error
@@ -237,7 +246,8 @@ func TestTraceGivenUp(t *testing.T) {
 				l := traceLog{shaken: make(chan struct{})}
 				hooks := l.hooks()
 				hooks.TLSHandshakeStart = func() { l.add("TLSHandshakeStart"); cancel() }
-				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, hooks), "GET", "https://server.test:"+port(addr), nil)
+				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, hooks), "GET",
+					"https://server.test:"+port(addr), nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -128,7 +128,8 @@ func clientProtocols(offered []string, base *http.Transport) (p protocols, err e
 	}
 	p.http2 = p.http2 && slices.Contains(offered, protoH2) && clientSpeaksH2()
 	if !p.http1 && !p.http2 {
-		return p, badConfig("the http.Transport speaks only HTTP/2, which the Ctx does not offer or GODEBUG turns off")
+		return p,
+			badConfig("the http.Transport speaks only HTTP/2, which the Ctx does not offer or GODEBUG turns off")
 	}
 	return p, nil
 }
@@ -216,7 +217,8 @@ func dialFunc(base *http.Transport) func(context.Context, string, string) (net.C
 }
 
 // clone is base for TLS connections that dial makes, with what net/http is to speak.
-func clone(base *http.Transport, p *http.Protocols, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
+func clone(base *http.Transport, p *http.Protocols,
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	t := base.Clone()
 	t.Proxy = plainProxy(base.Proxy)
 	t.TLSClientConfig = nil

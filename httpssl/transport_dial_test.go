@@ -20,13 +20,14 @@ func TestTransportDialFunc(t *testing.T) {
 			leakcheck.Test(t)
 			s := start(t, serverCtx(t, allowEarly), earlyForAll(http.HandlerFunc(echo)))
 			var dials atomic.Int32
-			d := &ssl.Dialer{Ctx: clientCtx(t, protos(offered...)), DialFunc: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				dials.Add(1)
-				if addr != "shop.test:443" {
-					t.Errorf("asked to dial %s %s", network, addr)
-				}
-				return new(net.Dialer).DialContext(ctx, network, s.Addr)
-			}}
+			d := &ssl.Dialer{Ctx: clientCtx(t, protos(offered...)),
+				DialFunc: func(ctx context.Context, network, addr string) (net.Conn, error) {
+					dials.Add(1)
+					if addr != "shop.test:443" {
+						t.Errorf("asked to dial %s %s", network, addr)
+					}
+					return new(net.Dialer).DialContext(ctx, network, s.Addr)
+				}}
 			tr, err := httpssl.NewTransport(d, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -83,16 +83,17 @@ func TestTransportEarlyMark(t *testing.T) {
 	leakcheck.Test(t)
 	var l earlyLog
 	var h *holder
-	s := start(t, serverCtx(t, allowEarly), httpssl.EarlyData(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/late" || !httpssl.TooEarly(w, r) {
-			l.ServeHTTP(w, r)
-		}
-	}), func(*http.Request) bool {
-		if h.hold.CompareAndSwap(true, false) {
-			h.letGo <- struct{}{}
-		}
-		return true
-	}))
+	s := start(t, serverCtx(t, allowEarly),
+		httpssl.EarlyData(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/late" || !httpssl.TooEarly(w, r) {
+				l.ServeHTTP(w, r)
+			}
+		}), func(*http.Request) bool {
+			if h.hold.CompareAndSwap(true, false) {
+				h.letGo <- struct{}{}
+			}
+			return true
+		}))
 	h = startHolder(t, s.Addr)
 	url := "https://" + h.addr + "/"
 	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
@@ -244,7 +245,9 @@ func TestTransportEarlyAtOnce(t *testing.T) {
 		}
 		io.WriteString(w, "answer")
 	})))
-	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")), func(base *http.Transport) { base.MaxIdleConnsPerHost = 2 })
+	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")), func(base *http.Transport) {
+		base.MaxIdleConnsPerHost = 2
+	})
 	var wg sync.WaitGroup
 	for u := range users {
 		wg.Go(func() {
@@ -267,7 +270,8 @@ func TestTransportEarlyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if got, want := handled.Load()-refused.Load(), int32(users*each); got != want || wrong.Load() > 0 {
-		t.Errorf("%d handled, %d of them refused, want %d more; %d are wrong", handled.Load(), refused.Load(), want, wrong.Load())
+		t.Errorf("%d handled, %d of them refused, want %d more; %d are wrong",
+			handled.Load(), refused.Load(), want, wrong.Load())
 	}
 	if st := srv.EarlyDataStats(); st.Accepted == 0 {
 		t.Errorf("none was early: %+v", st)
@@ -282,13 +286,14 @@ func TestTransportEarlyLeftOver(t *testing.T) {
 			leakcheck.Test(t)
 			busy, answer := make(chan struct{}), make(chan struct{})
 			var l earlyLog
-			s := start(t, serverCtx(t, allowEarly), earlyForAll(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/slow" {
-					close(busy)
-					<-answer
-				}
-				l.ServeHTTP(w, r)
-			})))
+			s := start(t, serverCtx(t, allowEarly),
+				earlyForAll(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/slow" {
+						close(busy)
+						<-answer
+					}
+					l.ServeHTTP(w, r)
+				})))
 			dialing, dial := make(chan struct{}), make(chan struct{})
 			var dials atomic.Int32
 			nd := &net.Dialer{Control: func(string, string, syscall.RawConn) error {

@@ -49,7 +49,8 @@ func (l *earlyLog) want(t testing.TB, seen ...string) {
 }
 
 // earlyTransport is one that sends early what it may.
-func earlyTransport(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) (*httpssl.Transport, *http.Client) {
+func earlyTransport(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) (
+	*httpssl.Transport, *http.Client) {
 	t.Helper()
 	c := client(t, ctx, change...)
 	tr := c.Transport.(*httpssl.Transport)
@@ -105,7 +106,8 @@ func TestTransportEarly(t *testing.T) {
 		body   io.Reader
 		header []string
 	}{
-		{"POST", nil, nil}, {"PUT", nil, nil}, {"DELETE", nil, nil}, {"TRACE", nil, nil}, {"PATCH", strings.NewReader("x"), nil},
+		{"POST", nil, nil}, {"PUT", nil, nil}, {"DELETE", nil, nil}, {"TRACE", nil, nil},
+		{"PATCH", strings.NewReader("x"), nil},
 		{"GET", strings.NewReader("x"), nil}, {"GET", io.MultiReader(), nil}, // a body that may be empty
 		{"GET", nil, []string{"Upgrade", "some"}},
 		{"GET", nil, []string{"Large", strings.Repeat("x", 3000)}},  // more than the session allows
@@ -311,7 +313,8 @@ func TestTransportEarlyBytes(t *testing.T) {
 	if st := cli.EarlyDataStats(); st.Accepted != 1 {
 		t.Errorf("the client: %+v", st)
 	}
-	if late, early := <-got, <-got; early != late || !strings.HasPrefix(early, "GET / HTTP/1.1\r\n") || strings.Contains(early, "Early-Data") {
+	if late, early := <-got, <-got; early != late || !strings.HasPrefix(early, "GET / HTTP/1.1\r\n") ||
+		strings.Contains(early, "Early-Data") {
 		t.Errorf("early %q, late %q", early, late)
 	}
 	if resp, err := c.Get(url + "silence"); err == nil {

@@ -61,7 +61,8 @@ func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // attempt sends r by the transport for what is known of addr.
-func (tt *twoTransports) attempt(r *http.Request, addr string, body body, first bool) (*http.Response, error) {
+func (tt *twoTransports) attempt(r *http.Request, addr string, body body,
+	first bool) (*http.Response, error) {
 	out := r.WithContext(attemptTrace(r.Context(), first, body.kept.release))
 	if first {
 		body.first(out)
@@ -190,7 +191,8 @@ func (h *hand) take() (net.Conn, error) {
 // another connection for further requests, c is closed, as net/http does.
 func (tt *twoTransports) handOver(addr string, c *ssl.Conn) {
 	hand := &hand{c: c}
-	u := &http.Request{Method: "GET", URL: httpsURL(addr), Host: addr, Header: http.Header{"Connection": {"none"}}}
+	u := &http.Request{Method: "GET", URL: httpsURL(addr), Host: addr,
+		Header: http.Header{"Connection": {"none"}}}
 	resp, err := tt.two.RoundTrip(u.WithContext(context.WithValue(context.Background(), handKey{}, hand)))
 	if err == nil {
 		resp.Body.Close()

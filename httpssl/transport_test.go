@@ -39,10 +39,13 @@ func TestTransportRefuses(t *testing.T) {
 		{"nil Dialer", nil, nil, ssl.ErrNil},
 		{"no Ctx", &ssl.Dialer{}, nil, ssl.ErrNil},
 		{"server's Ctx", &ssl.Dialer{Ctx: serverCtx(t)}, nil, ssl.ErrServer},
-		{"Proxy", h2, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "localhost"})}, ssl.ErrConfig},
+		{"Proxy", h2, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "localhost"})},
+			ssl.ErrConfig},
 		{"DialTLSContext", h2, &http.Transport{DialTLSContext: h2.DialTLSContext}, ssl.ErrConfig},
-		{"TLSClientConfig", h2, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, ssl.ErrConfig},
-		{"HTTP/1.1 offered, h2 spoken", one, &http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP2(true) })}, ssl.ErrConfig},
+		{"TLSClientConfig", h2, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+			ssl.ErrConfig},
+		{"HTTP/1.1 offered, h2 spoken", one,
+			&http.Transport{Protocols: only(func(p *http.Protocols) { p.SetHTTP2(true) })}, ssl.ErrConfig},
 	} {
 		if tr, err := httpssl.NewTransport(tc.d, tc.base); tr != nil || !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, %v, want %v", tc.name, tr, err, tc.want)

@@ -35,8 +35,10 @@ var clientSwitches = map[string]func(*testing.T, *http.Transport){
 }
 
 var serverSwitches = map[string]func(*testing.T, *http.Server){
-	"GODEBUG":   func(t *testing.T, _ *http.Server) { t.Setenv("GODEBUG", "http2server=0") },
-	"Protocols": func(_ *testing.T, s *http.Server) { s.Protocols = only(func(p *http.Protocols) { p.SetHTTP1(true) }) },
+	"GODEBUG": func(t *testing.T, _ *http.Server) { t.Setenv("GODEBUG", "http2server=0") },
+	"Protocols": func(_ *testing.T, s *http.Server) {
+		s.Protocols = only(func(p *http.Protocols) { p.SetHTTP1(true) })
+	},
 	"TLSNextProto": func(_ *testing.T, s *http.Server) {
 		s.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	},
@@ -99,7 +101,9 @@ func TestServerWithoutHTTP2(t *testing.T) {
 // A server of HTTP/2 alone tells others so in the handshake.
 func TestServerOfHTTP2Alone(t *testing.T) {
 	leakcheck.Test(t)
-	s := start(t, serverCtx(t), nil, func(s *http.Server) { s.Protocols = only(func(p *http.Protocols) { p.SetHTTP2(true) }) })
+	s := start(t, serverCtx(t), nil, func(s *http.Server) {
+		s.Protocols = only(func(p *http.Protocols) { p.SetHTTP2(true) })
+	})
 	for by, c := range clients(t, true) {
 		if resp, body := post(t, c, s.URL, "x"); resp.ProtoMajor != 2 || body != "x" {
 			t.Errorf("%s: %s, %q", by, resp.Proto, body)
@@ -119,7 +123,9 @@ func TestServerOfHTTP2Alone(t *testing.T) {
 func TestProxyOfTheEnvironment(t *testing.T) {
 	leakcheck.Test(t)
 	asked := make(chan string, 8)
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.String() }))
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.String()
+	}))
 	defer proxy.Close()
 	u, err := url.Parse(proxy.URL)
 	if err != nil {
@@ -148,7 +154,8 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	c := &http.Client{Transport: tr, Timeout: ioTimeout}
 	body := &closeCounter{Reader: strings.NewReader("x")}
 	_, err = c.Post(s.URL, "", body)
-	if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), u.Host) || strings.Contains(err.Error(), "secret") {
+	if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), u.Host) ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("through the proxy: %v", err)
 	}
 	if body.closes.Load() != 1 {
@@ -244,7 +251,9 @@ func TestTransportDialsByItsBase(t *testing.T) {
 	}{
 		{&http.Transport{DialContext: base}, ssl.Dialer{}, "base"},
 		//lint:ignore SA1019 it is obeyed
-		{&http.Transport{Dial: func(network, addr string) (net.Conn, error) { return base(t.Context(), network, addr) }}, ssl.Dialer{}, "base"},
+		{&http.Transport{Dial: func(network, addr string) (net.Conn, error) {
+			return base(t.Context(), network, addr)
+		}}, ssl.Dialer{}, "base"},
 		{&http.Transport{DialContext: base}, ssl.Dialer{DialFunc: dial("dialer", &asked)}, "dialer"},
 	} {
 		asked = nil
@@ -253,7 +262,8 @@ func TestTransportDialsByItsBase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if resp, body := post(t, &http.Client{Transport: tr, Timeout: ioTimeout}, "https://server.test", "x"); body != "x" || resp.ProtoMajor != 2 {
+		c := &http.Client{Transport: tr, Timeout: ioTimeout}
+		if resp, body := post(t, c, "https://server.test", "x"); body != "x" || resp.ProtoMajor != 2 {
 			t.Errorf("%s: %q by %s", tc.want, body, resp.Proto)
 		}
 		tr.CloseIdleConnections()

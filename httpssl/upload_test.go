@@ -64,7 +64,8 @@ func clients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[string]
 	for _, f := range change {
 		f(std.Transport.(*http.Transport))
 	}
-	return map[string]*http.Client{"net/http": std, "httpssl": client(t, clientCtx(t, protos(names...)), change...)}
+	return map[string]*http.Client{"net/http": std,
+		"httpssl": client(t, clientCtx(t, protos(names...)), change...)}
 }
 
 // uploadEnds are the ways in which a request ends while its body still waits.
@@ -79,8 +80,12 @@ var uploadEnds = []struct {
 	{name: "connection lost", serve: wait, act: func(_ func(), s *server) { s.Close() }},
 	{name: "cancelled", serve: wait, act: func(cancel func(), _ *server) { cancel() }},
 	{name: "refused", serve: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, ok: true},
-	{name: "answered", serve: func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "enough") }, ok: true},
-	{name: "no answer", serve: wait, change: func(tr *http.Transport) { tr.ResponseHeaderTimeout = time.Millisecond },
+	{name: "answered", serve: func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "enough")
+	}, ok: true},
+	{name: "no answer", serve: wait, change: func(tr *http.Transport) {
+		tr.ResponseHeaderTimeout = time.Millisecond
+	},
 		act: func(cancel func(), _ *server) { cancel() }}, // the time begins behind the body
 }
 
@@ -105,7 +110,8 @@ func TestUploadEnds(t *testing.T) {
 }
 
 // uploadOnce says how one request ends.
-func uploadOnce(t *testing.T, by string, h2 bool, serve http.HandlerFunc, change func(*http.Transport), act func(func(), *server), ok bool) string {
+func uploadOnce(t *testing.T, by string, h2 bool, serve http.HandlerFunc, change func(*http.Transport),
+	act func(func(), *server), ok bool) string {
 	t.Helper()
 	inside := make(chan struct{}, 8)
 	s := start(t, serverCtx(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -303,7 +309,8 @@ func againOver(t *testing.T, c *http.Client, l net.Listener, names []string) {
 	ctx := serverCtx(t, protos(names...))
 	go func() { ended <- httpssl.Serve(srv, l, ctx) }()
 	defer func() { srv.Close(); <-ended }()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+l.Addr().String(), strings.NewReader("again"))
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+l.Addr().String(),
+		strings.NewReader("again"))
 	if err != nil {
 		t.Fatal(err)
 	}

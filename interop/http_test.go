@@ -96,7 +96,8 @@ func curl(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	args = append([]string{"--silent", "--show-error", "--cacert", certs + "/ca.pem", "--write-out", "\n%{http_version}\n"}, args...)
+	args = append([]string{"--silent", "--show-error", "--cacert", certs + "/ca.pem",
+		"--write-out", "\n%{http_version}\n"}, args...)
 	var out, msg bytes.Buffer
 	cmd := exec.CommandContext(ctx, "curl", args...)
 	cmd.Stdout, cmd.Stderr = &out, &msg

@@ -18,7 +18,8 @@ func contexts(t testing.TB, version uint16) (cli, srv *ssl.Ctx) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"),
+		filepath.Join(certs, "server-ecdsa.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,8 @@ func newDescs(ctx string) descs {
 	return descs{
 		handshakes: desc("handshakes_total", "Completed handshakes by what became of resumption.", "reuse"),
 		failures:   desc("handshake_failures_total", "Handshakes that failed."),
-		duration:   desc("handshake_duration_seconds", "Duration of completed handshakes, waiting included.", "resumed"),
+		duration: desc("handshake_duration_seconds", "Duration of completed handshakes, waiting included.",
+			"resumed"),
 		libssl:     desc("openssl_sessions_total", "OpenSSL's own session counters, SSL_CTX_sess_*.", "counter"),
 		internal:   desc("openssl_cache_sessions", "Sessions in OpenSSL's internal cache."),
 		tickets:    desc("tickets_total", "Tickets by what the ticket keys did with them.", "event"),
@@ -65,8 +66,9 @@ func newDescs(ctx string) descs {
 		cached:     desc("session_cache_sessions", "Sessions in the cache."),
 		cacheBytes: desc("session_cache_bytes", "Estimated size of the sessions in a server's cache."),
 		cacheEvent: desc("session_cache_events_total", "What the session cache did.", "event"),
-		storeEvent: desc("session_store_events_total", "What became of lookups and writes of the session store.", "event"),
-		pending:    desc("session_store_pending_writes", "Writes to the session store that wait or are being made."),
+		storeEvent: desc("session_store_events_total",
+			"What became of lookups and writes of the session store.", "event"),
+		pending: desc("session_store_pending_writes", "Writes to the session store that wait or are being made."),
 	}
 }
 
@@ -125,31 +127,44 @@ func (s sink) stats(st ssl.Stats) {
 	s.histogram(st.Resumed, "true")
 	s.openssl(st.OpenSSL)
 	if k := st.TicketKeys; k != nil {
-		s.events(s.tickets, map[string]uint64{"issued": k.Issued, "resumed": k.Resumed, "renewed": k.Renewed, "declined": k.Declined, "unknown_key": k.Unknown})
+		s.events(s.tickets, map[string]uint64{
+			"issued": k.Issued, "resumed": k.Resumed, "renewed": k.Renewed, "declined": k.Declined,
+			"unknown_key": k.Unknown,
+		})
 		s.events(s.rotations, map[string]uint64{"done": k.Rotations, "failed": k.FailedRotations})
 	}
 	if c := st.Cache; c != nil {
 		s.gauge(s.cached, float64(c.Sessions))
 		s.gauge(s.cacheBytes, float64(c.Bytes))
-		s.events(s.cacheEvent, map[string]uint64{"store": c.Stores, "hit": c.Hits, "miss": c.Misses, "expired": c.Expired,
-			"not_resumable": c.NotResumable, "eviction": c.Evictions, "uncacheable": c.Uncacheable})
+		s.events(s.cacheEvent, map[string]uint64{
+			"store": c.Stores, "hit": c.Hits, "miss": c.Misses, "expired": c.Expired,
+			"not_resumable": c.NotResumable, "eviction": c.Evictions, "uncacheable": c.Uncacheable,
+		})
 	}
 	if c := st.ClientCache; c != nil {
 		s.gauge(s.cached, float64(c.Sessions))
-		s.events(s.cacheEvent, map[string]uint64{"store": c.Stores, "hit": c.Hits, "miss": c.Misses, "expired": c.Expired, "eviction": c.Evictions})
+		s.events(s.cacheEvent, map[string]uint64{
+			"store": c.Stores, "hit": c.Hits, "miss": c.Misses, "expired": c.Expired, "eviction": c.Evictions,
+		})
 	}
 	if b := st.Store; b != nil {
 		s.gauge(s.pending, float64(b.Pending))
-		s.events(s.storeEvent, map[string]uint64{"hit": b.Hits, "miss": b.Misses, "late": b.Late, "busy": b.Busy, "error": b.Errors,
-			"refused": b.Refused, "write": b.Writes, "write_error": b.WriteErrors, "dropped": b.Dropped, "panic": b.Panics})
+		s.events(s.storeEvent, map[string]uint64{
+			"hit": b.Hits, "miss": b.Misses, "late": b.Late, "busy": b.Busy, "error": b.Errors,
+			"refused": b.Refused, "write": b.Writes, "write_error": b.WriteErrors, "dropped": b.Dropped,
+			"panic": b.Panics,
+		})
 	}
 }
 
 func (s sink) openssl(o ssl.SessionStats) {
 	s.gauge(s.internal, float64(o.Number))
-	for name, n := range map[string]int64{"connect": o.Connect, "connect_good": o.ConnectGood, "connect_renegotiate": o.ConnectRenegotiate,
-		"accept": o.Accept, "accept_good": o.AcceptGood, "accept_renegotiate": o.AcceptRenegotiate, "hits": o.Hits,
-		"cb_hits": o.CallbackHits, "misses": o.Misses, "timeouts": o.Timeouts, "cache_full": o.CacheFull} {
+	for name, n := range map[string]int64{
+		"connect": o.Connect, "connect_good": o.ConnectGood, "connect_renegotiate": o.ConnectRenegotiate,
+		"accept": o.Accept, "accept_good": o.AcceptGood, "accept_renegotiate": o.AcceptRenegotiate,
+		"hits": o.Hits, "cb_hits": o.CallbackHits, "misses": o.Misses, "timeouts": o.Timeouts,
+		"cache_full": o.CacheFull,
+	} {
 		s.counter(s.libssl, uint64(n), name)
 	}
 }

@@ -24,7 +24,8 @@ func (forgetful) Remove(context.Context, []byte) error                 { return 
 func ctxs(t *testing.T) map[string]*ssl.Ctx {
 	t.Helper()
 	certs := filepath.Join("..", "testdata", "certs")
-	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"), filepath.Join(certs, "server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"),
+		filepath.Join(certs, "server-ecdsa.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,8 @@ ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
 `), "ssl_handshakes_total", "ssl_handshake_failures_total", "ssl_ticket_key_rotations_total"); err != nil {
 		t.Error(err)
 	}
-	for name, want := range map[string]int{"ssl_handshake_duration_seconds": 6, "ssl_session_store_events_total": 10, "ssl_session_cache_sessions": 2} {
+	for name, want := range map[string]int{"ssl_handshake_duration_seconds": 6,
+		"ssl_session_store_events_total": 10, "ssl_session_cache_sessions": 2} {
 		if n := testutil.CollectAndCount(c, name); n != want {
 			t.Errorf("%s: %d metrics, want %d", name, n, want)
 		}
@@ -183,13 +185,15 @@ func TestSeveralCollectors(t *testing.T) {
 	for _, f := range families {
 		found[f.GetName()] = len(f.GetMetric())
 	}
-	if found["ssl_handshake_failures_total"] != 3 || found["ssl_session_objects"] != 1 || found["ssl_handles"] == 0 {
+	if found["ssl_handshake_failures_total"] != 3 || found["ssl_session_objects"] != 1 ||
+		found["ssl_handles"] == 0 {
 		t.Errorf("gathered %v", found)
 	}
 	if err := registry.Register(newCollector(t, map[string]*ssl.Ctx{"c": ctxs["client"]})); err == nil {
 		t.Error("two Ctxs of one name are registered")
 	}
-	if problems, err := testutil.CollectAndLint(promssl.NewProcessCollector()); err != nil || len(problems) != 0 {
+	if problems, err := testutil.CollectAndLint(promssl.NewProcessCollector()); err != nil ||
+		len(problems) != 0 {
 		t.Error(err, problems)
 	}
 }
@@ -198,7 +202,8 @@ func TestSeveralCollectors(t *testing.T) {
 func TestNamesOfCtxs(t *testing.T) {
 	ctxs := ctxs(t)
 	for name, ctx := range map[string]*ssl.Ctx{"\xff": ctxs["client"], "a\xc3": ctxs["client"], "nil": nil} {
-		if c, err := promssl.NewCollector(map[string]*ssl.Ctx{"good": ctxs["client"], name: ctx}); err == nil || c != nil {
+		if c, err := promssl.NewCollector(map[string]*ssl.Ctx{"good": ctxs["client"], name: ctx}); err == nil ||
+			c != nil {
 			t.Errorf("%q: %v, %v", name, c, err)
 		}
 	}

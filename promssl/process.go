@@ -16,7 +16,8 @@ func NewProcessCollector() ProcessCollector { return ProcessCollector{} }
 var (
 	live      = prometheus.NewDesc("ssl_handles", "Live handles of this process.", []string{"type"}, nil)
 	collected = prometheus.NewDesc("ssl_handles_collected_total",
-		"Handles that were freed by the garbage collector: each is a Close that was forgotten.", []string{"type"}, nil)
+		"Handles that were freed by the garbage collector: each is a Close that was forgotten.",
+		[]string{"type"}, nil)
 	objects = prometheus.NewDesc("ssl_session_objects",
 		"SSL_SESSION objects of this process, those of libssl itself included.", nil, nil)
 )
@@ -31,10 +32,13 @@ func (ProcessCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (ProcessCollector) Collect(ch chan<- prometheus.Metric) {
 	n := ssl.ReadCounters()
-	for kind, h := range map[string]ssl.HandleCounts{"session": n.Sessions, "borrowed": n.Borrowed, "conn": n.Conns,
-		"ctx": n.Ctxs, "ticketkeys": n.TicketKeys, "certificate": n.Certificates} {
+	for kind, h := range map[string]ssl.HandleCounts{
+		"session": n.Sessions, "borrowed": n.Borrowed, "conn": n.Conns, "ctx": n.Ctxs,
+		"ticketkeys": n.TicketKeys, "certificate": n.Certificates,
+	} {
 		ch <- prometheus.MustNewConstMetric(live, prometheus.GaugeValue, float64(h.Live), kind)
 		ch <- prometheus.MustNewConstMetric(collected, prometheus.CounterValue, float64(h.Collected), kind)
 	}
-	ch <- prometheus.MustNewConstMetric(objects, prometheus.GaugeValue, float64(n.SessionObjectsCreated-n.SessionObjectsFreed))
+	ch <- prometheus.MustNewConstMetric(objects, prometheus.GaugeValue,
+		float64(n.SessionObjectsCreated-n.SessionObjectsFreed))
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // openSSLVersions are the flags of openssl s_client for each form.
-var openSSLVersions = map[string]string{"TLS1.2-id": "-tls1_2", "TLS1.2-ticket": "-tls1_2", "TLS1.3": "-tls1_3"}
+var openSSLVersions = map[string]string{"TLS1.2-id": "-tls1_2",
+	"TLS1.2-ticket": "-tls1_2", "TLS1.3": "-tls1_3"}
 
 // What probe saves, openssl sess_id reads and s_client resumes, by the word of both ends.
 func TestSessionFileForOpenSSL(t *testing.T) {
@@ -26,7 +27,8 @@ func TestSessionFileForOpenSSL(t *testing.T) {
 			if want := "Protocol  : TLSv" + fm.name[3:6]; !strings.Contains(id.out, want) {
 				t.Errorf("openssl sess_id: no %q in\n%s", want, id.out)
 			}
-			c := finish(t, openssl(t, "s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_in", file, "-CAfile", cert("ca.pem")))
+			c := finish(t, openssl(t, "s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_in", file,
+				"-CAfile", cert("ca.pem")))
 			if !strings.Contains(c.out, "\nReused, TLSv1") {
 				t.Errorf("s_client did not resume:\n%s\n%s", c.out, c.errOut)
 			}
@@ -42,7 +44,8 @@ func TestSessionFileOfOpenSSL(t *testing.T) {
 			leakcheck.Test(t)
 			s, addr := startServe(t)
 			file := filepath.Join(t.TempDir(), "s.pem")
-			args := []string{"s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_out", file, "-CAfile", cert("ca.pem")}
+			args := []string{"s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_out", file,
+				"-CAfile", cert("ca.pem")}
 			if fm.how == howID {
 				args = append(args, "-no_ticket")
 			}
@@ -115,12 +118,14 @@ func TestSessionFileBehindAnIntermediate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
-			_, addr := startServe(t, "--cert", cert("server-chain.pem"), "--key", cert("server-chain.key"), "--tls", version)
+			_, addr := startServe(t, "--cert", cert("server-chain.pem"), "--key", cert("server-chain.key"),
+				"--tls", version)
 			dir := t.TempDir()
 			file, both := filepath.Join(dir, "s.pem"), filepath.Join(dir, "both.pem")
 			probeJSON(t, exitOK, addr, "-n", "1", "--session-out", file)
 			r := probeJSON(t, exitNoReuse, addr, "-n", "2", "--session-in", file)
-			if r.SessionIn == nil || r.SessionIn.Offered || r.SessionIn.Resumed || r.Offered != 1 || r.Resumed != 1 || r.Reuse {
+			if r.SessionIn == nil || r.SessionIn.Offered || r.SessionIn.Resumed || r.Offered != 1 ||
+				r.Resumed != 1 || r.Reuse {
 				t.Errorf("%+v of %+v", r.SessionIn, r)
 			}
 			var text []byte

@@ -46,7 +46,8 @@ func (v tlsVersion) limit(cfg *ssl.Config) {
 // tlsFlag adds --tls to a command.
 func tlsFlag(cmd *cobra.Command, v *tlsVersion) {
 	cmd.Flags().Var(v, "tls", "only this `version`: 1.2 or 1.3")
-	must(cmd.RegisterFlagCompletionFunc("tls", cobra.FixedCompletions(tlsVersions, cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.RegisterFlagCompletionFunc("tls",
+		cobra.FixedCompletions(tlsVersions, cobra.ShellCompDirectiveNoFileComp)))
 }
 
 // fileFlag adds a flag whose value is the name of a file.

@@ -148,12 +148,14 @@ func (d *description) summary(w io.Writer) error {
 	}
 	lifetime := "no ticket"
 	if d.Ticket != nil {
-		lifetime = fmt.Sprintf("%d bytes, lifetime %s", d.Ticket.Bytes, time.Duration(d.Ticket.LifetimeSeconds)*time.Second)
+		lifetime = fmt.Sprintf("%d bytes, lifetime %s",
+			d.Ticket.Bytes, time.Duration(d.Ticket.LifetimeSeconds)*time.Second)
 	}
 	name := d.ServerName
 	if name == "" {
 		name = "none"
 	}
-	_, err := fmt.Fprintf(w, "Resumable   : %s\nTicket      : %s\nServer name : %s\nPeer        : %s\n", state, lifetime, name, peer)
+	_, err := fmt.Fprintf(w, "Resumable   : %s\nTicket      : %s\nServer name : %s\nPeer        : %s\n",
+		state, lifetime, name, peer)
 	return err
 }

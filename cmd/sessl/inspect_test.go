@@ -27,13 +27,16 @@ func TestInspectText(t *testing.T) {
 			leakcheck.Test(t)
 			got := sessl(t, "inspect", file).want(t, exitOK).out
 			theirs := finish(t, openssl(t, "sess_id", "-in", file, "-noout", "-text")).want(t, 0).out
-			if want := secretLine.ReplaceAllString(theirs, ""); !strings.HasPrefix(secretLine.ReplaceAllString(got, ""), want) {
+			want := secretLine.ReplaceAllString(theirs, "")
+			if !strings.HasPrefix(secretLine.ReplaceAllString(got, ""), want) {
 				t.Errorf("inspect:\n%s\nopenssl:\n%s", got, theirs)
 			}
-			if line := secretLine.FindString(got); line == "" || strings.Trim(line[strings.Index(line, ":")+1:], " x") != "" {
+			if line := secretLine.FindString(got); line == "" ||
+				strings.Trim(line[strings.Index(line, ":")+1:], " x") != "" {
 				t.Errorf("the line of the secret is %q", line)
 			}
-			if !strings.Contains(got, "\nResumable   : no, expired 20") || !strings.Contains(got, "\nPeer        : CN=") {
+			if !strings.Contains(got, "\nResumable   : no, expired 20") ||
+				!strings.Contains(got, "\nPeer        : CN=") {
 				t.Errorf("the summary is missing in\n%s", got)
 			}
 		})
@@ -74,7 +77,8 @@ func TestInspectJSON(t *testing.T) {
 				t.Fatal(err)
 			}
 			ticket, _ := s.HasTicket()
-			if got.SessionID != hex.EncodeToString(id) || !got.Expired || !got.Resumable || (got.Ticket != nil) != ticket ||
+			if got.SessionID != hex.EncodeToString(id) || !got.Expired || !got.Resumable ||
+				(got.Ticket != nil) != ticket ||
 				got.Peer == nil || !strings.HasPrefix(got.Peer.Subject, "CN=") || len(got.Peer.SHA256) != 64 ||
 				got.Expires.Sub(got.Created).Seconds() != float64(got.TimeoutSeconds) {
 				t.Errorf("%s\n%+v", s, got)
@@ -82,7 +86,8 @@ func TestInspectJSON(t *testing.T) {
 			if v, _ := s.ProtocolVersion(); got.Protocol != ssl.VersionName(v) {
 				t.Errorf("protocol %s", got.Protocol)
 			}
-			for _, name := range []string{"protocol", "cipher", "session_id", "session_id_context", "created", "timeout_seconds", "expires",
+			for _, name := range []string{"protocol", "cipher", "session_id", "session_id_context", "created",
+				"timeout_seconds", "expires",
 				"expired", "resumable", "ticket", "max_early_data", "alpn", "server_name", "peer"} {
 				if !strings.Contains(r.out, `  "`+name+`":`) {
 					t.Errorf("no field %s in\n%s", name, r.out)

@@ -54,7 +54,8 @@ func awaitNothingLive() string {
 			return ""
 		}
 		if time.Now().After(end) {
-			return fmt.Sprintf("%d sessions, %d connections, %d contexts, %d objects", c.Sessions.Live, c.Conns.Live, c.Ctxs.Live, objects)
+			return fmt.Sprintf("%d sessions, %d connections, %d contexts, %d objects",
+				c.Sessions.Live, c.Conns.Live, c.Ctxs.Live, objects)
 		}
 	}
 }
@@ -63,7 +64,8 @@ func cert(name string) string { return filepath.Join(certs, name) }
 
 // serverFlags are a certificate and key for localhost.
 func serverFlags(more ...string) []string {
-	return append([]string{"serve", "--listen", "127.0.0.1:0", "--cert", cert("server-ecdsa.pem"), "--key", cert("server-ecdsa.key")}, more...)
+	return append([]string{"serve", "--listen", "127.0.0.1:0", "--cert", cert("server-ecdsa.pem"),
+		"--key", cert("server-ecdsa.key")}, more...)
 }
 
 // program is the command that runs sessl with args.
@@ -185,7 +187,8 @@ func (b *background) await(n int, text string) string {
 			}
 		}
 		if b.eof {
-			b.t.Fatalf("%d lines with %q, want %d:\n%s\n%s", found, text, n, strings.Join(b.lines, "\n"), b.err.String())
+			b.t.Fatalf("%d lines with %q, want %d:\n%s\n%s",
+				found, text, n, strings.Join(b.lines, "\n"), b.err.String())
 		}
 		b.grown.Wait()
 	}
@@ -232,7 +235,8 @@ func startOpenSSL(t testing.TB, more ...string) (*background, string) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	args := []string{"s_server", "-accept", addr, "-cert", cert("server-ecdsa.pem"), "-key", cert("server-ecdsa.key")}
+	args := []string{"s_server", "-accept", addr, "-cert", cert("server-ecdsa.pem"),
+		"-key", cert("server-ecdsa.key")}
 	cmd := openssl(t, append(args, more...)...)
 	if _, err := cmd.StdinPipe(); err != nil { // at the end of its input it would end
 		t.Fatal(err)

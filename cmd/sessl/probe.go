@@ -80,18 +80,23 @@ wrong usage.`,
 	f := cmd.Flags()
 	f.IntVarP(&o.n, "handshakes", "n", 10, "`number` of handshakes of each kind")
 	tlsFlag(cmd, &o.tls)
-	f.BoolVar(&o.noTickets, "no-tickets", false, "do not ask for TLS 1.2 tickets, so that the server has to use ids")
+	f.BoolVar(&o.noTickets, "no-tickets", false,
+		"do not ask for TLS 1.2 tickets, so that the server has to use ids")
 	fileFlag(cmd, &o.ca, "ca", "trust the roots in this `file` instead of the system's")
 	f.StringVar(&o.serverName, "server-name", "", "`name` to send and to verify instead of HOST")
-	f.BoolVar(&o.insecure, "insecure-skip-verify", false, "accept any certificate: anyone on the path can answer")
+	f.BoolVar(&o.insecure, "insecure-skip-verify", false,
+		"accept any certificate: anyone on the path can answer")
 	fileFlag(cmd, &o.cert, "cert", "`file` of a client certificate chain, for servers that ask")
 	fileFlag(cmd, &o.key, "key", "`file` of its private key")
-	pskFlag(cmd, &o.psks, "offer the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; without --ca no certificate is accepted instead")
+	pskFlag(cmd, &o.psks,
+		"offer the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; without --ca no "+
+			"certificate is accepted instead")
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to offer, such as h2,http/1.1")
 	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
 	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
 	f.StringVar(&send, "send", "", "`text` to send on each connection")
-	f.BoolVar(&o.early, "early-data", false, "send the text, or the HTTP request, as early data with each session that is offered: it can be replayed")
+	f.BoolVar(&o.early, "early-data", false,
+		"send the text, or the HTTP request, as early data with each session that is offered: it can be replayed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "limit for each connection")
 	f.BoolVar(&o.json, "json", false, "print JSON; docs/cli.md describes it")
 	cmd.MarkFlagsRequiredTogether("cert", "key")

@@ -75,8 +75,10 @@ func TestProbeEarlyRejected(t *testing.T) {
 	if len(got) > 0 {
 		t.Errorf("and %q", <-got)
 	}
-	long := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "1", "--early-data", "--send", strings.Repeat("x", 101)).want(t, exitNoReuse)
-	if !strings.Contains(long.errOut, "early data was not sent on 1 of 1 connections: the session allows 100 bytes of early data") {
+	long := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "1",
+		"--early-data", "--send", strings.Repeat("x", 101)).want(t, exitNoReuse)
+	if !strings.Contains(long.errOut,
+		"early data was not sent on 1 of 1 connections: the session allows 100 bytes of early data") {
 		t.Error(long.errOut)
 	}
 }
@@ -116,18 +118,21 @@ func TestProbeEarlyNotSent(t *testing.T) {
 	}{
 		{none, nil, "the session does not allow it", 0},
 		{some, []string{"--tls", "1.2"}, "it needs TLS 1.3", 0},
-		{some, []string{"--session-in", session}, "the session was not verified for this name and configuration", 0},
+		{some, []string{"--session-in", session},
+			"the session was not verified for this name and configuration", 0},
 		{some, []string{"--alpn", "h2"}, "what to send in h2 must be said with --send", 1000},
 	} {
 		r := probeJSON(t, exitNoReuse, tt.addr, append(tt.flags, "-n", "1", "--early-data")...)
 		r.checkEarly(t, earlyReport{NotSent: 1, Why: tt.says, MaxBytes: tt.max})
-		r2 := sessl(t, append([]string{"probe", tt.addr, "--ca", cert("ca.pem"), "-n", "1", "--early-data"}, tt.flags...)...)
+		r2 := sessl(t,
+			append([]string{"probe", tt.addr, "--ca", cert("ca.pem"), "-n", "1", "--early-data"}, tt.flags...)...)
 		if r2.code != exitNoReuse || !strings.Contains(r2.out, "not sent on 1 of 1 connections: "+tt.says+"\n") {
 			t.Errorf("%v: status %d\n%s%s", tt.flags, r2.code, r2.out, r2.errOut)
 		}
 	}
 	_, nothing := startOpenSSL(t, "-num_tickets", "0", "-www")
-	r := sessl(t, "probe", nothing, "--ca", cert("ca.pem"), "--tls", "1.3", "-n", "1", "--early-data", "--send", `GET / HTTP/1.0\r\n\r\n`).want(t, exitNoReuse)
+	r := sessl(t, "probe", nothing, "--ca", cert("ca.pem"), "--tls", "1.3", "-n", "1",
+		"--early-data", "--send", `GET / HTTP/1.0\r\n\r\n`).want(t, exitNoReuse)
 	if !strings.Contains(r.out, "early data  not sent: there was no session\n") {
 		t.Error(r.out)
 	}

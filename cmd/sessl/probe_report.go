@@ -186,7 +186,8 @@ func (r *report) table(w io.Writer) error {
 	if r.Speedup == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "\na resumed handshake takes %.0f %% of the time of a full one\n", 100*r.ResumedMS.Median/r.FullMS.Median)
+	_, err := fmt.Fprintf(w, "\na resumed handshake takes %.0f %% of the time of a full one\n",
+		100*r.ResumedMS.Median/r.FullMS.Median)
 	return err
 }
 

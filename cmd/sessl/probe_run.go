@@ -165,7 +165,8 @@ func (p *prober) resumption(ctx context.Context) error {
 
 // connect makes one connection, until the server has had the time to send tickets.
 func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
-	limited, cancel := context.WithTimeoutCause(ctx, p.o.timeout, fmt.Errorf("it did not end within %s", p.o.timeout))
+	limited, cancel := context.WithTimeoutCause(ctx, p.o.timeout,
+		fmt.Errorf("it did not end within %s", p.o.timeout))
 	defer cancel()
 	raw, err := new(net.Dialer).DialContext(limited, "tcp", p.o.addr)
 	if err != nil {

@@ -40,9 +40,11 @@ var forms = []struct {
 func (r *report) checkReuse(t testing.TB, n int, how string, lifetime bool) {
 	t.Helper()
 	if !r.Reuse || r.How != how || r.Offered != n || r.Resumed != n || !r.Verified {
-		t.Errorf("reuse %t by %q, %d of %d, verified %t; want all %d by %q", r.Reuse, r.How, r.Resumed, r.Offered, r.Verified, n, how)
+		t.Errorf("reuse %t by %q, %d of %d, verified %t; want all %d by %q",
+			r.Reuse, r.How, r.Resumed, r.Offered, r.Verified, n, how)
 	}
-	if r.FullMS == nil || r.FullMS.Count != n || r.ResumedMS == nil || r.ResumedMS.Count != n || r.Speedup == nil {
+	if r.FullMS == nil || r.FullMS.Count != n || r.ResumedMS == nil || r.ResumedMS.Count != n ||
+		r.Speedup == nil {
 		t.Errorf("times %+v and %+v, want %d of each", r.FullMS, r.ResumedMS, n)
 	}
 	if got := r.LifetimeSeconds != nil; got != lifetime || got && *r.LifetimeSeconds != 7200 {
@@ -53,7 +55,8 @@ func (r *report) checkReuse(t testing.TB, n int, how string, lifetime bool) {
 // Against our own servers both sides say how, and how often.
 func TestProbeServe(t *testing.T) {
 	for _, fm := range forms {
-		for mode, flags := range map[string][]string{"echo": nil, "www": {"--www"}, "www-close": {"--www", "--close"}} {
+		for mode, flags := range map[string][]string{"echo": nil, "www": {"--www"},
+			"www-close": {"--www", "--close"}} {
 			t.Run(fm.name+"/"+mode, func(t *testing.T) {
 				leakcheck.Test(t)
 				s, addr := startServe(t, flags...)
@@ -116,7 +119,8 @@ func TestProbeNoSession(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			table := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "--tls", version).want(t, exitNoReuse)
-			if !strings.Contains(table.out, "no: the server gave no session to offer") || !strings.Contains(table.errOut, "gave no session to offer") {
+			if !strings.Contains(table.out, "no: the server gave no session to offer") ||
+				!strings.Contains(table.errOut, "gave no session to offer") {
 				t.Errorf("%s\n%s", table.out, table.errOut)
 			}
 		})
@@ -134,7 +138,8 @@ func TestProbeSessionRefused(t *testing.T) {
 			_, second := startServe(t)
 			r := probeJSON(t, exitNoReuse, second, append(fm.client, "-n", "2", "--session-in", file)...)
 			if r.SessionIn == nil || !r.SessionIn.Offered || r.SessionIn.Resumed || r.Offered != 2 || r.Resumed != 1 {
-				t.Errorf("session %+v, %d of %d; want it offered, refused, and the next one resumed", r.SessionIn, r.Resumed, r.Offered)
+				t.Errorf("session %+v, %d of %d; want it offered, refused, and the next one resumed",
+					r.SessionIn, r.Resumed, r.Offered)
 			}
 		})
 	}
@@ -298,7 +303,8 @@ func TestProbeOfAStallingServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-b.ended
-	if code := b.cmd.ProcessState.ExitCode(); code != exitError || b.err.String() != "sessl probe: interrupted\n" {
+	if code := b.cmd.ProcessState.ExitCode(); code != exitError ||
+		b.err.String() != "sessl probe: interrupted\n" {
 		t.Errorf("exit status %d, stderr %q", code, b.err.String())
 	}
 }

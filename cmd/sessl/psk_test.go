@@ -39,7 +39,8 @@ func TestPSK(t *testing.T) {
 			b, addr := startPSK(t, "--psk", flag, "--psk", "other:"+pskFile(t, strings.Repeat("5a", 16)))
 			r := sessl(t, "probe", addr, "--psk", flag, "--tls", v, "-n", "2", "--json").want(t, exitOK)
 			var rep report
-			if err := json.Unmarshal([]byte(r.out), &rep); err != nil || rep.PSK != "urn:meter:42" || rep.Verified || rep.Resumed != 2 {
+			if err := json.Unmarshal([]byte(r.out), &rep); err != nil || rep.PSK != "urn:meter:42" || rep.Verified ||
+				rep.Resumed != 2 {
 				t.Errorf("%v in %s", err, r.out)
 			}
 			line := b.await(2, " full ")
@@ -82,7 +83,8 @@ func TestPSKFiles(t *testing.T) {
 	} {
 		file := pskFile(t, tc.text)
 		r := sessl(t, "probe", "127.0.0.1:1", "--psk", "me:"+file).want(t, exitError)
-		if !strings.Contains(r.errOut, file) || !strings.Contains(r.errOut, tc.want) || strings.Contains(r.errOut, "passphrase") {
+		if !strings.Contains(r.errOut, file) || !strings.Contains(r.errOut, tc.want) ||
+			strings.Contains(r.errOut, "passphrase") {
 			t.Errorf("%s: %s", name, r.errOut)
 		}
 	}

@@ -69,7 +69,8 @@ again.
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
 	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
-	pskFlag(cmd, &o.psks, "accept the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; several are possible")
+	pskFlag(cmd, &o.psks,
+		"accept the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; several are possible")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
 	cmd.MarkFlagsOneRequired("cert", "psk")
 	valueFlags(cmd, "listen", "alpn")

@@ -38,15 +38,22 @@ type sessionOptions struct {
 
 func (o *sessionOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&o.noTickets, "no-tickets", false, "keep sessions in a cache instead of in tickets: that of --session-cache, libssl's without one")
-	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil, "`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
+	f.BoolVar(&o.noTickets, "no-tickets", false,
+		"keep sessions in a cache instead of in tickets: that of --session-cache, libssl's without one")
+	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil,
+		"`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
 	must(cmd.MarkFlagFilename("ticket-keys"))
-	f.StringVar(&o.cache, "session-cache", cacheNone, "where sessions are kept: `KIND` is none (in tickets), libssl or memory")
-	must(cmd.RegisterFlagCompletionFunc("session-cache", cobra.FixedCompletions(cacheKinds, cobra.ShellCompDirectiveNoFileComp)))
+	f.StringVar(&o.cache, "session-cache", cacheNone,
+		"where sessions are kept: `KIND` is none (in tickets), libssl or memory")
+	must(cmd.RegisterFlagCompletionFunc("session-cache",
+		cobra.FixedCompletions(cacheKinds, cobra.ShellCompDirectiveNoFileComp)))
 	o.cacheGiven = func() bool { return f.Changed("session-cache") }
 	f.IntVar(&o.cacheSize, "cache-size", 0, "how many sessions the cache holds (default 20480)")
-	f.DurationVar(&o.maxAge, "max-age", 0, "how long after its full handshake a session may be resumed, whatever happened since, such as 8h")
-	f.Uint32Var(&o.earlyData, "early-data", 0, "accept up to this many `bytes` of early data (0-RTT), and treat them as what comes later: a recording of them can be sent again")
+	f.DurationVar(&o.maxAge, "max-age", 0,
+		"how long after its full handshake a session may be resumed, whatever happened since, such as 8h")
+	f.Uint32Var(&o.earlyData, "early-data", 0,
+		"accept up to this many `bytes` of early data (0-RTT), and treat them as what comes later: a "+
+			"recording of them can be sent again")
 	valueFlags(cmd, "cache-size", "max-age", "early-data")
 }
 
@@ -58,7 +65,8 @@ func (o *sessionOptions) check() error {
 	case o.cache != cacheNone && o.cache != cacheLibssl && o.cache != cacheMemory:
 		return usagef("--session-cache %s: it is none, libssl or memory", o.cache)
 	case o.noTickets && o.cache == cacheNone:
-		return usagef("--no-tickets and --session-cache none contradict each other: there would be no session at all")
+		return usagef("--no-tickets and --session-cache none contradict each other: there would be no " +
+			"session at all")
 	case o.noTickets && len(o.ticketKeys) > 0:
 		return usagef("--no-tickets and --ticket-keys contradict each other")
 	case o.cache != cacheNone && len(o.ticketKeys) > 0:
@@ -83,7 +91,8 @@ func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
 	case cacheLibssl:
 		cfg.SessionTicketsDisabled, cfg.SessionCacheSize = true, o.cacheSize
 	case cacheMemory:
-		if cfg.SessionCache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: o.cacheSize}); err != nil {
+		options := &ssl.ServerCacheOptions{MaxSessions: o.cacheSize}
+		if cfg.SessionCache, err = ssl.NewServerSessionCache(options); err != nil {
 			return bare(err)
 		}
 	}

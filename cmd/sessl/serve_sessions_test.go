@@ -31,7 +31,8 @@ func TestServeSessionCaches(t *testing.T) {
 func TestServeMaxAge(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--max-age", "90s")
-	if rep := probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3"); *rep.LifetimeSeconds > 90 || *rep.LifetimeSeconds < 60 {
+	if rep := probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3"); *rep.LifetimeSeconds > 90 ||
+		*rep.LifetimeSeconds < 60 {
 		t.Errorf("the ticket lives for %d s", *rep.LifetimeSeconds)
 	}
 }
@@ -49,7 +50,8 @@ func TestServeEarlyData(t *testing.T) {
 				t.Fatal(err)
 			}
 			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3", "--session-out", session)
-			c := finish(t, openssl(t, "s_client", "-connect", addr, "-servername", "localhost", "-sess_in", session, "-early_data", question, "-CAfile", cert("ca.pem")))
+			c := finish(t, openssl(t, "s_client", "-connect", addr, "-servername", "localhost", "-sess_in", session,
+				"-early_data", question, "-CAfile", cert("ca.pem")))
 			if !strings.Contains(c.out, "Early data was accepted") {
 				t.Errorf("s_client:\n%s\n%s", c.out, c.errOut)
 			}
@@ -77,7 +79,8 @@ func TestServeSessionFlags(t *testing.T) {
 		"--early-data 99999999":                           "--early-data 99999999",
 		"--early-data 1 --tls 1.2":                        "--early-data and --tls 1.2 contradict",
 	} {
-		if r := sessl(t, serverFlags(strings.Fields(flags)...)...).want(t, exitUsage); !strings.Contains(r.errOut, says) {
+		r := sessl(t, serverFlags(strings.Fields(flags)...)...).want(t, exitUsage)
+		if !strings.Contains(r.errOut, says) {
 			t.Errorf("%s: %s", flags, r.errOut)
 		}
 	}
@@ -87,7 +90,8 @@ func TestServeSessionFlags(t *testing.T) {
 func TestServeSessionLimits(t *testing.T) {
 	leakcheck.Test(t)
 	for _, kind := range []string{cacheLibssl, cacheMemory} {
-		startServe(t, "--session-cache", kind, "--cache-size", strconv.Itoa(maxCacheSize), "--max-age", maxAge.String(), "--early-data", strconv.Itoa(maxEarly))
+		startServe(t, "--session-cache", kind, "--cache-size", strconv.Itoa(maxCacheSize),
+			"--max-age", maxAge.String(), "--early-data", strconv.Itoa(maxEarly))
 	}
 }
 

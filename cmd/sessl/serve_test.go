@@ -73,18 +73,23 @@ func TestServeHTTP(t *testing.T) {
 	r := bufio.NewReader(c)
 	for range 2 {
 		resp, body := ask(t, c, r, "GET /any/path?x=y HTTP/1.1\r\nHost: h\r\n\r\n")
-		if resp.StatusCode != 200 || resp.Close || !strings.HasPrefix(body, "protocol: TLS 1.3\ncipher: TLS_AES_128_GCM_SHA256\n") || !strings.Contains(body, "\nreused: false\nhow: none\nsession_id: ") {
+		if resp.StatusCode != 200 || resp.Close ||
+			!strings.HasPrefix(body, "protocol: TLS 1.3\ncipher: TLS_AES_128_GCM_SHA256\n") ||
+			!strings.Contains(body, "\nreused: false\nhow: none\nsession_id: ") {
 			t.Errorf("%s\n%s", resp.Status, body)
 		}
 	}
 	if resp, body := ask(t, c, r, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"); resp.StatusCode != 200 || body != "" {
 		t.Errorf("HEAD: %s %q", resp.Status, body)
 	}
-	if resp, _ := ask(t, c, r, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+	if resp, _ := ask(t, c, r,
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"); resp.StatusCode != 405 ||
+		resp.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %s", resp.Status)
 	}
 
-	for _, request := range []string{"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"} {
+	for _, request := range []string{"GET / HTTP/1.0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"} {
 		c = dialTLS(t, addr, &tls.Config{})
 		r = bufio.NewReader(c)
 		if resp, _ := ask(t, c, r, request); resp.StatusCode != 200 {
@@ -105,7 +110,8 @@ func TestServeJSON(t *testing.T) {
 	for _, fm := range forms[1:] { // crypto/tls has no session ids
 		t.Run(fm.name, func(t *testing.T) {
 			leakcheck.Test(t)
-			_, addr := startServe(t, "--www", "--client-ca", cert("ca.pem"), "--alpn", "http/1.1", "--tls", fm.name[3:6])
+			_, addr := startServe(t, "--www", "--client-ca", cert("ca.pem"), "--alpn", "http/1.1",
+				"--tls", fm.name[3:6])
 			pair, err := tls.LoadX509KeyPair(cert("client.pem"), cert("client.key"))
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +123,8 @@ func TestServeJSON(t *testing.T) {
 			}
 			for i := range 2 {
 				c := dialTLS(t, addr, cfg)
-				resp, body := ask(t, c, bufio.NewReader(c), "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html;q=0.5, application/json\r\n\r\n")
+				resp, body := ask(t, c, bufio.NewReader(c),
+					"GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html;q=0.5, application/json\r\n\r\n")
 				d := json.NewDecoder(strings.NewReader(body))
 				d.DisallowUnknownFields()
 				var got status
@@ -131,7 +138,8 @@ func TestServeJSON(t *testing.T) {
 				st, sni := c.ConnectionState(), "localhost"
 				want := status{
 					Protocol: "TLS " + fm.name[3:6], Cipher: got.Cipher, Group: got.Group, ALPN: "http/1.1", ServerName: sni,
-					Reused: st.DidResume, How: how, SessionID: got.SessionID, Client: pair.Leaf.Subject.String(), Early: "none",
+					Reused: st.DidResume, How: how, SessionID: got.SessionID,
+					Client: pair.Leaf.Subject.String(), Early: "none",
 				}
 				if got != want || st.DidResume != (i > 0) || resp.Header.Get("Content-Type") != "application/json" {
 					t.Errorf("connection %d: %+v, want %+v", i, got, want)

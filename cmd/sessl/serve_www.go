@@ -138,7 +138,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 // wantsJSON reports whether JSON is among what the client names in Accept.
 func wantsJSON(r *http.Request) bool {
 	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		if t, params, err := mime.ParseMediaType(part); err == nil && t == "application/json" && params["q"] != "0" {
+		if t, params, err := mime.ParseMediaType(part); err == nil && t == "application/json" &&
+			params["q"] != "0" {
 			return true
 		}
 	}

@@ -164,7 +164,8 @@ func newTicketsRotate() *cobra.Command {
 		Short: "Make the next ticket key the current one",
 		Long: `Make the next key in FILE the current one and the current one an old one, throw the old
 one away, and add a random next key of the same size. A file of lines is replaced as a whole
-or not at all. If FILE is a key as nginx takes it, FILE` + oldSuffix + `, FILE and FILE` + nextSuffix + ` are replaced
+or not at all. If FILE is a key as nginx takes it, FILE` + oldSuffix + `, FILE and FILE` + nextSuffix +
+			` are replaced
 one after the other; a rotation that was interrupted is completed by the next one. Servers
 must be told to read the files again: sessl serve and nginx by SIGHUP.
 
@@ -237,6 +238,7 @@ func rotateFiles(out io.Writer, name string, current ssl.TicketKey) error {
 	if err := writeKey(name+nextSuffix, fresh, replaceSecret); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "current  %s in %s\nnext     %s in %s\n", set.Current.Name(), name, fresh.Name(), name+nextSuffix)
+	fmt.Fprintf(out, "current  %s in %s\nnext     %s in %s\n",
+		set.Current.Name(), name, fresh.Name(), name+nextSuffix)
 	return nil
 }

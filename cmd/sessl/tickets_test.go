@@ -58,14 +58,17 @@ func TestTicketsLines(t *testing.T) {
 		before := decodeLines(t, file)
 		out := sessl(t, "tickets", "rotate", file).want(t, exitOK).out
 		after := decodeLines(t, file)
-		if len(before) != 3 || len(after) != 3 || after[0] != before[1] || after[1] != before[2] || len(after[2]) != size {
+		if len(before) != 3 || len(after) != 3 || after[0] != before[1] || after[1] != before[2] ||
+			len(after[2]) != size {
 			t.Errorf("%d keys, then %d, of %d bytes", len(before), len(after), len(after[2]))
 		}
-		if shown := sessl(t, "tickets", "show", file).want(t, exitOK).out; shown != out || strings.Count(out, "\n") != 3 {
+		if shown := sessl(t, "tickets", "show", file).want(t, exitOK).out; shown != out ||
+			strings.Count(out, "\n") != 3 {
 			t.Errorf("rotate shows\n%sshow shows\n%s", out, shown)
 		}
 		var keys []shownKey
-		if err := json.Unmarshal([]byte(sessl(t, "tickets", "show", "--json", file).want(t, exitOK).out), &keys); err != nil {
+		asJSON := sessl(t, "tickets", "show", "--json", file).want(t, exitOK).out
+		if err := json.Unmarshal([]byte(asJSON), &keys); err != nil {
 			t.Fatal(err)
 		}
 		for i, use := range []string{"current", "next", "old"} {
@@ -168,7 +171,8 @@ func TestTicketsErrors(t *testing.T) {
 		{serverFlags("--ticket-keys", file, "--no-tickets"), exitUsage, "contradict"},
 	} {
 		r := sessl(t, c.args...)
-		if r.code != c.code || !strings.Contains(r.errOut, c.says) || strings.Count(r.errOut, "\n") != 1 || r.out != "" {
+		if r.code != c.code || !strings.Contains(r.errOut, c.says) || strings.Count(r.errOut, "\n") != 1 ||
+			r.out != "" {
 			t.Errorf("%v: status %d, want %d and %q\n%s%s", c.args, r.code, c.code, c.says, r.out, r.errOut)
 		}
 	}
@@ -189,7 +193,8 @@ func TestServeTicketKeys(t *testing.T) {
 		_, addrB := startServe(t, "--ticket-keys", file)
 		probe := func(addr string, code int, more ...string) {
 			t.Helper()
-			sessl(t, append([]string{"probe", addr, "--ca", cert("ca.pem"), "--tls", version, "-n", "1"}, more...)...).want(t, code)
+			sessl(t, append([]string{"probe", addr, "--ca", cert("ca.pem"), "--tls", version, "-n", "1"},
+				more...)...).want(t, code)
 		}
 		probe(addrA, exitOK, "--session-out", session)
 		probe(addrB, exitOK, "--session-in", session)

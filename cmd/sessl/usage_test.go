@@ -61,7 +61,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"probe", "a b:1"}, exitError, "not a host name"},
 		{[]string{"probe", refused, "--ca", missing}, exitError, missing + ": no such file"},
 		{[]string{"probe", refused, "--session-in", missing}, exitError, missing + ": no such file"},
-		{[]string{"probe", refused, "--session-in", cert("ca.pem")}, exitError, `not a session: the PEM block is a "CERTIFICATE"`},
+		{[]string{"probe", refused, "--session-in", cert("ca.pem")}, exitError,
+			`not a session: the PEM block is a "CERTIFICATE"`},
 
 		{[]string{"inspect"}, exitUsage, "FILE is missing"},
 		{[]string{"inspect", missing}, exitError, missing + ": no such file"},
@@ -78,8 +79,10 @@ func TestErrors(t *testing.T) {
 	} {
 		r := sessl(t, c.args...)
 		line := strings.TrimSuffix(r.errOut, "\n")
-		if r.code != c.code || r.out != "" || !strings.HasPrefix(line, "sessl") || strings.Contains(line, "\n") || !strings.Contains(line, c.says) {
-			t.Errorf("sessl %s: status %d, want %d and %q\nstdout: %s\nstderr: %s", strings.Join(c.args, " "), r.code, c.code, c.says, r.out, r.errOut)
+		if r.code != c.code || r.out != "" || !strings.HasPrefix(line, "sessl") || strings.Contains(line, "\n") ||
+			!strings.Contains(line, c.says) {
+			t.Errorf("sessl %s: status %d, want %d and %q\nstdout: %s\nstderr: %s",
+				strings.Join(c.args, " "), r.code, c.code, c.says, r.out, r.errOut)
 		}
 		if (c.code == exitUsage) != strings.Contains(line, "--help)") {
 			t.Errorf("sessl %s: %s", strings.Join(c.args, " "), line)
@@ -124,7 +127,8 @@ func TestProgress(t *testing.T) {
 		cmd := *cmd
 		cmd.Env = append(inner.Env, "TERM="+term)
 		r := finish(t, &cmd).want(t, exitOK)
-		shown := strings.Contains(r.out, "\r\x1b[Kprobing "+addr+": handshake 1 of 4\r\x1b[Kprobing "+addr+": handshake 2 of 4")
+		shown := strings.Contains(r.out,
+			"\r\x1b[Kprobing "+addr+": handshake 1 of 4\r\x1b[Kprobing "+addr+": handshake 2 of 4")
 		if shown != (term == "xterm") || !strings.Contains(r.out, "2 of 2 sessions were resumed") {
 			t.Errorf("TERM=%s: %q", term, r.out)
 		}
@@ -136,7 +140,8 @@ func TestProgress(t *testing.T) {
 
 func TestVersionAndHelp(t *testing.T) {
 	leakcheck.Test(t)
-	if r := sessl(t, "--version").want(t, exitOK); !strings.HasPrefix(r.out, "sessl ") || !strings.Contains(r.out, ", OpenSSL ") {
+	if r := sessl(t, "--version").want(t, exitOK); !strings.HasPrefix(r.out, "sessl ") ||
+		!strings.Contains(r.out, ", OpenSSL ") {
 		t.Errorf("%q", r.out)
 	}
 	for _, args := range [][]string{{}, {"--help"}, {"help"}} {
@@ -173,7 +178,8 @@ func TestManualPages(t *testing.T) {
 		if !strings.Contains(strings.ReplaceAll(string(b), `\-`, "-"), text) {
 			t.Errorf("no %q in %s", text, page)
 		}
-		if strings.Contains(string(b), "resume") && page == "sessl-demo.1" && strings.Contains(string(b), "--resume") {
+		if strings.Contains(string(b), "resume") && page == "sessl-demo.1" &&
+			strings.Contains(string(b), "--resume") {
 			t.Error("the flags of the second process are for nobody else")
 		}
 	}
@@ -181,7 +187,8 @@ func TestManualPages(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	leakcheck.Test(t)
-	for shell, text := range map[string]string{"bash": "__start_sessl", "zsh": "#compdef sessl", "fish": "complete -c sessl"} {
+	for shell, text := range map[string]string{"bash": "__start_sessl", "zsh": "#compdef sessl",
+		"fish": "complete -c sessl"} {
 		if r := sessl(t, "completion", shell).want(t, exitOK); !strings.Contains(r.out, text) {
 			t.Errorf("no %q in the completion for %s", text, shell)
 		}
@@ -202,7 +209,8 @@ func TestCompletion(t *testing.T) {
 func TestDemo(t *testing.T) {
 	leakcheck.Test(t)
 	r := sessl(t, "demo").want(t, exitOK)
-	if n := strings.Count(r.out, "10/10 reused"); n != 6 || !strings.Contains(r.out, "second process:   resumed TLS 1.3") {
+	if n := strings.Count(r.out, "10/10 reused"); n != 6 ||
+		!strings.Contains(r.out, "second process:   resumed TLS 1.3") {
 		t.Errorf("%d lines of 10/10, want 6:\n%s", n, r.out)
 	}
 }

@@ -44,7 +44,8 @@ func main() {
 	flag.BoolVar(&o.noReuse, "no-reuse", false, "let data connections offer no session")
 	timeout := flag.Duration("timeout", 10*time.Minute, "limit of the whole transfer")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: ftps -addr HOST:PORT [flags] get REMOTE LOCAL | put LOCAL REMOTE")
+		fmt.Fprintln(flag.CommandLine.Output(),
+			"usage: ftps -addr HOST:PORT [flags] get REMOTE LOCAL | put LOCAL REMOTE")
 		flag.PrintDefaults()
 	}
 	flag.Parse()

@@ -40,7 +40,8 @@ func startVsftpd(t *testing.T, implicit bool) *vsftpd {
 		t.Fatalf("%v: run `make deps-interop` in the root of the tree", err)
 	}
 	dir := t.TempDir()
-	s := &vsftpd{root: filepath.Join(dir, "root"), log: filepath.Join(dir, "log"), config: filepath.Join(dir, "conf"), pass: rand.Text()}
+	s := &vsftpd{root: filepath.Join(dir, "root"), log: filepath.Join(dir, "log"),
+		config: filepath.Join(dir, "conf"), pass: rand.Text()}
 	for _, d := range []string{"root", "empty"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
@@ -63,8 +64,10 @@ func startVsftpd(t *testing.T, implicit bool) *vsftpd {
 		"require_ssl_reuse=YES", "implicit_ssl=" + map[bool]string{true: "YES", false: "NO"}[implicit],
 		// Neither side takes a cut connection for the end of a file.
 		"strict_ssl_read_eof=YES", "strict_ssl_write_shutdown=YES",
-		"ssl_ciphers=HIGH", "rsa_cert_file=" + certFile(t, "server-rsa.pem"), "rsa_private_key_file=" + certFile(t, "server-rsa.key"),
-		"xferlog_enable=YES", "dual_log_enable=YES", "vsftpd_log_file=" + s.log, "xferlog_file=" + filepath.Join(dir, "xferlog"),
+		"ssl_ciphers=HIGH", "rsa_cert_file=" + certFile(t, "server-rsa.pem"),
+		"rsa_private_key_file=" + certFile(t, "server-rsa.key"),
+		"xferlog_enable=YES", "dual_log_enable=YES", "vsftpd_log_file=" + s.log,
+		"xferlog_file=" + filepath.Join(dir, "xferlog"),
 		"log_ftp_protocol=YES", "debug_ssl=YES",
 		"idle_session_timeout=60", "data_connection_timeout=60", "accept_timeout=60",
 	}

@@ -39,6 +39,7 @@ func ask(w io.Writer, addr string, ctx *ssl.Ctx) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s, %s, answer %q\n", ssl.VersionName(conn.ConnectionState().Version), conn.ReuseState(), line)
+	fmt.Fprintf(w, "%s, %s, answer %q\n",
+		ssl.VersionName(conn.ConnectionState().Version), conn.ReuseState(), line)
 	return nil
 }

@@ -28,11 +28,14 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.serve, "serve", "", "only serve, on this `address`")
-	flag.StringVar(&o.cert, "cert", "", "with -serve: `file` of the certificate chain; without it one is made for localhost")
+	flag.StringVar(&o.cert, "cert", "",
+		"with -serve: `file` of the certificate chain; without it one is made for localhost")
 	flag.StringVar(&o.key, "key", "", "with -cert: `file` of its private key")
-	flag.StringVar(&o.caOut, "ca-out", "", "with -serve and no -cert: `file` to write the root of the new certificate to")
+	flag.StringVar(&o.caOut, "ca-out", "",
+		"with -serve and no -cert: `file` to write the root of the new certificate to")
 	flag.StringVar(&o.connect, "connect", "", "only connect, to this `address`")
-	flag.StringVar(&o.ca, "ca", "", "with -connect: `file` of the trusted roots; without it they are the system's")
+	flag.StringVar(&o.ca, "ca", "",
+		"with -connect: `file` of the trusted roots; without it they are the system's")
 	flag.Parse()
 	if err := o.run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
@@ -43,7 +46,8 @@ func main() {
 func (o *options) run(w io.Writer) error {
 	switch {
 	case o.serve != "" && o.connect != "":
-		return errors.New("-serve and -connect contradict each other; without both the program is server and client")
+		return errors.New("-serve and -connect contradict each other; without both the program is server " +
+			"and client")
 	case o.connect != "":
 		return o.client(w)
 	case o.serve != "":

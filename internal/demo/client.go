@@ -111,7 +111,8 @@ func (c *client) reuse(w io.Writer, name, addr string) error {
 	if len(c.resumed) > 0 {
 		median = c.resumed[len(c.resumed)/2]
 	}
-	fmt.Fprintf(w, "%-19s %2d/%d reused  %s  %-29s full %7.2f ms  resumed %5.2f ms  lifetime %s\n", name, c.reused, resumptions,
+	fmt.Fprintf(w, "%-19s %2d/%d reused  %s  %-29s full %7.2f ms  resumed %5.2f ms  lifetime %s\n",
+		name, c.reused, resumptions,
 		ssl.VersionName(c.state.Version), c.state.CipherName, ms(c.full), ms(median), lifetime)
 	if c.reused != resumptions {
 		return fmt.Errorf("%s: %d of %d connections were resumed", name, c.reused, resumptions)

@@ -75,14 +75,16 @@ func census(w io.Writer) error {
 	c := ssl.ReadCounters()
 	fmt.Fprintln(w, "== Census")
 	line := func(what string, h ssl.HandleCounts) {
-		fmt.Fprintf(w, "%-20s opened %4d  closed %4d  collected %d  live %d\n", what, h.Opened, h.Closed, h.Collected, h.Live)
+		fmt.Fprintf(w, "%-20s opened %4d  closed %4d  collected %d  live %d\n",
+			what, h.Opened, h.Closed, h.Collected, h.Live)
 	}
 	line("session handles", c.Sessions)
 	line("borrowed sessions", c.Borrowed)
 	line("connections", c.Conns)
 	line("contexts", c.Ctxs)
 	objects := c.SessionObjectsCreated - c.SessionObjectsFreed
-	fmt.Fprintf(w, "%-20s created %d  freed %d  live %d\n", "SSL_SESSION objects", c.SessionObjectsCreated, c.SessionObjectsFreed, objects)
+	fmt.Fprintf(w, "%-20s created %d  freed %d  live %d\n",
+		"SSL_SESSION objects", c.SessionObjectsCreated, c.SessionObjectsFreed, objects)
 	if live := c.Sessions.Live + c.Borrowed.Live + c.Conns.Live + c.Ctxs.Live + objects; live != 0 {
 		return fmt.Errorf("%d handles or objects are still live", live)
 	}

@@ -61,7 +61,8 @@ func readWithOpenSSL(w io.Writer, file string) error {
 		return fmt.Errorf("openssl sess_id: %w: %s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "Protocol") || strings.Contains(line, "Timeout") || strings.Contains(line, "Verify return") {
+		if strings.Contains(line, "Protocol") || strings.Contains(line, "Timeout") ||
+			strings.Contains(line, "Verify return") {
 			fmt.Fprintf(w, "openssl sess_id:  %s\n", strings.Join(strings.Fields(line), " "))
 		}
 	}

@@ -55,7 +55,9 @@ func TestEncryptedKeyOutOfMemory(t *testing.T) {
 		key := readFile(t, name)
 		perSite(t, func(op func(string)) (err, wrong error) {
 			op("X509KeyPairWithPassword")
-			return collected(func() (ssl.Certificate, error) { return ssl.X509KeyPairWithPassword(cert, key, password) })
+			return collected(func() (ssl.Certificate, error) {
+				return ssl.X509KeyPairWithPassword(cert, key, password)
+			})
 		})
 	}
 }

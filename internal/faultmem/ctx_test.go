@@ -95,7 +95,8 @@ func emptyCRL(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Unix(0, 0), NextUpdate: time.Now().Add(24 * time.Hour)}
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Unix(0, 0),
+		NextUpdate: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateRevocationList(rand.Reader, list, issuer, parent.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +149,9 @@ func TestAddSessionOutOfMemory(t *testing.T) {
 		return err, wrong
 	}
 	if danglingNode(cshim.Version()) {
-		sweep(t, f, func(*report) { t.Log("openssl#28632: no allocation fails in SSL_CTX_add_session of", cshim.Version()) })
+		sweep(t, f, func(*report) {
+			t.Log("openssl#28632: no allocation fails in SSL_CTX_add_session of", cshim.Version())
+		})
 		return
 	}
 	every(t, f)

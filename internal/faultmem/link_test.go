@@ -62,8 +62,10 @@ type link struct {
 func newLink(t *testing.T, version uint16, s setup) *link {
 	t.Helper()
 	l := &link{version: version, mutual: s.mutual, later: s.later}
-	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version, OnNewSession: l.keep, KeyLogWriter: io.Discard}
-	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version, KeyLogWriter: io.Discard}
+	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version,
+		OnNewSession: l.keep, KeyLogWriter: io.Discard}
+	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version,
+		KeyLogWriter: io.Discard}
 	if s.clientRoot != "" {
 		cli.RootCAs = roots(t, s.clientRoot)
 	}
@@ -82,7 +84,9 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 		cli.VerifyConnection = judgeLeaf
 		if len(cli.Certificates) > 0 {
 			cert := cli.Certificates[0]
-			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return &cert, nil }
+			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
+				return &cert, nil
+			}
 		}
 	}
 	var err error
@@ -104,7 +108,8 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 // judgeLeaf is VerifyConnection: no certificate may be missing, whatever ran out.
 func judgeLeaf(st ssl.ConnectionState) error {
 	if len(st.PeerCertificates) != 1 || len(st.VerifiedChain) != 2 {
-		return fmt.Errorf("asked about %d certificates and a chain of %d", len(st.PeerCertificates), len(st.VerifiedChain))
+		return fmt.Errorf("asked about %d certificates and a chain of %d",
+			len(st.PeerCertificates), len(st.VerifiedChain))
 	}
 	return nil
 }

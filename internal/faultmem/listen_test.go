@@ -47,7 +47,8 @@ func TestAcceptOutOfMemory(t *testing.T) {
 	var passing net.Error
 	var cause *ssl.Error // OpenSSL does not always tell that it was memory
 	//lint:ignore SA1019 net/http asks it
-	if !res.Failed || !errors.As(err, &cause) || !errors.As(err, &passing) || !passing.Temporary() || passing.Timeout() {
+	if !res.Failed || !errors.As(err, &cause) || !errors.As(err, &passing) || !passing.Temporary() ||
+		passing.Timeout() {
 		t.Errorf("Accept: %v (%T)", err, err)
 	}
 	if _, err := dropped.Write([]byte("x")); err == nil {

@@ -37,7 +37,8 @@ func TestPSKOutOfMemory(t *testing.T) {
 }
 
 // pskEnd is one side of a connection that must rest on the key and on nothing else.
-func pskEnd(make func(net.Conn, *ssl.Ctx) (*ssl.Conn, error), ctx *ssl.Ctx, op func(string)) func(net.Conn) (err, wrong error) {
+func pskEnd(make func(net.Conn, *ssl.Ctx) (*ssl.Conn, error), ctx *ssl.Ctx,
+	op func(string)) func(net.Conn) (err, wrong error) {
 	return func(raw net.Conn) (err, wrong error) {
 		op("Conn")
 		c, err := make(raw, ctx)

@@ -30,7 +30,8 @@ func reloading(t *testing.T, version uint16) (l *link, server, client *ssl.Reloa
 	l.server = newServerCtx(t, &ssl.Config{ReloadableCertificates: server, MaxVersion: version,
 		ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: roots(t, "ca")})
 	var err error
-	l.client, err = ssl.NewClientCtx(&ssl.Config{ReloadableCertificates: client, MaxVersion: version, RootCAs: roots(t, "ca"),
+	l.client, err = ssl.NewClientCtx(&ssl.Config{ReloadableCertificates: client, MaxVersion: version,
+		RootCAs:    roots(t, "ca"),
 		ServerName: "localhost", OnNewSession: l.keep})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,8 @@ func TestReloadedHostOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l, server, _ := reloading(t, version)
 		host, set := l.server, server.Certificates()
-		l.server = newServerCtx(t, &ssl.Config{GetConfigForClient: func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }})
+		l.server = newServerCtx(t,
+			&ssl.Config{GetConfigForClient: func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }})
 		perSite(t, func(op func(string)) (err, wrong error) {
 			op("Conn.Handshake")
 			err, wrong = drive(serve(l), func(raw net.Conn) (err, wrong error) {
@@ -99,7 +101,8 @@ func TestReloadedHostOutOfMemory(t *testing.T) {
 					return err, nil
 				}
 				// 3.5 leaves out what it could not fetch, and may show its second choice.
-				if got := c.ConnectionState().PeerCertificates[0]; !got.Equal(set[0].Leaf()) && !got.Equal(set[1].Leaf()) {
+				if got := c.ConnectionState().PeerCertificates[0]; !got.Equal(set[0].Leaf()) &&
+					!got.Equal(set[1].Leaf()) {
 					return nil, errors.New("a certificate that is not the host's was shown")
 				}
 				return nil, nil

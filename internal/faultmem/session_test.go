@@ -53,7 +53,8 @@ func sample(t *testing.T, version uint16) *ssl.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	for _, err := range []error{d.SetHostname("sample.test"), d.SetALPN("h2"), d.SetTicketAppData([]byte("data"))} {
+	for _, err := range []error{d.SetHostname("sample.test"), d.SetALPN("h2"),
+		d.SetTicketAppData([]byte("data"))} {
 		if err != nil {
 			t.Fatal(err)
 		}

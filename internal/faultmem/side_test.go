@@ -65,7 +65,8 @@ func (s side) run(raw net.Conn) (err, wrong error) {
 		return err, nil
 	}
 	st := c.ConnectionState()
-	if verify := !s.server || s.l.mutual; s.l.version != 0 && st.Version != s.l.version || st.Verified != verify {
+	if verify := !s.server || s.l.mutual; s.l.version != 0 && st.Version != s.l.version ||
+		st.Verified != verify {
 		return nil, fmt.Errorf("a handshake without an error came to %+v", st)
 	}
 	if st.DidResume && s.resume != nil {

@@ -104,7 +104,8 @@ func TestStalledClientHoldsLittle(t *testing.T) {
 func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 	leakcheck.Test(t)
 	cert := keyPair(t, "server-ecdsa")
-	ctx := newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, CurvePreferences: []tls.CurveID{tls.CurveP521}})
+	ctx := newServerCtx(t,
+		&ssl.Config{Certificates: []ssl.Certificate{cert}, CurvePreferences: []tls.CurveID{tls.CurveP521}})
 	hello := firstHello(t)
 	held := func(more string) int64 {
 		a, b := sockets(t)
@@ -124,7 +125,8 @@ func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 		})
 	}
 	none := held("")
-	for _, more := range []string{"\x16\x03\x03\x00\x04\x01\x01\x00\x00", "\x14\x03\x03\x00\x01\x01\x16\x03\x03\x00\x04\x01\x01\x00\x00", "\x16"} {
+	for _, more := range []string{"\x16\x03\x03\x00\x04\x01\x01\x00\x00",
+		"\x14\x03\x03\x00\x01\x01\x16\x03\x03\x00\x04\x01\x01\x00\x00", "\x16"} {
 		if n := held(more) - none; n > stallLimit { // a record's buffer of libssl's is among it
 			t.Errorf("%x: %d bytes more are held", more, n)
 		}
@@ -135,7 +137,8 @@ func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 // firstHello is what a client sends that prefers X25519 and can do P-521.
 func firstHello(t *testing.T) []byte {
 	t.Helper()
-	ctx, err := ssl.NewClientCtx(&ssl.Config{InsecureSkipVerify: true, MinVersion: ssl.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP256, tls.CurveP521}})
+	ctx, err := ssl.NewClientCtx(&ssl.Config{InsecureSkipVerify: true, MinVersion: ssl.VersionTLS13,
+		CurvePreferences: []tls.CurveID{tls.CurveP256, tls.CurveP521}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,8 @@ func (r *report) add(name string, err error) {
 func (r *report) log(t *testing.T) {
 	for _, name := range r.names {
 		n := r.tallies[name]
-		t.Logf("%-28s %5d failures: %5d gave an error, %5d were survived", name, n.failed+n.survived, n.failed, n.survived)
+		t.Logf("%-28s %5d failures: %5d gave an error, %5d were survived",
+			name, n.failed+n.survived, n.failed, n.survived)
 	}
 }
 
@@ -245,7 +246,8 @@ func leaked(res faultmem.Result) []string {
 	}
 	faultmem.StopThread()
 	return slices.DeleteFunc(res.Left(), func(place string) bool {
-		return strings.Contains(place, queryCache) || old && (strings.Contains(place, cipherStack) || strings.Contains(place, pskCopy)) ||
+		return strings.Contains(place, queryCache) ||
+			old && (strings.Contains(place, cipherStack) || strings.Contains(place, pskCopy)) ||
 			decodesStaples && strings.Contains(place, "crypto/asn1/")
 	})
 }

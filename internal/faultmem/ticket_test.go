@@ -29,7 +29,8 @@ func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.Ticket
 	}
 	t.Cleanup(func() { keys.Close() })
 	l := newLink(t, version, setup{})
-	l.server = newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version, TicketKeys: keys})
+	l.server = newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")},
+		MaxVersion: version, TicketKeys: keys})
 	return l, keys, set
 }
 
@@ -68,7 +69,8 @@ func TestTicketKeysOutOfMemory(t *testing.T) {
 			if after := fmt.Sprint(keys.Infos()); err != nil && after != before {
 				wrong = fmt.Errorf("%s: %s, then %s", name, before, after)
 			}
-			return err, errors.Join(wrong, faultmem.Aside(func() error { return keys.SetKeys(set) })) // what it made is in use
+			// what it made is in use
+			return err, errors.Join(wrong, faultmem.Aside(func() error { return keys.SetKeys(set) }))
 		})
 	}
 }

@@ -50,7 +50,8 @@ func refuses(s side) func() (err, wrong error) {
 func refusal(err error) bool {
 	var v *ssl.VerificationError
 	var e *ssl.Error
-	return errors.As(err, &v) || errors.As(err, &e) && len(e.Entries) > 0 && e.Entries[0].Reason == "peer did not return a certificate"
+	return errors.As(err, &v) ||
+		errors.As(err, &e) && len(e.Entries) > 0 && e.Entries[0].Reason == "peer did not return a certificate"
 }
 
 // No failed allocation makes an end trust a peer that it would refuse.

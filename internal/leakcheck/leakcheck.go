@@ -111,7 +111,8 @@ func surplus(before, after ssl.Counters) string {
 	if b, a := ticketKeyObjects(before), ticketKeyObjects(after); a > b {
 		add("ticket key objects, or not wiped", b, a)
 	}
-	if b, a := before.PSKObjectsCreated-before.PSKObjectsWiped, after.PSKObjectsCreated-after.PSKObjectsWiped; a > b {
+	if b, a := before.PSKObjectsCreated-before.PSKObjectsWiped,
+		after.PSKObjectsCreated-after.PSKObjectsWiped; a > b {
 		add("PSKs, or not wiped", b, a)
 	}
 	add("SSL_SESSION objects", before.SessionObjectsCreated-before.SessionObjectsFreed,

@@ -50,7 +50,8 @@ func preambles(t *tree) []finding {
 			switch {
 			case l.text == "" || cDirective.MatchString(l.text):
 			case !f.under("internal"):
-				found = append(found, finding{f.path, l.line, "a preamble holds #cgo and #include lines only: C code belongs in internal/cshim"})
+				found = append(found, finding{f.path, l.line,
+					"a preamble holds #cgo and #include lines only: C code belongs in internal/cshim"})
 			case cBody.MatchString(l.text):
 				found = append(found, finding{f.path, l.line, "a C function in a preamble: it belongs in a .c file"})
 			}
@@ -103,6 +104,7 @@ import "C"
 
 /* static int f(void) { return 1; } */
 `},
-		mutant{"ssl/a_cgo.go": "package ssl\nimport \"os\"\nimport \"C\"\n", "internal/cshim/a.c": "int f(void) { return 1; }\n"},
+		mutant{"ssl/a_cgo.go": "package ssl\nimport \"os\"\nimport \"C\"\n",
+			"internal/cshim/a.c": "int f(void) { return 1; }\n"},
 		mutant{"ssl/a.c": "int f(void); // BAD\n"})
 }

@@ -30,7 +30,8 @@ func cNames(t *tree) []finding {
 				continue
 			}
 			if strings.HasSuffix(f.path, "_cgo.go") || callsC(fn) != token.NoPos {
-				found = append(found, t.at(fn.Name.Pos(), "the comment of %s must name the OpenSSL function that it calls", fn.Name.Name))
+				found = append(found,
+					t.at(fn.Name.Pos(), "the comment of %s must name the OpenSSL function that it calls", fn.Name.Name))
 			}
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"testing"
 )
 
+var complaint = regexp.MustCompile(
+	`copies\.go:(\d+):\d+: .* (?:lock by value|passes lock|copies lock).*: sessl/ssl\.`)
+
 // A copy of a handle would be a second owner of one reference. The compiler allows it; go
 // vet must not.
 func TestVetRefusesCopies(t *testing.T) {
@@ -34,11 +37,12 @@ func TestVetRefusesCopies(t *testing.T) {
 		t.Fatalf("go vet: %v, want it to complain\n%s", err, out)
 	}
 	got := map[int]bool{}
-	for _, m := range regexp.MustCompile(`copies\.go:(\d+):\d+: .* (?:lock by value|passes lock|copies lock).*: sessl/ssl\.`).FindAllSubmatch(out, -1) {
+	for _, m := range complaint.FindAllSubmatch(out, -1) {
 		line, _ := strconv.Atoi(string(m[1]))
 		got[line] = true
 	}
 	if !maps.Equal(got, want) || len(want) == 0 {
-		t.Errorf("go vet complains about lines %v, want %v\n%s", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)), out)
+		t.Errorf("go vet complains about lines %v, want %v\n%s",
+			slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)), out)
 	}
 }

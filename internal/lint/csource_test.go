@@ -103,7 +103,8 @@ static struct table t = {
 	drop,
 };
 `
-	want := []cMention{{3, fileScope}, {4, fileScope}, {11, "first"}, {13, "first"}, {21, "second"}, {23, "third"}, {25, fileScope}}
+	want := []cMention{{3, fileScope}, {4, fileScope}, {11, "first"}, {13, "first"}, {21, "second"},
+		{23, "third"}, {25, fileScope}}
 	got := cMentions(text, "drop")
 	if len(got) != len(want) {
 		t.Fatalf("got %v, want %v", got, want)

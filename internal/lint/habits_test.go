@@ -80,7 +80,8 @@ func TestSleeps(t *testing.T) {
 		mutant{"ssl/a_test.go": "package ssl\nimport \"time\"\nfunc f() {\n\ttime.Sleep(1) // BAD\n}\n"},
 		mutant{"ssl/a_test.go": "package ssl\nimport clock \"time\"\nvar wait = clock.Sleep // BAD\n"},
 		mutant{
-			"ssl/b_test.go": "package ssl\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { synctest.Test(nil, nil); time.Sleep(1) }\n",
+			"ssl/b_test.go": "package ssl\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { " +
+				"synctest.Test(nil, nil); time.Sleep(1) }\n",
 			"ssl/a.go":      "package ssl\nimport \"time\"\nfunc f() { time.Sleep(1) }\n",
 			"ssl/a_test.go": "package ssl\nimport \"time\"\n// time.Sleep(1)\nvar d = time.Second\n",
 		})

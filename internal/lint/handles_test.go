@@ -14,7 +14,8 @@ func finalizers(t *tree) []finding {
 			continue
 		}
 		for _, pos := range uses(f.syntax, "runtime", "AddCleanup", "SetFinalizer") {
-			found = append(found, t.at(pos, "a cleanup is registered outside ssl/finalizer.go: use the handle made there"))
+			found = append(found,
+				t.at(pos, "a cleanup is registered outside ssl/finalizer.go: use the handle made there"))
 		}
 	}
 	return found
@@ -100,7 +101,8 @@ func oneSessionFree(t *tree) []finding {
 func (t *tree) freedUnseen() []finding {
 	for _, f := range t.only((*file).isC) {
 		if taken := cMentions(f.text, "SSL_SESSION_up_ref"); len(taken) > 0 {
-			return []finding{{f.path, taken[0].line, "a reference is taken here, and nothing in the tree calls " + sessionFree}}
+			return []finding{{f.path, taken[0].line,
+				"a reference is taken here, and nothing in the tree calls " + sessionFree}}
 		}
 	}
 	return nil

@@ -10,13 +10,17 @@ import (
 // not look at headers of other directories.
 func headers(t *tree) []finding {
 	var found []finding
-	for _, f := range t.only(func(f *file) bool { return f.under("internal/cshim") && path.Ext(f.path) == ".h" }) {
+	for _, f := range t.only(func(f *file) bool {
+		return f.under("internal/cshim") && path.Ext(f.path) == ".h"
+	}) {
 		embedded := false
 		for _, g := range t.core() {
-			embedded = embedded || path.Dir(g.path) == path.Dir(f.path) && strings.Contains(g.text, "\n//go:embed *.h\n")
+			embedded = embedded ||
+				path.Dir(g.path) == path.Dir(f.path) && strings.Contains(g.text, "\n//go:embed *.h\n")
 		}
 		if !embedded {
-			found = append(found, finding{f.path, 1, "a header that is not embedded (//go:embed *.h): a change in it rebuilds nothing"})
+			found = append(found,
+				finding{f.path, 1, "a header that is not embedded (//go:embed *.h): a change in it rebuilds nothing"})
 		}
 	}
 	return found

@@ -72,7 +72,8 @@ func (l *liar) run(t *testing.T, asClient bool) {
 // shake reports whether the handshake came to what the record layer here can go on with.
 func (l *liar) shake(t *testing.T, asClient bool) bool {
 	var log bytes.Buffer
-	cfg := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, KeyLogWriter: &log, SessionTicketsDisabled: true}
+	cfg := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, KeyLogWriter: &log,
+		SessionTicketsDisabled: true}
 	pair, err := tls.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
 	name := "CLIENT_TRAFFIC_SECRET_0" // what it sends with
 	if asClient {

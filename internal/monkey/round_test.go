@@ -19,7 +19,8 @@ func (z *zoo) round(t *testing.T, seed uint64, n int64) {
 	what := "?"
 	over := time.AfterFunc(patience, func() {
 		buf := make([]byte, 4<<20)
-		fmt.Fprintf(os.Stderr, "monkey: seed %d, round %d (%s) hangs\n%s\n", seed, n, what, buf[:runtime.Stack(buf, true)])
+		fmt.Fprintf(os.Stderr, "monkey: seed %d, round %d (%s) hangs\n%s\n",
+			seed, n, what, buf[:runtime.Stack(buf, true)])
 		os.Exit(2)
 	})
 	defer over.Stop()
@@ -43,7 +44,8 @@ func (z *zoo) round(t *testing.T, seed uint64, n int64) {
 // friends get on with each other: chance alone would bring them together too seldom.
 var friends = [][2]string{
 	{"plain", "plain"}, {"1.2", "1.2"}, {"1.2 ids", "plain"}, {"stateful", "plain"}, {"early", "plain"},
-	{"early", "trusting"}, {"keys", "plain"}, {"cache", "plain"}, {"store", "plain"}, {"certificates", "certificate"},
+	{"early", "trusting"}, {"keys", "plain"}, {"cache", "plain"}, {"store", "plain"},
+	{"certificates", "certificate"},
 	{"certificates", "certificate 1.2"}, {"later", "certificate"}, {"later", "certificate by function"},
 	{"keys that are known", "key"}, {"keys that are asked for", "only key"},
 }

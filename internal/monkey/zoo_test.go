@@ -40,7 +40,8 @@ type tally struct {
 }
 
 func (t *tally) String() string {
-	return fmt.Sprintf("%d handshakes, %d of them resumed, %d with early data, %d failed; %d clients asked later",
+	return fmt.Sprintf("%d handshakes, %d of them resumed, %d with early data, %d failed; %d clients "+
+		"asked later",
 		t.shaken.Load(), t.resumed.Load(), t.early.Load(), t.failed.Load(), t.later.Load())
 }
 
@@ -187,7 +188,9 @@ func newZoo(t *testing.T) *zoo {
 	z.mine = ssl.NewClientSessionCache(500)
 	z.keys = must[*ssl.TicketKeys](t)(ssl.NewTicketKeys(nil))
 	seal := must[*ssl.SealKeys](t)(ssl.NewSealKeys([]byte("32 bytes that are not all alike.")))
-	z.cache = must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 50}))
+	z.cache = must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
+		MaxSessions: 50,
+	}))
 	stored := must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
 		MaxSessions: 20, Store: &memory{has: map[string][]byte{}}, SealKeys: seal,
 	}))
@@ -244,7 +247,9 @@ func newZoo(t *testing.T) *zoo {
 	client("plain", func(*ssl.Config) {})
 	client("1.2", func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 })
 	client("trusting", func(c *ssl.Config) { c.InsecureSkipVerify = true })
-	client("certificate", func(c *ssl.Config) { c.Certificates, c.PostHandshakeAuth = []ssl.Certificate{cert}, true })
+	client("certificate", func(c *ssl.Config) {
+		c.Certificates, c.PostHandshakeAuth = []ssl.Certificate{cert}, true
+	})
 	client("certificate 1.2", func(c *ssl.Config) {
 		c.Certificates, c.MaxVersion = []ssl.Certificate{cert}, ssl.VersionTLS12
 	})

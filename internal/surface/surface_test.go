@@ -29,7 +29,8 @@ var aliases = map[string]string{
 }
 
 // core are the symbols without which the package would make no sense.
-var core = regexp.MustCompile(`^(SSL_SESSION_|d2i_SSL_SESSION|i2d_SSL_SESSION|PEM_|SSL_get0_session$|SSL_get1_session$|SSL_get_session$|SSL_set_session$|SSL_session_reused$)`)
+var core = regexp.MustCompile(`^(SSL_SESSION_|d2i_SSL_SESSION|i2d_SSL_SESSION|PEM_|` +
+	`SSL_get0_session$|SSL_get1_session$|SSL_get_session$|SSL_set_session$|SSL_session_reused$)`)
 
 type symbol struct{ name, since, verdict, why string }
 

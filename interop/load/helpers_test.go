@@ -21,7 +21,8 @@ func serverCtx(t *testing.T, version uint16) *ssl.Ctx {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: version, MaxVersion: version})
+	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: version,
+		MaxVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,8 @@ func TestMemoryInSequence(t *testing.T) {
 		if kept > held+sequence*cached {
 			t.Error("C memory is left allocated")
 		}
-		t.Logf("%d KiB resident after 1,000, %d after all; %d and %d allocated in C", first>>10, last>>10, held>>10, kept>>10)
+		t.Logf("%d KiB resident after 1,000, %d after all; %d and %d allocated in C",
+			first>>10, last>>10, held>>10, kept>>10)
 	})
 }
 

@@ -35,8 +35,10 @@ func Allocated(t testing.TB) int64 {
 	leakcheck.Collect()
 	info := mallocInfo()
 	totals := info[strings.LastIndex(info, "</heap>"):]
-	return bytesOf(t, totals, `<system type="current" size="`) + bytesOf(t, totals, `<total type="mmap" count="\d+" size="`) -
-		bytesOf(t, totals, `<total type="fast" count="\d+" size="`) - bytesOf(t, totals, `<total type="rest" count="\d+" size="`)
+	return bytesOf(t, totals, `<system type="current" size="`) +
+		bytesOf(t, totals, `<total type="mmap" count="\d+" size="`) -
+		bytesOf(t, totals, `<total type="fast" count="\d+" size="`) - bytesOf(t, totals,
+		`<total type="rest" count="\d+" size="`)
 }
 
 func bytesOf(t testing.TB, info, before string) int64 {

@@ -18,14 +18,20 @@ var clients = []struct {
 	forms         []form
 	connect       func(t *testing.T, s *server, f form) []word
 }{
-	{"openssl s_client", "openssl", []string{"version"}, []form{id12, ticket12, stateful13, ticket13, none13}, sClient},
+	{"openssl s_client", "openssl", []string{"version"},
+		[]form{id12, ticket12, stateful13, ticket13, none13}, sClient},
 	{"openssl s_client -reconnect", "openssl", []string{"version"}, []form{id12, ticket12}, sClientReconnect},
-	{"openssl s_time", "openssl", []string{"version"}, []form{id12, ticket12, stateful13, ticket13, none13}, sTime},
+	{"openssl s_time", "openssl", []string{"version"},
+		[]form{id12, ticket12, stateful13, ticket13, none13}, sTime},
 	{"curl", "curl", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, curl},
-	{"gnutls-cli", "gnutls-cli", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, gnutlsCLI},
-	{"python ssl", "python3", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, pythonClient},
-	{"node tls", "node", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13}, nodeClient},
-	{"java SSLSocket", "java", []string{"-version"}, []form{id12, ticket12, stateful13, ticket13, none13}, javaClient},
+	{"gnutls-cli", "gnutls-cli", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13},
+		gnutlsCLI},
+	{"python ssl", "python3", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13},
+		pythonClient},
+	{"node tls", "node", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13, none13},
+		nodeClient},
+	{"java SSLSocket", "java", []string{"-version"}, []form{id12, ticket12, stateful13, ticket13, none13},
+		javaClient},
 }
 
 func TestClients(t *testing.T) {
@@ -109,7 +115,8 @@ func curl(t *testing.T, s *server, f form) []word {
 
 func curlVisits(t *testing.T, s *server, more ...string) []word {
 	args := []string{"--disable", "--silent", "--show-error", "--verbose", "--http1.1", "--noproxy", "*",
-		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", certFile(t, "ca.pem"), "--header", "Connection: close"}
+		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", certFile(t, "ca.pem"),
+		"--header", "Connection: close"}
 	printed := run(t, "", "curl", append(args, more...)...)
 	var all []word
 	for _, part := range curlConnected.Split(printed, -1)[1:] {
@@ -127,7 +134,8 @@ func curlVisits(t *testing.T, s *server, more ...string) []word {
 	return all
 }
 
-var gnutlsSays = regexp.MustCompile(`(?m)^- (?:Resume )?Handshake was completed\n(\*\*\* This is a resumed session)?`)
+var gnutlsSays = regexp.MustCompile(
+	`(?m)^- (?:Resume )?Handshake was completed\n(\*\*\* This is a resumed session)?`)
 
 func gnutlsCLI(t *testing.T, s *server, f form) []word {
 	if !f.resumes() { // it would wait for ever
@@ -163,5 +171,6 @@ func nodeVisits(t *testing.T, s *server, more ...string) []word {
 var javaSays = regexp.MustCompile(`(?m)^resumed=(?:(true)|false) TLSv1\.\d$`)
 
 func javaClient(t *testing.T, s *server, f form) []word {
-	return words(run(t, "", "java", filepath.Join("testdata", "Client.java"), s.port, certFile(t, "ca.pem"), "3"), javaSays)
+	return words(run(t, "", "java", filepath.Join("testdata", "Client.java"), s.port, certFile(t, "ca.pem"),
+		"3"), javaSays)
 }

@@ -29,14 +29,16 @@ func TestEarlyDataOfGnuTLS(t *testing.T) {
 	if err := os.WriteFile(data, []byte("which way?"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := command(t, "gnutls-cli", "--waitresumption", "--resume", "--earlydata", data, "--x509cafile", certFile(t, "ca.pem"),
+	cmd := command(t, "gnutls-cli", "--waitresumption", "--resume", "--earlydata", data,
+		"--x509cafile", certFile(t, "ca.pem"),
 		"--sni-hostname", "localhost", "--verify-hostname", "localhost", "--port", port, "127.0.0.1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, cmd, "", nil)
-	if says := p.await(t, regexp.MustCompile(`(server says (?:accepted|rejected).*)\n`)); says != `server says accepted: "which way?"` {
+	says := p.await(t, regexp.MustCompile(`(server says (?:accepted|rejected).*)\n`))
+	if says != `server says accepted: "which way?"` {
 		t.Error(says)
 	}
 	in.Close()
@@ -66,10 +68,13 @@ func earlyDialer(t *testing.T) *ssl.Dialer {
 // gnutls-serv says what it has decrypted, and throws it away: it answers what comes later.
 func TestEarlyDataForGnuTLS(t *testing.T) {
 	leakcheck.Test(t)
-	p := gnutlsServWith(t, "--disable-client-cert", "--x509certfile", certFile(t, "server-ecdsa.pem"), "--x509keyfile", certFile(t, "server-ecdsa.key"),
+	p := gnutlsServWith(t, "--disable-client-cert", "--x509certfile", certFile(t, "server-ecdsa.pem"),
+		"--x509keyfile", certFile(t, "server-ecdsa.key"),
 		"--earlydata", "--maxearlydata", "1000", "--debug", "5") // from 9 on it prints keys
 	d := earlyDialer(t)
-	for i, want := range []ssl.EarlyDataStatus{ssl.EarlyDataNotSent, ssl.EarlyDataAccepted, ssl.EarlyDataNotSent, ssl.EarlyDataAccepted} {
+	for i, want := range []ssl.EarlyDataStatus{
+		ssl.EarlyDataNotSent, ssl.EarlyDataAccepted, ssl.EarlyDataNotSent, ssl.EarlyDataAccepted,
+	} {
 		n := 100 + i
 		if i == 2 {
 			n = 1001 // more than it allows
@@ -99,8 +104,10 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 // one for /late.
 func nginxEarly(t *testing.T) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), "1.3", "on", "off")
-	text = strings.NewReplacer("access_log off;", `log_format early "ssl_early_data=$ssl_early_data $status"; access_log /dev/stderr early;`,
+	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), "1.3",
+		"on", "off")
+	text = strings.NewReplacer("access_log off;",
+		`log_format early "ssl_early_data=$ssl_early_data $status"; access_log /dev/stderr early;`,
 		"default_type", `ssl_early_data on;
 		add_header Early-Seen $ssl_early_data;
 		location /late { if ($ssl_early_data) { return 425; } return 200 "late\n"; }
@@ -133,7 +140,8 @@ func TestEarlyDataForNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
-		if answer := string(b); !strings.Contains(answer, want) || strings.Contains(answer, "Early-Seen: 1\r\n") != early {
+		if answer := string(b); !strings.Contains(answer, want) ||
+			strings.Contains(answer, "Early-Seen: 1\r\n") != early {
 			t.Errorf("%q", answer)
 		}
 		if s := c.EarlyDataStatus(); (s == ssl.EarlyDataAccepted) != early {

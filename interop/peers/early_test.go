@@ -78,7 +78,8 @@ func TestEarlyDataOfSClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := func(more ...string) string {
-		args := append([]string{"s_client", "-connect", addr, "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"), "-verify_return_error"}, more...)
+		args := append([]string{"s_client", "-connect", addr, "-servername", "localhost",
+			"-CAfile", certFile(t, "ca.pem"), "-verify_return_error"}, more...)
 		cmd := command(t, "openssl", args...)
 		in, err := cmd.StdinPipe()
 		if err != nil {
@@ -95,8 +96,10 @@ func TestEarlyDataOfSClient(t *testing.T) {
 		want []string
 	}{
 		{[]string{"-sess_out", session}, []string{"Early data was not sent", `server says not sent: ""`}},
-		{[]string{"-sess_in", session, "-early_data", data}, []string{"Early data was accepted", `server says accepted: "which way?"`, "at once"}},
-		{[]string{"-sess_in", session, "-early_data", data}, []string{"Early data was rejected", `server says rejected: ""`}},
+		{[]string{"-sess_in", session, "-early_data", data},
+			[]string{"Early data was accepted", `server says accepted: "which way?"`, "at once"}},
+		{[]string{"-sess_in", session, "-early_data", data},
+			[]string{"Early data was rejected", `server says rejected: ""`}},
 	} {
 		said := client(tt.args...)
 		for _, want := range tt.want {
@@ -132,7 +135,9 @@ func TestEarlyDataForSServer(t *testing.T) {
 	}
 	defer ctx.Close()
 	d := &ssl.Dialer{Ctx: ctx}
-	for i, want := range []ssl.EarlyDataStatus{ssl.EarlyDataNotSent, ssl.EarlyDataAccepted, ssl.EarlyDataAccepted} {
+	for i, want := range []ssl.EarlyDataStatus{
+		ssl.EarlyDataNotSent, ssl.EarlyDataAccepted, ssl.EarlyDataAccepted,
+	} {
 		text := fmt.Sprintf("number %d\n", i)
 		c, err := d.DialEarly(context.Background(), "tcp", "localhost:"+port, []byte(text))
 		if err != nil {
@@ -158,5 +163,6 @@ func TestEarlyDataForSServer(t *testing.T) {
 		}
 		c.Close()
 	}
-	p.await(t, regexp.MustCompile(`(?s)(No early data received.*Early data received:.*Early data received:)`)) // its own words come through a buffer
+	// its own words come through a buffer
+	p.await(t, regexp.MustCompile(`(?s)(No early data received.*Early data received:.*Early data received:)`))
 }

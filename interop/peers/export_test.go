@@ -18,7 +18,8 @@ func TestExportNeedsExtendedMasterSecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, MaxVersion: ssl.VersionTLS12})
+			ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert},
+				MaxVersion: ssl.VersionTLS12})
 			if err != nil {
 				t.Fatal(err)
 			}

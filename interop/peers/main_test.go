@@ -20,6 +20,8 @@ func TestMain(m *testing.M) {
 			declare("server", p.name, f)
 		}
 	}
-	eachReturn(func(house int, g guest, v uint16) { declare("client", g.name, returning(houses[house].name, v)) })
+	eachReturn(func(house int, g guest, v uint16) {
+		declare("client", g.name, returning(houses[house].name, v))
+	})
 	leakcheck.Main(matrixRun{m})
 }

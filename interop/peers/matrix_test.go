@@ -66,7 +66,8 @@ func (c *cell) judge(t *testing.T, f form, peer []word, ours []bool) {
 		c.Says = peer[len(peer)-1].text
 	}
 	if len(peer) < 2 || len(peer) != len(ours) {
-		t.Fatalf("the peer tells of %d connections, our end of %d; want two at least\npeer: %v\nours: %v", len(peer), len(ours), peer, ours)
+		t.Fatalf("the peer tells of %d connections, our end of %d; want two at least\npeer: %v\nours: %v",
+			len(peer), len(ours), peer, ours)
 	}
 	for i, w := range peer {
 		want := i > 0 && f.resumes()

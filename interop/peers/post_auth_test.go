@@ -21,7 +21,8 @@ func laterConfig(t *testing.T, cert string) *ssl.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ssl.Config{RootCAs: ca, ServerName: "localhost", Certificates: []ssl.Certificate{own}, PostHandshakeAuth: true}
+	return &ssl.Config{RootCAs: ca, ServerName: "localhost",
+		Certificates: []ssl.Certificate{own}, PostHandshakeAuth: true}
 }
 
 // Our server asks openssl s_client for its certificate after the handshake.
@@ -39,8 +40,10 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	cmd := command(t, "openssl", "s_client", "-connect", l.Addr().String(), "-servername", "localhost", "-enable_pha", "-quiet", "-no_ign_eof",
-		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-cert", certFile(t, "client.pem"), "-key", certFile(t, "client.key"))
+	cmd := command(t, "openssl", "s_client", "-connect", l.Addr().String(), "-servername", "localhost",
+		"-enable_pha", "-quiet", "-no_ign_eof",
+		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-cert", certFile(t, "client.pem"),
+		"-key", certFile(t, "client.key"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +69,8 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 	if err := c.RequestClientCertificate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if s := c.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 || s.PeerCertificates[0].Subject.CommonName != "sessl test client" {
+	if s := c.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 ||
+		s.PeerCertificates[0].Subject.CommonName != "sessl test client" {
 		t.Errorf("the client is %+v", s)
 	}
 	buf := make([]byte, len("early\n"))
@@ -78,7 +82,8 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 // openssl s_server asks our client, and prints whom it has verified.
 func TestPostHandshakeAuthForSServer(t *testing.T) {
 	leakcheck.Test(t)
-	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-CAfile", certFile(t, "ca.pem"), "-verify_return_error",
+	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0",
+		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error",
 		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key"))
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -41,7 +41,8 @@ func pskSession(t *testing.T) string {
 	}
 	defer s.Close()
 	key, _ := hex.DecodeString(pskHex)
-	for _, err := range []error{s.SetProtocolVersion(ssl.VersionTLS13), s.SetCipher(0x1301), s.SetSecretMasterKey(key)} {
+	for _, err := range []error{s.SetProtocolVersion(ssl.VersionTLS13),
+		s.SetCipher(0x1301), s.SetSecretMasterKey(key)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +60,8 @@ var pskVersions = []form{ticket12, ticket13}
 
 // gnutlsPSK has GnuTLS use keys of the version, and one suite of TLS 1.2.
 func gnutlsPSK(f form) string {
-	return "NORMAL:-VERS-ALL:+VERS-TLS" + f.number() + ":-KX-ALL:+ECDHE-PSK:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
+	return "NORMAL:-VERS-ALL:+VERS-TLS" + f.number() +
+		":-KX-ALL:+ECDHE-PSK:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
 }
 
 // plainPSK is for gnutls-cli, which with ECDHE-PSK crashes after the server's key exchange,
@@ -73,7 +75,8 @@ func plainPSK(f form) string {
 
 // pskServerConfig has the default suites of TLS 1.2 for keys, or the one without ECDHE.
 func pskServerConfig(t *testing.T, f form, peer string) *ssl.Config {
-	cfg := &ssl.Config{PSKs: []ssl.PSK{psk(t, pskHex)}, MinVersion: f.version, MaxVersion: f.version, PSKIdentityHint: "hint"}
+	cfg := &ssl.Config{PSKs: []ssl.PSK{psk(t, pskHex)}, MinVersion: f.version, MaxVersion: f.version,
+		PSKIdentityHint: "hint"}
 	if strings.HasPrefix(peer, "gnutls") && f.version == ssl.VersionTLS12 {
 		cfg.CipherSuites = []uint16{0x00a8} // TLS_PSK_WITH_AES_128_GCM_SHA256
 	}
@@ -89,14 +92,17 @@ var pskClients = []struct {
 	says  *regexp.Regexp
 }{
 	{"openssl -psk", pskVersions, func(t *testing.T, port, key string, f form) []string {
-		return []string{"s_client", "-connect", "127.0.0.1:" + port, "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
+		return []string{"s_client",
+			"-connect", "127.0.0.1:" + port, "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
 			"-psk_identity", pskName, "-psk", key, "-cipher", "ECDHE-PSK-CHACHA20-POLY1305", "-ign_eof"}
 	}, regexp.MustCompile(`(?m)^no peer certificate available$`)},
 	{"openssl -psk_session", []form{ticket13}, func(t *testing.T, port, key string, f form) []string {
-		return []string{"s_client", "-connect", "127.0.0.1:" + port, "-psk_identity", pskName, "-psk_session", pskSession(t), "-ign_eof"}
+		return []string{"s_client", "-connect", "127.0.0.1:" + port, "-psk_identity", pskName,
+			"-psk_session", pskSession(t), "-ign_eof"}
 	}, regexp.MustCompile(`(?m)^no peer certificate available$`)},
 	{"gnutls-cli", pskVersions, func(t *testing.T, port, key string, f form) []string {
-		return []string{"--pskusername", pskName, "--pskkey", key, "--priority", plainPSK(f), "--port", port, "127.0.0.1"}
+		return []string{"--pskusername", pskName, "--pskkey", key, "--priority", plainPSK(f),
+			"--port", port, "127.0.0.1"}
 	}, regexp.MustCompile(`(?m)^- PSK authentication\. `)},
 }
 
@@ -156,7 +162,8 @@ var pskServers = []struct {
 	start func(t *testing.T, f form) *process
 }{
 	{"openssl -psk", func(t *testing.T, f form) *process {
-		p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-nocert", "-psk", pskHex, "-psk_identity", pskName,
+		p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-nocert", "-psk", pskHex,
+			"-psk_identity", pskName,
 			"-tls"+strings.ReplaceAll(f.number(), ".", "_")), "", nil)
 		p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
 		return p
@@ -176,7 +183,8 @@ func TestPSKServers(t *testing.T) {
 				leakcheck.Test(t)
 				srv := p.start(t, f)
 				client := func(key string, onNew func(*ssl.Conn, *ssl.Session)) *ssl.Ctx {
-					ctx, err := ssl.NewClientCtx(&ssl.Config{PSKs: []ssl.PSK{psk(t, key)}, PSKOnly: true, OnNewSession: onNew})
+					ctx, err := ssl.NewClientCtx(&ssl.Config{PSKs: []ssl.PSK{psk(t, key)}, PSKOnly: true,
+						OnNewSession: onNew})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -191,7 +199,8 @@ func TestPSKServers(t *testing.T) {
 				})
 				for _, resumed := range []bool{false, true} {
 					answer, state := get(t, srv.addr, ctx, session)
-					if state.Version != f.version || state.PSKIdentity != pskName || state.DidResume != resumed || len(state.PeerCertificates) > 0 {
+					if state.Version != f.version || state.PSKIdentity != pskName || state.DidResume != resumed ||
+						len(state.PeerCertificates) > 0 {
 						t.Errorf("resumed %t: %+v\n%s", resumed, state, answer)
 					}
 				}

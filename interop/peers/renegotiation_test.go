@@ -46,11 +46,13 @@ func TestRenegotiationByClient(t *testing.T) {
 		_, err = io.Copy(io.Discard, c)
 		ended <- err
 	}()
-	cmd := command(t, "openssl", "s_client", "-tls1_2", "-connect", l.Addr().String(), "-CAfile", certFile(t, "ca.pem"))
+	cmd := command(t, "openssl", "s_client", "-tls1_2", "-connect", l.Addr().String(),
+		"-CAfile", certFile(t, "ca.pem"))
 	cmd.Stdin = strings.NewReader("R\n")
 	out, _ := cmd.CombinedOutput() // it takes the refusal for fatal
 	<-ended
-	if said := string(out); !strings.Contains(said, "RENEGOTIATING") || !strings.Contains(said, "no renegotiation") {
+	if said := string(out); !strings.Contains(said, "RENEGOTIATING") ||
+		!strings.Contains(said, "no renegotiation") {
 		t.Errorf("openssl s_client was not refused:\n%s", said)
 	}
 	stats, err := ctx.SessionStats()

@@ -35,10 +35,13 @@ const many = 110
 var guests = []guest{
 	{name: "sessl", returns: many, visit: oursReturns},
 	{name: "crypto/tls", returns: many, ticketsOnly: true, visit: goReturns},
-	{name: "openssl s_client", program: "openssl", version: []string{"version"}, returns: 20, visit: sClientReturns},
+	{name: "openssl s_client", program: "openssl", version: []string{"version"}, returns: 20,
+		visit: sClientReturns},
 	{name: "curl", program: "curl", version: []string{"--version"}, returns: many, visit: curlReturns},
-	{name: "gnutls-cli", program: "gnutls-cli", version: []string{"--version"}, returns: 5, alone: true, visit: gnutlsReturns},
-	{name: "python ssl", program: "python3", version: []string{"--version"}, returns: many, visit: pythonReturns},
+	{name: "gnutls-cli", program: "gnutls-cli", version: []string{"--version"}, returns: 5,
+		alone: true, visit: gnutlsReturns},
+	{name: "python ssl", program: "python3", version: []string{"--version"}, returns: many,
+		visit: pythonReturns},
 	{name: "node tls", program: "node", version: []string{"--version"}, returns: many, visit: nodeReturns},
 	{name: "nginx proxy", program: "nginx", version: []string{"-v"}, returns: many, visit: nginxReturns},
 	{name: "haproxy proxy", program: "haproxy", version: []string{"-v"}, returns: many, visit: haproxyReturns},
@@ -146,7 +149,8 @@ func (c *cell) judgeReturns(t *testing.T, g guest, peer []word, ours map[ssl.Reu
 	}
 	c.Returns, c.Resumed = len(peer)-first, said
 	if c.Returns != g.returns || len(peer) != all || said != counted {
-		t.Errorf("the peer tells of %d connections, %d resumed; our end %v; want %d returns", len(peer), said, ours, g.returns)
+		t.Errorf("the peer tells of %d connections, %d resumed; our end %v; want %d returns",
+			len(peer), said, ours, g.returns)
 	} else if 100*said <= 99*c.Returns {
 		t.Errorf("%d of %d returns were resumed: %v", said, c.Returns, ours)
 	} else {
@@ -203,7 +207,8 @@ func oursReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 func goReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(read(t, "ca.pem")))
-	cfg := &tls.Config{RootCAs: roots, ServerName: "localhost", MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	cfg := &tls.Config{RootCAs: roots, ServerName: "localhost",
+		MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	for range returns + 1 {
 		conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port, cfg)
 		if err != nil {
@@ -244,7 +249,8 @@ func curlReturns(t *testing.T, s *server, v uint16, returns int) []word {
 // gnutlsReturns: it returns once, so each return is another client's.
 func gnutlsReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	for range returns {
-		all = append(all, gnutlsVisits(t, s, "--waitresumption", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+form{version: v}.number())...)
+		all = append(all, gnutlsVisits(t, s,
+			"--waitresumption", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+form{version: v}.number())...)
 	}
 	return all
 }
@@ -311,7 +317,8 @@ frontend f
 backend b
 	http-reuse never
 	http-response set-header Says "ssl_bc_is_resumed=%%[ssl_bc_is_resumed] %%[ssl_bc_protocol]"
-	server s 127.0.0.1:%[1]s ssl sni str(localhost) verifyhost localhost verify required ca-file %[2]s ssl-min-ver %[3]s ssl-max-ver %[3]s
+	server s 127.0.0.1:%[1]s ssl sni str(localhost) verifyhost localhost verify required ca-file %[2]s` +
+	` ssl-min-ver %[3]s ssl-max-ver %[3]s
 `
 
 var haproxyProxySays = regexp.MustCompile(`ssl_bc_is_resumed=(?:(1)|0) TLSv1\.\d`)

@@ -26,7 +26,8 @@ var servers = []struct {
 	says          *regexp.Regexp // the first group matches if it resumed
 	prints        bool           // it does not say it in its answers
 }{
-	{"openssl s_server", "openssl", []string{"version"}, []form{id12, ticket12, none12, stateful13, ticket13, none13},
+	{"openssl s_server", "openssl", []string{"version"},
+		[]form{id12, ticket12, none12, stateful13, ticket13, none13},
 		sServer, sClientSays, false},
 	{"nginx", "nginx", []string{"-v"}, []form{id12, ticket12, none12, stateful13, ticket13, none13},
 		nginx, regexp.MustCompile(`ssl_session_reused=(?:(r)|\.) TLSv1\.\d`), false},
@@ -133,7 +134,8 @@ func get(t *testing.T, addr string, ctx *ssl.Ctx, offer *ssl.Session) (string, s
 
 // sServer has no descriptor to inherit, but it chooses a port and says which.
 func sServer(t *testing.T, f form) *process {
-	args := []string{"s_server", "-accept", "127.0.0.1:0", "-www", "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
+	args := []string{"s_server", "-accept", "127.0.0.1:0",
+		"-www", "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
 		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key")}
 	if !f.tickets {
 		args = append(args, "-no_ticket")
@@ -180,7 +182,8 @@ func nginx(t *testing.T, f form) *process {
 	if f.cache {
 		cache = "shared:s:1m"
 	}
-	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
+	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"),
+		certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
 }
 
 // nginxOf starts nginx in dir, with text for its configuration.
@@ -202,7 +205,8 @@ defaults
 	timeout connect 30s
 frontend f
 	bind fd@3 ssl crt %[2]s ssl-min-ver TLSv%[3]s ssl-max-ver TLSv%[3]s %[4]s
-	http-request return status 200 content-type text/plain hdr Connection close lf-string "ssl_fc_is_resumed=%%[ssl_fc_is_resumed] %%[ssl_fc_protocol]\n"
+	http-request return status 200 content-type text/plain hdr Connection close` +
+	` lf-string "ssl_fc_is_resumed=%%[ssl_fc_is_resumed] %%[ssl_fc_protocol]\n"
 `
 
 func haproxy(t *testing.T, f form) *process {
@@ -238,7 +242,8 @@ func gnutlsServ(t *testing.T, f form) *process {
 func gnutlsServWith(t *testing.T, args ...string) *process {
 	addr, socket := listen(t)
 	inherit := filepath.Join(t.TempDir(), "inherit.so")
-	run(t, "", "gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", inherit, filepath.Join("testdata", "inherit.c"))
+	run(t, "", "gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", inherit,
+		filepath.Join("testdata", "inherit.c"))
 	cmd := command(t, "gnutls-serv", append([]string{"--http", "--port", "0"}, args...)...)
 	cmd.Env = append(cmd.Env, "LD_PRELOAD="+inherit)
 	return start(t, cmd, addr, socket)
@@ -252,14 +257,16 @@ func pythonServer(t *testing.T, f form) *process {
 
 func nodeServer(t *testing.T, f form) *process {
 	addr, socket := listen(t)
-	return start(t, command(t, "node", filepath.Join("testdata", "server.js"), f.number(), onOff(f.tickets), onOff(f.cache),
-		certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), addr, socket)
+	return start(t,
+		command(t, "node", filepath.Join("testdata", "server.js"), f.number(), onOff(f.tickets), onOff(f.cache),
+			certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), addr, socket)
 }
 
 // javaServer cannot inherit a socket either.
 func javaServer(t *testing.T, f form) *process {
 	p := start(t, command(t, "java", fmt.Sprintf("-Djdk.tls.server.enableSessionTicketExtension=%t", f.tickets),
-		filepath.Join("testdata", "Server.java"), f.number(), certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), "", nil)
+		filepath.Join("testdata", "Server.java"), f.number(),
+		certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), "", nil)
 	p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
 	return p
 }

@@ -31,7 +31,8 @@ func TestStapleForSClient(t *testing.T) {
 				if err := cert.SetOCSPStaple(c.staple); err != nil {
 					t.Fatal(err)
 				}
-				said := run(t, request, "openssl", "s_client", "-connect", "127.0.0.1:"+s.port, "-servername", "localhost",
+				said := run(t, request, "openssl", "s_client", "-connect", "127.0.0.1:"+s.port,
+					"-servername", "localhost",
 					"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof", "-status")
 				if !strings.Contains(said, c.says) {
 					t.Errorf("it does not say %q:\n%s", c.says, said)
@@ -47,14 +48,16 @@ func TestStapleOfSServer(t *testing.T) {
 	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {
 			leakcheck.Test(t)
-			p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-status_file", certFile(t, "server-ecdsa.ocsp"),
+			p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0",
+				"-www", "-status_file", certFile(t, "server-ecdsa.ocsp"),
 				"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key")), "", nil)
 			p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
 			ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version, RequestOCSPStaple: true})
+			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version,
+				RequestOCSPStaple: true})
 			if err != nil {
 				t.Fatal(err)
 			}

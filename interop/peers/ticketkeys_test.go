@@ -36,12 +36,14 @@ var haproxyContext = []byte("haproxy")
 const ourSuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 
 func nginxWithKeys(t *testing.T, f form, files ...string) *process {
-	return nginxWith(t, f, "ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites "+ourSuites+";\n", files...)
+	return nginxWith(t, f,
+		"ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites "+ourSuites+";\n", files...)
 }
 
 func nginxWith(t *testing.T, f form, lines string, files ...string) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), f.number(), "on", "off")
+	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"),
+		f.number(), "on", "off")
 	for _, file := range files {
 		lines += "ssl_session_ticket_key " + file + ";\n"
 	}
@@ -55,7 +57,8 @@ func haproxyWithKeys(t *testing.T, f form, files ...string) *process {
 	both := filepath.Join(dir, "both.pem")
 	write(t, both, read(t, "server-ecdsa.pem")+read(t, "server-ecdsa.key"))
 	conf := filepath.Join(dir, "haproxy.cfg")
-	write(t, conf, fmt.Sprintf(haproxyConf, 0, both, f.number(), "ciphersuites "+ourSuites+" tls-ticket-keys "+files[0]))
+	write(t, conf,
+		fmt.Sprintf(haproxyConf, 0, both, f.number(), "ciphersuites "+ourSuites+" tls-ticket-keys "+files[0]))
 	return start(t, command(t, "haproxy", "-db", "-f", conf), addr, socket)
 }
 
@@ -111,8 +114,9 @@ func oursWithKeys(t *testing.T, f form, context []byte, files ...string) (*serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startServerWith(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: f.version, MaxVersion: f.version,
-		TicketKeys: keys, SessionIDContext: context}), keys
+	return startServerWith(t,
+		&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: f.version, MaxVersion: f.version,
+			TicketKeys: keys, SessionIDContext: context}), keys
 }
 
 // visitor is a client that keeps its newest session.
@@ -128,10 +132,11 @@ func newVisitor(t *testing.T) *visitor {
 		t.Fatal(err)
 	}
 	v := &visitor{}
-	v.ctx, err = ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
-		v.newest.Close()
-		v.newest = s
-	}})
+	v.ctx, err = ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost",
+		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
+			v.newest.Close()
+			v.newest = s
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +235,8 @@ func TestTicketKeysSClient(t *testing.T) {
 			theirs := nginxWithKeys(t, f, files...)
 			ours, _ := oursWithKeys(t, f, nginxContext(t), files...)
 			file := filepath.Join(t.TempDir(), "session.pem")
-			for i, to := range [][]string{{"-unix", theirs.addr}, {"-connect", "127.0.0.1:" + ours.port}, {"-unix", theirs.addr}} {
+			for i, to := range [][]string{{"-unix", theirs.addr}, {"-connect", "127.0.0.1:" + ours.port},
+				{"-unix", theirs.addr}} {
 				args := append([]string{"s_client", "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"),
 					"-verify_return_error", "-ign_eof", "-sess_out", file}, to...)
 				if _, err := os.Stat(file); err == nil {
@@ -256,9 +262,11 @@ func TestTicketKeysOtherHash(t *testing.T) {
 	theirs := nginxWith(t, ticket13, "", files...)
 	ours, keys := oursWithKeys(t, ticket13, nginxContext(t), files...)
 	file := filepath.Join(t.TempDir(), "session.pem")
-	common := []string{"s_client", "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof"}
+	common := []string{"s_client", "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"),
+		"-verify_return_error", "-ign_eof"}
 	run(t, request, "openssl", append(slices.Clone(common), "-unix", theirs.addr, "-sess_out", file)...)
-	ws := words(run(t, request, "openssl", append(slices.Clone(common), "-connect", "127.0.0.1:"+ours.port, "-sess_in", file)...), sClientSays)
+	ws := words(run(t, request, "openssl",
+		append(slices.Clone(common), "-connect", "127.0.0.1:"+ours.port, "-sess_in", file)...), sClientSays)
 	if len(ws) != 1 || ws[0].resumed || keys.Stats().Declined != 1 {
 		t.Errorf("%v, %+v", ws, keys.Stats())
 	}

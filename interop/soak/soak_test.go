@@ -68,7 +68,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.keys.Close() })
-	w.cache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 128, Store: w.store, SealKeys: seal, LookupTimeout: 5 * time.Millisecond, WriteQueue: 32})
+	w.cache, err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxSessions: 128, Store: w.store,
+		SealKeys: seal, LookupTimeout: 5 * time.Millisecond, WriteQueue: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +294,8 @@ func TestSoak(t *testing.T) {
 		if i > 1 && n > settled+settled/10+slack {
 			t.Errorf("round %d: %d bytes of C memory are allocated, after round 2 they were %d", i+1, n, settled)
 		}
-		t.Logf("round %d: %d handshakes after %v, %d KiB allocated", i+1, w.done.Load(), time.Since(start).Round(time.Second), n>>10)
+		t.Logf("round %d: %d handshakes after %v, %d KiB allocated",
+			i+1, w.done.Load(), time.Since(start).Round(time.Second), n>>10)
 	}
 	for _, f := range w.forms {
 		if f.resumed.Load() == 0 || f.full.Load() == 0 {
