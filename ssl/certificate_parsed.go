@@ -29,3 +29,15 @@ func parseCert(der []byte) (*x509.Certificate, error) {
 	whenUnused(c, func(key [sha256.Size]byte) { parsedCerts.CompareAndDelete(key, w) }, key)
 	return c, nil
 }
+
+func parseChain(der [][]byte) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, b := range der {
+		c, err := parseCert(b)
+		if err != nil {
+			break
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -3,7 +3,6 @@ package ssl
 /*
 #cgo noescape sessl_cert_set_staple
 #cgo nocallback sessl_cert_set_staple
-#cgo nocallback sessl_conn_drop_staple
 #cgo nocallback sessl_ctx_ask_for_staple
 #cgo noescape sessl_conn_staple_failed
 #cgo nocallback sessl_conn_staple_failed
@@ -89,11 +88,4 @@ func (c *Conn) blameStaple(p connPtr, err error) error {
 		e.Err = errBadStaple
 	}
 	return err
-}
-
-// takeStaple ends what C keeps of the server's staple; info has a copy. mu is held.
-func (c *Conn) takeStaple(p connPtr) {
-	if c.info.state.OCSPResponse != nil {
-		C.sessl_conn_drop_staple(p)
-	}
 }

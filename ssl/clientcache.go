@@ -1,14 +1,10 @@
 package ssl
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // A SessionKey says where a client's session may be offered. Two keys are equal only where
@@ -61,34 +57,6 @@ func (NoSessionCache) Take(SessionKey) (*Session, ReuseState) { return nil, Reus
 // Remove has nothing to do.
 func (NoSessionCache) Remove(SessionKey, *Session) {}
 
-// cacheConfig is the part of a SessionKey that belongs to the Ctx: everything that can make
-// a session of one Ctx wrong or useless for another.
-func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
-	h := sha256.New()
-	h.Write(ctx.stamp[1:]) // the fingerprint
-	lowest, highest := cfg.versions()
-	for _, v := range append([]uint16{lowest, highest}, cfg.CipherSuites...) {
-		binary.Write(h, binary.BigEndian, v)
-	}
-	if cfg.SessionTicketsDisabled {
-		h.Write([]byte("no tickets"))
-	}
-	if cfg.GetClientCertificate != nil {
-		// Whom the client is depends on a function, and two of those cannot be compared, least
-		// of all with one of another process.
-		h.Write(processID())
-		binary.Write(h, binary.BigEndian, ctx.number)
-	}
-	return [32]byte(h.Sum(sum[:0]))
-}
-
-// processID is different in each process.
-var processID = sync.OnceValue(func() []byte {
-	id := make([]byte, 16)
-	rand.Read(id)
-	return id
-})
-
 // placeOf is what a SessionKey has for an address. A name that is verified makes one server of
 // all addresses that it leads to, as far as sessions go: behind service discovery each of them
 // would else begin with a full handshake.
@@ -137,24 +105,3 @@ func anybody(network, addr string) bool {
 // verifiesName reports whether the peer must prove that it is c.name. Who proves that it knows a
 // PSK need not.
 func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.ctx.psk.any }
-
-// sessionKey is where c's sessions belong. own is what c may show to the server: with
-// certificates that are reloaded, it is not always what it was.
-func (c *Conn) sessionKey(addr string) SessionKey {
-	protos := c.ctx.protos
-	if c.protos != nil {
-		protos = *c.protos
-	}
-	k := SessionKey{Addr: addr, ServerName: c.name, NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig}
-	if c.ctx.reload != nil {
-		h := sha256.New()
-		h.Write(k.Config[:])
-		for _, o := range c.own {
-			for _, der := range o.der {
-				h.Write(der)
-			}
-		}
-		k.Config = [32]byte(h.Sum(nil))
-	}
-	return k
-}

@@ -218,7 +218,3 @@ func versionRange(lowest, highest uint16) string {
 	}
 	return VersionName(lowest) + " to " + VersionName(highest)
 }
-
-func configError(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
-}

@@ -154,19 +154,6 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	return c, nil
 }
 
-// isNil also finds the nil pointers that transports would follow.
-func isNil(conn net.Conn) bool {
-	switch conn := conn.(type) {
-	case nil:
-		return true
-	case *net.TCPConn:
-		return conn == nil
-	case *net.UnixConn:
-		return conn == nil
-	}
-	return false
-}
-
 // checkName brings a client's server name into the form that certificates use.
 func (c *Conn) checkName() error {
 	if c.server {

@@ -1,7 +1,11 @@
 package ssl
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -179,4 +183,53 @@ func (c *Conn) dropTaken() {
 	defer c.mu.Unlock()
 	c.taken.Close()
 	c.taken = nil
+}
+
+// cacheConfig is the part of a SessionKey that belongs to the Ctx: everything that can make
+// a session of one Ctx wrong or useless for another.
+func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
+	h := sha256.New()
+	h.Write(ctx.stamp[1:]) // the fingerprint
+	lowest, highest := cfg.versions()
+	for _, v := range append([]uint16{lowest, highest}, cfg.CipherSuites...) {
+		binary.Write(h, binary.BigEndian, v)
+	}
+	if cfg.SessionTicketsDisabled {
+		h.Write([]byte("no tickets"))
+	}
+	if cfg.GetClientCertificate != nil {
+		// Whom the client is depends on a function, and two of those cannot be compared, least
+		// of all with one of another process.
+		h.Write(processID())
+		binary.Write(h, binary.BigEndian, ctx.number)
+	}
+	return [32]byte(h.Sum(sum[:0]))
+}
+
+// processID is different in each process.
+var processID = sync.OnceValue(func() []byte {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return id
+})
+
+// sessionKey is where c's sessions belong. own is what c may show to the server: with
+// certificates that are reloaded, it is not always what it was.
+func (c *Conn) sessionKey(addr string) SessionKey {
+	protos := c.ctx.protos
+	if c.protos != nil {
+		protos = *c.protos
+	}
+	k := SessionKey{Addr: addr, ServerName: c.name, NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig}
+	if c.ctx.reload != nil {
+		h := sha256.New()
+		h.Write(k.Config[:])
+		for _, o := range c.own {
+			for _, der := range o.der {
+				h.Write(der)
+			}
+		}
+		k.Config = [32]byte(h.Sum(nil))
+	}
+	return k
 }

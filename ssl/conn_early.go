@@ -271,3 +271,17 @@ func (cfg *Config) checkEarly(server bool) error {
 	}
 	return nil
 }
+
+// claimEarly asks the guard about a first flight whose early data somebody reads. Only the
+// first identity counts for early data, and only a client that has the session may claim it
+// (RFC 8446, section 8.2): anybody who has seen a ticket could use up its early data
+// otherwise, and anybody at all fill the guard.
+func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo) {
+	g := c.ctx.guard
+	if g == nil || !c.early.begun || !h.offersEarly() {
+		return
+	}
+	if id := h.identities[0]; c.hasSession(id) && g.first(ctx, id) {
+		c.allowEarly()
+	}
+}

@@ -50,17 +50,3 @@ func (c *Conn) whyBroken(err error) error {
 	}
 	return firstError(c.endedFor("write"), err)
 }
-
-// inOp is err as an error of op.
-func inOp(op string, err error) error {
-	var e *Error
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &e):
-		return fail(op, err)
-	case e.Op == op:
-		return err
-	}
-	return &Error{Op: op, Err: e.Err, Entries: e.Entries}
-}

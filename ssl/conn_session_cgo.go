@@ -285,12 +285,6 @@ func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 	return nil
 }
 
-// disown makes an unshared session one whose peer is unknown and was never verified. It
-// fails without memory.
-func disown(s sessionPtr) bool {
-	return C.sessl_session_set_note(s, C.SESSL_STAMP, nil, 0) != 0 && C.sessl_session_set_note(s, C.SESSL_CHAIN, nil, 0) != 0
-}
-
 // condemn makes the end of the connection invalidate its session.
 func condemn(p connPtr) {
 	p.fatal = 1

@@ -131,18 +131,6 @@ func legible(chain [][]byte) error {
 	return nil
 }
 
-func parseChain(der [][]byte) []*x509.Certificate {
-	var out []*x509.Certificate
-	for _, b := range der {
-		c, err := parseCert(b)
-		if err != nil {
-			break
-		}
-		out = append(out, c)
-	}
-	return out
-}
-
 // isSettled reports whether info can be told: at the end of the handshake, and before where
 // a server has accepted early data.
 func (c *Conn) isSettled() bool { return c.done.Load() || c.early.open.Load() }
@@ -172,4 +160,35 @@ func (i *connInfo) complete() ConnectionState {
 // is false until the handshake is complete, and keeps its answer after Close.
 func (c *Conn) SessionReused() bool {
 	return c != nil && (c.early.open.Load() || c.done.Load() && c.info.state.DidResume)
+}
+
+// ReuseState says what became of resumption (SSL_session_reused, and what this side knows
+// besides). It is ReuseUnknown until the handshake is complete, and keeps its answer after
+// Close. Clients of all versions make up the id of a session where they have none. So an id that a
+// server of TLS 1.2 does not know is ReuseNoSession there, also where it has forgotten the session.
+func (c *Conn) ReuseState() ReuseState {
+	if c == nil || !c.done.Load() {
+		return ReuseUnknown
+	}
+	return c.info.reuse
+}
+
+// reuseState is what the handshake came to. version is the connection's; sent says that
+// the session was in the ClientHello.
+func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState {
+	switch {
+	case resumed && (ticket || version == VersionTLS13):
+		return ReusedTicket
+	case resumed:
+		return ReusedID
+	case sent:
+		return ReuseDeclined
+	case c.offered == offered:
+		return ReuseOtherConfig // libssl saw at once that it would not do
+	case c.notOffered != ReuseUnknown && c.notOffered != ReuseNoSession:
+		return c.notOffered
+	case c.info.state.PSKIdentity != "":
+		return ReuseExternalPSK
+	}
+	return ReuseNoSession
 }

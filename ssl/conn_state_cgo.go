@@ -24,15 +24,6 @@ import (
 	"unsafe"
 )
 
-// heapString is C.GoString for strings on C's heap: Go looks for the end in steps of 32
-// bytes, which memory checkers take for a read past the end.
-func heapString(p *C.char) string {
-	if p == nil {
-		return ""
-	}
-	return C.GoStringN(p, C.int(C.strlen(p)))
-}
-
 // readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
 // SSL_get_current_cipher and others). mu is held.
 func (c *Conn) readInfo(p connPtr) {

@@ -159,10 +159,3 @@ func alpnWire(protos []string) (wire []byte) {
 	}
 	return wire
 }
-
-func cBool(b bool) C.int {
-	if b {
-		return 1
-	}
-	return 0
-}

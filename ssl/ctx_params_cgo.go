@@ -16,16 +16,6 @@ import (
 	"unsafe"
 )
 
-// The sorts of key that a certificate can have.
-const (
-	keyRSA     = C.SESSL_KEY_RSA
-	keyRSAPSS  = C.SESSL_KEY_RSA_PSS
-	keyEC      = C.SESSL_KEY_EC
-	keyEd25519 = C.SESSL_KEY_ED25519
-	keyEd448   = C.SESSL_KEY_ED448
-	keyOther   = C.SESSL_KEY_OTHER
-)
-
 // setParams comes before the certificates: the level decides which keys are big enough.
 func setParams(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	if level := cfg.SecurityLevel; level != 0 {

@@ -32,27 +32,6 @@ const (
 	PurposeInsecureAny Purpose = C.SESSL_PURPOSE_ANY    // X509_PURPOSE_ANY: those for mail or code too
 )
 
-// checkCRL reports why der is no revocation list.
-func checkCRL(der []byte) error {
-	var e cErr
-	var until C.int64_t
-	if C.sessl_ctx_add_crl(nil, bytePtr(der), C.size_t(len(der)), &until, &e) == 0 {
-		return malformed(&e)
-	}
-	return nil
-}
-
-// malformed is the cause of input that OpenSSL did not take.
-func malformed(e *cErr) error {
-	if e.no_memory != 0 {
-		return ErrNoMemory
-	}
-	if e.n > 0 {
-		return fmt.Errorf("%w: %s", ErrMalformed, C.GoString(C.ERR_reason_error_string(e.code[0])))
-	}
-	return ErrMalformed
-}
-
 // setDemands is what the peer's certificate must satisfy besides a chain to a root.
 func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.verify {

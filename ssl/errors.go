@@ -212,3 +212,28 @@ func causeOf(err error) error {
 	}
 	return err
 }
+
+func configError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}
+
+// inOp is err as an error of op.
+func inOp(op string, err error) error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e):
+		return fail(op, err)
+	case e.Op == op:
+		return err
+	}
+	return &Error{Op: op, Err: e.Err, Entries: e.Entries}
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}

@@ -137,3 +137,11 @@ func (*noCopy) Unlock() {}
 
 // whenUnused calls f once nobody has p any more, which must own nothing in C.
 func whenUnused[T, A any](p *T, f func(A), arg A) { runtime.AddCleanup(p, f, arg) }
+
+// HandleCounts counts the handles of one type since the process began.
+type HandleCounts struct {
+	Opened    uint64 // made
+	Closed    uint64 // ended by Close
+	Collected uint64 // ended by the garbage collector: each is a Close that was forgotten
+	Live      uint64 // Opened - Closed - Collected
+}

@@ -122,3 +122,6 @@ func uint16s[T ~uint16](r reader) []T {
 	}
 	return out
 }
+
+// maxLookups bounds what a client can make us search for in one handshake.
+const maxLookups = 4

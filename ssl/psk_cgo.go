@@ -6,18 +6,11 @@ package ssl
 #cgo nocallback sessl_psk_free
 #cgo noescape sessl_psk_fingerprint
 #cgo nocallback sessl_psk_fingerprint
-#cgo noescape sessl_ctx_set_psks
-#cgo nocallback sessl_ctx_set_psks
-#cgo noescape sessl_ctx_add_psk_suites
-#cgo nocallback sessl_ctx_add_psk_suites
-#cgo nocallback sessl_conn_found_psk
 #include "cshim.h"
 */
 import "C"
 
 import (
-	"slices"
-	"strings"
 	"unsafe"
 )
 
@@ -49,48 +42,6 @@ func pskFingerprintOf(p pskPtr) (sum [pskFingerprint]byte) {
 	return sum
 }
 
-// setPSKs gives the SSL_CTX its own references on cfg.PSKs, sorted, and has libssl ask for them
-// (SSL_CTX_set_psk_use_session_callback and others).
-func setPSKs(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	if !cfg.hasPSKs() {
-		return nil
-	}
-	if err := nameTickets(op, c, p); err != nil {
-		return err
-	}
-	keys := slices.Clone(cfg.PSKs)
-	slices.SortFunc(keys, func(a, b PSK) int { return strings.Compare(a.k.identity, b.k.identity) })
-	v12 := cfg.psksIn12()
-	if v12 && !cfg.names12() {
-		if err := addPSKSuites(op, cfg, c, p); err != nil {
-			return err
-		}
-	}
-	var hint *C.char
-	if cfg.PSKIdentityHint != "" {
-		hint = C.CString(cfg.PSKIdentityHint)
-		defer C.free(unsafe.Pointer(hint))
-	}
-	return withPSKs(op, keys, nil, func(ptrs []pskPtr) error {
-		var e cErr
-		if C.sessl_ctx_set_psks(p, cBool(c.server), unsafe.SliceData(ptrs), C.size_t(len(ptrs)), cBool(v12), hint, &e) == 0 {
-			return asError(op, nil, &e)
-		}
-		return nil
-	})
-}
-
-// addPSKSuites puts suites of TLS 1.2 with keys in front of the default ones, or in their
-// place where nothing else could be negotiated.
-func addPSKSuites(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	only := cfg.PSKOnly || c.server && !cfg.showsCertificates()
-	var e cErr
-	if C.sessl_ctx_add_psk_suites(p, cBool(c.server), cBool(only), &e) != 0 || c.highest > VersionTLS12 {
-		return nil // without one, TLS 1.3 is left
-	}
-	return asError(op, configError("PSKs: there is no suite for them in TLS 1.2, from a provider or in the CipherString of openssl.cnf"), &e)
-}
-
 // withPSKs runs f with the objects of keys, which live until it has returned.
 func withPSKs(op string, keys []PSK, ptrs []pskPtr, f func([]pskPtr) error) error {
 	if len(keys) == 0 {
@@ -103,28 +54,4 @@ func withPSKs(op string, keys []PSK, ptrs []pskPtr, f func([]pskPtr) error) erro
 	}
 	defer h.release()
 	return withPSKs(op, keys[1:], append(ptrs, p), f)
-}
-
-// foundPSK leaves k with the connection, for libssl to ask for.
-func (c *Conn) foundPSK(k PSK) error {
-	return withPSKs("GetPSK", []PSK{k}, nil, func(ptrs []pskPtr) error {
-		c.withLive(func(p connPtr) { C.sessl_conn_found_psk(p, ptrs[0]) }) // takes a reference of its own
-		return nil
-	})
-}
-
-// nameTickets finds out what libssl's own tickets begin with, to tell them from identities.
-func nameTickets(op string, c *Ctx, p ctxPtr) error {
-	if c.psk.get == nil || c.ticketKeys != nil {
-		return nil
-	}
-	var e cErr
-	k := C.sessl_ctx_ticket_key(p, &e) // returns +1
-	if k == nil {
-		return asError(op, nil, &e)
-	}
-	defer freeTicketKey(k)
-	name := ticketKeyNameOf(k)
-	c.psk.ticket = &name
-	return nil
 }

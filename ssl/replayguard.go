@@ -126,20 +126,6 @@ func (h *ClientHelloInfo) offersEarly() bool {
 	return slices.Contains(h.Extensions, extEarlyData) && len(h.identities) > 0
 }
 
-// claimEarly asks the guard about a first flight whose early data somebody reads. Only the
-// first identity counts for early data, and only a client that has the session may claim it
-// (RFC 8446, section 8.2): anybody who has seen a ticket could use up its early data
-// otherwise, and anybody at all fill the guard.
-func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo) {
-	g := c.ctx.guard
-	if g == nil || !c.early.begun || !h.offersEarly() {
-		return
-	}
-	if id := h.identities[0]; c.hasSession(id) && g.first(ctx, id) {
-		c.allowEarly()
-	}
-}
-
 // A MemoryReplayGuard is a ReplayGuard for the Ctxs of one process. It holds a bounded number
 // of claims, and takes no new ones when it is full: to forget one would be to let it be
 // replayed. What was claimed in an earlier process it cannot know: a process that begins with

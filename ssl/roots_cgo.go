@@ -113,3 +113,24 @@ func defaultRoots() (file, dirs string, err error) {
 	}
 	return heapString(f), heapString(d), nil
 }
+
+// checkCRL reports why der is no revocation list.
+func checkCRL(der []byte) error {
+	var e cErr
+	var until C.int64_t
+	if C.sessl_ctx_add_crl(nil, bytePtr(der), C.size_t(len(der)), &until, &e) == 0 {
+		return malformed(&e)
+	}
+	return nil
+}
+
+// malformed is the cause of input that OpenSSL did not take.
+func malformed(e *cErr) error {
+	if e.no_memory != 0 {
+		return ErrNoMemory
+	}
+	if e.n > 0 {
+		return fmt.Errorf("%w: %s", ErrMalformed, C.GoString(C.ERR_reason_error_string(e.code[0])))
+	}
+	return ErrMalformed
+}

@@ -202,15 +202,3 @@ func notSerializable(p sessionPtr) error {
 	}
 	return nil
 }
-
-// takeSecret copies n bytes that the shim allocated, wipes them and frees them.
-func takeSecret(p *C.uint8_t, n C.int) []byte {
-	b := C.GoBytes(unsafe.Pointer(p), n)
-	C.sessl_clear_free(unsafe.Pointer(p), C.size_t(n))
-	return b
-}
-
-// bytePtr is the address of b's first byte, or nil: &b[0] panics on an empty slice.
-func bytePtr(b []byte) *C.uint8_t {
-	return (*C.uint8_t)(unsafe.SliceData(b))
-}

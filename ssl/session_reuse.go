@@ -83,34 +83,3 @@ func (r ReuseState) Resumed() bool { return r == ReusedID || r == ReusedTicket }
 
 // Offered reports whether the client offered a session.
 func (r ReuseState) Offered() bool { return r == ReuseDeclined || r.Resumed() }
-
-// ReuseState says what became of resumption (SSL_session_reused, and what this side knows
-// besides). It is ReuseUnknown until the handshake is complete, and keeps its answer after
-// Close. Clients of all versions make up the id of a session where they have none. So an id that a
-// server of TLS 1.2 does not know is ReuseNoSession there, also where it has forgotten the session.
-func (c *Conn) ReuseState() ReuseState {
-	if c == nil || !c.done.Load() {
-		return ReuseUnknown
-	}
-	return c.info.reuse
-}
-
-// reuseState is what the handshake came to. version is the connection's; sent says that
-// the session was in the ClientHello.
-func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState {
-	switch {
-	case resumed && (ticket || version == VersionTLS13):
-		return ReusedTicket
-	case resumed:
-		return ReusedID
-	case sent:
-		return ReuseDeclined
-	case c.offered == offered:
-		return ReuseOtherConfig // libssl saw at once that it would not do
-	case c.notOffered != ReuseUnknown && c.notOffered != ReuseNoSession:
-		return c.notOffered
-	case c.info.state.PSKIdentity != "":
-		return ReuseExternalPSK
-	}
-	return ReuseNoSession
-}

@@ -188,3 +188,9 @@ func (s *Session) set(op string, n, limit int, f func(sessionPtr, *cErr) C.int) 
 		return nil
 	})
 }
+
+// disown makes an unshared session one whose peer is unknown and was never verified. It
+// fails without memory.
+func disown(s sessionPtr) bool {
+	return C.sessl_session_set_note(s, C.SESSL_STAMP, nil, 0) != 0 && C.sessl_session_set_note(s, C.SESSL_CHAIN, nil, 0) != 0
+}

@@ -6,14 +6,6 @@ import (
 	"sessl/internal/cshim"
 )
 
-// HandleCounts counts the handles of one type since the process began.
-type HandleCounts struct {
-	Opened    uint64 // made
-	Closed    uint64 // ended by Close
-	Collected uint64 // ended by the garbage collector: each is a Close that was forgotten
-	Live      uint64 // Opened - Closed - Collected
-}
-
 // Counters is a census of what this package holds in C memory. Reading it is cheap
 // enough for a metrics scraper: a dozen atomic loads and one C call.
 type Counters struct {

@@ -66,13 +66,6 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 	return t.out.err != nil || t.c.waiting.Load() == 0
 }
 
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
 	t.in = fdPull{step: step, b: b, limit: limit}
 	err := t.rc.Read(t.onRead)

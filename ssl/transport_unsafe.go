@@ -53,3 +53,16 @@ type unsafeSocket struct {
 	net.Conn
 	rc syscall.RawConn
 }
+
+// isNil also finds the nil pointers that transports would follow.
+func isNil(conn net.Conn) bool {
+	switch conn := conn.(type) {
+	case nil:
+		return true
+	case *net.TCPConn:
+		return conn == nil
+	case *net.UnixConn:
+		return conn == nil
+	}
+	return false
+}

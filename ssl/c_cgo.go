@@ -1,0 +1,38 @@
+package ssl
+
+/*
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+)
+
+func cBool(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// takeSecret copies n bytes that the shim allocated, wipes them and frees them.
+func takeSecret(p *C.uint8_t, n C.int) []byte {
+	b := C.GoBytes(unsafe.Pointer(p), n)
+	C.sessl_clear_free(unsafe.Pointer(p), C.size_t(n))
+	return b
+}
+
+// bytePtr is the address of b's first byte, or nil: &b[0] panics on an empty slice.
+func bytePtr(b []byte) *C.uint8_t {
+	return (*C.uint8_t)(unsafe.SliceData(b))
+}
+
+// heapString is C.GoString for strings on C's heap: Go looks for the end in steps of 32
+// bytes, which memory checkers take for a read past the end.
+func heapString(p *C.char) string {
+	if p == nil {
+		return ""
+	}
+	return C.GoStringN(p, C.int(C.strlen(p)))
+}

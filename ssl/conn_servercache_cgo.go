@@ -1,0 +1,52 @@
+package ssl
+
+/*
+#cgo nocallback sessl_conn_found
+#cgo nocallback sessl_ctx_ask_for_sessions
+#include "cshim.h"
+*/
+import "C"
+
+import (
+	"context"
+	"slices"
+)
+
+// setCache has libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
+func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
+	if c.cache = cfg.SessionCache; c.cache != nil {
+		C.sessl_ctx_ask_for_sessions(p)
+	}
+	return nil
+}
+
+// lookUp finds the sessions that a ClientHello names, for libssl to ask for
+// (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
+// makes up its session id. It returns the ids of what it found.
+func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) {
+	if b := c.ctx.cache.behind; b != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.timeout)
+		defer cancel()
+	}
+	ids := [][]byte{h.SessionID}
+	if c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13) {
+		ids = h.identities
+	}
+	for _, id := range ids[:min(len(ids), maxLookups)] {
+		if s := c.ctx.cache.lookUp(ctx, id); s != nil {
+			c.found(s)
+			found = append(found, string(id))
+		}
+	}
+	return found
+}
+
+// found gives C a reference of its own on s, and closes s.
+func (c *Conn) found(s *Session) {
+	defer s.Close()
+	s.withPtr("handshake", func(q sessionPtr) error {
+		c.withLive(func(p connPtr) { C.sessl_conn_found(p, q) })
+		return nil
+	})
+}
