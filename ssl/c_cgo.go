@@ -36,3 +36,7 @@ func heapString(p *C.char) string {
 	}
 	return C.GoStringN(p, C.int(C.strlen(p)))
 }
+
+type ctxPtr = *C.SSL_CTX
+
+type connPtr = *C.sessl_conn

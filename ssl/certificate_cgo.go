@@ -9,7 +9,6 @@ package ssl
 #cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
 #cgo nocallback sessl_cert_number
-#cgo nocallback sessl_conn_use_certs
 #include "cshim.h"
 */
 import "C"
@@ -106,17 +105,6 @@ func certCause(why C.int) error {
 		return fmt.Errorf("%w: the URI's scheme, which a provider or (1.1.1) an engine must bring", ErrUnsupported)
 	}
 	return nil
-}
-
-// useCertificates gives certs to a connection whose Ctx has none. mu is held.
-func (c *Conn) useCertificates(op string, p connPtr, certs []Certificate) error {
-	return withAll(op, certs, nil, func(ptrs []certPtr) error {
-		var e cErr
-		if C.sessl_conn_use_certs(p, unsafe.SliceData(ptrs), C.int(len(ptrs)), &e) == 0 {
-			return certRefused(op, &e)
-		}
-		return nil
-	})
 }
 
 func certRefused(op string, e *cErr) error {

@@ -3,15 +3,11 @@ package ssl
 /*
 #cgo noescape sessl_cert_set_staple
 #cgo nocallback sessl_cert_set_staple
-#cgo nocallback sessl_ctx_ask_for_staple
-#cgo noescape sessl_conn_staple_failed
-#cgo nocallback sessl_conn_staple_failed
 #include "cshim.h"
 */
 import "C"
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -59,33 +55,4 @@ func stapleCause(why C.int) error {
 		return configError("the OCSP response is not about this certificate")
 	}
 	return nil
-}
-
-// setAsksForStaple has a client ask for staples.
-func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
-	if cfg.RequestOCSPStaple && C.sessl_ctx_ask_for_staple(p) == 0 {
-		return fail(op, ErrNoMemory)
-	}
-	return nil
-}
-
-// errBadStaple is why a handshake failed in which libssl could not parse the server's.
-var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
-
-// alertBadStatus is bad_certificate_status_response. From 3.6 on the reason that libssl gives for a
-// staple that it cannot parse has the number of that alert, which only a client sends.
-const alertBadStatus = 113
-
-// blameStaple makes err the server's doing, if that is what libssl has stumbled over: it reports
-// an empty one as a lack of memory. mu is held.
-func (c *Conn) blameStaple(p connPtr, err error) error {
-	var e *Error
-	var v *VerificationError
-	if C.sessl_conn_staple_failed(p) == 0 || errors.As(err, &v) || !errors.As(err, &e) {
-		return err
-	}
-	if a, told := e.Alert(); !told || a == alertBadStatus {
-		e.Err = errBadStaple
-	}
-	return err
 }

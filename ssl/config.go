@@ -6,24 +6,6 @@ import (
 	"time"
 )
 
-// ClientAuthType is what a server demands of its clients, as in crypto/tls.
-type ClientAuthType int
-
-// The levels of client authentication.
-const (
-	NoClientCert               ClientAuthType = iota // do not ask for a certificate
-	RequestClientCert                                // ask, and take any or none, unverified
-	RequireAnyClientCert                             // demand one, unverified
-	VerifyClientCertIfGiven                          // ask, and verify what is sent
-	RequireAndVerifyClientCert                       // demand one and verify it
-)
-
-func (t ClientAuthType) requests() bool { return t != NoClientCert }
-func (t ClientAuthType) requires() bool {
-	return t == RequireAnyClientCert || t == RequireAndVerifyClientCert
-}
-func (t ClientAuthType) verifies() bool { return t >= VerifyClientCertIfGiven }
-
 // A Config describes a Ctx. It may be used for several and changed afterwards: a Ctx takes
 // what it needs when it is made. Fields are named as in crypto/tls where the concept is
 // the same. The zero Config is a client that verifies servers against the system's roots,

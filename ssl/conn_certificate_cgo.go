@@ -1,6 +1,12 @@
 package ssl
 
 /*
+#cgo nocallback sessl_conn_set_name
+#cgo noescape sessl_conn_set_name
+#cgo nocallback sessl_conn_staple_failed
+#cgo noescape sessl_conn_staple_failed
+#cgo nocallback sessl_ctx_ask_for_staple
+#cgo nocallback sessl_conn_use_certs
 #cgo nocallback sessl_conn_drop_staple
 #cgo nocallback sessl_conn_use_cert
 #cgo noescape sessl_conn_use_cert
@@ -11,6 +17,9 @@ package ssl
 import "C"
 
 import (
+	"errors"
+	"fmt"
+	"net/netip"
 	"unsafe"
 )
 
@@ -53,4 +62,59 @@ func (c *Conn) takeStaple(p connPtr) {
 	if c.info.state.OCSPResponse != nil {
 		C.sessl_conn_drop_staple(p)
 	}
+}
+
+// useCertificates gives certs to a connection whose Ctx has none. mu is held.
+func (c *Conn) useCertificates(op string, p connPtr, certs []Certificate) error {
+	return withAll(op, certs, nil, func(ptrs []certPtr) error {
+		var e cErr
+		if C.sessl_conn_use_certs(p, unsafe.SliceData(ptrs), C.int(len(ptrs)), &e) == 0 {
+			return certRefused(op, &e)
+		}
+		return nil
+	})
+}
+
+// setAsksForStaple has a client ask for staples.
+func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
+	if cfg.RequestOCSPStaple && C.sessl_ctx_ask_for_staple(p) == 0 {
+		return fail(op, ErrNoMemory)
+	}
+	return nil
+}
+
+// errBadStaple is why a handshake failed in which libssl could not parse the server's.
+var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
+
+// alertBadStatus is bad_certificate_status_response. From 3.6 on the reason that libssl gives for a
+// staple that it cannot parse has the number of that alert, which only a client sends.
+const alertBadStatus = 113
+
+// blameStaple makes err the server's doing, if that is what libssl has stumbled over: it reports
+// an empty one as a lack of memory. mu is held.
+func (c *Conn) blameStaple(p connPtr, err error) error {
+	var e *Error
+	var v *VerificationError
+	if C.sessl_conn_staple_failed(p) == 0 || errors.As(err, &v) || !errors.As(err, &e) {
+		return err
+	}
+	if a, told := e.Alert(); !told || a == alertBadStatus {
+		e.Err = errBadStaple
+	}
+	return err
+}
+
+// setName has SNI sent (SSL_set_tlsext_host_name), unless it is an address, and the name demanded of
+// the certificate where the Ctx verifies.
+func (c *Conn) setName(op string, p connPtr) error {
+	var ip []byte
+	if addr, err := netip.ParseAddr(c.name); err == nil {
+		ip = addr.AsSlice()
+	}
+	name := (*C.char)(unsafe.Pointer(unsafe.StringData(c.name)))
+	var e cErr
+	if C.sessl_conn_set_name(p, name, C.size_t(len(c.name)), bytePtr(ip), C.size_t(len(ip)), cBool(c.ctx.verify), &e) == 0 {
+		return asError(op, ErrNoMemory, &e) // hostName has left nothing else to fail
+	}
+	return nil
 }

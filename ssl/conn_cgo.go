@@ -28,8 +28,6 @@ import (
 	"syscall"
 )
 
-type connPtr = *C.sessl_conn
-
 // freeConn ends a connection that nobody uses any more. SSL_SENT_SHUTDOWN is set in the
 // same call, unless the connection failed, so that its sessions stay resumable.
 func freeConn(p connPtr) {

@@ -1,11 +1,13 @@
 package ssl
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"sync"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -206,13 +208,6 @@ func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 	return [32]byte(h.Sum(sum[:0]))
 }
 
-// processID is different in each process.
-var processID = sync.OnceValue(func() []byte {
-	id := make([]byte, 16)
-	rand.Read(id)
-	return id
-})
-
 // sessionKey is where c's sessions belong. own is what c may show to the server: with
 // certificates that are reloaded, it is not always what it was.
 func (c *Conn) sessionKey(addr string) SessionKey {
@@ -233,3 +228,52 @@ func (c *Conn) sessionKey(addr string) SessionKey {
 	}
 	return k
 }
+
+// placeOf is what a SessionKey has for an address. A name that is verified makes one server of
+// all addresses that it leads to, as far as sessions go: behind service discovery each of them
+// would else begin with a full handshake.
+func (c *Conn) placeOf(network, addr string) string {
+	if strings.HasPrefix(network, "tcp") {
+		network = "tcp" // whatever the family
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if strings.HasPrefix(network, "unix") || err != nil {
+		return network + " " + addr
+	}
+	if n, err := net.LookupPort("tcp", port); err == nil {
+		port = strconv.Itoa(n)
+	}
+	if c.verifiesName() {
+		host = ""
+	}
+	return network + " " + net.JoinHostPort(host, port)
+}
+
+// ownPlace is placeOf for the address that the connection itself has; "" for one that does not
+// say who the peer is, where the name does not either.
+func (c *Conn) ownPlace() string {
+	addr := c.net.RemoteAddr()
+	if addr == nil {
+		addr = &net.UnixAddr{}
+	}
+	network, text := addr.Network(), addr.String()
+	if !c.verifiesName() && anybody(network, text) {
+		return ""
+	}
+	return c.placeOf(network, text)
+}
+
+// anybody reports whether an address is that of any number of peers: of pipes, of unnamed
+// sockets, of tunnels that know no better.
+func anybody(network, addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	if strings.HasPrefix(network, "unix") || err != nil {
+		return addr == "" || addr == "@" || addr == network
+	}
+	ip, err := netip.ParseAddr(host)
+	return port == "0" || err == nil && ip.IsUnspecified()
+}
+
+// verifiesName reports whether the peer must prove that it is c.name. Who proves that it knows a
+// PSK need not.
+func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.ctx.psk.any }

@@ -2,9 +2,7 @@ package ssl
 
 import (
 	"crypto/x509"
-	"encoding/binary"
 	"fmt"
-	"sync"
 )
 
 // ConnectionState is what the handshake settled. It is this package's own type: net/http
@@ -62,61 +60,6 @@ type ConnectionState struct {
 	// malformed, and on a resumed connection, which shows no certificate. In TLS 1.2 it comes after the certificate, and so after the call
 	// of VerifyConnection that is made within the handshake. It must not be changed.
 	OCSPResponse []byte
-}
-
-// peerChain is what is known of the peer's certificates, in DER. It is noted with the
-// session in C, so that copies of it and its tickets bring it along.
-type peerChain struct {
-	sent, verified [][]byte
-
-	once             sync.Once
-	sentX, verifiedX []*x509.Certificate
-}
-
-// encode is the form of the note: for each certificate a byte that tells its chain, its
-// length in four bytes, and its DER.
-func (p *peerChain) encode() []byte {
-	var b []byte
-	for i, chain := range [][][]byte{p.sent, p.verified} {
-		for _, der := range chain {
-			b = append(binary.BigEndian.AppendUint32(append(b, byte(i)), uint32(len(der))), der...)
-		}
-	}
-	return b
-}
-
-// decodePeerChain is the inverse of encode. It reports whether b has that form; what does not
-// tells nothing of a peer.
-func decodePeerChain(b []byte) (p *peerChain, ok bool) {
-	p = &peerChain{}
-	for r := reader(b); len(r) > 0; {
-		kind := r.uint8()
-		if len(r) < 4 {
-			return nil, false
-		}
-		n := r.number(4)
-		if kind > 1 || n < 0 || n > len(r) { // below 0 where an int has 32 bits
-			return nil, false
-		}
-		if der := r.take(n); kind == 0 {
-			p.sent = append(p.sent, der)
-		} else {
-			p.verified = append(p.verified, der)
-		}
-	}
-	return p, true
-}
-
-// parsed returns the chains for crypto/x509, parsed at the first call. A certificate that
-// OpenSSL accepts and crypto/x509 does not ends its chain.
-func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
-	if p == nil {
-		return nil, nil
-	}
-	p.once.Do(func() {
-		p.sentX, p.verifiedX = parseChain(p.sent), parseChain(p.verified)
-	})
-	return p.sentX, p.verifiedX
 }
 
 // legible says whether crypto/x509 can read the peer's certificate. Otherwise the application

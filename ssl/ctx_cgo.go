@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-type ctxPtr = *C.SSL_CTX
-
 func freeCtx(p ctxPtr) {
 	C.sessl_ctx_free(p) // SSL_CTX_free, -1; the SSLs made from it hold references of their own
 }

@@ -1,6 +1,8 @@
 package ssl
 
 /*
+#cgo nocallback sessl_ctx_add_roots
+#cgo noescape sessl_ctx_add_roots
 #cgo noescape sessl_ctx_add_crl
 #cgo nocallback sessl_ctx_add_crl
 #cgo noescape sessl_ctx_set_demands
@@ -106,4 +108,18 @@ func (c *Conn) explain(p connPtr, err error) {
 			v.Names = namesOf(v.Certificate)
 		}
 	}
+}
+
+// addRoots has the SSL_CTX trust the roots of s (X509_STORE_add_cert).
+func (s *rootSet) addTo(op string, p ctxPtr, announce bool) error {
+	roots, err := s.h.acquire()
+	if err != nil {
+		return fail(op, err)
+	}
+	defer s.h.release()
+	var e cErr
+	if C.sessl_ctx_add_roots(p, roots, cBool(announce), &e) == 0 {
+		return asError(op, configError("a root certificate"), &e)
+	}
+	return nil
 }

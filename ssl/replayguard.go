@@ -46,25 +46,6 @@ type guarding struct {
 	replayed, failed atomic.Uint64
 }
 
-func newGuarding(cfg *Config) *guarding {
-	guard := cfg.ReplayGuard
-	switch {
-	case guard == nil && cfg.guardsItself():
-		guard = newMemoryGuard(defaultClaims)
-	case guard == nil:
-		return nil
-	}
-	return &guarding{guard: guard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
-}
-
-// guardsItself says that tickets are the Ctx's alone, made with a key that nobody else has had.
-// libssl would make each an entry of its internal cache, and remove that as soon as anybody
-// shows the ticket, before it looks at the binder; a client that it asks for a second
-// ClientHello would never resume.
-func (cfg *Config) guardsItself() bool {
-	return cfg.TicketKeys == nil && cfg.SessionCache == nil && !cfg.SessionTicketsDisabled && cfg.BuiltinTicketKey.k == nil
-}
-
 // claim is what a Claim came to.
 type claim struct {
 	first bool
@@ -222,4 +203,43 @@ func (g *MemoryReplayGuard) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.until)
+}
+
+// maxBackstep is what the guard's window leaves for a clock that is set back.
+const maxBackstep = 20 * time.Second
+
+// A wallClock notices that the system's clock was set back. libssl goes by it when it looks at the
+// age that a client states, so that flights of before would be in time again; claims have
+// expired by then, for what they are timed with goes forward only.
+type wallClock struct {
+	mu    sync.Mutex
+	ahead time.Duration // of the other clock: the most there was
+	until time.Time     // the clock has to come here before it counts again
+	begun bool
+}
+
+var monotonicStart = time.Now()
+
+// trusted reports whether flights that were seen before are now too old.
+func (w *wallClock) trusted(now time.Time) bool {
+	return w.trustedAt(now.Round(0), now.Sub(monotonicStart))
+}
+
+func (w *wallClock) trustedAt(wall time.Time, monotonic time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ahead := wall.Sub(time.Unix(0, 0)) - monotonic
+	if !w.begun || ahead > w.ahead {
+		w.begun, w.ahead = true, ahead
+	}
+	if back := w.ahead - ahead; w.until.IsZero() && back > maxBackstep {
+		w.until = wall.Add(back + replayWindow)
+	}
+	if wall.Before(w.until) {
+		return false
+	}
+	if !w.until.IsZero() {
+		w.until, w.ahead = time.Time{}, ahead
+	}
+	return true
 }

@@ -4,8 +4,6 @@ package ssl
 #cgo nocallback sessl_roots_new
 #cgo noescape sessl_roots_add
 #cgo nocallback sessl_roots_add
-#cgo noescape sessl_ctx_add_roots
-#cgo nocallback sessl_ctx_add_roots
 #cgo nocallback sessl_roots_free
 #cgo nocallback sessl_default_roots
 #include "cshim.h"
@@ -84,20 +82,6 @@ func (s *rootSet) add(p rootsPtr, data []byte, from string, hash *uint32) error 
 		if err != nil {
 			s.odd = append(s.odd, fmt.Errorf("%scertificate %d: %w", from, i+1, err))
 		}
-	}
-	return nil
-}
-
-// addRoots has the SSL_CTX trust the roots of s (X509_STORE_add_cert).
-func (s *rootSet) addTo(op string, p ctxPtr, announce bool) error {
-	roots, err := s.h.acquire()
-	if err != nil {
-		return fail(op, err)
-	}
-	defer s.h.release()
-	var e cErr
-	if C.sessl_ctx_add_roots(p, roots, cBool(announce), &e) == 0 {
-		return asError(op, configError("a root certificate"), &e)
 	}
 	return nil
 }

@@ -1,68 +1,55 @@
 package ssl
 
 import (
-	"io"
-
-	"sessl/internal/cshim"
+	"sync/atomic"
+	"time"
 )
 
-// Counters is a census of what this package holds in C memory. Reading it is cheap
-// enough for a metrics scraper: a dozen atomic loads and one C call.
-type Counters struct {
-	Sessions HandleCounts // *Session
-	Borrowed HandleCounts // *BorrowedSession; closed when WithSession returns
-	Conns    HandleCounts // *Conn, each an SSL
-	Ctxs     HandleCounts // *Ctx, each an SSL_CTX
-
-	TicketKeys HandleCounts // *TicketKeys
-
-	// Certificates, PSKs and single TicketKey values have no Close: the collector ends them all.
-	Certificates HandleCounts
-
-	// Roots are what was added to CertPools at a time; the collector ends them with the pool.
-	Roots HandleCounts
-
-	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
-	// that libssl made for itself included: connections and internal caches hold
-	// sessions too. At rest, with every handle closed, they are equal.
-	SessionObjectsCreated uint64
-	SessionObjectsFreed   uint64
-
-	// Ticket keys in C memory, those of TicketKeys and of single TicketKey values, and how
-	// many of them are gone, wiped.
-	TicketKeyObjectsCreated uint64
-	TicketKeyObjectsWiped   uint64
-
-	// External pre-shared keys in C memory, and how many of them are gone, wiped.
-	PSKObjectsCreated uint64
-	PSKObjectsWiped   uint64
+// histogramBounds are the upper ends of the buckets, the last of which has none.
+var histogramBounds = [...]time.Duration{
+	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
+	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
 }
 
-// ReadCounters returns the census. The numbers are read one after the other, so while
-// handles come and go they belong to slightly different moments. It may be called at any
-// time from any goroutine.
-func ReadCounters() Counters {
-	c := Counters{
-		Sessions: sessionKind.read(),
-		Borrowed: borrowedKind.read(),
-		Conns:    connKind.read(),
-		Ctxs:     ctxKind.read(),
+// A Histogram is how long things took.
+type Histogram struct {
+	Count   uint64
+	Sum     time.Duration
+	Buckets []HistogramBucket // from the shortest; the bounds are always the same
+}
 
-		TicketKeys: ticketKeysKind.read(),
+// A HistogramBucket is how many of a Histogram took no longer than UpTo, those of the buckets
+// before it included, as Prometheus counts.
+type HistogramBucket struct {
+	UpTo  time.Duration
+	Count uint64
+}
 
-		Certificates: certKind.read(),
-		Roots:        rootsKind.read(),
+// histogram is a Histogram that grows, without a lock.
+type histogram struct {
+	sum     atomic.Int64
+	buckets [len(histogramBounds) + 1]atomic.Uint64 // each counts its own
+}
+
+func (h *histogram) observe(d time.Duration) {
+	i := 0
+	for i < len(histogramBounds) && d > histogramBounds[i] {
+		i++
 	}
-	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
-	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()
-	c.PSKObjectsCreated, c.PSKObjectsWiped = cshim.PSKCounts()
-	return c
+	h.buckets[i].Add(1)
+	h.sum.Add(int64(d))
 }
 
-// LiveHandles writes where each live handle was made, oldest first, if the program was
-// built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
-// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx,
-// ssl.certificate, ssl.ticketkeys, ssl.ticketkey and ssl.psk.
-func LiveHandles(w io.Writer) (bool, error) {
-	return writeLiveHandles(w)
+func (h *histogram) read() Histogram {
+	out := Histogram{Sum: time.Duration(h.sum.Load()), Buckets: make([]HistogramBucket, len(histogramBounds))}
+	for i := range h.buckets {
+		out.Count += h.buckets[i].Load()
+		if i < len(out.Buckets) {
+			out.Buckets[i] = HistogramBucket{UpTo: histogramBounds[i], Count: out.Count}
+		}
+	}
+	return out
 }
