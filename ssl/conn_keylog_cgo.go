@@ -9,11 +9,7 @@ package ssl
 import "C"
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"os"
-	"sync"
 )
 
 func setKeyLog(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
@@ -40,9 +36,6 @@ func (c *Conn) takeKeyLog(p connPtr) {
 	c.keyLines = append(c.keyLines, lines)
 	c.logs.Store(true)
 }
-
-// keyLogMu is for all writers: two Ctxs may have the same one.
-var keyLogMu sync.Mutex
 
 // logKeys hands the lines that have come to KeyLogWriter, and wipes them. mu is not held, and ctx
 // becomes no other meanwhile.
@@ -71,37 +64,4 @@ func (c *Conn) logKeys() error {
 		}
 	}
 	return nil
-}
-
-// writeLines makes one Write a line.
-func writeLines(w io.Writer, b []byte) error {
-	for len(b) > 0 {
-		n := bytes.IndexByte(b, '\n') + 1
-		put, err := w.Write(b[:n:n])
-		if err == nil && put < n {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// KeyLogFromEnvironment opens the file that the environment variable SSLKEYLOGFILE names,
-// for [Config].KeyLogWriter. Lines are appended; a new file can be read and written by its
-// owner only. Without the variable it returns nil and no error. Nothing else in this
-// package looks at the variable: whoever sets it can read all traffic of a program that
-// asks for it here. The caller closes the file.
-func KeyLogFromEnvironment() (io.WriteCloser, error) {
-	name := os.Getenv("SSLKEYLOGFILE")
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fail("KeyLogFromEnvironment", err)
-	}
-	return f, nil
 }

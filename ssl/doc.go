@@ -41,3 +41,16 @@
 // under the same configuration, revocation lists included, or its certificate verifies now.
 // A server's demands on its clients are part of its session id context.
 package ssl
+
+// The plan of the house. The first word of a file's name is its room.
+//
+// The lower floor can be read and tested without a connection; no file of it names Conn, Ctx or Config:
+//   - session (handles, encoding, seals), finalizer (all handles of C), c (types of C), errors, stats
+//   - clientcache, servercache, store, ticketkeys, psk, seal, secret, replayguard
+//   - certificate, roots, names, hello
+//
+// The upper floor:
+//   - config: what may be asked for, and whether it can work
+//   - ctx: a Config as an SSL_CTX, and what its connections share
+//   - conn: one connection, from dialing to closing
+//   - transport: how its bytes move, by socket or by net.Conn

@@ -10,7 +10,7 @@ import (
 
 // Rooms of the upper floor of package ssl: the first words of its files. All other files are
 // the lower floor, which can be read and tested without a connection.
-var upperRooms = []string{"config", "conn", "ctx", "stats", "transport"}
+var upperRooms = []string{"config", "conn", "ctx", "transport"}
 
 // upperTypes are what the lower floor does not name.
 var upperTypes = []string{"Config", "Ctx", "Conn"}
