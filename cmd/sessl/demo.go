@@ -13,8 +13,8 @@ func newDemo() *cobra.Command {
 		Short: "Show session reuse on real connections, on this machine",
 		Long: `Make connections on loopback, to a server of this program and to openssl s_server, with
 session ids and tickets of TLS 1.2 and tickets of TLS 1.3; resume a session from a file
-in a second process; and count what was held in C memory. It fails when any of it does
-not hold. It needs the openssl tool.
+in a second process; and count the objects in C memory. The command fails if any of this
+fails. It needs the openssl tool.
 
 ` + exitHelp,
 		Args:              cobra.NoArgs,

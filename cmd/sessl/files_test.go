@@ -10,11 +10,12 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// openSSLVersions are the flags of openssl s_client for each form.
+// openSSLVersions has the flags of openssl s_client for each form.
 var openSSLVersions = map[string]string{"TLS1.2-id": "-tls1_2",
 	"TLS1.2-ticket": "-tls1_2", "TLS1.3": "-tls1_3"}
 
-// What probe saves, openssl sess_id reads and s_client resumes, by the word of both ends.
+// A session that probe saves is read by openssl sess_id and resumed by s_client, as both ends
+// report.
 func TestSessionFileForOpenSSL(t *testing.T) {
 	for _, fm := range forms {
 		t.Run(fm.name, func(t *testing.T) {
@@ -37,7 +38,8 @@ func TestSessionFileForOpenSSL(t *testing.T) {
 	}
 }
 
-// What s_client saves, inspect reads and probe resumes, also after a way through DER.
+// A session that s_client saves is read by inspect and resumed by probe, also after a
+// conversion to DER.
 func TestSessionFileOfOpenSSL(t *testing.T) {
 	for _, fm := range forms {
 		t.Run(fm.name, func(t *testing.T) {
@@ -85,8 +87,8 @@ func TestSessionFileOfOpenSSL(t *testing.T) {
 	}
 }
 
-// The file has the master secret: only its owner may read it, whatever was there before,
-// and nothing else is left in the directory.
+// The file has the master secret: only its owner may read it, whatever was there before, and
+// nothing else is left in the directory.
 func TestSessionFileIsPrivateAndWhole(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t)
@@ -112,8 +114,8 @@ func TestSessionFileIsPrivateAndWhole(t *testing.T) {
 	}
 }
 
-// Without its intermediate certificate, which a file does not have, a session is not
-// offered; with it among the roots it is.
+// A file does not have the intermediate certificate. The session is offered only if the
+// intermediate is among the roots.
 func TestSessionFileBehindAnIntermediate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {
@@ -144,7 +146,7 @@ func TestSessionFileBehindAnIntermediate(t *testing.T) {
 	}
 }
 
-// A failure leaves the file that was there.
+// A failure leaves the existing file as it was.
 func TestSessionFileSurvivesFailure(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startOpenSSL(t, "-tls1_3", "-num_tickets", "0", "-www")

@@ -56,21 +56,21 @@ func fileFlag(cmd *cobra.Command, v *string, name, usage string) {
 	must(cmd.MarkFlagFilename(name))
 }
 
-// valueFlags says of flags that the shell has nothing to complete them with.
+// valueFlags marks flags whose values the shell cannot complete.
 func valueFlags(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
 }
 
-// must is for what only a mistake in this program can make fail.
+// must is for errors that only a mistake in this program can cause.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// keyPair loads a certificate and its key, and says which of the files it is about.
+// keyPair loads a certificate and its key. Its errors name the two files.
 func keyPair(cert, key string) (ssl.Certificate, error) {
 	c, err := ssl.LoadX509KeyPair(cert, key)
 	if err != nil && !errors.As(err, new(*fs.PathError)) {
@@ -92,7 +92,7 @@ func loadPool(name string) (*ssl.CertPool, error) {
 	return pool, nil
 }
 
-// A bareError is an error of package ssl without the names that mean nothing to users.
+// A bareError is an error of package ssl without the Go names, which mean nothing to users.
 type bareError struct{ err *ssl.Error }
 
 func (e bareError) Error() string {

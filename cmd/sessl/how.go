@@ -6,14 +6,14 @@ import (
 	"sessl/ssl"
 )
 
-// The ways to resume a session, as they are called in all output.
+// The ways to resume a session, as all output calls them.
 const (
 	howNone   = "none"   // a full handshake
 	howID     = "id"     // TLS 1.2, the server found the session id in its cache
-	howTicket = "ticket" // the client had a ticket, as it always has in TLS 1.3
+	howTicket = "ticket" // the client had a ticket, which it always has in TLS 1.3
 )
 
-// howClient tells how a client's connection was resumed with the session it offered.
+// howClient returns how a client's connection was resumed with the session that it offered.
 func howClient(st ssl.ConnectionState, offered *ssl.Session) string {
 	switch ticket, _ := offered.HasTicket(); {
 	case !st.DidResume:
@@ -24,12 +24,13 @@ func howClient(st ssl.ConnectionState, offered *ssl.Session) string {
 	return howID
 }
 
-// seen marks the sessions that this server has made. The mark stays with the object in
-// the cache, which is the one that an id leads to; a ticket is decoded into a new one.
+// seen marks the sessions that this server has made. The mark stays with the object in the
+// cache, which is the object that an id leads to. A ticket is decoded into a new object,
+// without the mark.
 var seen = ssl.NewSessionIndex()
 
-// howServer tells how a server's connection was resumed, and the id of its session. It
-// must be called once for each connection, after the handshake.
+// howServer returns how a server's connection was resumed, and the id of its session. It must
+// be called once for each connection, after the handshake.
 func howServer(c *ssl.Conn) (how, id string, err error) {
 	s, err := c.Session()
 	if err != nil {

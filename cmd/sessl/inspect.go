@@ -17,10 +17,10 @@ func newInspect() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show what is in a session file, without its secrets",
+		Short: "Show the contents of a session file, without its secrets",
 		Long: `Show the session in FILE, in PEM or DER; "-" is the standard input. The text is that of
-openssl sess_id -text with the master secret and the resumption PSK replaced by x, and
-a summary below it. The ticket is shown: without the secret it is of no use.
+openssl sess_id -text, in which x replaces the master secret and the resumption PSK, and
+a summary below it. The ticket is shown: without the secret it is useless.
 
 ` + exitHelp,
 		Example: `  sessl inspect session.pem
@@ -57,8 +57,8 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// description is what inspect --json prints. It is documented in docs/cli.md and stays as
-// it is.
+// description is the output of inspect --json. docs/cli.md documents it, and its fields do not
+// change.
 type description struct {
 	Protocol       string       `json:"protocol"`
 	Cipher         string       `json:"cipher"`
@@ -76,7 +76,7 @@ type description struct {
 	Peer           *certificate `json:"peer"`
 }
 
-// ticket is what a server sent along with a session.
+// ticket describes the ticket that a server sent with a session.
 type ticket struct {
 	Bytes           int   `json:"bytes"`
 	LifetimeSeconds int64 `json:"lifetime_seconds"`
@@ -133,7 +133,7 @@ func get[T any](r *reader, f func() (T, error)) T {
 	return v
 }
 
-// summary adds to OpenSSL's text what it leaves out.
+// summary prints the fields that OpenSSL's text leaves out.
 func (d *description) summary(w io.Writer) error {
 	state := "until " + d.Expires.Format(time.RFC3339)
 	switch {

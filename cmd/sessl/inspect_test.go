@@ -17,7 +17,7 @@ var golden, _ = filepath.Glob("../../testdata/sessions/1.1.1-*.pem") // every ve
 
 var secretLine = regexp.MustCompile(`(?m)^    (Master-Key|Resumption PSK): .*$`)
 
-// The text is that of openssl sess_id but for the secret.
+// The text is that of openssl sess_id except for the secret.
 func TestInspectText(t *testing.T) {
 	if len(golden) != 4 {
 		t.Fatalf("%d golden sessions", len(golden))

@@ -11,10 +11,10 @@ import (
 
 func main() { os.Exit(process()) }
 
-// process runs the program with what the operating system gives it.
+// process runs the program with the arguments, signals and streams of the process.
 func process() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }

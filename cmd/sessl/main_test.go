@@ -21,7 +21,7 @@ import (
 const (
 	certs = "../../testdata/certs"
 
-	// limit bounds every process and every wait; it is never waited for.
+	// limit bounds every process and every wait. No test waits for it.
 	limit = 30 * time.Second
 
 	// asProgram makes the test binary the program itself.
@@ -30,8 +30,8 @@ const (
 	exitLeak = 99
 )
 
-// TestMain lets the test binary be the program. Then it ends like a test: nothing that the
-// program opened may be left in C memory.
+// TestMain lets the test binary be the program. The program then ends like a test: it may leave
+// nothing in C memory.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "" {
 		leakcheck.Main(m)
@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// awaitNothingLive waits for goroutines that are about to end; it describes what stays.
+// awaitNothingLive waits for goroutines that are about to end, and describes the objects that
+// stay.
 func awaitNothingLive() string {
 	for end := time.Now().Add(leakcheck.Patience); ; pause(context.Background(), time.Millisecond) {
 		c := ssl.ReadCounters()
@@ -62,7 +63,7 @@ func awaitNothingLive() string {
 
 func cert(name string) string { return filepath.Join(certs, name) }
 
-// serverFlags are a certificate and key for localhost.
+// serverFlags returns the arguments of serve with a certificate and key for localhost.
 func serverFlags(more ...string) []string {
 	return append([]string{"serve", "--listen", "127.0.0.1:0", "--cert", cert("server-ecdsa.pem"),
 		"--key", cert("server-ecdsa.key")}, more...)
@@ -92,7 +93,7 @@ func sessl(t testing.TB, args ...string) result {
 	return finish(t, program(t, args...))
 }
 
-// want fails unless the exit status is code and, for a success, nothing was complained of.
+// want fails unless the exit status is code and a success has printed no error.
 func (r result) want(t testing.TB, code int) result {
 	t.Helper()
 	if r.code != code || code == exitOK && r.errOut != "" {
@@ -112,7 +113,7 @@ func finish(t testing.TB, cmd *exec.Cmd) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 }
 
-// openssl is the command that belongs to the library under test.
+// openssl returns a command of the OpenSSL under test.
 func openssl(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -11,7 +11,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages into a directory",
-		Long: `Write a manual page for each command into DIR, which is made if it is missing.
+		Long: `Write a manual page for each command into DIR, which is created if it does not exist.
 
 ` + exitHelp,
 		Args: oneArg("DIR"),

@@ -23,7 +23,7 @@ type probeOptions struct {
 	cert, key             string
 	alpn, psks            []string
 	sessionIn, sessionOut string
-	send                  *string // nil: decide by what the server does
+	send                  *string // nil: depends on whether the server gives tickets without data
 	early                 bool
 	timeout               time.Duration
 	json                  bool
@@ -35,32 +35,32 @@ func newProbe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe HOST:PORT",
 		Short: "Measure whether and how a server reuses sessions",
-		Long: `Make -n full handshakes with a server and, in between, as many in which the newest session
-is offered. Print whether the server resumed them, how (id or ticket in TLS 1.2, psk in
-TLS 1.3), how long both kinds of handshake took, and for how long the server says that a
-ticket may be used. The port is 443 unless one is given. The time of a handshake is
-without that of the TCP connection.
+		Long: `Make -n full handshakes with a server and, alternating with them, as many handshakes that
+offer the newest session. Print whether the server resumed the sessions, how (id or ticket),
+how long both kinds of handshake took, and how long a ticket may be used, as the server
+says. The default port is 443. The time of a handshake does not include the TCP connection.
 
-Some servers send their TLS 1.3 tickets only after data. If a connection brings none, a
-minimal HTTP request is sent on the next ones. --send has another text sent, with \r, \n
-and \xHH as escapes; --send "" sends nothing.
+Some servers send their TLS 1.3 tickets only after data. If a connection brings no ticket,
+the next ones send a minimal HTTP request. --send sends another text, with \r, \n and \xHH
+as escapes; --send "" sends nothing.
 
-With --early-data what is sent goes out as early data (0-RTT) where a session is offered:
-the text of --send or, without one, the HTTP request. What the server rejects is sent after
-the handshake. Anybody on the path can record early data and send it again, so it must be
-something that does no harm.
+With --early-data each connection that offers a session sends early data (0-RTT): the text
+of --send or, without it, the HTTP request. Data that the server rejects is sent after the
+handshake. Anyone on the path can record early data and send it again, so it must do no
+harm.
 
 --session-out keeps the newest session in a file, in PEM and readable by its owner only,
 for --session-in of another run or openssl s_client -sess_in. A session from a file is
-offered only if the server's certificate that is kept in it verifies now: with --ca or
-the system's roots. The file has no intermediate certificates: add them to --ca's.
+offered only if the server's certificate in the file verifies now, with --ca or the
+system's roots. The file has no intermediate certificates: add them to the file of --ca.
 
-Exit status: 0 if every session that was offered was resumed (with --early-data, if all
-early data was accepted), 3 if one was not or the server gave none, 1 for an error, 2 for
-wrong usage.`,
+Exit status: 0 if every session that was offered was resumed and, with --early-data, all
+early data was accepted; 3 if a session was not resumed, the server gave none, or early data
+was not accepted; 1 for an error; 2 for wrong usage.`,
 		Example: `  sessl probe example.com
   sessl probe localhost:4433 --ca ca.pem --tls 1.2 --no-tickets
-  sessl probe localhost:4433 --ca ca.pem --session-out s.pem && sessl probe localhost:4433 --ca ca.pem --session-in s.pem -n 1`,
+  sessl probe localhost:4433 --ca ca.pem --session-out s.pem
+  sessl probe localhost:4433 --ca ca.pem --session-in s.pem -n 1`,
 		Args:              oneArg("HOST:PORT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,18 +85,18 @@ wrong usage.`,
 	fileFlag(cmd, &o.ca, "ca", "trust the roots in this `file` instead of the system's")
 	f.StringVar(&o.serverName, "server-name", "", "`name` to send and to verify instead of HOST")
 	f.BoolVar(&o.insecure, "insecure-skip-verify", false,
-		"accept any certificate: anyone on the path can answer")
-	fileFlag(cmd, &o.cert, "cert", "`file` of a client certificate chain, for servers that ask")
+		"accept any certificate: anyone on the path can pose as the server")
+	fileFlag(cmd, &o.cert, "cert", "`file` of a client certificate chain, for servers that ask for one")
 	fileFlag(cmd, &o.key, "key", "`file` of its private key")
 	pskFlag(cmd, &o.psks,
-		"offer the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; without --ca no "+
+		"offer the pre-shared key in the file of `IDENTITY:FILE`, in hexadecimal; without --ca no "+
 			"certificate is accepted instead")
 	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to offer, such as h2,http/1.1")
 	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
 	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
 	f.StringVar(&send, "send", "", "`text` to send on each connection")
 	f.BoolVar(&o.early, "early-data", false,
-		"send the text, or the HTTP request, as early data with each session that is offered: it can be replayed")
+		"send the text, or the HTTP request, as early data with each offered session: it can be replayed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "limit for each connection")
 	f.BoolVar(&o.json, "json", false, "print JSON; docs/cli.md describes it")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
@@ -104,7 +104,7 @@ wrong usage.`,
 	return cmd
 }
 
-// check completes what was given, and refuses what cannot be meant.
+// check completes the options, and refuses those that contradict each other.
 func (o *probeOptions) check(target string) error {
 	host, port, err := net.SplitHostPort(target)
 	var bad *net.AddrError

@@ -10,16 +10,16 @@ import (
 	"sessl/ssl"
 )
 
-// earlyReport is what became of --early-data on the connections that were given a session.
+// earlyReport counts the outcomes of --early-data on the connections that were given a session.
 type earlyReport struct {
 	Accepted int    `json:"accepted"`
 	Rejected int    `json:"rejected"`
 	NotSent  int    `json:"not_sent"`
-	Why      string `json:"why"` // the last time that none was sent
+	Why      string `json:"why"` // the reason, the last time that none was sent
 	MaxBytes uint32 `json:"max_bytes"`
 }
 
-// sendEarly sends as early data what is to be sent on c, if that may be.
+// sendEarly sends the text of c as early data, if the session allows it.
 func (p *prober) sendEarly(ctx context.Context, c *ssl.Conn) (why string, err error) {
 	max, proto, err := c.EarlyDataTerms()
 	if err != nil {
@@ -39,7 +39,7 @@ func (p *prober) sendEarly(ctx context.Context, c *ssl.Conn) (why string, err er
 	return whyNotEarly(err)
 }
 
-// whyNotEarly sorts the reasons out that are no errors of a probe.
+// whyNotEarly returns err as a text if it only says why no early data was sent.
 func whyNotEarly(err error) (string, error) {
 	var e *ssl.Error
 	for _, none := range []error{ssl.ErrNoEarlyData, ssl.ErrTooLarge} {
@@ -67,12 +67,13 @@ func (r *earlyReport) add(c *ssl.Conn, why string) {
 	}
 }
 
-// works reports whether all of it was accepted; nil is not asked for.
+// works reports whether all early data was accepted. A nil report means that none was asked
+// for.
 func (r *earlyReport) works() bool {
 	return r == nil || r.Accepted > 0 && r.Rejected+r.NotSent == 0
 }
 
-// verdict is a line for people.
+// verdict describes the outcome in one line.
 func (r *earlyReport) verdict() string {
 	var parts []string
 	for _, n := range []struct {

@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// checkEarly compares what became of early data.
+// checkEarly compares the outcome of early data.
 func (r *report) checkEarly(t testing.TB, want earlyReport) {
 	t.Helper()
 	if r.EarlyData == nil || *r.EarlyData != want {
@@ -20,7 +20,7 @@ func (r *report) checkEarly(t testing.TB, want earlyReport) {
 	}
 }
 
-// Our server and OpenSSL's take it, by their own words.
+// Our server and OpenSSL's accept early data, as they report themselves.
 func TestProbeEarlyData(t *testing.T) {
 	for _, kind := range cacheKinds {
 		t.Run("serve "+kind, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestProbeEarlyData(t *testing.T) {
 	})
 }
 
-// Without --send it is an HTTP request, as in probes without.
+// Without --send the early data is an HTTP request, as in probes without early data.
 func TestProbeEarlyRequest(t *testing.T) {
 	leakcheck.Test(t)
 	s, addr := startServe(t, "--early-data", "1000", "--www")
@@ -61,7 +61,7 @@ func TestProbeEarlyRequest(t *testing.T) {
 	}
 }
 
-// What is rejected is sent again, and is no success.
+// Rejected data is sent again, and the probe is no success.
 func TestProbeEarlyRejected(t *testing.T) {
 	leakcheck.Test(t)
 	addr, got := lateServer(t, func(cfg *ssl.Config) { cfg.MaxEarlyData = 100 }) // and it reads none
@@ -83,7 +83,7 @@ func TestProbeEarlyRejected(t *testing.T) {
 	}
 }
 
-// That also holds for the request that probe thinks up; and once is not always.
+// The same holds for the HTTP request of probe. And once is not always.
 func TestProbeEarlyRequestRejected(t *testing.T) {
 	leakcheck.Test(t)
 	addr, got := lateServer(t, func(cfg *ssl.Config) { cfg.MaxEarlyData, cfg.NumTickets = 100, 1 })
@@ -103,7 +103,7 @@ func TestProbeEarlyRequestRejected(t *testing.T) {
 	}
 }
 
-// Why none was sent.
+// The report says why no early data was sent.
 func TestProbeEarlyNotSent(t *testing.T) {
 	leakcheck.Test(t)
 	session := filepath.Join(t.TempDir(), "s.pem")

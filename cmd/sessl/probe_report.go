@@ -12,7 +12,7 @@ import (
 	"sessl/ssl"
 )
 
-// report is what probe --json prints. It is documented in docs/cli.md and stays as it is.
+// report is the output of probe --json. docs/cli.md documents it, and its fields do not change.
 type report struct {
 	Target     string `json:"target"`
 	Address    string `json:"address"`
@@ -32,7 +32,7 @@ type report struct {
 	ResumedMS *timing  `json:"resumed_ms"`
 	Speedup   *float64 `json:"speedup"`
 
-	// LifetimeSeconds is what the server says; nil if it says nothing.
+	// LifetimeSeconds is the lifetime that the server states; nil if it states none.
 	LifetimeSeconds *int64 `json:"ticket_lifetime_seconds"`
 	NeedsData       bool   `json:"needs_data"`
 
@@ -44,14 +44,14 @@ type report struct {
 	full, resumed []time.Duration
 }
 
-// sessionIn is what became of the session of --session-in.
+// sessionIn is the outcome for the session of --session-in.
 type sessionIn struct {
 	File    string `json:"file"`
 	Offered bool   `json:"offered"`
 	Resumed bool   `json:"resumed"`
 }
 
-// timing sums up the handshakes of one kind, in milliseconds.
+// timing summarizes the handshakes of one kind, in milliseconds.
 type timing struct {
 	Count  int     `json:"count"`
 	Median float64 `json:"median"`
@@ -59,8 +59,8 @@ type timing struct {
 	Max    float64 `json:"max"`
 }
 
-// add counts a connection whose handshake is complete. offer is the session that was
-// given to it, nil for none; the first one is that of file, if there is a file.
+// add counts a connection whose handshake is complete. offer is the session that was given to
+// it, nil for none. With a file, the first offer is the session of that file.
 func (r *report) add(c *ssl.Conn, took time.Duration, offer *ssl.Session, file string) {
 	st := c.ConnectionState()
 	r.Address = c.RemoteAddr().String()
@@ -84,7 +84,7 @@ func (r *report) add(c *ssl.Conn, took time.Duration, offer *ssl.Session, file s
 	}
 }
 
-// noteLifetime reads for how long the server lets the session be used; s may be nil.
+// noteLifetime reads how long the server lets the session be used; s may be nil.
 func (r *report) noteLifetime(s *ssl.Session) {
 	if s == nil {
 		return
@@ -100,7 +100,7 @@ func (r *report) noteLifetime(s *ssl.Session) {
 	r.LifetimeSeconds = &n
 }
 
-// finish works out the sums.
+// finish computes the totals.
 func (r *report) finish() {
 	r.Resumed = len(r.resumed)
 	r.Reuse = r.Offered > 0 && r.Resumed == r.Offered && (r.SessionIn == nil || r.SessionIn.Resumed)
@@ -114,7 +114,7 @@ func (r *report) finish() {
 	}
 }
 
-// sumUp is nil for no handshakes.
+// sumUp returns nil if there were no handshakes.
 func sumUp(d []time.Duration) *timing {
 	if len(d) == 0 {
 		return nil
@@ -123,15 +123,15 @@ func sumUp(d []time.Duration) *timing {
 	return &timing{len(d), ms(median(d)), ms(d[0]), ms(d[len(d)-1])}
 }
 
-// median is that of a sorted list, between the middle two of an even number.
+// median returns the median of a sorted list: with an even number, the mean of the middle two.
 func median(d []time.Duration) time.Duration {
 	return (d[(len(d)-1)/2] + d[len(d)/2]) / 2
 }
 
-// ms is d in milliseconds, to the microsecond.
+// ms returns d in milliseconds, to the microsecond.
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// print writes the report. Its error is a noReuseError if reuse does not work.
+// print writes the report. It returns a noReuseError if reuse does not work.
 func (r *report) print(w io.Writer, asJSON bool) error {
 	write := r.table
 	if asJSON {
@@ -153,7 +153,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	return noReuseError{fmt.Errorf("%s resumed %d of %d sessions", r.Target, r.Resumed, r.Offered)}
 }
 
-// table is the report for people.
+// table writes the report as text.
 func (r *report) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {

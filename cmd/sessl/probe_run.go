@@ -14,7 +14,7 @@ import (
 const (
 	// patience is how long a server may take to send its tickets, and to close after us.
 	patience = time.Second
-	// grace is how long it may take for more once it has sent one.
+	// grace is how long a server may take to send more tickets after the first one.
 	grace = 100 * time.Millisecond
 )
 
@@ -25,7 +25,7 @@ type prober struct {
 	newest   *ssl.Session // received and not offered yet
 	used     *ssl.Session // the one offered last
 	hurry    *time.Time   // set while reading: the deadline once a session has arrived
-	needData bool         // the server gave no ticket without
+	needData bool         // the server gave no ticket without data
 	report   report
 }
 
@@ -99,7 +99,7 @@ func (p *prober) close() {
 	p.ctx.Close()
 }
 
-// keep is OnNewSession. All calls come from the goroutine of the prober.
+// keep is the OnNewSession function. The prober's goroutine makes all calls.
 func (p *prober) keep(c *ssl.Conn, s *ssl.Session) {
 	p.newest.Close()
 	p.newest = s
@@ -108,8 +108,8 @@ func (p *prober) keep(c *ssl.Conn, s *ssl.Session) {
 	}
 }
 
-// run alternates full handshakes with resumptions, so that a change of the network's or
-// the machine's speed meets both. The session of a file is offered first.
+// run alternates full handshakes with resumptions, so that a change in the speed of the network
+// or the machine affects both. The session of a file is offered first.
 func (p *prober) run(ctx context.Context, bar *progress) error {
 	total := 2 * p.o.n
 	for i := range total {
@@ -149,7 +149,7 @@ func (p *prober) full(ctx context.Context) error {
 	return err
 }
 
-// discard keeps the sessions of earlier connections from being taken for new ones.
+// discard makes the newest session the used one, so that it is not taken for a new one.
 func (p *prober) discard() {
 	if p.newest != nil {
 		p.used.Close()
@@ -163,7 +163,7 @@ func (p *prober) resumption(ctx context.Context) error {
 	return p.connect(ctx, p.used)
 }
 
-// connect makes one connection, until the server has had the time to send tickets.
+// connect makes one connection, and keeps it until the server has had time to send tickets.
 func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.o.timeout,
 		fmt.Errorf("it did not end within %s", p.o.timeout))
@@ -207,7 +207,7 @@ func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
 	return ctx.Err()
 }
 
-// handshakeError adds what users can do to what libssl says.
+// handshakeError adds the flags that can help to the error of libssl.
 func handshakeError(err error) error {
 	var v *ssl.VerificationError
 	if errors.As(err, &v) {
@@ -216,10 +216,10 @@ func handshakeError(err error) error {
 	return fmt.Errorf("handshake: %w", bare(err))
 }
 
-// talk ends a connection in the way that brings its tickets: TLS 1.3 sends them after the
-// handshake, and some servers after data. It fails if the server refuses us by an alert,
-// as one of TLS 1.3 does that misses a certificate; any other trouble only shows in that
-// no session arrives.
+// talk ends a connection so that its tickets arrive: TLS 1.3 sends them after the handshake,
+// and some servers send them after data. It fails if the server refuses us by an alert, as a
+// TLS 1.3 server does that demands a certificate. Any other failure only shows in that no
+// session arrives.
 func (p *prober) talk(c *ssl.Conn) error {
 	text := ""
 	if p.o.send != nil {
@@ -241,8 +241,8 @@ func (p *prober) talk(c *ssl.Conn) error {
 	return p.read(c, grace)
 }
 
-// read reads until the end, but not for longer than patience or, once a session is there,
-// more. An alert is an error.
+// read reads until the end, but at most for patience or, once a session has arrived, for more.
+// An alert is an error.
 func (p *prober) read(c *ssl.Conn, more time.Duration) error {
 	hurry := time.Now().Add(more)
 	c.SetReadDeadline(time.Now().Add(patience))

@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// probeJSON probes with --json and decodes the answer strictly: each field is known.
+// probeJSON probes with --json and decodes the answer strictly: an unknown field is an error.
 func probeJSON(t testing.TB, code int, addr string, more ...string) report {
 	t.Helper()
 	args := append([]string{"probe", addr, "--ca", cert("ca.pem"), "--json"}, more...)
@@ -52,7 +52,7 @@ func (r *report) checkReuse(t testing.TB, n int, how string, lifetime bool) {
 	}
 }
 
-// Against our own servers both sides say how, and how often.
+// Against our own servers both sides report how, and how often.
 func TestProbeServe(t *testing.T) {
 	for _, fm := range forms {
 		for mode, flags := range map[string][]string{"echo": nil, "www": {"--www"},
@@ -89,7 +89,7 @@ func TestProbeServeNoTickets(t *testing.T) {
 	}
 }
 
-// openssl s_server, by its own words.
+// openssl s_server, as it reports itself.
 func TestProbeOpenSSL(t *testing.T) {
 	for _, fm := range forms {
 		t.Run(fm.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestProbeOpenSSL(t *testing.T) {
 	}
 }
 
-// A server that gives nothing to resume with, in each version.
+// A server that gives no session, in each version.
 func TestProbeNoSession(t *testing.T) {
 	for version, flags := range map[string][]string{
 		"1.2": {"-no_ticket", "-no_cache"},
@@ -145,7 +145,7 @@ func TestProbeSessionRefused(t *testing.T) {
 	}
 }
 
-// lateServer gives its TLS 1.3 tickets only after data, and keeps what it was sent.
+// lateServer gives its TLS 1.3 tickets only after data, and records the data.
 func lateServer(t testing.TB, change ...func(*ssl.Config)) (addr string, got <-chan string) {
 	t.Helper()
 	c, err := ssl.LoadX509KeyPair(cert("server-ecdsa.pem"), cert("server-ecdsa.key"))
@@ -255,8 +255,8 @@ func TestProbeTable(t *testing.T) {
 	}
 }
 
-// With a client certificate a connection is resumed as any other; without one the
-// server's refusal is an error in both versions, though TLS 1.3 tells it late.
+// With a client certificate a connection is resumed like any other. Without one the server's
+// refusal is an error in both versions, although TLS 1.3 reports it late.
 func TestProbeClientCertificate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {

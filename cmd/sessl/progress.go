@@ -8,7 +8,7 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is one line that is overwritten, for people who wait. It is shown on a terminal
+// progress is one line that is overwritten while the user waits. It is shown on a terminal
 // only.
 type progress struct{ w io.Writer }
 
@@ -20,12 +20,12 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w}
 }
 
-// clearLine goes to the beginning of the line and erases what follows.
+// clearLine returns to the beginning of the line and erases the rest.
 const clearLine = "\r\x1b[K"
 
 func (p *progress) show(format string, args ...any) {
 	fmt.Fprintf(p.w, clearLine+format, args...)
 }
 
-// done takes the line away.
+// done erases the line.
 func (p *progress) done() { fmt.Fprint(p.w, clearLine) }

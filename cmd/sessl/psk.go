@@ -14,16 +14,17 @@ import (
 	"sessl/ssl"
 )
 
-// maxKeyFile is far more than any key takes.
+// maxKeyFile is far more than any key needs.
 const maxKeyFile = 4096
 
-// pskFlag adds --psk. A key never stands on the command line, where others can read it.
+// pskFlag adds --psk. The key itself is never on the command line, where other users can read
+// it.
 func pskFlag(cmd *cobra.Command, v *[]string, usage string) {
 	cmd.Flags().StringArrayVar(v, "psk", nil, usage)
 	valueFlags(cmd, "psk")
 }
 
-// loadPSKs reads the keys of --psk. An identity may have a colon, a file name may not.
+// loadPSKs reads the keys of --psk. An identity may contain a colon, a file name may not.
 func loadPSKs(specs []string) (keys []ssl.PSK, err error) {
 	for _, spec := range specs {
 		i := strings.LastIndexByte(spec, ':')
@@ -56,7 +57,7 @@ func loadPSK(identity, file string) (ssl.PSK, error) {
 	}
 	text := bytes.TrimSpace(buf[:n])
 	n, err = hex.Decode(text, text)
-	if err != nil || n == 0 { // the error would have a byte of the key
+	if err != nil || n == 0 { // the error of hex would contain a byte of the key
 		return ssl.PSK{}, fmt.Errorf("%s: not a key in hexadecimal", file)
 	}
 	k, err := ssl.NewPSK(identity, text[:n], 0)

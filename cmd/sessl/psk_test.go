@@ -55,11 +55,11 @@ func TestPSK(t *testing.T) {
 	}
 }
 
-// A client with --psk alone takes no certificate; with --ca it takes one that verifies.
+// A client with --psk alone accepts no certificate. With --ca it accepts one that verifies.
 func TestPSKDeclined(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t)
-	flag := "nobody:" + pskFile(t, pskText)
+	flag := "unknown:" + pskFile(t, pskText)
 	r := sessl(t, "probe", addr, "--psk", flag, "-n", "1").want(t, exitError)
 	if !strings.Contains(r.errOut, ssl.ErrPSKDeclined.Error()) {
 		t.Errorf("%s", r.errOut)
@@ -69,7 +69,7 @@ func TestPSKDeclined(t *testing.T) {
 	}
 }
 
-// Bad files are named, and nothing of what is in them is told.
+// Errors about bad files name the file, and show nothing of its contents.
 func TestPSKFiles(t *testing.T) {
 	leakcheck.Test(t)
 	for name, tc := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"sessl/internal/cshim"
 )
 
-// Exit statuses. They are documented in docs/cli.md.
+// Exit statuses. docs/cli.md documents them.
 const (
 	exitOK      = 0
 	exitError   = 1
@@ -23,7 +23,7 @@ const (
 
 const exitHelp = `Exit status: 0 for success, 1 for an error, 2 for wrong usage.`
 
-// A usageError is a mistake in the command line that cobra does not see by itself.
+// A usageError is a mistake in the command line that cobra does not detect.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
@@ -31,10 +31,10 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // A noReuseError says that a probe worked, and found that reuse does not.
 type noReuseError struct{ error }
 
-// run is the program: it returns the exit status.
+// run runs the program and returns the exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	root := newRoot()
-	began := false // errors before are cobra's own, about the command line
+	began := false // earlier errors are cobra's, about the command line
 	for _, c := range append(root.Commands(), subcommands(root)...) {
 		do := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	return exitError
 }
 
-// subcommands are those of root's commands.
+// subcommands returns the subcommands of root's commands.
 func subcommands(root *cobra.Command) (all []*cobra.Command) {
 	for _, c := range root.Commands() {
 		all = append(all, c.Commands()...)
@@ -73,20 +73,20 @@ func subcommands(root *cobra.Command) (all []*cobra.Command) {
 	return all
 }
 
-// oneLine is what err says, without line breaks.
+// oneLine returns the text of err without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessl",
 		Short: "Look at TLS session reuse, over the system's OpenSSL",
-		Long: `sessl shows what becomes of TLS sessions: it is a server that says of each connection
-whether its session was reused, a client that measures whether and how a server reuses
-sessions, a reader of session files, and a maker of ticket key files. Session files are those of openssl s_client
-(-sess_out, -sess_in) and openssl sess_id.
+		Long: `sessl shows whether TLS sessions are reused. It is a server that reports for each
+connection whether its session was reused, a client that measures whether and how a server
+reuses sessions, a reader of session files, and a maker of ticket key files. It reads and
+writes session files of openssl s_client (-sess_out, -sess_in) and openssl sess_id.
 
 ` + exitHelp + `
-probe ends with 3 if it worked and reuse, or early data that was asked for, did not.`,
+probe ends with 3 if the connections worked, but reuse or the early data asked for did not.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -96,7 +96,7 @@ probe ends with 3 if it worked and reuse, or early data that was asked for, did 
 	return root
 }
 
-// version names the program's version and the library's.
+// version returns the versions of the program and of the library.
 func version() string {
 	v := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
@@ -105,7 +105,7 @@ func version() string {
 	return v + ", " + cshim.Version()
 }
 
-// oneArg wants exactly one argument, and names it.
+// oneArg demands exactly one argument, which its errors call name.
 func oneArg(name string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {

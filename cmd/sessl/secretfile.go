@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// replaceSecret writes a file that only its owner can read. What was there is replaced as a
+// replaceSecret writes a file that only its owner can read. An existing file is replaced as a
 // whole or not at all.
 func replaceSecret(name string, data []byte) error {
 	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
@@ -28,7 +28,7 @@ func replaceSecret(name string, data []byte) error {
 	return err
 }
 
-// createSecret is replaceSecret for a file that must not be there yet.
+// createSecret is replaceSecret for a file that must not exist yet.
 func createSecret(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

@@ -20,7 +20,7 @@ import (
 const (
 	handshakeTimeout = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
-	goodbyeTimeout   = time.Second // for answers under way when the server is told to end
+	goodbyeTimeout   = time.Second // for answers in progress when the server must end
 )
 
 type serveOptions struct {
@@ -35,17 +35,16 @@ func newServe() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve {--cert FILE --key FILE | --psk IDENTITY:FILE}",
-		Short: "Serve TLS, and say of each connection whether its session was reused",
+		Short: "Serve TLS, and report for each connection whether its session was reused",
 		Long: `Serve TLS connections and print one line for each handshake: the client's address, the
-protocol, the cipher, whether the session was reused and how (id or ticket), and
-the session id; and, of a pre-shared key, the identity. Without --www everything that a
-client sends is sent back. With --www
-each GET is answered, whatever its path, with the state of its connection, as text or,
-for "Accept: application/json", as JSON.
+protocol, the cipher, whether the session was reused and how (id or ticket), the identity
+of a pre-shared key if one was used, and the session id. Without --www the server sends
+back everything that a client sends. With --www it answers each GET, whatever its path,
+with the state of the connection: as text or, for "Accept: application/json", as JSON.
 
-The first line of the output has the address, for --listen with port 0. The server ends
-with SIGINT or SIGTERM and exit status 0. SIGHUP makes it read the files of --ticket-keys
-again.
+The first line of the output has the address, which is useful for --listen with port 0.
+SIGINT and SIGTERM end the server with exit status 0. SIGHUP makes it read the files of
+--ticket-keys again.
 
 ` + exitHelp,
 		Example: `  sessl serve --cert server.pem --key server.key --www
@@ -65,12 +64,14 @@ again.
 	fileFlag(cmd, &o.key, "key", "`file` of the private key")
 	tlsFlag(cmd, &o.tls)
 	o.sessions.flags(cmd)
-	fileFlag(cmd, &o.clientCA, "client-ca", "demand client certificates of the roots in this `file`")
-	f.StringSliceVar(&o.alpn, "alpn", nil, "application `protocols` to accept, such as http/1.1, by preference")
+	fileFlag(cmd, &o.clientCA, "client-ca",
+		"demand client certificates that verify with the roots in this `file`")
+	f.StringSliceVar(&o.alpn, "alpn", nil,
+		"application `protocols` to accept, such as http/1.1, in order of preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
 	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
 	pskFlag(cmd, &o.psks,
-		"accept the pre-shared key of `IDENTITY:FILE`, where the file has it in hexadecimal; several are possible")
+		"accept the pre-shared key in the file of `IDENTITY:FILE`, in hexadecimal; several are possible")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
 	cmd.MarkFlagsOneRequired("cert", "psk")
 	valueFlags(cmd, "listen", "alpn")
@@ -83,7 +84,7 @@ func (o *serveOptions) check() error {
 	}
 	switch {
 	case o.sessions.earlyData > 0 && o.tls == ssl.VersionTLS12:
-		return usagef("--early-data and --tls 1.2 contradict each other: it is TLS 1.3's")
+		return usagef("--early-data and --tls 1.2 contradict each other: early data needs TLS 1.3")
 	case len(o.psks) > 0 && o.clientCA != "":
 		return usagef("--psk and --client-ca contradict each other: a client with a key shows no certificate")
 	case o.closeEach && !o.www:
@@ -120,11 +121,11 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 	return cfg, nil
 }
 
-// server is what connections share.
+// server has the state that all connections share.
 type server struct {
 	mu                  sync.Mutex // one line at a time
 	out                 io.Writer
-	early               bool // what a client sends early is read
+	early               bool // early data is read
 	handshakes, resumed int
 }
 
@@ -166,7 +167,7 @@ func (s *server) println(args ...any) {
 	fmt.Fprintln(s.out, args...)
 }
 
-// echoAll accepts connections until ctx ends, and waits for the end of each.
+// echoAll accepts connections until ctx ends, and waits until each has ended.
 func (s *server) echoAll(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var busy sync.WaitGroup
@@ -190,7 +191,7 @@ func (s *server) echoAll(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// pause waits for d, or for the end of ctx.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -200,7 +201,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// echo sends back what it reads, until the end or a long silence.
+// echo sends back the data that it reads, until the end or a long silence.
 func (s *server) echo(c *conn) {
 	c.SetDeadline(time.Now().Add(handshakeTimeout))
 	if c.handshake() != nil {
@@ -219,7 +220,7 @@ func (s *server) echo(c *conn) {
 	}
 }
 
-// conn is a connection that has its handshake reported.
+// conn is a connection whose handshake is reported.
 type conn struct {
 	*ssl.Conn
 	s     *server
@@ -229,7 +230,7 @@ type conn struct {
 	status
 }
 
-// Read does the handshake first, because net/http knows no better moment.
+// Read does the handshake first, because net/http offers no better moment.
 func (c *conn) Read(b []byte) (int, error) {
 	if err := c.handshake(); err != nil {
 		return 0, err
@@ -255,7 +256,7 @@ func (c *conn) handshake() error {
 	return c.err
 }
 
-// report prints the line of a handshake, but not of one that the server's end cut off.
+// report prints the line of a handshake, unless the end of the server cut the handshake off.
 func (s *server) report(c *conn) {
 	if errors.Is(c.err, net.ErrClosed) {
 		return

@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// reloadOnHangup has SIGHUP read the files of keys again, until stop is called. Without keys
+// reloadOnHangup makes SIGHUP read the files of keys again, until stop is called. Without keys
 // the signal ends the process, as it does by default.
 func (s *server) reloadOnHangup(keys *ssl.TicketKeys) (stop func()) {
 	if keys == nil {

@@ -25,12 +25,12 @@ const (
 
 var cacheKinds = []string{cacheNone, cacheLibssl, cacheMemory}
 
-// sessionOptions are how a server keeps sessions, and for how long.
+// sessionOptions say how and for how long a server keeps sessions.
 type sessionOptions struct {
 	noTickets  bool
 	ticketKeys []string
 	cache      string
-	cacheGiven func() bool // --session-cache is there
+	cacheGiven func() bool // --session-cache was given
 	cacheSize  int
 	maxAge     time.Duration
 	earlyData  uint32
@@ -39,9 +39,9 @@ type sessionOptions struct {
 func (o *sessionOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.noTickets, "no-tickets", false,
-		"keep sessions in a cache instead of in tickets: that of --session-cache, libssl's without one")
+		"keep sessions in a cache instead of in tickets: the one of --session-cache, libssl by default")
 	f.StringArrayVar(&o.ticketKeys, "ticket-keys", nil,
-		"`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key first")
+		"`file` with ticket keys of nginx, haproxy or sessl tickets; several are nginx's, the current key's first")
 	must(cmd.MarkFlagFilename("ticket-keys"))
 	f.StringVar(&o.cache, "session-cache", cacheNone,
 		"where sessions are kept: `KIND` is none (in tickets), libssl or memory")
@@ -50,9 +50,9 @@ func (o *sessionOptions) flags(cmd *cobra.Command) {
 	o.cacheGiven = func() bool { return f.Changed("session-cache") }
 	f.IntVar(&o.cacheSize, "cache-size", 0, "how many sessions the cache holds (default 20480)")
 	f.DurationVar(&o.maxAge, "max-age", 0,
-		"how long after its full handshake a session may be resumed, whatever happened since, such as 8h")
+		"how long after its full handshake a session may be resumed, such as 8h; resumptions do not prolong it")
 	f.Uint32Var(&o.earlyData, "early-data", 0,
-		"accept up to this many `bytes` of early data (0-RTT), and treat them as what comes later: a "+
+		"accept up to this many `bytes` of early data (0-RTT), and treat them like later data: a "+
 			"recording of them can be sent again")
 	valueFlags(cmd, "cache-size", "max-age", "early-data")
 }
@@ -72,7 +72,7 @@ func (o *sessionOptions) check() error {
 	case o.cache != cacheNone && len(o.ticketKeys) > 0:
 		return usagef("--session-cache and --ticket-keys contradict each other")
 	case o.cacheSize < 0 || o.cacheSize > 0 && o.cache == cacheNone:
-		return usagef("--cache-size is how many sessions, at least one, a --session-cache holds")
+		return usagef("--cache-size is the number of sessions, at least one, that a --session-cache holds")
 	case o.cacheSize > maxCacheSize:
 		return usagef("--cache-size %d: a cache holds %d sessions at most", o.cacheSize, maxCacheSize)
 	case o.maxAge < 0 || o.maxAge > 0 && o.maxAge < time.Second || o.maxAge > maxAge:
@@ -83,7 +83,7 @@ func (o *sessionOptions) check() error {
 	return nil
 }
 
-// apply sets up cfg; what it opens is for close to end.
+// apply sets up cfg. closeSessions closes the objects that it opens.
 func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
 	cfg.MaxSessionAge = o.maxAge
 	cfg.MaxEarlyData = o.earlyData
@@ -120,7 +120,7 @@ func closeSessions(cfg *ssl.Config) {
 	}
 }
 
-// takeEarly reads a client's early data, for Read to return it first.
+// takeEarly reads a client's early data, which Read then returns first.
 func (c *conn) takeEarly() (err error) {
 	if c.s.early {
 		c.early, err = io.ReadAll(earlyReader{c.Conn})
@@ -132,7 +132,7 @@ type earlyReader struct{ c *ssl.Conn }
 
 func (r earlyReader) Read(b []byte) (int, error) { return r.c.ReadEarlyData(b) }
 
-// earlyWord is how a status tells what became of early data.
+// earlyWord describes the outcome of early data in a status.
 func earlyWord(c *ssl.Conn) string {
 	switch c.EarlyDataStatus() {
 	case ssl.EarlyDataAccepted:

@@ -10,7 +10,7 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// Each cache resumes, TLS 1.2 by ids, and one of a single session remembers the last only.
+// Each cache resumes, TLS 1.2 by ids, and a cache of one session remembers only the last.
 func TestServeSessionCaches(t *testing.T) {
 	for _, kind := range []string{cacheLibssl, cacheMemory} {
 		t.Run(kind, func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestServeSessionCaches(t *testing.T) {
 	}
 }
 
-// A ticket says no longer a life than --max-age leaves.
+// A ticket states no longer a lifetime than --max-age leaves.
 func TestServeMaxAge(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--max-age", "90s")
@@ -37,8 +37,8 @@ func TestServeMaxAge(t *testing.T) {
 	}
 }
 
-// Early data of OpenSSL's client comes back, with the line of the handshake telling of it; a
-// server that does not want any rejects it.
+// Early data of OpenSSL's client comes back, and the line of the handshake reports it. A server
+// that does not want early data rejects it.
 func TestServeEarlyData(t *testing.T) {
 	for _, kind := range []string{cacheNone, cacheMemory} {
 		t.Run(kind, func(t *testing.T) {
@@ -62,7 +62,8 @@ func TestServeEarlyData(t *testing.T) {
 	}
 }
 
-// Flags that contradict each other, or are out of range, are wrong usage, which the error names.
+// Flags that contradict each other or are out of range are wrong usage, and the error names
+// them.
 func TestServeSessionFlags(t *testing.T) {
 	leakcheck.Test(t)
 	for flags, says := range map[string]string{
@@ -86,7 +87,7 @@ func TestServeSessionFlags(t *testing.T) {
 	}
 }
 
-// The limits here are not beyond those of the library.
+// The limits here are within those of the library.
 func TestServeSessionLimits(t *testing.T) {
 	leakcheck.Test(t)
 	for _, kind := range []string{cacheLibssl, cacheMemory} {

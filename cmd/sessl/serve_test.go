@@ -19,7 +19,7 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// dialTLS connects by Go's own TLS.
+// dialTLS connects with Go's own TLS.
 func dialTLS(t testing.TB, addr string, cfg *tls.Config) *tls.Conn {
 	t.Helper()
 	pem, err := os.ReadFile(cert("ca.pem"))
@@ -37,7 +37,7 @@ func dialTLS(t testing.TB, addr string, cfg *tls.Config) *tls.Conn {
 	return c
 }
 
-// ask sends a request as it is and reads the response.
+// ask sends a request unchanged and reads the response.
 func ask(t testing.TB, c net.Conn, r *bufio.Reader, request string) (*http.Response, string) {
 	t.Helper()
 	if _, err := io.WriteString(c, request); err != nil {
@@ -55,7 +55,7 @@ func ask(t testing.TB, c net.Conn, r *bufio.Reader, request string) (*http.Respo
 	return resp, string(body)
 }
 
-// wantEOF fails unless the server has closed, by close_notify.
+// wantEOF fails unless the server has closed with close_notify.
 func wantEOF(t testing.TB, r *bufio.Reader) {
 	t.Helper()
 	if b, err := r.ReadByte(); err != io.EOF {
@@ -63,7 +63,7 @@ func wantEOF(t testing.TB, r *bufio.Reader) {
 	}
 }
 
-// The old and the new HTTP, kept alive and not.
+// HTTP/1.0 and HTTP/1.1, with connections kept alive and not.
 func TestServeHTTP(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--www")
@@ -105,7 +105,7 @@ func TestServeHTTP(t *testing.T) {
 	wantEOF(t, r)
 }
 
-// Go's own client is told that it resumed, in JSON.
+// Go's own client gets the JSON, which says that it resumed.
 func TestServeJSON(t *testing.T) {
 	for _, fm := range forms[1:] { // crypto/tls has no session ids
 		t.Run(fm.name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestServeJSON(t *testing.T) {
 	}
 }
 
-// A server that has tickets still tells a client without them that its id was found.
+// A server with tickets still reports to a client without tickets that its id was found.
 func TestServeTellsIDsFromTickets(t *testing.T) {
 	leakcheck.Test(t)
 	s, addr := startServe(t, "--tls", "1.2")
@@ -175,7 +175,8 @@ func TestServeEcho(t *testing.T) {
 	}
 }
 
-// Both signals end it, also with connections that idle, in and before the handshake.
+// Both signals end the server, also with connections that are idle, before the handshake or in
+// it.
 func TestServeEndsWithSignals(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		for _, mode := range []string{"--www", "--www=false"} {
@@ -198,7 +199,7 @@ func TestServeEndsWithSignals(t *testing.T) {
 	}
 }
 
-// A client that speaks something else costs a line.
+// A client that speaks another protocol costs one line.
 func TestServeSurvivesNoise(t *testing.T) {
 	for _, mode := range []string{"--www", "--www=false"} {
 		t.Run(mode, func(t *testing.T) {

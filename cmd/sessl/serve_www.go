@@ -15,8 +15,8 @@ import (
 	"sessl/ssl"
 )
 
-// status is what serve --www tells a client of its connection. Its JSON is documented in
-// docs/cli.md and stays as it is.
+// status is what serve --www sends to a client about its connection. docs/cli.md documents its
+// JSON, whose fields do not change.
 type status struct {
 	Protocol   string `json:"protocol"`
 	Cipher     string `json:"cipher"`
@@ -53,7 +53,7 @@ func statusOf(c *ssl.Conn) (status, error) {
 	return s, err
 }
 
-// text is the status for people: a line for each field, as in the JSON.
+// text returns the status as text: a line for each field, in the order of the JSON.
 func (s status) text() string {
 	var b strings.Builder
 	for _, f := range []struct {
@@ -71,7 +71,7 @@ func (s status) text() string {
 
 type connKey struct{}
 
-// wrapping makes a *conn of each connection that it accepts.
+// wrapping makes a *conn of each accepted connection.
 type wrapping struct {
 	net.Listener
 	s *server
@@ -118,7 +118,7 @@ func (s *server) www(ctx context.Context, l net.Listener, closeEach bool, errs i
 	return err
 }
 
-// answer tells a client the state of its connection.
+// answer sends a client the state of its connection.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -135,7 +135,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, s.text())
 }
 
-// wantsJSON reports whether JSON is among what the client names in Accept.
+// wantsJSON reports whether the client names JSON in Accept.
 func wantsJSON(r *http.Request) bool {
 	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		if t, params, err := mime.ParseMediaType(part); err == nil && t == "application/json" &&

@@ -10,7 +10,7 @@ import (
 	"sessl/ssl"
 )
 
-// pemType is what OpenSSL calls a session in PEM.
+// pemType is the type of OpenSSL's PEM blocks with a session.
 const pemType = "SSL SESSION PARAMETERS"
 
 // readSession reads a session in PEM or DER from a file, or from in if the name is "-".
@@ -28,7 +28,7 @@ func readSession(name string, in io.Reader) (*ssl.Session, error) {
 	return s, nil
 }
 
-// readBounded reads no more than a session can have.
+// readBounded reads no more than the longest session.
 func readBounded(name string, in io.Reader) ([]byte, error) {
 	if name == "-" {
 		name = "standard input"
@@ -70,7 +70,7 @@ func parseSession(data []byte) (*ssl.Session, error) {
 	return nil, err
 }
 
-// writeSession writes a session in PEM, as replaceSecret does: it holds the master secret.
+// writeSession writes a session in PEM with replaceSecret, because it holds the master secret.
 func writeSession(name string, s *ssl.Session) error {
 	text, err := s.MarshalPEM()
 	if err != nil {

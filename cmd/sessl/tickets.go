@@ -11,7 +11,7 @@ import (
 	"sessl/ssl"
 )
 
-// nginx has one key a file: these stand beside the current one's.
+// nginx has one key in each file: these two are beside the file of the current key.
 const (
 	nextSuffix = ".next"
 	oldSuffix  = ".old"
@@ -22,9 +22,9 @@ func newTickets() *cobra.Command {
 		Use:   "tickets",
 		Short: "Make, show and rotate files with ticket keys",
 		Long: `Make, show and rotate files with the keys of session tickets, for sessl serve, nginx
-(ssl_session_ticket_key) and haproxy (tls-ticket-keys). Whoever has such a file can read
-the connections that were resumed with its tickets: the files are readable by their owner
-only, and no key is ever shown.
+(ssl_session_ticket_key) and haproxy (tls-ticket-keys). Someone who has such a file can read
+the connections that were resumed with its tickets. The files are therefore readable by
+their owner only, and no key is ever shown.
 
 ` + exitHelp,
 		Args: cobra.NoArgs,
@@ -39,9 +39,9 @@ func newTicketsNew() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new FILE",
 		Short: "Make a file with random ticket keys",
-		Long: `Write an old, a current and a next key to FILE, a line of base64 each, as haproxy takes
-them. With --nginx each key has a file of its own: the current one is in FILE, the others
-are in FILE` + nextSuffix + ` and FILE` + oldSuffix + `. No file may be there yet.
+		Long: `Write an old, a current and a next key to FILE, one line of base64 for each, in haproxy's
+form. With --nginx each key has a file of its own: the current one is in FILE, the others
+are in FILE` + nextSuffix + ` and FILE` + oldSuffix + `. None of these files may exist yet.
 
 ` + exitHelp,
 		Example: `  sessl tickets new keys
@@ -58,12 +58,12 @@ are in FILE` + nextSuffix + ` and FILE` + oldSuffix + `. No file may be there ye
 			return writeNew(args[0], set, nginx)
 		},
 	}
-	cmd.Flags().BoolVar(&nginx, "nginx", false, "write three files as nginx takes them")
+	cmd.Flags().BoolVar(&nginx, "nginx", false, "write three files in nginx's form")
 	cmd.Flags().BoolVar(&aes128, "aes128", false, "keys of 48 bytes, for AES-128, instead of 80")
 	return cmd
 }
 
-// randomKey makes a key; a short one is a long one that was cut.
+// randomKey makes a key. A short key is a long key that was cut.
 func randomKey(aes128 bool) (ssl.TicketKey, error) {
 	k, err := ssl.NewTicketKey()
 	if err != nil || !aes128 {
@@ -90,7 +90,7 @@ func writeNew(name string, set ssl.TicketKeySet, nginx bool) error {
 	files := []string{name, name + nextSuffix, name + oldSuffix}
 	for i, k := range []ssl.TicketKey{set.Current, set.Next, set.Old[0]} {
 		if err := writeKey(files[i], k, createSecret); err != nil {
-			for _, f := range files[:i] { // those are this call's own
+			for _, f := range files[:i] { // these were made by this call
 				os.Remove(f)
 			}
 			return err
@@ -108,7 +108,7 @@ func writeKey(name string, k ssl.TicketKey, write func(string, []byte) error) er
 	return write(name, b)
 }
 
-// shownKey is what show --json prints of a key. It is documented in docs/cli.md.
+// shownKey is one key in the output of show --json, which docs/cli.md documents.
 type shownKey struct {
 	Name string `json:"name"`
 	Use  string `json:"use"`
@@ -120,9 +120,9 @@ func newTicketsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE...",
 		Short: "Show the names of the keys in ticket key files",
-		Long: `Show what sessl serve --ticket-keys makes of the files: for each key its use, its name,
-which stands at the front of every ticket of it, and its size. Several files are nginx's,
-of which the first has the current key. No secret is shown.
+		Long: `Show how sessl serve --ticket-keys uses the keys in the files: for each key its use, its
+name, which stands at the front of each of its tickets, and its size. Several files are
+nginx's, and the first has the current key. No secret is shown.
 
 ` + exitHelp,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -162,12 +162,11 @@ func newTicketsRotate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rotate FILE",
 		Short: "Make the next ticket key the current one",
-		Long: `Make the next key in FILE the current one and the current one an old one, throw the old
-one away, and add a random next key of the same size. A file of lines is replaced as a whole
-or not at all. If FILE is a key as nginx takes it, FILE` + oldSuffix + `, FILE and FILE` + nextSuffix +
-			` are replaced
-one after the other; a rotation that was interrupted is completed by the next one. Servers
-must be told to read the files again: sessl serve and nginx by SIGHUP.
+		Long: `Make the next key in FILE the current one and the current one an old one, drop the old one,
+and add a random next key of the same size. A file of lines is replaced as a whole or not
+at all. If FILE is a key in nginx's form, then FILE` + oldSuffix + `, FILE and FILE` + nextSuffix + `
+are replaced one after the other; the next rotation completes an interrupted one. Servers
+must then read the files again: sessl serve and nginx do so on SIGHUP.
 
 ` + exitHelp,
 		Example: `  sessl tickets rotate keys`,
@@ -212,8 +211,8 @@ func rotateLines(name string, set ssl.TicketKeySet) error {
 	return replaceSecret(name, text)
 }
 
-// rotateFiles does one file at a time, in an order in which no key is lost: if FILE is the
-// next key already, the rotation before this one went no further.
+// rotateFiles replaces one file at a time, in an order that loses no key. If FILE already has
+// the next key, the previous rotation was interrupted there.
 func rotateFiles(out io.Writer, name string, current ssl.TicketKey) error {
 	set, err := ssl.LoadTicketKeySet(name + nextSuffix)
 	if err != nil {

@@ -48,7 +48,7 @@ func wantNoTemp(t *testing.T, dir string, files int) {
 	}
 }
 
-// A file of lines: the next key becomes the current one, the old one goes.
+// A file of lines: the next key becomes the current one, and the old one is dropped.
 func TestTicketsLines(t *testing.T) {
 	leakcheck.Test(t)
 	for size, flags := range map[int][]string{80: nil, 48: {"--aes128"}} {
@@ -103,7 +103,7 @@ func wantNoSecrets(t *testing.T, keys []string, out string) {
 	}
 }
 
-// nginx's files: the same, also when a rotation did not come to its end.
+// The same for nginx's files, also if a rotation was interrupted.
 func TestTicketsFiles(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
@@ -120,7 +120,7 @@ func TestTicketsFiles(t *testing.T) {
 	}
 	sessl(t, "tickets", "show", file, file+nextSuffix, file+oldSuffix).want(t, exitOK)
 
-	// Interrupted before the last step: the one before is not lost.
+	// Interrupted before the last step: the previous key is not lost.
 	if err := os.WriteFile(file+nextSuffix, c, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestTicketsErrors(t *testing.T) {
 	wantNoTemp(t, dir, 3) // keys, alone and beside.old
 }
 
-// Two servers with one file resume each other's sessions; after a rotation and SIGHUP, too.
+// Two servers with one file resume each other's sessions, also after a rotation and SIGHUP.
 func TestServeTicketKeys(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()

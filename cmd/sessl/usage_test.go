@@ -90,7 +90,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Errors of the connection name what was refused.
+// Errors of the connection say what was refused.
 func TestErrorsOfConnections(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--alpn", "http/1.1")
@@ -110,7 +110,7 @@ func TestErrorsOfConnections(t *testing.T) {
 	}
 }
 
-// The progress line is for terminals, and is gone at the end.
+// The progress line is shown on terminals only, and is gone at the end.
 func TestProgress(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t)
@@ -180,7 +180,7 @@ func TestManualPages(t *testing.T) {
 		}
 		if strings.Contains(string(b), "resume") && page == "sessl-demo.1" &&
 			strings.Contains(string(b), "--resume") {
-			t.Error("the flags of the second process are for nobody else")
+			t.Error("the page shows the flags that are for the second process only")
 		}
 	}
 }
