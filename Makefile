@@ -71,7 +71,7 @@ fuzz: deps ## parsers, hellos, tickets, sealed sessions, files and loaders, FUZZ
 monkey: deps ## random calls, rough wires and peers that lie, for MONKEY, under -race; SEED repeats a run
 	$(GO) test -race -count=1 -v -timeout 2h ./internal/monkey -args -for $(MONKEY) -seed $(SEED)
 
-lint: deps ## gofmt, vet, staticcheck, the C compiler, and the rules of this tree
+lint: deps ## gofmt, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PKGS)
 	$(GO) vet -tags ssldebug $(PKGS)
@@ -81,6 +81,7 @@ lint: deps ## gofmt, vet, staticcheck, the C compiler, and the rules of this tre
 			-Iinternal/cshim -c -o /dev/null $$f || exit 1; \
 	done
 	$(GO) test ./internal/lint
+	scripts/mutants -n
 
 cover: deps ## coverage of the package by its tests
 	$(GO) test -coverprofile=cover.out -coverpkg=./ssl ./ssl
