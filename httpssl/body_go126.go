@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// A body is a request's, for transports of which one may have closed it before the next gets it,
-// because its protocol was the wrong one.
+// A body is the body of a request that may go to two transports, one after the other. The first
+// transport may have closed it because its protocol was the wrong one.
 type body struct {
 	r    *http.Request
-	kept *keptBody // nil where GetBody has another, or there is nothing to keep
+	kept *keptBody // nil if GetBody returns another, or there is no body
 }
 
 func bodyOf(r *http.Request) body {
@@ -23,8 +23,8 @@ func bodyOf(r *http.Request) body {
 	return b
 }
 
-// first has out send the body. What GetBody can give again goes as it is: net/http knows
-// the types of some, and sends those with their headers.
+// first makes out send the body. A body that GetBody can return again is sent unchanged:
+// net/http knows the types of some bodies, and sends these together with the headers.
 func (b body) first(out *http.Request) {
 	if b.kept != nil {
 		out.Body = b.kept
@@ -48,8 +48,9 @@ func (b body) again(out *http.Request) error {
 	return err
 }
 
-// keptBody is one that cannot be had again. Its Close is held back until the request has a
-// connection; from then on it is the body as it was, for net/http closes it to end a Read of it.
+// keptBody is a body that cannot be read again. Its Close is held back until the request has a
+// connection. From then on Close closes the body, because net/http uses Close to end a Read of
+// it.
 type keptBody struct {
 	io.ReadCloser
 	mu     sync.Mutex
@@ -76,7 +77,8 @@ func (b *keptBody) unclose() {
 	b.closed = b.closed && b.free
 }
 
-// release ends the holding back, and closes the body if it should be. It may be called again.
+// release stops holding Close back, and closes the body if Close was called. It may be called
+// again.
 func (b *keptBody) release() {
 	if b == nil {
 		return

@@ -17,7 +17,7 @@ import (
 	"sessl/ssl"
 )
 
-// Our server and our client: what the handler and the caller see of TLS.
+// Our server and our client: the handler and the caller see the same TLS.
 func TestRequestAndResponse(t *testing.T) {
 	forEachProtocol(t, func(t *testing.T, proto string, cli, srv *ssl.Ctx) {
 		s := start(t, srv, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +107,7 @@ func TestForeignProtocol(t *testing.T) {
 	}
 }
 
-// talk sends what and returns all that comes until the end.
+// talk sends what, and returns everything that arrives until the end.
 func talk(t *testing.T, conn net.Conn, what string) string {
 	t.Helper()
 	conn.SetDeadline(deadline())
@@ -180,8 +180,8 @@ func TestNoPush(t *testing.T) {
 func TestThousandAtOnce(t *testing.T) {
 	const requests = 1000
 	forEachProtocol(t, func(t *testing.T, proto string, cli, srv *ssl.Ctx) {
-		// On HTTP/1.1 as many at once as there may be connections. On HTTP/2 all of them:
-		// four connections are enough, but net/http makes some that it then closes unused.
+		// On HTTP/1.1, one for each possible connection. On HTTP/2, all of them: four
+		// connections are enough, but net/http makes some that it then closes unused.
 		limit, together, perHost := int32(100), 100, 100
 		if proto == "HTTP/2.0" {
 			together, perHost = requests, 8
@@ -214,7 +214,7 @@ func TestThousandAtOnce(t *testing.T) {
 	})
 }
 
-// gathering holds those who come until there are n of them, and again.
+// gathering holds requests until there are n of them, again and again.
 type gathering struct {
 	mu   sync.Mutex
 	n    int
@@ -235,7 +235,7 @@ func (g *gathering) wait() {
 	<-full
 }
 
-// The session of the first connection is resumed by the second, whoever the client is.
+// The second connection resumes the session of the first, whichever the client.
 func TestResumption(t *testing.T) {
 	reused := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := ssl.ConnFromContext(r.Context())

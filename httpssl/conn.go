@@ -11,18 +11,19 @@ import (
 	"sessl/ssl"
 )
 
-// base is what the connections given to net/http have in common. *ssl.Conn is embedded for
-// its methods; net/http must not see it as it is, see the files by Go version.
+// base is the common part of the connections that net/http gets. *ssl.Conn is embedded for its
+// methods. net/http must not see the *ssl.Conn itself: see the files for each Go version.
 type base struct {
 	*ssl.Conn
 	ctx     *ssl.Ctx // a server's
-	server  *handler // the same, set before net/http uses the connection
+	server  *handler // a server's, set before net/http uses the connection
 	settled atomic.Pointer[tls.ConnectionState]
 	first   []byte // early data that has been read
 	more    bool   // there may be more of it
 }
 
-// state is what the handshake settled, made once: net/http's requests share theirs too.
+// state returns the outcome of the handshake. It is made once: requests of net/http share
+// theirs too.
 func (b *base) state() *tls.ConnectionState {
 	if s := b.settled.Load(); s != nil {
 		return s
@@ -36,9 +37,9 @@ func (b *base) state() *tls.ConnectionState {
 
 func (b *base) unwrap() *ssl.Conn { return b.Conn }
 
-// Unwrap returns the *ssl.Conn of a connection that this package has given to net/http:
-// what a handler has hijacked, what http.Server's ConnState and ConnContext get, and
-// what httptrace's GotConn reports.
+// Unwrap returns the *ssl.Conn of a connection that this package has given to net/http: a
+// connection that a handler has hijacked, or that http.Server's ConnState and ConnContext or
+// httptrace's GotConn get.
 func Unwrap(c net.Conn) (*ssl.Conn, bool) {
 	switch c := c.(type) {
 	case *ssl.Conn:
@@ -49,18 +50,19 @@ func Unwrap(c net.Conn) (*ssl.Conn, bool) {
 	return nil, false
 }
 
-// errUnconfigured is the mistake of giving NewListener's listener to a server as it is.
+// errUnconfigured reports a listener of NewListener that serves an http.Server without
+// Configure.
 var errUnconfigured = errors.New("httpssl: Configure has not been called for this http.Server")
 
-// limit has the handshake negotiate what the server speaks. An error has the same reason as the one
-// that the handshake will meet.
+// limit restricts the handshake to the protocols that the server speaks. Its error is ignored,
+// because the handshake fails with the same reason.
 func (b *base) limit() {
 	if own, differ := b.server.protocols.of(b.ctx.NextProtos()); differ {
 		b.SetNextProtos(own)
 	}
 }
 
-// shake does a server's handshake, and refuses what net/http would not speak.
+// shake does a server's handshake, and refuses protocols that net/http would not speak.
 func (b *base) shake(ctx context.Context) error {
 	if b.server == nil {
 		return errUnconfigured
@@ -75,7 +77,7 @@ func (b *base) shake(ctx context.Context) error {
 	return b.server.protocols.check(b.state().NegotiatedProtocol)
 }
 
-// answerPlain tells a client that speaks HTTP without TLS so, as net/http does.
+// answerPlain answers a client that speaks HTTP without TLS, as net/http does.
 func (b *base) answerPlain(err error) error {
 	var e *ssl.Error
 	if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "http request" {
@@ -87,7 +89,7 @@ func (b *base) answerPlain(err error) error {
 	return errors.New("client sent an HTTP request to an HTTPS server")
 }
 
-// badConfig is an error of this package's callers.
+// badConfig returns an error about the arguments of a caller of this package.
 func badConfig(format string, args ...any) error {
 	return fmt.Errorf("httpssl: %w: %s", ssl.ErrConfig, fmt.Sprintf(format, args...))
 }

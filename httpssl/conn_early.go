@@ -12,13 +12,13 @@ import (
 )
 
 // earlyConn is a client's connection of HTTP/1.1 whose handshake waits for the first request,
-// because that may go with it. To net/http it is opaque, in all versions. A request that may
-// not go early has the handshake done first, so it does no harm if another request than the one
-// that it was made for gets the connection.
+// which may be sent with it. net/http sees it as an opaque connection, in all versions. If a
+// request may not go early, the handshake is done before it. It therefore does no harm if
+// another request than the intended one gets the connection.
 type earlyConn struct {
 	*started
-	ask *earlyAsk       // the request that it was made for
-	ctx context.Context // that one's, for its httptrace
+	ask *earlyAsk       // the request that the connection was made for
+	ctx context.Context // of that request, for its httptrace
 
 	next atomic.Pointer[earlyAsk] // the request whose bytes come next; nil if it may not go early
 	once sync.Once
@@ -31,9 +31,9 @@ type earlyConn struct {
 
 func (c *earlyConn) unwrap() *ssl.Conn { return c.Conn }
 
-// Read waits for the first request: net/http reads from the beginning. Where the request that
-// the connection was made for has gone elsewhere, the connection is for others, and nobody
-// knows when they come.
+// Read waits for the first request, because net/http reads from the beginning. If the request
+// that the connection was made for has gone elsewhere, Read does the handshake: it is unknown
+// when another request will use the connection.
 func (c *earlyConn) Read(b []byte) (int, error) {
 	if !c.over.Load() && !c.await() {
 		return 0, ssl.ErrClosed
@@ -44,7 +44,7 @@ func (c *earlyConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// await returns after the handshake, or with false after Close.
+// await returns true after the handshake, or false after Close.
 func (c *earlyConn) await() bool {
 	select {
 	case <-c.done:
@@ -93,7 +93,7 @@ func (c *earlyConn) send(b []byte) (sent bool) {
 		defer cancel()
 		ask := c.next.Load()
 		if ask == nil || !bytes.HasSuffix(b, []byte("\r\n\r\n")) || !ask.taken.CompareAndSwap(false, true) {
-			ask = nil // not to be early, or not the whole of it
+			ask = nil // it must not go early, or b is only a part of it
 		}
 		if ask != nil && !c.writeEarly(ctx, b) {
 			ask = nil
@@ -108,11 +108,11 @@ func (c *earlyConn) send(b []byte) (sent bool) {
 func (c *earlyConn) writeEarly(ctx context.Context, b []byte) bool {
 	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
 	defer stop()
-	n, _ := c.Conn.WriteEarlyData(b) // what it has taken it sends, or the handshake fails
+	n, _ := c.Conn.WriteEarlyData(b) // bytes that it has taken are sent, or the handshake fails
 	return n > 0
 }
 
-// finish is the handshake, as httptrace sees it.
+// finish does the handshake, and reports it to httptrace.
 func (c *earlyConn) finish(ctx context.Context) error {
 	if err := c.traced(c.ctx, func() error { return c.Conn.HandshakeContext(ctx) }); err != nil {
 		return err
@@ -123,5 +123,5 @@ func (c *earlyConn) finish(ctx context.Context) error {
 	return c.t.protocols.check(c.ConnectionState().NegotiatedProtocol)
 }
 
-// errNowHTTP2 is for a server that did not take the session, and speaks HTTP/2 now.
+// errNowHTTP2 reports a server that did not resume the session, and now speaks HTTP/2.
 var errNowHTTP2 = errors.New("httpssl: the server now negotiates h2")

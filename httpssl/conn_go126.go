@@ -17,26 +17,26 @@ import (
 	"sessl/ssl"
 )
 
-// conn is opaque to net/http, which before Go 1.27 speaks HTTP/2 only on crypto/tls's
-// connections and on those that it takes for plain ones. There it goes by the client's
-// first bytes; here they are checked against what was negotiated.
+// conn is opaque to net/http. Before Go 1.27, net/http speaks HTTP/2 only on connections of
+// crypto/tls and on connections that it takes for plain ones. On the latter it decides by the
+// client's first bytes, so conn compares these bytes with the negotiated protocol.
 type conn struct {
 	base
 	srv     *http.Server
 	begun   context.Context
-	checked atomic.Bool // the handshake is over, and the first bytes are what they should be
-	err     error       // why not
-	seen    int         // bytes of the preface that have come
+	checked atomic.Bool // the handshake is over, and the first bytes fit the protocol
+	err     error       // why the connection cannot be used
+	seen    int         // bytes of the preface that have arrived
 	limits  limits
 }
 
 func newConn(c *ssl.Conn, ctx *ssl.Ctx) *conn { return &conn{base: base{Conn: c, ctx: ctx}} }
 
-// begin keeps what the handshake will need, which net/http starts with its first Read.
+// begin keeps the arguments of the handshake, which net/http starts with its first Read.
 func (c *conn) begin(ctx context.Context, srv *http.Server) { c.begun, c.srv = ctx, srv }
 
-// Read does the handshake, and reads. Until the first bytes have been checked it is for
-// one goroutine at a time, which is how net/http reads.
+// Read does the handshake, and reads. Until the first bytes have been checked, only one
+// goroutine at a time may call it, as net/http does.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.checked.Load() {
 		return c.base.Read(b)
@@ -54,10 +54,10 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// shakeOnce does the handshake with net/http's limits, and logs a failure as it would.
+// shakeOnce does the handshake with net/http's limits, and logs a failure as net/http does.
 func (c *conn) shakeOnce() error {
 	if c.state().HandshakeComplete {
-		return nil // done before, with only a part of the preface since
+		return nil // it was done before, and only a part of the preface has arrived since
 	}
 	ctx := c.begun
 	if ctx == nil {
@@ -86,8 +86,8 @@ func (c *conn) shakeOnce() error {
 	return c.readError(err)
 }
 
-// checkSecurity is what net/http demands of HTTP/2 where it knows of the TLS (RFC 9113, section 9.2):
-// TLS 1.2, and in that an ephemeral key and an AEAD.
+// checkSecurity makes the demands of net/http on HTTP/2 over TLS (RFC 9113, section 9.2): at
+// least TLS 1.2, and in TLS 1.2 an ephemeral key and an AEAD.
 func (c *conn) checkSecurity() error {
 	s := c.state()
 	if s.NegotiatedProtocol != protoH2 || !s.HandshakeComplete || s.Version >= tls.VersionTLS13 {
@@ -103,7 +103,7 @@ func (c *conn) checkSecurity() error {
 	return fmt.Errorf("httpssl: HTTP/2 is not spoken over %s with %s", tls.VersionName(s.Version), name)
 }
 
-// readError has the form to which net/http does not answer.
+// readError returns err in the form to which net/http does not answer.
 func (c *conn) readError(err error) error {
 	if err == nil {
 		return nil
@@ -113,7 +113,7 @@ func (c *conn) readError(err error) error {
 
 const (
 	preface     = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	prefaceLine = len("PRI * HTTP/2.0") // what net/http goes by
+	prefaceLine = len("PRI * HTTP/2.0") // the part that net/http looks at
 )
 
 var (
@@ -121,7 +121,7 @@ var (
 	errHTTP2    = errors.New("httpssl: the client speaks HTTP/2, which was not negotiated")
 )
 
-// checkPreface looks at the next bytes of the client's first.
+// checkPreface checks b, the next of the client's first bytes.
 func (c *conn) checkPreface(b string) error {
 	rest := preface[c.seen:]
 	n := min(len(b), len(rest))
@@ -138,7 +138,7 @@ func (c *conn) checkPreface(b string) error {
 	return nil
 }
 
-// netHTTPProtocols is what net/http is to be told that it speaks.
+// netHTTPProtocols returns the protocols that net/http is told to speak.
 func netHTTPProtocols(p protocols) *http.Protocols {
 	var out http.Protocols
 	out.SetHTTP1(p.http1)

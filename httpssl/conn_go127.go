@@ -10,8 +10,8 @@ import (
 	"sessl/ssl"
 )
 
-// conn has what net/http asks of a TLS connection since Go 1.27, by name and type:
-// ConnectionState of crypto/tls and HandshakeContext.
+// conn has the methods that net/http looks for on a TLS connection since Go 1.27, by name and
+// type: ConnectionState of crypto/tls and HandshakeContext.
 type conn struct {
 	base
 	dialed *started // a client's
@@ -24,10 +24,10 @@ func newDialed(c *started) *conn { return &conn{base: base{Conn: c.Conn}, dialed
 // begin has nothing to prepare: net/http bounds the handshake.
 func (c *conn) begin(context.Context, *http.Server) {}
 
-// ConnectionState is crypto/tls's form of what was settled.
+// ConnectionState returns the outcome of the handshake in the type of crypto/tls.
 func (c *conn) ConnectionState() tls.ConnectionState { return *c.state() }
 
-// HandshakeContext does the handshake, when net/http has told httptrace that it begins.
+// HandshakeContext does the handshake, after net/http has told httptrace that it begins.
 func (c *conn) HandshakeContext(ctx context.Context) error {
 	if c.dialed != nil {
 		return c.dialed.shake(ctx)
@@ -35,7 +35,7 @@ func (c *conn) HandshakeContext(ctx context.Context) error {
 	return c.shake(ctx)
 }
 
-// netHTTPProtocols is what net/http is to be told that it speaks.
+// netHTTPProtocols returns the protocols that net/http is told to speak.
 func netHTTPProtocols(p protocols) *http.Protocols {
 	var out http.Protocols
 	out.SetHTTP1(p.http1)

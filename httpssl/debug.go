@@ -8,15 +8,15 @@ import (
 	"sessl/ssl"
 )
 
-// DebugHandler answers with what package ssl knows of itself, as JSON: for each of ctxs, by
-// its name there, the [ssl.Stats] with the counters of its caches, the names and ages of its
-// ticket keys, and the last failures; and the live handles of the process, [ssl.ReadCounters].
-// No secret is in it, but addresses of peers and the reasons of errors are: like net/http/pprof
-// it belongs on a port that strangers do not reach.
+// DebugHandler answers with the state of package ssl as JSON. For each of ctxs, under its name
+// there, it has the [ssl.Stats] with the counters of the caches, the names and ages of the
+// ticket keys, and the last failures. It also has the live handles of the process,
+// [ssl.ReadCounters]. It contains no secrets, but addresses of peers and the reasons of errors:
+// like net/http/pprof it belongs on a port that only administrators reach.
 //
-// ctxs stays the caller's and must not be changed afterwards; one that is closed shows an
-// error in the place of its Stats. It is in this package, and not in ssl, because a program
-// without net/http should not be made to carry it: the smallest client would be 14 % larger.
+// ctxs stays the caller's and must not be changed afterwards. A closed Ctx shows an error
+// instead of its Stats. DebugHandler is in this package, and not in ssl, because programs
+// without net/http should not include it: the smallest client would be 14 % larger.
 func DebugHandler(ctxs map[string]*ssl.Ctx) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -28,11 +28,11 @@ func DebugHandler(ctxs map[string]*ssl.Ctx) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
-		out.Encode(debugPageOf(ctxs, time.Now())) // an error is the client's, who is gone
+		out.Encode(debugPageOf(ctxs, time.Now())) // an error means that the client is gone
 	})
 }
 
-// debugPage is what DebugHandler answers with.
+// debugPage is the answer of DebugHandler.
 type debugPage struct {
 	Contexts map[string]debugCtx
 	Handles  ssl.Counters

@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// The page names contexts, keys without their secrets, and failures; and a closed context.
+// The page shows contexts, keys without their secrets, and failures; also a closed context.
 func TestDebugHandler(t *testing.T) {
 	leakcheck.Test(t)
 	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
@@ -87,7 +87,7 @@ func TestDebugHandler(t *testing.T) {
 	}
 }
 
-// failOnce has ctx fail a handshake.
+// failOnce makes one handshake of ctx fail.
 func failOnce(t *testing.T, ctx *ssl.Ctx) {
 	t.Helper()
 	a, b := net.Pipe()
@@ -98,12 +98,12 @@ func failOnce(t *testing.T, ctx *ssl.Ctx) {
 	defer conn.Close()
 	a.Close()
 	if conn.Handshake() == nil {
-		t.Fatal("a handshake with nobody")
+		t.Fatal("a handshake without a peer")
 	}
 }
 
-// noSecret looks for the parts of a ticket key behind its name, in the forms that JSON has
-// for bytes.
+// noSecret looks for the parts of a ticket key after its name, in the forms that JSON has for
+// bytes.
 func noSecret(t *testing.T, body string, key []byte) {
 	t.Helper()
 	for _, part := range [][]byte{key[16:48], key[48:]} {

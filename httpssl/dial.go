@@ -11,15 +11,15 @@ import (
 	"sessl/ssl"
 )
 
-// A started connection has its transport underneath, and its handshake before it.
+// A started connection has its transport underneath. Its handshake has not been done.
 type started struct {
 	*ssl.Conn
 	t     *Transport
-	until time.Time // when the connection has to be there; zero is never
+	until time.Time // when the connection must be complete; zero means no limit
 }
 
-// start makes a connection, as far as early data allows. early is one whose first request may
-// become early data; if it is nil, the handshake of the other comes next.
+// start makes a connection without its handshake. If the first request may become early data,
+// it returns early. Otherwise early is nil, and the caller does the handshake of c.
 func (t *Transport) start(ctx context.Context, network, addr string) (
 	early *earlyConn, c *started, err error) {
 	until := t.limit()
@@ -49,10 +49,10 @@ func (t *Transport) start(ctx context.Context, network, addr string) (
 	return early, nil, nil
 }
 
-// http1Key is for requests that HTTP/2 cannot carry.
+// http1Key marks requests that HTTP/2 cannot carry.
 type http1Key struct{}
 
-// requiresHTTP1 is net/http's rule for them.
+// requiresHTTP1 reports whether r is such a request, by net/http's rule.
 func requiresHTTP1(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") &&
 		headerHas(r.Header["Connection"], "upgrade")
@@ -69,7 +69,7 @@ func headerHas(values []string, token string) bool {
 	return false
 }
 
-// limit is when a connection that is begun now must be there.
+// limit returns when a connection that begins now must be complete.
 func (t *Transport) limit() (until time.Time) {
 	d := t.dialer.NetDialer
 	if d.Timeout > 0 {
@@ -88,7 +88,7 @@ func (handshakeTimeoutError) Error() string   { return "httpssl: TLS handshake t
 func (handshakeTimeoutError) Timeout() bool   { return true }
 func (handshakeTimeoutError) Temporary() bool { return true }
 
-// shake does the handshake within the limits, and closes what is of no use.
+// shake does the handshake within the limits, and closes a connection that cannot be used.
 func (c *started) shake(ctx context.Context) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -102,7 +102,7 @@ func (c *started) shake(ctx context.Context) error {
 	return err
 }
 
-// bound is ctx with the limits of a handshake that begins now.
+// bound returns ctx with the limits of a handshake that begins now.
 func (c *started) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	cancel := context.CancelFunc(func() {})
 	if !c.until.IsZero() {
@@ -115,7 +115,7 @@ func (c *started) bound(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() { end(); cancel() }
 }
 
-// traced is a handshake that net/http does not see, for httptrace.
+// traced does a handshake that net/http does not see, and reports it to httptrace.
 func (c *started) traced(ctx context.Context, handshake func() error) error {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {

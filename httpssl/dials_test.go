@@ -50,8 +50,8 @@ func startBehind(t *testing.T, ctx *ssl.Ctx) *behind {
 	return b
 }
 
-// One connection of several to a host leads nowhere. No request but its own may wait for it, and not
-// even that one where the protocol lets it share another's.
+// One of several connections to a host leads nowhere. Only its own request may wait for it, and
+// not even that one if the protocol lets it share another connection.
 func TestDeadBackend(t *testing.T) {
 	const requests = 10
 	leakcheck.Test(t)
@@ -89,7 +89,7 @@ func TestDeadBackend(t *testing.T) {
 	}
 }
 
-// A connection that is there too late for its request is kept for the next.
+// A connection that arrives too late for its request is kept for the next.
 func TestLateConnection(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("h2 %t", h2), func(t *testing.T) {
@@ -134,8 +134,8 @@ func TestLateConnection(t *testing.T) {
 	}
 }
 
-// Requests at once that nothing holds up take no more connections than with net/http, and once it is
-// known that they can be shared, one.
+// Simultaneous requests that nothing delays use no more connections than with net/http. Once
+// connections are known to be shareable, they use one.
 func TestDialsAtOnce(t *testing.T) {
 	const requests = 20
 	leakcheck.Test(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// names is a resolver to which every name that ends in .test or .example is this machine; all others
-// do not exist. It remembers what it was asked.
+// names is a resolver. Every name that ends in .test or .example is this machine; all others do
+// not exist. It remembers the questions.
 type names struct {
 	*net.Resolver
 	mu    sync.Mutex
@@ -84,5 +84,5 @@ func (n *names) wasAsked(name string) bool {
 	return n.asked[name]
 }
 
-// dialer looks names up there.
+// dialer returns a dialer that looks names up there.
 func (n *names) dialer() *net.Dialer { return &net.Dialer{Resolver: n.Resolver, Timeout: ioTimeout} }

@@ -3,10 +3,9 @@
 //
 // # Servers
 //
-// Serve and ListenAndServe take an http.Server and a server's Ctx in the place of the
-// certificate files. In a handler, r.TLS is filled, and ssl.ConnFromContext(r.Context())
-// is the connection with its session. Timeouts, Shutdown, hijacking and the rest are
-// http.Server's.
+// Serve and ListenAndServe take an http.Server, and a server's Ctx instead of certificate
+// files. In a handler, r.TLS is filled, and ssl.ConnFromContext(r.Context()) is the connection
+// with its session. Timeouts, Shutdown, hijacking and the rest are http.Server's.
 //
 // # Clients
 //
@@ -14,18 +13,17 @@
 //
 // # Early data
 //
-// Both sides can use early data (0-RTT), which saves a round trip and can be replayed: a
-// server's handler by EarlyData, a client by the field of that name of Transport. Neither does
-// so unless it is told to.
+// Both sides can use early data (0-RTT), which saves a round trip and can be replayed. A
+// server's handler opts in with EarlyData, a client with the field EarlyData of Transport.
 //
 // # HTTP/2
 //
-// HTTP/2 is spoken where it was negotiated, and nowhere else. That needs "h2" in the
-// NextProtos of the Ctx, usually as []string{"h2", "http/1.1"}: this package does not add it, as
-// net/http does to a tls.Config. It leaves out what the server or transport does not speak.
+// HTTP/2 is spoken only where it was negotiated. That needs "h2" in the NextProtos of the Ctx,
+// usually as []string{"h2", "http/1.1"}: unlike net/http, which adds it to a tls.Config, this
+// package does not add it. It leaves out protocols that the server or transport does not speak.
 //
-// net/http knows only crypto/tls's connections as TLS up to Go 1.26. There, this package
-// lets it take ours for plain ones that speak HTTP/2 with prior knowledge, checks that
-// each speaks what was negotiated, and fills r.TLS itself. From Go 1.27 on, net/http asks
-// any connection for its state. What users of this package see is the same.
+// Up to Go 1.26, net/http recognizes only the connections of crypto/tls as TLS. There, this
+// package lets net/http take ours for plain connections that speak HTTP/2 with prior knowledge,
+// checks that each speaks the negotiated protocol, and fills r.TLS itself. From Go 1.27 on,
+// net/http asks any connection for its state. For users of this package there is no difference.
 package httpssl

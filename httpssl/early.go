@@ -9,17 +9,17 @@ import (
 	"sessl/ssl"
 )
 
-// EarlyData returns a handler that lets next answer requests which came as early data
-// (0-RTT), and sees to it that they do no harm (RFC 8470). An http.Server whose Handler it is
-// when Configure or Serve is called reads early data, if its Ctx has MaxEarlyData; any other
-// rejects it, and clients send their requests again.
+// EarlyData returns a handler that lets next answer requests which arrived as early data
+// (0-RTT), and makes sure that they do no harm (RFC 8470). An http.Server reads early data if
+// its Ctx has MaxEarlyData and its Handler is such a handler when Configure or Serve is called.
+// Any other server rejects early data, and clients send their requests again.
 //
-// Early data may be a recording that somebody else sends, as long as the handshake is not
-// complete. A request that is handled before that has the header Early-Data: 1 when next gets
-// it, and goes to next only if it is safe: with nil, GET, HEAD, OPTIONS and TRACE without a
-// body are. Any other is answered with 425 (Too Early), so that the client sends it again after
-// the handshake. A handler may answer so as well: see [TooEarly]. A request that brings the
-// header itself, from a proxy before this server, is treated the same.
+// Until the handshake is complete, early data may be a recording that an attacker sends. A
+// request that is handled before that has the header Early-Data: 1 when next gets it, and goes
+// to next only if it is safe. If safe is nil, GET, HEAD, OPTIONS and TRACE without a body are
+// safe. Any other request is answered with 425 (Too Early), so that the client sends it again
+// after the handshake. A handler may also answer with 425: see [TooEarly]. A request that
+// already has the header, from a proxy before this server, is treated the same.
 func EarlyData(next http.Handler, safe func(*http.Request) bool) http.Handler {
 	if safe == nil {
 		safe = isSafe
@@ -29,9 +29,9 @@ func EarlyData(next http.Handler, safe func(*http.Request) bool) http.Handler {
 
 const earlyHeader = "Early-Data"
 
-// TooEarly answers a request with 425 (Too Early), if it has come as early data and the
-// handshake is not complete; it reports whether it has. It is for handlers behind EarlyData
-// that find out later that a request must not be replayed.
+// TooEarly answers a request with 425 (Too Early) if it arrived as early data and the handshake
+// is not complete; it reports whether it did. It is for handlers behind EarlyData that find out
+// later that a request must not be replayed.
 func TooEarly(w http.ResponseWriter, r *http.Request) bool {
 	if r.Header.Get(earlyHeader) != "1" {
 		return false
@@ -74,8 +74,8 @@ func (b *base) isEarly() bool {
 	return b.Conn.EarlyDataStatus() == ssl.EarlyDataAccepted && !b.Conn.HandshakeComplete()
 }
 
-// readEarly does as much of the handshake as is needed to have the first early data, if the
-// server wants that and the client has sent some.
+// readEarly does as much of the handshake as is needed for the first early data, if the server
+// wants early data and the client has sent some.
 func (b *base) readEarly(ctx context.Context) error {
 	if !b.server.early {
 		return nil
@@ -94,8 +94,8 @@ func (b *base) readEarly(ctx context.Context) error {
 	return err
 }
 
-// Read is of early data, and then of the rest. It is for one goroutine at a time, as net/http
-// reads.
+// Read returns early data first, and then the rest. Only one goroutine at a time may call it,
+// as net/http does.
 func (b *base) Read(p []byte) (int, error) {
 	if len(b.first) > 0 {
 		n := copy(p, b.first)
@@ -112,7 +112,7 @@ func (b *base) Read(p []byte) (int, error) {
 	return b.Conn.Read(p)
 }
 
-// Write does not wait for the end of the handshake where early data is being answered.
+// Write does not wait for the end of the handshake if it answers early data.
 func (b *base) Write(p []byte) (int, error) {
 	if b.isEarly() {
 		return b.Conn.WriteEarlyData(p)
@@ -133,8 +133,8 @@ type writer struct{ io.Writer }
 // lastWords bounds how long a Close waits for the end of a handshake.
 const lastWords = 500 * time.Millisecond
 
-// Close completes the handshake before, for a moment: the client could lose the answer to its
-// early data otherwise.
+// Close completes the handshake first, for a moment: otherwise the client could lose the answer
+// to its early data.
 func (b *base) Close() error {
 	if b.isEarly() {
 		b.Conn.SetReadDeadline(time.Now().Add(lastWords))

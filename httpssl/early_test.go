@@ -12,7 +12,7 @@ import (
 	"sessl/ssl"
 )
 
-// earlyClient is a connection that offers a session from cache.
+// earlyClient returns a connection that offers a session from cache.
 func earlyClient(t testing.TB, cli *ssl.Ctx, cache ssl.ClientSessionCache, addr string) *ssl.Conn {
 	t.Helper()
 	raw, err := net.Dial("tcp", addr)
@@ -31,8 +31,8 @@ func earlyClient(t testing.TB, cli *ssl.Ctx, cache ssl.ClientSessionCache, addr 
 	return c
 }
 
-// request asks on c, early if it says so, and returns the status and the body of the answer,
-// once handled has sent something.
+// request sends a request on c, early if early is true. It returns the status and the body of
+// the answer, once handled has sent something.
 func request(t testing.TB, c *ssl.Conn, early bool, method string, handled <-chan string) (int, string) {
 	t.Helper()
 	write := c.Write
@@ -60,8 +60,8 @@ func request(t testing.TB, c *ssl.Conn, early bool, method string, handled <-cha
 
 func allowEarly(cfg *ssl.Config) { cfg.MaxEarlyData = 4096 }
 
-// Requests in early data are marked while the client may be a recording, those that are not
-// safe are refused, and later ones on the same connection are neither.
+// Requests in early data are marked while the client may be a recording, and unsafe ones are
+// refused. Later requests on the same connection are neither.
 func TestEarlyRequests(t *testing.T) {
 	leakcheck.Test(t)
 	handled := make(chan string, 1) // before the client goes on
@@ -88,14 +88,14 @@ func TestEarlyRequests(t *testing.T) {
 		if got := c.EarlyDataStatus(); got != ssl.EarlyDataAccepted {
 			t.Errorf("%s: %v", method, got)
 		}
-		// Its Finished goes before this.
+		// The client's Finished is sent before this.
 		if code, body := request(t, c, false, "POST", nil); code != 200 || body != "POST early " {
 			t.Errorf("POST behind a %s: %d %q", method, code, body)
 		}
 	}
 }
 
-// A server that was not told about early data rejects it, and the client asks again.
+// A server without early data rejects it, and the client asks again.
 func TestEarlyRequestsNotWanted(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t, allowEarly), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +117,7 @@ func TestEarlyRequestsNotWanted(t *testing.T) {
 	}
 }
 
-// TLS without early data, and without a handshake at all, on a server that wants some.
+// A server with early data gets a connection without any, and one without TLS.
 func TestEarlyServerForOthers(t *testing.T) {
 	forEachProtocol(t, func(t *testing.T, _ string, cli, _ *ssl.Ctx) {
 		s := start(t, serverCtx(t, allowEarly), httpssl.EarlyData(http.HandlerFunc(echo), func(*http.Request) bool {

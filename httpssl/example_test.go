@@ -110,7 +110,7 @@ func get(url string) string {
 	return string(b)
 }
 
-// A client of HTTP/1.1 and HTTP/2, as the server has it.
+// A client of HTTP/1.1 and HTTP/2; the server chooses.
 func ExampleNewTransport() {
 	url, stop := exampleServer()
 	defer stop()
@@ -138,12 +138,12 @@ func ExampleNewTransport() {
 	// Output: HTTP/2.0 404 Not Found TLS 1.3
 }
 
-// Early data is for requests that may be done twice. Others are refused until the handshake
-// is complete, and those that only the handler knows about as well.
+// Early data is for requests that may be done twice. Other requests are refused until the
+// handshake is complete, and so are those that only the handler recognizes.
 func ExampleEarlyData() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/next", func(w http.ResponseWriter, r *http.Request) {
-		if httpssl.TooEarly(w, r) { // a GET, but one that moves something on
+		if httpssl.TooEarly(w, r) { // a GET, but one that changes something
 			return
 		}
 		fmt.Fprintln(w, "the next one")
@@ -153,7 +153,7 @@ func ExampleEarlyData() {
 	// Output: <nil>
 }
 
-// Questions that may be asked twice go out with the first flight of a connection that resumes.
+// Requests that may be done twice are sent with the first flight of a connection that resumes.
 func ExampleTransport_earlyData() {
 	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
 	if err != nil {
@@ -170,7 +170,7 @@ func ExampleTransport_earlyData() {
 	}
 	defer tr.CloseIdleConnections()
 	tr.EarlyData = func(r *http.Request) bool {
-		// A GET, HEAD or OPTIONS without a body; and one that gives nothing away.
+		// r is a GET, HEAD or OPTIONS without a body. Credentials are not sent early.
 		return r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") == ""
 	}
 	url, stop := exampleEarlyServer()

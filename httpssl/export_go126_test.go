@@ -4,7 +4,8 @@ package httpssl
 
 import "time"
 
-// SetPrefaceTimeout changes what clients of HTTP/2 get for their first bytes, until restore is called.
+// SetPrefaceTimeout changes how long clients of HTTP/2 have for their first bytes, until
+// restore is called.
 func SetPrefaceTimeout(d time.Duration) (restore func()) {
 	old := prefaceTimeout
 	prefaceTimeout = d

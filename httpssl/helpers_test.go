@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// ioTimeout bounds every wait of a test; it is never waited for.
+// ioTimeout bounds every wait of a test. No test waits for it.
 const ioTimeout = 30 * time.Second
 
 func certFile(name string) string { return filepath.Join("..", "testdata", "certs", name) }
@@ -83,7 +83,7 @@ func version(v uint16) func(*ssl.Config) {
 	return func(cfg *ssl.Config) { cfg.MaxVersion = v }
 }
 
-// server is an http.Server over ssl on loopback that dies with its test.
+// server is an http.Server over ssl on loopback that ends with its test.
 type server struct {
 	*http.Server
 	URL, Addr string
@@ -126,13 +126,13 @@ func start(t testing.TB, ctx *ssl.Ctx, h http.Handler, change ...func(*http.Serv
 	return s
 }
 
-// echo answers with the request's body, while that comes.
+// echo answers with the request's body, while the body arrives.
 func echo(w http.ResponseWriter, r *http.Request) {
 	http.NewResponseController(w).EnableFullDuplex()
 	io.Copy(w, r.Body)
 }
 
-// logBuffer is a log that tests look into.
+// logBuffer is a log that tests read.
 type logBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -150,7 +150,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// client is an http.Client over ssl, without idle connections after the test.
+// client returns an http.Client over ssl that has no idle connections after the test.
 func client(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) *http.Client {
 	t.Helper()
 	base := &http.Transport{MaxIdleConnsPerHost: 100}
@@ -165,7 +165,7 @@ func client(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) *http.C
 	return &http.Client{Transport: tr, Timeout: ioTimeout}
 }
 
-// stdClient is an http.Client over crypto/tls.
+// stdClient returns an http.Client over crypto/tls.
 func stdClient(t testing.TB, h2 bool, change ...func(*tls.Config)) *http.Client {
 	t.Helper()
 	cfg := &tls.Config{RootCAs: stdRoots(t), ServerName: "localhost"}

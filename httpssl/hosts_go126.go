@@ -9,25 +9,26 @@ import (
 	"sync"
 )
 
-// hosts is which addresses speak HTTP/2, and who waits to hear it. The zero value is ready.
+// hosts records which addresses speak HTTP/2, and wakes the dials that wait to know it. The
+// zero value is ready.
 type hosts struct {
 	mu     sync.Mutex
 	m      map[string]*host
-	wanted context.Context // of the dials that nobody waits for; nil if there was none
+	wanted context.Context // of the dials without a waiting request; nil if there was none
 	end    context.CancelFunc
 }
 
-// A host is what is known of an address.
+// A host is the entry of an address.
 type host struct {
-	h2    chan struct{} // closed when it is known to speak HTTP/2
+	h2    chan struct{} // closed when the address is known to speak HTTP/2
 	known bool          // the same
-	users int           // that look at it; it stays meanwhile
+	users int           // the entry stays while it has users
 }
 
-// maxHosts bounds what is remembered; to find out again costs nothing but a connection.
+// maxHosts bounds the number of entries. A dropped entry costs only one more connection.
 const maxHosts = 4096
 
-// enter returns the entry of addr, to be looked at until leave is called.
+// enter returns the entry of addr, which stays until leave is called.
 func (hs *hosts) enter(addr string) (h *host, leave func()) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -51,7 +52,7 @@ func (hs *hosts) enter(addr string) (h *host, leave func()) {
 	}
 }
 
-// found notes that h speaks HTTP/2, and wakes all who wait.
+// found notes that h speaks HTTP/2, and wakes all waiting dials.
 func (hs *hosts) found(h *host) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -61,7 +62,7 @@ func (hs *hosts) found(h *host) {
 	}
 }
 
-// forget has addr asked again.
+// forget drops the entry of addr, so that its protocol is found out again.
 func (hs *hosts) forget(addr string) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -78,7 +79,7 @@ func (hs *hosts) speakH2(addr string) bool {
 	return h != nil && h.known
 }
 
-// whileWanted has cancel called when unwanted is, until done is called.
+// whileWanted calls cancel when unwanted is called, until done is called.
 func (hs *hosts) whileWanted(cancel func()) (done func()) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -89,7 +90,7 @@ func (hs *hosts) whileWanted(cancel func()) (done func()) {
 	return func() { stop() }
 }
 
-// unwanted ends the dials that nobody waits for, as net/http does when idle connections are
+// unwanted ends the dials without a waiting request, as net/http does when idle connections are
 // closed.
 func (hs *hosts) unwanted() {
 	hs.mu.Lock()

@@ -8,12 +8,12 @@ import (
 	"net/url"
 )
 
-// asciiHost is r with its host in ASCII: the name that is looked up, sent to the server and
-// verified. What maps letters beyond ASCII is net/http's own copy of package idna, by its Lookup
-// profile. r itself is returned where there are none, or where they make no name.
+// asciiHost returns r with its host in ASCII: the name that is looked up, sent to the server
+// and verified. Letters beyond ASCII are mapped by net/http's own copy of package idna, with
+// its Lookup profile. If there are no such letters, or they make no name, r itself is returned.
 //
-// net/http does the same when it dials, but its HTTP/2 looks for connections by another
-// profile, which keeps capitals, and never finds those to "BÜCHER.example".
+// net/http does the same when it dials. But its HTTP/2 looks for connections with another
+// profile, which keeps capitals, and never finds connections to "BÜCHER.example".
 func asciiHost(r *http.Request) *http.Request {
 	if r.URL == nil || isASCII(r.URL.Host) {
 		return r
@@ -35,8 +35,8 @@ func asciiHost(r *http.Request) *http.Request {
 	return out
 }
 
-// dialedAddr is the address that net/http dials for u. A transport without any connection tells
-// it to its dial function.
+// dialedAddr returns the address that net/http dials for u. A transport without connections
+// passes it to its dial function.
 func dialedAddr(u *url.URL) (addr string, ok bool) {
 	tr := http.Transport{DialTLSContext: func(_ context.Context, _, a string) (net.Conn, error) {
 		addr, ok = a, true

@@ -21,7 +21,7 @@ import (
 	"sessl/ssl"
 )
 
-// certFor is a certificate for names, and its own authority.
+// certFor returns a certificate for names, which is its own authority.
 func certFor(t *testing.T, names ...string) (cert ssl.Certificate, own *ssl.CertPool, std *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// limits has the times of http.Server begin where they begin on connections of crypto/tls. net/http
-// takes ours for plain ones, and their handshake for a part of the wait for the first request.
+// limits makes the time limits of http.Server begin where they begin on connections of
+// crypto/tls. net/http takes ours for plain connections, and their handshake for a part of the
+// wait for the first request.
 type limits struct {
 	mu   sync.Mutex
-	held bool          // the time for the header has been asked for
-	over bool          // the handshake is
-	late time.Duration // by how much the time for the first request begins too early
+	held bool          // net/http has set the limit for the header
+	over bool          // the handshake is over
+	late time.Duration // how much too early the limit for the first request begins
 }
 
-// prefaceTimeout is what net/http gives clients of HTTP/2 for their first bytes.
+// prefaceTimeout is how long net/http lets clients of HTTP/2 take for their first bytes.
 var prefaceTimeout = 10 * time.Second
 
-// SetReadDeadline is net/http's, and the application's.
+// SetReadDeadline is called by net/http, and by the application.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	if t, ok := c.limits.deadline(c, t); ok {
 		return c.base.SetReadDeadline(t)
@@ -28,26 +29,27 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// deadline is when a limit that is set now ends, if it is to be set now. net/http's first is for the
-// header: that begins when the handshake is over, which has a limit of its own.
+// deadline returns when a limit ends that is set now, and whether to set it now. net/http's
+// first limit is for the header, and must begin when the handshake is over. The handshake has a
+// limit of its own.
 func (l *limits) deadline(c *conn, t time.Time) (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.begun == nil || !time.Now().Before(t) {
-		return t, true // the application's own, before net/http has begun, or an end of all waits
+		return t, true // set by the application, before net/http has begun, or to end all waits
 	}
 	if !l.over && !l.held && readHeaderTimeout(c.srv) > 0 {
 		l.held = true
 		return t, false
 	}
-	if l.over && l.late > 0 { // of the first request, which began with the handshake
+	if l.over && l.late > 0 { // for the first request, whose limit began with the handshake
 		t = t.Add(l.late)
 		l.late = 0
 	}
 	return t, true
 }
 
-// shaken begins what begins behind the handshake, which took that long.
+// shaken starts the limits that begin after the handshake, which took as long as took says.
 func (l *limits) shaken(c *conn, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,8 +66,8 @@ func (l *limits) shaken(c *conn, took time.Duration) {
 	}
 }
 
-// handshakeTimeout is http.Server's rule: the least of those that are set. Where none is, there is
-// still the Ctx's.
+// handshakeTimeout returns the limit of a handshake by http.Server's rule: the least of those
+// that are set. If none is set, the Ctx still has its own.
 func handshakeTimeout(srv *http.Server) time.Duration {
 	var least time.Duration
 	for _, d := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout} {
@@ -76,7 +78,7 @@ func handshakeTimeout(srv *http.Server) time.Duration {
 	return least
 }
 
-// readHeaderTimeout is http.Server's rule for it.
+// readHeaderTimeout returns the limit for the header by http.Server's rule.
 func readHeaderTimeout(srv *http.Server) time.Duration {
 	if srv.ReadHeaderTimeout != 0 {
 		return srv.ReadHeaderTimeout

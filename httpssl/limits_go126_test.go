@@ -11,7 +11,8 @@ import (
 	"sessl/ssl"
 )
 
-// A client that negotiates HTTP/2 and says nothing does not stay, also where the server has no limits.
+// A client that negotiates HTTP/2 and sends nothing is closed, even if the server has no
+// limits.
 func TestSilentAfterHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	defer httpssl.SetPrefaceTimeout(50 * time.Millisecond)()

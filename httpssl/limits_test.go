@@ -17,7 +17,7 @@ import (
 	"sessl/ssl"
 )
 
-// deadlines is a connection that remembers the read deadlines that it was given.
+// deadlines is a connection that remembers its read deadlines.
 type deadlines struct {
 	net.Conn
 	mu      sync.Mutex
@@ -67,7 +67,7 @@ func (w watched) Accept() (net.Conn, error) {
 	return d, nil
 }
 
-// The time for a header, and that for a request, begin behind the handshake, however long that takes.
+// The limits for a header and for a request begin after the handshake, however long that takes.
 func TestLimitsBeginBehindTheHandshake(t *testing.T) {
 	const limit = time.Hour
 	for name, set := range map[string]func(*http.Server){
@@ -137,7 +137,7 @@ func limitsBegin(t *testing.T, by string, version_ uint16, accepted []string, se
 	}
 }
 
-// Where the server has no limit, its Ctx still bounds the handshake, and nothing behind it.
+// If the server has no limit, its Ctx still limits the handshake, and nothing after it.
 func TestHandshakeLimitOfTheCtx(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t, func(cfg *ssl.Config) { cfg.HandshakeTimeout = 50 * time.Millisecond }), nil)
@@ -154,7 +154,7 @@ func TestHandshakeLimitOfTheCtx(t *testing.T) {
 	}
 }
 
-// The handshake's context is the one that ConnContext has made.
+// The handshake's context is the one that ConnContext returned.
 func TestHandshakeSeesConnContext(t *testing.T) {
 	leakcheck.Test(t)
 	type key struct{}
@@ -176,8 +176,8 @@ func TestHandshakeSeesConnContext(t *testing.T) {
 	}
 }
 
-// HTTP/2 over TLS 1.2 demands a suite with a key that is used once and an AEAD (RFC 9113, section
-// 9.2.2), unless the server says that it does not matter.
+// HTTP/2 over TLS 1.2 demands a suite with an ephemeral key and an AEAD (RFC 9113, section
+// 9.2.2), unless the server permits others.
 func TestHTTP2ProhibitsSuites(t *testing.T) {
 	for _, permit := range []bool{false, true} {
 		t.Run(fmt.Sprintf("permit %t", permit), func(t *testing.T) {

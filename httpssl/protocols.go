@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// protocols is what is spoken.
+// protocols says which protocols are spoken.
 type protocols struct{ http1, http2 bool }
 
 const protoH2 = "h2"
 
-// check is why nothing can be said on a connection that negotiated proto. Without ALPN it
+// check returns an error if proto was negotiated and is not spoken. Without ALPN the protocol
 // is HTTP/1.1, as everywhere.
 func (p protocols) check(proto string) error {
 	ok := false
@@ -29,20 +29,20 @@ func (p protocols) check(proto string) error {
 	return nil
 }
 
-// of is what is to be negotiated of a Ctx's protocols, and whether that differs. Those that are
-// not HTTP's stay: a Ctx has them for a reason.
+// of returns the protocols to negotiate out of a Ctx's protocols, and whether the two differ.
+// Protocols other than HTTP's stay: a Ctx has them for a reason.
 func (p protocols) of(protos []string) (own []string, differ bool) {
 	own = slices.DeleteFunc(slices.Clone(protos), func(proto string) bool {
 		return proto == protoH2 && !p.http2 || proto == "http/1.1" && !p.http1
 	})
 	if len(own) == 0 && len(protos) > 0 && p.http1 {
-		own = []string{"http/1.1"} // to those who would speak h2 or this, silence says no
+		own = []string{"http/1.1"} // without ALPN, peers that speak h2 and this would be refused
 	}
 	return own, len(own) != len(protos) || len(own) > 0 && own[0] != protos[0]
 }
 
-// clientSpeaksH2 reports whether net/http's clients speak HTTP/2, which GODEBUG=http2client=0 and
-// the build tag nethttpomithttp2 turn off. It asks a transport that would.
+// clientSpeaksH2 reports whether net/http's clients speak HTTP/2, which GODEBUG=http2client=0
+// and the build tag nethttpomithttp2 turn off. It looks at a transport that would speak it.
 func clientSpeaksH2() bool {
 	tr := http.Transport{ForceAttemptHTTP2: true}
 	tr.CloseIdleConnections()

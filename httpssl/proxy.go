@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// defaultTransport is a copy of http.DefaultTransport, or what that is at first where a program
-// has put something else in its place.
+// defaultTransport returns a copy of http.DefaultTransport, or, if a program has replaced that,
+// a transport with its original settings.
 func defaultTransport() *http.Transport {
 	if tr, ok := http.DefaultTransport.(*http.Transport); ok {
 		return tr.Clone()
@@ -21,8 +21,8 @@ func defaultTransport() *http.Transport {
 	}
 }
 
-// refuseProxy is why r is not sent: it belongs through a proxy, and a way around one that somebody
-// has prescribed is none. Requests for http go through it, by net/http.
+// refuseProxy returns an error if r must go through a proxy: a way around a proxy that the
+// environment prescribes would be wrong. Requests for http go through it, by net/http.
 func (t *Transport) refuseProxy(r *http.Request) error {
 	if t.proxy == nil || r.URL == nil || r.URL.Scheme != "https" {
 		return nil
@@ -35,7 +35,7 @@ func (t *Transport) refuseProxy(r *http.Request) error {
 		"is not supported", proxy.Host, r.URL.Host)
 }
 
-// plainProxy is proxy for http alone: requests for https have been looked at.
+// plainProxy returns proxy for http URLs alone: refuseProxy has looked at requests for https.
 func plainProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	if proxy == nil {
 		return nil

@@ -28,21 +28,22 @@ func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
 	return Serve(srv, l, ctx)
 }
 
-// Serve serves HTTP/1.1 and HTTP/2 over TLS to those who connect to l, until l or srv is
-// closed; it always returns an error, http.ErrServerClosed after Shutdown and Close, and
-// closes l. It may be called for several listeners. ctx, a server's, stays the caller's and
-// must stay open meanwhile.
+// Serve serves HTTP/1.1 and HTTP/2 over TLS to the clients of l, until l or srv is closed. It
+// closes l and always returns an error, http.ErrServerClosed after Shutdown and Close. It may
+// be called for several listeners. ctx, a server's, stays the caller's and must stay open
+// meanwhile.
 //
-// A client has half a minute for the handshake, or what [ssl.Config].HandshakeTimeout says, or the
-// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout, as in net/http. What comes after it is
-// bounded by these and IdleTimeout alone, which begin then: set ReadHeaderTimeout and IdleTimeout.
-// All other fields of srv are net/http's own; TLSConfig is refused, and what registers itself in
-// TLSNextProto, as golang.org/x/net/http2 does, is not used.
+// A client has half a minute for the handshake, or the time of [ssl.Config].HandshakeTimeout,
+// or the least of ReadHeaderTimeout, ReadTimeout and WriteTimeout, as in net/http. After the
+// handshake only these three and IdleTimeout limit the client, and they begin then: set
+// ReadHeaderTimeout and IdleTimeout. All other fields of srv work as in net/http, with two
+// exceptions. TLSConfig is refused. Implementations that register themselves in TLSNextProto,
+// as golang.org/x/net/http2 does, are not used.
 //
-// It calls Configure. srv.Protocols nil means HTTP/1.1, and HTTP/2 if ctx has "h2" among
-// its NextProtos. What srv does not speak is not negotiated, whatever turns it off: Protocols, a
-// TLSNextProto without "h2", GODEBUG=http2server=0. A ctx without "h2" is refused where srv speaks
-// only that.
+// Serve calls Configure. If srv.Protocols is nil, srv speaks HTTP/1.1, and HTTP/2 if ctx has
+// "h2" among its NextProtos. Protocols that srv does not speak are not negotiated, whatever
+// turns them off: Protocols, a TLSNextProto without "h2", GODEBUG=http2server=0. If srv speaks
+// only HTTP/2, a ctx without "h2" is refused.
 func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 	if srv == nil || l == nil || ctx == nil {
 		return &ssl.Error{Op: "httpssl.Serve", Err: ssl.ErrNil}
@@ -59,7 +60,7 @@ func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 }
 
 // NewListener returns a listener for the Serve method of an http.Server that Configure has
-// prepared. Its Accept wraps what inner accepts, without waiting for the handshake.
+// prepared. Its Accept wraps the connections of inner, without waiting for the handshake.
 func NewListener(inner net.Listener, ctx *ssl.Ctx) net.Listener {
 	return listener{ssl.NewListener(inner, ctx), ctx}
 }
@@ -78,13 +79,13 @@ func (l listener) Accept() (net.Conn, error) {
 	return newConn(c.(*ssl.Conn), l.ctx), nil
 }
 
-// Configure prepares srv for connections of NewListener: it wraps srv.Handler, to fill
-// r.TLS, and srv.ConnContext, for ssl.ConnFromContext, and sets srv.Protocols. A second
-// call does nothing. Handler and Protocols must be set before, and srv must not be
-// changed afterwards, nor serve other listeners, for on Go 1.26 it accepts HTTP/2 without
-// TLS there.
+// Configure prepares srv for connections of NewListener: it wraps srv.Handler, to fill r.TLS,
+// and srv.ConnContext, for ssl.ConnFromContext, and sets srv.Protocols. A second call does
+// nothing. Handler and Protocols must be set before. srv must not be changed afterwards, and
+// must not serve other listeners: on Go 1.26 it would accept HTTP/2 without TLS there.
 //
-// It refuses a TLSConfig with settings: the Ctx has its own, and they would be ignored.
+// Configure refuses a TLSConfig with settings, because the Ctx has its own, and they would be
+// ignored.
 func Configure(srv *http.Server) error {
 	if srv == nil {
 		return &ssl.Error{Op: "httpssl.Configure", Err: ssl.ErrNil}
@@ -93,7 +94,7 @@ func Configure(srv *http.Server) error {
 	return err
 }
 
-// configuring keeps two Serves of one http.Server from preparing it twice.
+// configuring prevents two Serves of one http.Server from preparing it twice.
 var configuring sync.Mutex
 
 func configure(srv *http.Server) (*handler, error) {
@@ -133,7 +134,7 @@ func configure(srv *http.Server) (*handler, error) {
 
 type connKey struct{}
 
-// serverProtocols is what srv is to speak over TLS, by net/http's rules: an empty
+// serverProtocols returns the protocols that srv speaks over TLS, by net/http's rules: an empty
 // TLSNextProto is the old way to turn HTTP/2 off.
 func serverProtocols(srv *http.Server) protocols {
 	p := protocols{http1: true, http2: srv.TLSNextProto == nil || srv.TLSNextProto[protoH2] != nil}
@@ -144,7 +145,7 @@ func serverProtocols(srv *http.Server) protocols {
 	return p
 }
 
-// emptyTLS reports whether c has no more than what net/http itself puts into one.
+// emptyTLS reports whether c has no settings except those that net/http itself makes.
 func emptyTLS(c *tls.Config) bool {
 	if c == nil {
 		return true
@@ -155,11 +156,11 @@ func emptyTLS(c *tls.Config) bool {
 	return reflect.DeepEqual(c, &tls.Config{})
 }
 
-// handler fills r.TLS where net/http has not, and marks a server as configured.
+// handler fills r.TLS if net/http has not, and marks a server as configured.
 type handler struct {
 	inner     http.Handler // nil means http.DefaultServeMux
 	protocols protocols
-	early     bool // inner knows what to do with early data
+	early     bool // inner was made by EarlyData
 }
 
 // ServeHTTP passes the request on.

@@ -16,7 +16,7 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// A fieldCase is one field of http.Server, a request that meets it, and what is to be seen.
+// A fieldCase is one field of http.Server, a request that meets it, and the expected outcome.
 type fieldCase struct {
 	set     func(*http.Server)
 	request func(url string) *http.Request
@@ -37,7 +37,7 @@ func getOf(path string, header ...string) func(string) *http.Request {
 
 type baseKey struct{}
 
-// Fields of http.Server do here what they do in net/http, by both protocols.
+// Fields of http.Server have the same effect here as in net/http, with both protocols.
 func TestServerFields(t *testing.T) {
 	options := func(url string) *http.Request {
 		r := getOf("")(url)
@@ -84,7 +84,7 @@ func TestServerFields(t *testing.T) {
 	}
 }
 
-// serverField says what two requests to a server meet, and which states their connection went through.
+// serverField describes the answers to two requests, and the states of their connection.
 func serverField(t *testing.T, by string, h2 bool, tc fieldCase) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

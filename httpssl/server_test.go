@@ -27,7 +27,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &e) && e.Timeout()
 }
 
-// Shutdown lets what runs finish, closes what is idle, and takes no more.
+// Shutdown lets running requests finish, closes idle connections, and accepts no more.
 func TestShutdown(t *testing.T) {
 	forEachProtocol(t, func(t *testing.T, _ string, cli, srv *ssl.Ctx) {
 		inside, release := make(chan struct{}), make(chan struct{})
@@ -111,8 +111,8 @@ func TestShutdownLeavesSessions(t *testing.T) {
 	}
 }
 
-// Each limit ends a connection that would stay for ever without it. The client waits for
-// the end.
+// Each limit ends a connection that would otherwise stay for ever. The client waits for the
+// end.
 func TestTimeouts(t *testing.T) {
 	const soon = 100 * time.Millisecond
 	for _, tc := range []struct {
@@ -152,7 +152,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// A handler takes the connection, and both sides speak something else on it.
+// A handler takes over the connection, and both sides speak another protocol on it.
 func TestHijackAndUpgrade(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestHijackAndUpgrade(t *testing.T) {
 	}
 }
 
-// shout answers lines with themselves in capitals.
+// shout answers each line with the same line in capitals.
 func shout(w http.ResponseWriter, r *http.Request) error {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -221,7 +221,7 @@ func shout(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// What was negotiated is what is spoken, whatever the client sends.
+// The negotiated protocol is spoken, whatever the client sends.
 func TestClientSpeaksTheOtherProtocol(t *testing.T) {
 	const (
 		preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -279,7 +279,7 @@ func TestPlainHTTPIsToldSo(t *testing.T) {
 	}
 }
 
-// A failed handshake is a line in the server's log, as for crypto/tls.
+// A failed handshake is one line in the server's log, as with crypto/tls.
 func TestFailedHandshakeIsLogged(t *testing.T) {
 	leakcheck.Test(t)
 	closed := make(chan struct{})
@@ -404,7 +404,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// A listener of this package on a server that nobody has configured answers nothing.
+// A listener of this package on a server without Configure answers nothing.
 func TestUnconfiguredServer(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -11,8 +11,8 @@ import (
 	"sessl/ssl"
 )
 
-// Go's own client, over crypto/tls, against our server: it resumes, and speaks HTTP/2 only
-// where both sides do.
+// Go's own client, over crypto/tls, resumes with our server, and speaks HTTP/2 only if both
+// sides do.
 func TestStandardClient(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for want, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {

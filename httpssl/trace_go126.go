@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// attemptTrace is what httptrace sees of a request that two transports try, one after the
-// other: one request. got is called as soon as it has a connection.
+// attemptTrace returns a context whose httptrace sees one request, although two transports try
+// it one after the other. got is called as soon as the request has a connection.
 func attemptTrace(ctx context.Context, first bool, got func()) context.Context {
 	trace := httptrace.ClientTrace{}
 	if user := httptrace.ContextClientTrace(ctx); user != nil {
@@ -17,7 +17,7 @@ func attemptTrace(ctx context.Context, first bool, got func()) context.Context {
 		ctx = traceless{ctx}
 	}
 	if !first {
-		trace.GetConn = nil // it has been told
+		trace.GetConn = nil // it was called by the first attempt
 	}
 	gotConn := trace.GotConn
 	trace.GotConn = func(i httptrace.GotConnInfo) {
@@ -32,7 +32,8 @@ func attemptTrace(ctx context.Context, first bool, got func()) context.Context {
 	return httptrace.WithClientTrace(ctx, &trace)
 }
 
-// traceless is a context without its httptrace: WithClientTrace would call the hooks of both.
+// traceless is a context without its httptrace: WithClientTrace would otherwise call the hooks
+// of both.
 type traceless struct{ context.Context }
 
 func (c traceless) Value(key any) any {
@@ -42,7 +43,7 @@ func (c traceless) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// traceKey is httptrace's key, which it asks a context for.
+// traceKey is the key with which httptrace looks up its hooks in a context.
 var traceKey = sync.OnceValue(func() any {
 	var r keyRecorder
 	httptrace.ContextClientTrace(&r)

@@ -20,11 +20,11 @@ import (
 	"sessl/ssl"
 )
 
-// traceLog is what httptrace says of a request.
+// traceLog records the calls of httptrace for a request.
 type traceLog struct {
 	mu     sync.Mutex
 	events []string
-	read   []string      // those of the goroutine that reads
+	read   []string      // calls of the goroutine that reads
 	shaken chan struct{} // the handshake is over
 }
 
@@ -74,12 +74,12 @@ func (l *traceLog) hooks() *httptrace.ClientTrace {
 			}
 		},
 		WroteHeaderField: func(key string, _ []string) { l.add("WroteHeaderField %s", key) },
-		WroteHeaders:     func() { l.add("WroteHeaders") }, // Wait100Continue comes when it likes
+		WroteHeaders:     func() { l.add("WroteHeaders") }, // Wait100Continue may be called at any time
 		WroteRequest:     func(i httptrace.WroteRequestInfo) { l.add("WroteRequest %t", i.Err == nil) },
 	}
 }
 
-// tracedClients are clients whose names are looked up there.
+// tracedClients returns clients whose names are looked up there.
 func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[string]*http.Client {
 	t.Helper()
 	n := startNames(t)
@@ -109,7 +109,7 @@ func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[s
 	return map[string]*http.Client{"net/http": std, "httpssl": {Transport: tr, Timeout: ioTimeout}}
 }
 
-// tracedRequest sends one, and returns what became of it.
+// tracedRequest sends a request, and returns its outcome.
 func tracedRequest(ctx context.Context, c *http.Client, l *traceLog, method, url string,
 	body io.Reader, header ...string) error {
 	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, l.hooks()), method, url, body)
@@ -128,8 +128,8 @@ func tracedRequest(ctx context.Context, c *http.Client, l *traceLog, method, url
 	return err
 }
 
-// Every hook of httptrace is called as net/http calls it: on the first connection, on one that is
-// used again, on one that resumes.
+// Every hook of httptrace is called as net/http calls it: on the first connection, on one that
+// is used again, and on one that resumes.
 func TestTraceAsInNetHTTP(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for _, h2 := range []bool{false, true} {
@@ -174,7 +174,7 @@ func TestTraceAsInNetHTTP(t *testing.T) {
 	}
 }
 
-// And where it comes to nothing.
+// The same for requests that fail.
 func TestTraceOfErrors(t *testing.T) {
 	other := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{keyPair(t, "other-server")} }
 	for _, h2 := range []bool{false, true} {
@@ -208,7 +208,8 @@ func TestTraceOfErrors(t *testing.T) {
 	}
 }
 
-// A handshake that takes too long ends as TLSHandshakeTimeout says, whatever the dialer allows.
+// A handshake that takes too long ends as TLSHandshakeTimeout demands, whatever the dialer
+// allows.
 func TestTraceHandshakeTimeout(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("h2 %t", h2), func(t *testing.T) {
@@ -234,7 +235,7 @@ func TestTraceHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// A request that is given up during the handshake.
+// A request that is canceled during the handshake.
 func TestTraceGivenUp(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("h2 %t", h2), func(t *testing.T) {
@@ -267,7 +268,7 @@ func TestTraceGivenUp(t *testing.T) {
 
 func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
 
-// closedPort is an address where nothing listens.
+// closedPort returns an address where nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -299,6 +300,7 @@ func each(t *testing.T, f func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// breaksOff is a server that has enough after the first bytes; silence is one that says nothing.
+// breaksOff is a server that closes after the first byte; silence is a server that sends
+// nothing.
 func breaksOff(t *testing.T) string { return each(t, func(c net.Conn) { c.Read(make([]byte, 1)) }) }
 func silence(t *testing.T) string   { return each(t, func(c net.Conn) { io.Copy(io.Discard, c) }) }

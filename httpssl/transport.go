@@ -15,31 +15,33 @@ import (
 	"sessl/ssl"
 )
 
-// A Transport is an http.RoundTripper whose https connections are made by an ssl.Dialer.
-// It keeps connections for reuse, as http.Transport does, so make one and share it. It may
-// be used from several goroutines at once.
+// A Transport is an http.RoundTripper whose https connections are made by an ssl.Dialer. Like
+// http.Transport, it keeps connections for reuse, so make one and share it. It may be used from
+// several goroutines at once.
 type Transport struct {
-	// EarlyData, if not nil, is asked of each request that could be sent as early data (0-RTT,
-	// RFC 8470), with the first flight of a connection that resumes a session, whether it may
-	// be. It must be set before the first request.
+	// EarlyData, if not nil, is called for each request that could be sent as early data
+	// (0-RTT, RFC 8470), with the first flight of a connection that resumes a session. It
+	// reports whether the request may be sent so. It must be set before the first request.
 	//
-	// Anybody on the path can record early data and send it to the server again, also to
-	// several servers, and whoever gets the key of the ticket later can read it. A request that
-	// changes something or counts, or has secrets that others should not be able to use again,
-	// must not be sent so, whatever its method.
+	// Anyone on the path can record early data and send it to the server again, also to several
+	// servers, and someone who gets the key of the ticket later can read it. A request must not
+	// be sent early, whatever its method, if it changes or counts something, or has secrets
+	// that others should not be able to use again.
 	//
-	// It is asked only of GET, HEAD and OPTIONS over https without a body and without Upgrade.
-	// Such a request goes early if it is the first on its connection, if the session that is
-	// offered allows as many bytes, and if it is written in one piece: base.WriteBufferSize, 4
-	// KiB by default. In all other cases, and when the server rejects it, it is sent after the
-	// handshake: the server's application has it once. A server's 425 (Too Early) to it is
-	// answered by sending it again, once, without early data; whatever comes then is returned,
-	// as is a 425 to a request that has the header Early-Data, which is set by intermediaries
-	// and never here. The same is done where a handshake with early data fails.
+	// EarlyData is called only for GET, HEAD and OPTIONS over https without a body and without
+	// Upgrade. A request that it allows is sent early if it is the first on its connection, if
+	// the offered session allows as many bytes, and if net/http writes it in one piece:
+	// base.WriteBufferSize, 4 KiB by default. In all other cases, and when the server rejects
+	// it, it is sent after the handshake: the server's application gets it once.
+	//
+	// If the server answers an early request with 425 (Too Early), the request is sent again,
+	// once, without early data, and the second answer is returned. A 425 to a request that has
+	// the header Early-Data is returned too: intermediaries set that header, this package never
+	// does. The request is also sent again if a handshake with early data fails.
 	//
 	// httptrace sees such a connection before its handshake, which comes with the request.
 	//
-	// It is for HTTP/1.1: nothing is sent early where the session is one of HTTP/2.
+	// Early data is for HTTP/1.1: nothing is sent early if the session was made with HTTP/2.
 	EarlyData func(*http.Request) bool
 
 	dialer           ssl.Dialer
@@ -49,41 +51,43 @@ type Transport struct {
 	rt               roundTripper
 }
 
-// roundTripper is what differs by Go version.
+// roundTripper is the part that differs by Go version.
 type roundTripper interface {
 	http.RoundTripper
 	CloseIdleConnections()
 }
 
-// NewTransport returns a Transport that dials with d, by its DialFunc if it has one, and whose Ctx
-// stays the caller's. All other settings are those of a copy of base; nil means those of
-// http.DefaultTransport. A d with neither DialFunc nor NetDialer dials by base's DialContext, and
-// where there is none with http.DefaultTransport's limits: 30 seconds, the handshake included.
+// NewTransport returns a Transport that dials with d, by its DialFunc if it has one. The Ctx of
+// d stays the caller's. All other settings are those of a copy of base; nil means those of
+// http.DefaultTransport. If d has neither DialFunc nor NetDialer, base's DialContext dials, and
+// without that a dialer with http.DefaultTransport's limits: 30 seconds, the handshake
+// included.
 //
-// HTTP/2 is spoken if the server agrees to it, which it is asked when the Ctx has "h2"
-// among its NextProtos. What the transport does not speak is not offered, whatever turns it off:
-// base.Protocols, a base.TLSNextProto without "h2", GODEBUG=http2client=0.
+// HTTP/2 is spoken if the Ctx has "h2" among its NextProtos and the server agrees. Protocols
+// that the transport does not speak are not offered, whatever turns them off: base.Protocols, a
+// base.TLSNextProto without "h2", GODEBUG=http2client=0.
 //
-// What base has for the TLS of net/http is refused with ssl.ErrConfig, because it would
-// decide nothing: TLSClientConfig, DialTLS, DialTLSContext. So is a Proxy: net/http would
-// use crypto/tls for what goes through it. The default transport has one, http.ProxyFromEnvironment:
-// a request for which that names a proxy fails, with an error that is ssl.ErrConfig, rather than
-// going around it; to go around it is to give a base without a Proxy.
+// NewTransport refuses settings of base for the TLS of net/http with ssl.ErrConfig, because
+// they would have no effect: TLSClientConfig, DialTLS, DialTLSContext. It also refuses a Proxy,
+// because net/http would use crypto/tls through it. The default transport has the proxy of
+// http.ProxyFromEnvironment. If that names a proxy for a request, the request fails with an
+// error that is ssl.ErrConfig, and does not go around the proxy. To go around it, give a base
+// without a Proxy.
 //
 // Of the other fields:
 //   - TLSHandshakeTimeout bounds each handshake, besides d's own limits.
-//   - Dial and DialContext are for http URLs only where d has a NetDialer or a DialFunc.
+//   - If d has a NetDialer or a DialFunc, Dial and DialContext are for http URLs only.
 //   - ForceAttemptHTTP2, OnProxyConnectResponse, ProxyConnectHeader and GetProxyConnectHeader
-//     decide nothing here.
-//   - MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and those of HTTP/2 each
-//     by themselves before Go 1.27. With DisableKeepAlives, the first request to a server of
-//     HTTP/2 takes two connections there.
-//   - What registers itself in TLSNextProto, as golang.org/x/net/http2 does, is not used: HTTP/2 is
-//     net/http's own, with the settings in HTTP2.
+//     have no effect.
+//   - Before Go 1.27, MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and
+//     those of HTTP/2 separately, and with DisableKeepAlives the first request to a server of
+//     HTTP/2 uses two connections.
+//   - Implementations that register themselves in TLSNextProto, as golang.org/x/net/http2 does,
+//     are not used: HTTP/2 is net/http's own, with the settings in HTTP2.
 //
-// A host with letters beyond ASCII is looked up, sent and verified as net/http writes it in ASCII
-// (IDNA2008, profile Lookup: lower case, composed); so is the Host that the server gets, unless the
-// request has one of its own.
+// A host with letters beyond ASCII is looked up, sent and verified in the ASCII form of
+// net/http (IDNA2008, profile Lookup: lower case, composed). The server gets the same form in
+// Host, unless the request has a Host of its own.
 func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if d == nil || d.Ctx == nil {
 		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrNil}
@@ -106,15 +110,15 @@ func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if t.dialer.NetDialer == nil {
 		t.dialer.NetDialer = &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 		if f := dialFunc(base); f != nil && d.DialFunc == nil {
-			t.dialer.NetDialer, t.dialer.DialFunc = &net.Dialer{}, f // which has its own limits
+			t.dialer.NetDialer, t.dialer.DialFunc = &net.Dialer{}, f // f has its own limits
 		}
 	}
 	t.rt = newRoundTripper(t, base)
 	return t, nil
 }
 
-// clientProtocols is what there will be to speak, and refuses a base that contradicts. base is a
-// copy, whose TLSNextProto is nil where net/http alone has filled that of the original.
+// clientProtocols returns the protocols to speak, and refuses a base that contradicts them.
+// base is a copy, whose TLSNextProto is nil if net/http alone has filled that of the original.
 func clientProtocols(offered []string, base *http.Transport) (p protocols, err error) {
 	switch {
 	case base.DialTLSContext != nil || base.DialTLS != nil: //lint:ignore SA1019 it is refused
@@ -134,8 +138,8 @@ func clientProtocols(offered []string, base *http.Transport) (p protocols, err e
 	return p, nil
 }
 
-// RoundTrip sends a request; see http.RoundTripper. The response's TLS field is set for
-// https. A websocket's upgrade needs HTTP/1.1, so it gets a connection on which h2 is not offered.
+// RoundTrip sends a request; see http.RoundTripper. For https the response's TLS field is set.
+// A websocket's upgrade needs HTTP/1.1, so it gets a connection on which h2 is not offered.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t == nil || t.rt == nil {
 		if r != nil && r.Body != nil {
@@ -161,7 +165,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// roundTrip is RoundTrip; ask is nil for what must not go early.
+// roundTrip is RoundTrip; ask is nil if the request must not go early.
 func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, error) {
 	var got atomic.Pointer[ssl.Conn]
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
@@ -197,15 +201,15 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 
 var errNeedsHTTP1 = errors.New("httpssl: the request needs HTTP/1.1, which the transport does not speak")
 
-// CloseIdleConnections closes what no request uses. http.Client has a method of the same
-// name that calls it.
+// CloseIdleConnections closes the connections that no request uses. http.Client has a method of
+// the same name that calls it.
 func (t *Transport) CloseIdleConnections() {
 	if t != nil && t.rt != nil {
 		t.rt.CloseIdleConnections()
 	}
 }
 
-// dialFunc is what base dials with, if it has something of its own.
+// dialFunc returns the function with which base dials, if it has one.
 func dialFunc(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
 	dial := base.Dial //lint:ignore SA1019 it is obeyed
 	if base.DialContext != nil || dial == nil {
@@ -216,7 +220,8 @@ func dialFunc(base *http.Transport) func(context.Context, string, string) (net.C
 	}
 }
 
-// clone is base for TLS connections that dial makes, with what net/http is to speak.
+// clone returns a copy of base for TLS connections that dial makes, which speaks the protocols
+// p.
 func clone(base *http.Transport, p *http.Protocols,
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	t := base.Clone()

@@ -12,8 +12,8 @@ import (
 	"sessl/ssl"
 )
 
-// A Transport's connections are made by the DialFunc, which is told the host that the request
-// is for; early requests go the same way.
+// DialFunc makes a Transport's connections and gets the host of the request. Early requests go
+// the same way.
 func TestTransportDialFunc(t *testing.T) {
 	for name, offered := range map[string][]string{"HTTP/1.1": {"http/1.1"}, "HTTP/2": both} {
 		t.Run(name, func(t *testing.T) {

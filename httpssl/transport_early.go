@@ -12,9 +12,9 @@ import (
 	"sessl/ssl"
 )
 
-// mayGoEarly reports whether the user wants r to go as early data, and the rules let it
-// (RFC 8470, section 4): a safe method, no body, and nothing that would come behind it on
-// the same connection.
+// mayGoEarly reports whether the user wants r to go as early data, and the rules allow it (RFC
+// 8470, section 4): a safe method, no body, and nothing that would follow it on the same
+// connection.
 func (t *Transport) mayGoEarly(r *http.Request) bool {
 	if t.EarlyData == nil || !t.protocols.http1 || r.URL == nil || r.URL.Scheme != "https" {
 		return false
@@ -31,22 +31,22 @@ func (t *Transport) mayGoEarly(r *http.Request) bool {
 type earlyAsk struct {
 	taken   atomic.Bool // a connection has begun to send it early
 	outcome atomic.Int32
-	chosen  *earlyConn    // the connection it goes to, if it is one of ours
+	chosen  *earlyConn    // the connection that the request goes to, if it is one of ours
 	settled chan struct{} // closed when chosen is known
 	once    sync.Once
 }
 
-// What became of it.
+// The outcomes of an earlyAsk.
 const (
 	askOpen    int32 = iota
 	askEarly         // the server has accepted it as early data
-	askSpoiled       // the connection cannot be used, for a reason that is not there without early data
+	askSpoiled       // the connection cannot be used, for a reason that early data may have caused
 )
 
 type askKey struct{}
 
-// gotConn is told of the connection that a request goes to, before it is written; a is nil for
-// one that must not go early.
+// gotConn notes the connection that a request goes to, before it is written; a is nil if the
+// request must not go early.
 func (a *earlyAsk) gotConn(nc net.Conn) {
 	c, ok := nc.(*earlyConn)
 	if ok {
@@ -57,7 +57,7 @@ func (a *earlyAsk) gotConn(nc net.Conn) {
 	}
 }
 
-// settle says which connection the request goes to, the first time.
+// settle records which connection the request goes to, the first time.
 func (a *earlyAsk) settle(c *earlyConn) {
 	a.once.Do(func() {
 		a.chosen = c
@@ -65,9 +65,9 @@ func (a *earlyAsk) settle(c *earlyConn) {
 	})
 }
 
-// again reports whether the request is to be sent once more, without early data. Its resp is
-// drained then. A 425 that is somebody else's, of whom the request came with the mark, is his to
-// answer (RFC 8470, section 5.2).
+// again reports whether the request is to be sent once more, without early data. It drains resp
+// in that case. If the request came with the mark of an intermediary, its 425 is the
+// intermediary's to answer (RFC 8470, section 5.2).
 func (a *earlyAsk) again(r *http.Request, resp *http.Response, err error) bool {
 	if err != nil {
 		return a.outcome.Load() == askSpoiled && r.Context().Err() == nil
@@ -76,15 +76,15 @@ func (a *earlyAsk) again(r *http.Request, resp *http.Response, err error) bool {
 		r.Header.Get(earlyHeader) != "" {
 		return false
 	}
-	io.CopyN(io.Discard, resp.Body, 64<<10) // for the connection to be of use
+	io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 	resp.Body.Close()
 	return true
 }
 
-// conclude notes what became of the request after the handshake of c, and reports whether the
-// server has it. a is nil for a request that was not sent early: only a server's change to HTTP/2
-// is of interest then. A handshake that fails may do so because of early data, as with servers
-// that are back at TLS 1.2 (RFC 8446, appendix D.3); where it took too long, another would too.
+// conclude records the outcome of the request after the handshake of c, and reports whether the
+// server has the request. a is nil for a request that was not sent early: then only a server's
+// change to HTTP/2 matters. A handshake may fail because of early data, as with servers that
+// are back at TLS 1.2 (RFC 8446, appendix D.3). If it took too long, another would too.
 func (a *earlyAsk) conclude(c *earlyConn) (sent bool) {
 	ask := a
 	if ask == nil {

@@ -20,8 +20,8 @@ import (
 	"sessl/ssl"
 )
 
-// holder passes connections on to a server. The client's second flight of a connection on hold
-// waits until it is let go.
+// holder passes connections on to a server. While a connection is on hold, the client's second
+// flight waits.
 type holder struct {
 	addr  string
 	hold  atomic.Bool
@@ -77,8 +77,8 @@ func (h *holder) pass(c net.Conn, to string) {
 	io.Copy(s, in)
 }
 
-// The server has the request, and knows that it is early, while the client has not shown that
-// it is there; a refusal by TooEarly reaches nobody.
+// The server has the request, and knows that it is early, before the client has shown that it
+// is there. The caller never sees a refusal by TooEarly.
 func TestTransportEarlyMark(t *testing.T) {
 	leakcheck.Test(t)
 	var l earlyLog
@@ -109,7 +109,7 @@ func TestTransportEarlyMark(t *testing.T) {
 	l.want(t, "GET"+accepted) // over the same connection
 }
 
-// A server that breaks off when it gets early data is asked without.
+// A server that breaks off when it gets early data is asked again without it.
 func TestTransportEarlyBreaks(t *testing.T) {
 	leakcheck.Test(t)
 	raw, err := net.Listen("tcp", "127.0.0.1:0")
@@ -128,7 +128,7 @@ func TestTransportEarlyBreaks(t *testing.T) {
 	breaks.Store(1)
 	do(t, c, "GET", url, nil)
 	l.want(t, "GET"+notSent, "GET"+notSent)
-	breaks.Store(2) // it is not the early data
+	breaks.Store(2) // early data is not the cause
 	if resp, err := c.Get(url); err == nil {
 		t.Errorf("%s of a server that always breaks off", resp.Status)
 	}
@@ -137,7 +137,7 @@ func TestTransportEarlyBreaks(t *testing.T) {
 	}
 }
 
-// breaking is a listener that ends as many connections as it is told to when something comes.
+// breaking is a listener that closes as many connections as it is told to, when bytes arrive.
 type breaking struct {
 	net.Listener
 	n *atomic.Int32
@@ -155,7 +155,7 @@ func (b breaking) Accept() (net.Conn, error) {
 	}
 }
 
-// With h2 offered, early data is for servers of HTTP/1.1, and HTTP/2 is what it always is.
+// With h2 offered, early data is for servers of HTTP/1.1, and HTTP/2 works as always.
 func TestTransportEarlyAndHTTP2(t *testing.T) {
 	for _, proto := range []string{"http/1.1", "h2"} {
 		t.Run(proto, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestTransportEarlyAndHTTP2(t *testing.T) {
 	}
 }
 
-// A server that has changed to HTTP/2 gets in HTTP/2 what was for HTTP/1.1, once.
+// A server that has changed to HTTP/2 gets the request over HTTP/2, once.
 func TestTransportEarlyThenHTTP2(t *testing.T) {
 	for name, size := range map[string]int{"early": 1, "too large to be early": 20000} {
 		t.Run(name, func(t *testing.T) {
@@ -221,8 +221,8 @@ func earlyThenHTTP2(t *testing.T, header string) {
 	}
 }
 
-// Many at once, on connections that come and go: each request arrives once, but for those that
-// were refused as early, and nothing but a GET arrives early.
+// Many requests at once, on connections that come and go: each request arrives once, except
+// those that were refused as early, and only GETs arrive early.
 func TestTransportEarlyAtOnce(t *testing.T) {
 	leakcheck.Test(t)
 	const users, each = 8, 25
@@ -278,8 +278,8 @@ func TestTransportEarlyAtOnce(t *testing.T) {
 	}
 }
 
-// A connection whose request has gone elsewhere, or away, does its handshake without one, for
-// others.
+// A connection whose request has gone elsewhere, or was canceled, does its handshake without
+// one, for others.
 func TestTransportEarlyLeftOver(t *testing.T) {
 	for _, name := range []string{"elsewhere", "away"} {
 		t.Run(name, func(t *testing.T) {
@@ -350,7 +350,7 @@ func TestTransportEarlyLeftOver(t *testing.T) {
 					t.Errorf("the handshake: %v", err)
 				}
 			case <-time.After(ioTimeout):
-				t.Error("the connection waits for nobody")
+				t.Error("the connection waits although no request is left for it")
 			}
 			if name == "away" {
 				close(answer)

@@ -17,12 +17,12 @@ import (
 	"sessl/ssl"
 )
 
-// earlyLog is what a handler has seen: of each request its method, the mark, and what became
-// of the early data of its connection.
+// earlyLog records what a handler has seen: for each request its method, the mark, and the
+// outcome of the early data of its connection.
 type earlyLog struct {
 	mu    sync.Mutex
 	seen  []string
-	codes []int // of the answers, 200 behind them
+	codes []int // of the answers; 200 after the last one
 }
 
 func (l *earlyLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +37,7 @@ func (l *earlyLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "answer")
 }
 
-// want compares, and forgets.
+// want compares the log, and clears it.
 func (l *earlyLog) want(t testing.TB, seen ...string) {
 	t.Helper()
 	l.mu.Lock()
@@ -48,7 +48,7 @@ func (l *earlyLog) want(t testing.TB, seen ...string) {
 	l.seen = nil
 }
 
-// earlyTransport is one that sends early what it may.
+// earlyTransport returns a transport that sends every allowed request early.
 func earlyTransport(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) (
 	*httpssl.Transport, *http.Client) {
 	t.Helper()
@@ -89,7 +89,7 @@ const (
 	rejected = " rejected"
 )
 
-// Safe requests go early where there is a session, and no others do.
+// Safe requests are sent early if there is a session, and no others are.
 func TestTransportEarly(t *testing.T) {
 	leakcheck.Test(t)
 	var l earlyLog
@@ -146,12 +146,13 @@ func TestTransportEarly(t *testing.T) {
 
 func allowEarlySome(cfg *ssl.Config) { cfg.MaxEarlyData = 2048 }
 
-// earlyForAll lets everything through.
+// earlyForAll passes every request on.
 func earlyForAll(h http.Handler) http.Handler {
 	return httpssl.EarlyData(h, func(*http.Request) bool { return true })
 }
 
-// wantAny is want for what depends on who is faster: the server, or the client's Finished.
+// wantAny is want for outcomes that depend on which is faster: the server, or the client's
+// Finished.
 func (l *earlyLog) wantAny(t testing.TB, either, or string) {
 	t.Helper()
 	l.mu.Lock()
@@ -162,7 +163,7 @@ func (l *earlyLog) wantAny(t testing.TB, either, or string) {
 	l.want(t, either)
 }
 
-// What the server rejects, for whatever reason, it handles once.
+// A request whose early data the server rejects, for whatever reason, is handled once.
 func TestTransportEarlyRejected(t *testing.T) {
 	t.Run("session", func(t *testing.T) {
 		leakcheck.Test(t)
@@ -210,12 +211,12 @@ func TestTransportEarlyRejected(t *testing.T) {
 	})
 }
 
-// seenAll is a ReplayGuard that has heard of everything.
+// seenAll is a ReplayGuard that has seen every id.
 type seenAll struct{}
 
 func (seenAll) Claim(context.Context, []byte, time.Time) (bool, error) { return false, nil }
 
-// A 425 to an early request has it sent once more, not early; all others are the caller's.
+// After a 425 an early request is sent once more, not early; every other 425 is the caller's.
 func TestTransportTooEarly(t *testing.T) {
 	const tooEarly = http.StatusTooEarly
 	for _, tt := range []struct {
@@ -242,7 +243,7 @@ func TestTransportTooEarly(t *testing.T) {
 				t.Errorf("status %d, want %d", code, tt.want)
 			}
 			l.mu.Lock()
-			for i := range l.seen { // the first may have the mark: another test sees to that
+			for i := range l.seen { // the first may have the mark: another test checks that
 				method, _, _ := strings.Cut(l.seen[i], " ")
 				if i == 0 && tt.header == nil {
 					method = strings.TrimSuffix(method, "1")
@@ -270,8 +271,8 @@ func TestTransportTooEarlyWithoutEarlyData(t *testing.T) {
 	l.want(t, "GET"+notSent)
 }
 
-// On the wire the request is what it always is: the mark is for intermediaries. Without an answer it
-// is not sent again.
+// The request is the same on the wire as always: the mark is for intermediaries. Without an
+// answer it is not sent again.
 func TestTransportEarlyBytes(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", serverCtx(t, allowEarly, protos("http/1.1")))

@@ -13,11 +13,11 @@ import (
 	"sessl/ssl"
 )
 
-// twoTransports is for net/http before Go 1.27, where an http.Transport speaks one
-// protocol on connections of other makers, settled before there is a connection. A request
-// goes to the one that speaks HTTP/1.1, whose dials find out what is negotiated. Where that
-// is h2, the connection is handed over to the other, and the request and all those that wait
-// for a connection to the same address follow it.
+// twoTransports is for net/http before Go 1.27, where an http.Transport speaks only one
+// protocol on connections that are not crypto/tls's, and the protocol is fixed before there is
+// a connection. A request goes to the transport of HTTP/1.1, whose dials find out which
+// protocol is negotiated. If it is h2, the connection is handed over to the other transport.
+// The request follows, and so do all requests that wait for a connection to the same address.
 type twoTransports struct {
 	t        *Transport
 	one, two *http.Transport // HTTP/1.1 and HTTP/2
@@ -34,7 +34,7 @@ func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
 	return tt
 }
 
-// switchError says that a server has negotiated what the other transport speaks.
+// switchError says that a server has negotiated the protocol of the other transport.
 type switchError struct{ proto string }
 
 func (e *switchError) Error() string {
@@ -46,7 +46,7 @@ const maxSwitches = 4
 
 func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL == nil || r.URL.Scheme != "https" || !tt.t.protocols.http2 {
-		return tt.one.RoundTrip(r) // also for the errors of what is no request
+		return tt.one.RoundTrip(r) // also for the errors of invalid requests
 	}
 	addr := hostPort(r)
 	body := bodyOf(r)
@@ -60,7 +60,7 @@ func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// attempt sends r by the transport for what is known of addr.
+// attempt sends r by the transport that fits the known protocol of addr.
 func (tt *twoTransports) attempt(r *http.Request, addr string, body body,
 	first bool) (*http.Response, error) {
 	out := r.WithContext(attemptTrace(r.Context(), first, body.kept.release))
@@ -78,13 +78,13 @@ func (tt *twoTransports) attempt(r *http.Request, addr string, body body,
 // A clientConn is a connection of HTTP/2, opaque to net/http.
 type clientConn struct {
 	*ssl.Conn
-	handedOver atomic.Bool // and no request has been told of it
+	handedOver atomic.Bool // and no request has used it
 }
 
 func (c *clientConn) unwrap() *ssl.Conn { return c.Conn }
 
-// dialOne makes a connection for HTTP/1.1. It ends as soon as it is known, from this dial or from
-// another, that the server speaks HTTP/2; the dial goes on then, for those who come later.
+// dialOne makes a connection for HTTP/1.1. It returns as soon as this dial or another shows
+// that the server speaks HTTP/2. The dial then goes on, for later requests.
 func (tt *twoTransports) dialOne(ctx context.Context, network, addr string) (net.Conn, error) {
 	h, leave := tt.hosts.enter(addr)
 	defer leave()
@@ -115,14 +115,14 @@ func (tt *twoTransports) dialOne(ctx context.Context, network, addr string) (net
 	go func() {
 		defer tt.hosts.whileWanted(cancel)()
 		if r := <-made; r.c != nil {
-			r.c.Close() // HTTP/1.1, which the server spoke for this one only
+			r.c.Close() // HTTP/1.1, which the server chose for this connection only
 		}
 	}()
 	return nil, &switchError{protoH2}
 }
 
-// dialAndTell is dialOne without waiting for others. A connection of HTTP/2 has been handed over
-// before anyone can hear of it.
+// dialAndTell is dialOne without waiting for other dials. It hands a connection of HTTP/2 over
+// before it wakes other dials.
 func (tt *twoTransports) dialAndTell(ctx context.Context, network, addr string, h *host) (net.Conn, error) {
 	early, c, err := tt.t.start(ctx, network, addr)
 	if err != nil {
@@ -147,7 +147,7 @@ func (tt *twoTransports) dialTwo(ctx context.Context, network, addr string) (net
 	if hand, ok := ctx.Value(handKey{}).(*hand); ok {
 		return hand.take()
 	}
-	_, c, err := tt.t.start(context.WithValue(ctx, askKey{}, nil), network, addr) // none of HTTP/2 is early
+	_, c, err := tt.t.start(context.WithValue(ctx, askKey{}, nil), network, addr) // HTTP/2 has no early data
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +158,12 @@ func (tt *twoTransports) dialTwo(ctx context.Context, network, addr string) (net
 	if proto == protoH2 {
 		return &clientConn{Conn: c.Conn}, nil
 	}
-	c.Close() // the other transport dials anew: nobody may be left to take this one
+	c.Close() // the other transport dials anew: no request may be left for this connection
 	tt.hosts.forget(addr)
 	return nil, &switchError{proto}
 }
 
-// A hand has a connection for the transport of HTTP/2.
+// A hand holds a connection for the transport of HTTP/2.
 type hand struct {
 	mu sync.Mutex
 	c  *ssl.Conn
@@ -185,10 +185,10 @@ func (h *hand) take() (net.Conn, error) {
 	return c, nil
 }
 
-// handOver gives c to the transport of HTTP/2, which then has it among its own. It takes a
-// connection for a request only, so there is one, of which nothing is sent: net/http refuses
-// its header, which HTTP/2 forbids, when it has the connection. Where that transport has
-// another connection for further requests, c is closed, as net/http does.
+// handOver gives c to the transport of HTTP/2, which then keeps it among its own. That
+// transport takes a connection only for a request, so handOver makes one, of which nothing is
+// sent: HTTP/2 forbids its header, and net/http refuses it when it has the connection. If that
+// transport has another connection for further requests, c is closed, as net/http does.
 func (tt *twoTransports) handOver(addr string, c *ssl.Conn) {
 	hand := &hand{c: c}
 	u := &http.Request{Method: "GET", URL: httpsURL(addr), Host: addr,
@@ -208,7 +208,7 @@ func (tt *twoTransports) CloseIdleConnections() {
 	tt.hosts.unwanted()
 }
 
-// hostPort is the address that net/http dials for r, whose host is in ASCII.
+// hostPort returns the address that net/http dials for r, whose host is in ASCII.
 func hostPort(r *http.Request) string {
 	port := r.URL.Port()
 	if port == "" {

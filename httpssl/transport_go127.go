@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// newRoundTripper leaves all to net/http, which has the connection do its handshake and asks
-// it what was negotiated.
+// newRoundTripper leaves everything to net/http, which lets the connection do its handshake and
+// asks it for the negotiated protocol.
 func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
 	return clone(base, netHTTPProtocols(t.protocols),
 		func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -53,7 +53,7 @@ func TestTransportRefuses(t *testing.T) {
 	}
 }
 
-// What net/http itself puts into a transport is no setting of the user's.
+// Settings that net/http itself makes in a transport are not the user's.
 func TestTransportFromDefault(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
@@ -72,7 +72,7 @@ func TestTransportFromDefault(t *testing.T) {
 	}
 }
 
-// Only HTTP/2: a server that does not agree is not spoken to at all.
+// With HTTP/2 alone, a server that does not agree gets no request.
 func TestTransportOnlyHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	base := &http.Transport{Protocols: new(http.Protocols)}
@@ -109,7 +109,7 @@ type closeCounter struct {
 
 func (c *closeCounter) Close() error { c.closes.Add(1); return nil }
 
-// The reason for a failed handshake comes through, and the body is closed.
+// The reason for a failed handshake reaches the caller, and the body is closed.
 func TestTransportFailedHandshake(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
@@ -125,7 +125,7 @@ func TestTransportFailedHandshake(t *testing.T) {
 	}
 }
 
-// What httptrace reports leads to the connection and its session.
+// The connection that httptrace reports leads to the session.
 func TestTransportTrace(t *testing.T) {
 	forEachProtocol(t, func(t *testing.T, proto string, cli, srv *ssl.Ctx) {
 		s := start(t, srv, nil)
@@ -157,7 +157,8 @@ func TestTransportTrace(t *testing.T) {
 	})
 }
 
-// A websocket's upgrade goes by HTTP/1.1, also where the server prefers HTTP/2 and is known to.
+// A websocket's upgrade goes over HTTP/1.1, even if the server prefers HTTP/2 and is known to
+// do so.
 func TestTransportUpgradeOverHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
@@ -184,7 +185,7 @@ func TestTransportUpgradeOverHTTP2(t *testing.T) {
 	}
 }
 
-// Requests that wait for one that finds out what is spoken go on when that gives up.
+// Requests that wait for another one to find out the protocol go on when that one gives up.
 func TestTransportFirstRequestGivesUp(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -203,7 +204,7 @@ func TestTransportFirstRequestGivesUp(t *testing.T) {
 		}
 		first <- err
 	}()
-	silent, err := l.Accept() // and says nothing
+	silent, err := l.Accept() // this server sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestTransportFirstRequestGivesUp(t *testing.T) {
 	wg.Wait()
 }
 
-// relay is a listener of several servers, one after the other, behind one address.
+// relay is a listener for several servers, one after the other, behind one address.
 type relay struct {
 	net.Listener
 	conns chan net.Conn // shared by all
@@ -257,7 +258,7 @@ func (r *relay) Close() error {
 	return nil
 }
 
-// acceptAll gives what l accepts to whoever takes it, until l is closed.
+// acceptAll passes connections of l on to whichever server takes them, until l is closed.
 func acceptAll(l net.Listener, conns chan<- net.Conn) {
 	defer close(conns)
 	for {
@@ -269,7 +270,7 @@ func acceptAll(l net.Listener, conns chan<- net.Conn) {
 	}
 }
 
-// A server that changes what it negotiates is followed, and no body is lost.
+// The transport follows a server that changes the negotiated protocol, and no body is lost.
 func TestTransportFollowsTheServer(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -314,7 +315,7 @@ func TestTransportFollowsTheServer(t *testing.T) {
 	}
 }
 
-// What NewTransport has not made answers, and does no more.
+// A Transport that NewTransport has not made returns errors, and does no more.
 func TestTransportUnmade(t *testing.T) {
 	for _, tr := range []*httpssl.Transport{nil, {}, {EarlyData: func(*http.Request) bool { return true }}} {
 		r, err := http.NewRequest("GET", "https://localhost", nil)

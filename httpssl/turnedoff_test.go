@@ -23,7 +23,7 @@ func only(set func(*http.Protocols)) *http.Protocols {
 	return p
 }
 
-// What turns HTTP/2 off in a client and in a server of net/http.
+// The settings that turn HTTP/2 off in a client and in a server of net/http.
 var clientSwitches = map[string]func(*testing.T, *http.Transport){
 	"GODEBUG": func(t *testing.T, _ *http.Transport) { t.Setenv("GODEBUG", "http2client=0") },
 	"Protocols": func(_ *testing.T, tr *http.Transport) {
@@ -73,8 +73,8 @@ func TestClientWithoutHTTP2(t *testing.T) {
 	}
 }
 
-// A server that does not speak HTTP/2 does not accept it, whatever its Ctx has, and whoever chooses
-// that.
+// A server that does not speak HTTP/2 does not accept it, whatever its Ctx has, and whichever
+// Ctx is chosen.
 func TestServerWithoutHTTP2(t *testing.T) {
 	for name, off := range serverSwitches {
 		for how, accepted := range map[string][]string{"both": both, "only h2": {"h2"}, "virtual host": both} {
@@ -98,7 +98,7 @@ func TestServerWithoutHTTP2(t *testing.T) {
 	}
 }
 
-// A server of HTTP/2 alone tells others so in the handshake.
+// A server of HTTP/2 alone refuses other clients in the handshake.
 func TestServerOfHTTP2Alone(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil, func(s *http.Server) {
@@ -119,7 +119,7 @@ func TestServerOfHTTP2Alone(t *testing.T) {
 	}
 }
 
-// A proxy that the environment prescribes is not gone around in silence.
+// A proxy that the environment prescribes is never silently bypassed.
 func TestProxyOfTheEnvironment(t *testing.T) {
 	leakcheck.Test(t)
 	asked := make(chan string, 8)
@@ -188,7 +188,7 @@ type roundTripperFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Fields of http.Transport do here what they do in net/http.
+// Fields of http.Transport have the same effect here as in net/http.
 func TestTransportFields(t *testing.T) {
 	for name, set := range map[string]func(*http.Transport){
 		"DisableKeepAlives":      func(tr *http.Transport) { tr.DisableKeepAlives = true },
@@ -232,7 +232,7 @@ func TestTransportFields(t *testing.T) {
 	}
 }
 
-// What dials for the base dials for https, too, unless the Dialer has something of its own.
+// The dial function of the base also dials for https, unless the Dialer has one.
 func TestTransportDialsByItsBase(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)

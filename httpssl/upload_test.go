@@ -17,8 +17,8 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// blockingBody gives one piece, and then waits for its end. What a body does while a request
-// ends is its owner's affair: a Read that waits for Close, a Close that waits for something.
+// blockingBody gives one piece, and then waits for its end. Bodies may do this while a request
+// ends: a Read that waits for Close, a Close that waits for something.
 type blockingBody struct {
 	mu      sync.Mutex
 	given   bool
@@ -26,7 +26,7 @@ type blockingBody struct {
 	once    sync.Once
 	reading chan struct{} // closed when a Read waits
 	waits   sync.Once
-	closing chan struct{} // Close returns when it is closed; nil is at once
+	closing chan struct{} // Close returns when it is closed; at once if nil
 }
 
 func newBlockingBody() *blockingBody {
@@ -54,7 +54,7 @@ func (b *blockingBody) Close() error {
 	return nil
 }
 
-// clients are net/http's own and this package's for the same thing.
+// clients returns net/http's own client and this package's, for the same requests.
 func clients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[string]*http.Client {
 	names := []string{"http/1.1"}
 	if h2 {
@@ -86,12 +86,12 @@ var uploadEnds = []struct {
 	{name: "no answer", serve: wait, change: func(tr *http.Transport) {
 		tr.ResponseHeaderTimeout = time.Millisecond
 	},
-		act: func(cancel func(), _ *server) { cancel() }}, // the time begins behind the body
+		act: func(cancel func(), _ *server) { cancel() }}, // the limit begins after the body
 }
 
 func wait(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// A request that ends before its body does ends as net/http ends it, and its body is closed.
+// A request that ends before its body does ends as with net/http, and its body is closed.
 func TestUploadEnds(t *testing.T) {
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		for _, end := range uploadEnds {
@@ -109,7 +109,7 @@ func TestUploadEnds(t *testing.T) {
 	}
 }
 
-// uploadOnce says how one request ends.
+// uploadOnce describes how one request ends.
 func uploadOnce(t *testing.T, by string, h2 bool, serve http.HandlerFunc, change func(*http.Transport),
 	act func(func(), *server), ok bool) string {
 	t.Helper()
@@ -173,7 +173,7 @@ func waitFor[T any](t *testing.T, what string, c <-chan T) {
 	}
 }
 
-// A Close that takes its time holds up its own request, and no other.
+// A Close that takes long delays its own request, and no other.
 func TestUploadCloseBlocks(t *testing.T) {
 	leakcheck.Test(t)
 	for by, c := range clients(t, true) {
@@ -209,8 +209,8 @@ type panicBody struct{ io.Reader }
 
 func (panicBody) Close() error { panic("Close") }
 
-// A Close that panics does so in the caller's goroutine where there is no connection, and what it
-// leaves behind is of use.
+// If there is no connection, a Close that panics does so in the caller's goroutine, and the
+// transport stays usable.
 func TestUploadClosePanics(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -244,7 +244,7 @@ func TestUploadClosePanics(t *testing.T) {
 	}
 }
 
-// The body of a request that waits for a dial is closed when it gives up.
+// If a request gives up while it waits for a dial, its body is closed.
 func TestUploadWhileDialing(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -277,8 +277,8 @@ func TestUploadWhileDialing(t *testing.T) {
 	}
 }
 
-// A body that can be had again goes to the server that has changed its protocol between a
-// connection that is lost and the next.
+// A body that can be read again goes to a server that has changed its protocol between a lost
+// connection and the next.
 func TestUploadAgainByOtherProtocol(t *testing.T) {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -302,8 +302,8 @@ func TestUploadAgainByOtherProtocol(t *testing.T) {
 	}
 }
 
-// againOver is a server that ends with its test, and a request, which may find a connection of
-// HTTP/1.1 that has gone.
+// againOver runs a server that ends with its test, and sends a request, which may find a
+// connection of HTTP/1.1 that is gone.
 func againOver(t *testing.T, c *http.Client, l net.Listener, names []string) {
 	srv, ended := &http.Server{Handler: http.HandlerFunc(echo)}, make(chan error, 1)
 	ctx := serverCtx(t, protos(names...))
