@@ -19,7 +19,7 @@ func protos(names ...string) func(*ssl.Config) {
 	return func(cfg *ssl.Config) { cfg.NextProtos = names }
 }
 
-// HTTP/2 is negotiated whatever else a Config names, unless it prefers something else.
+// HTTP/2 is negotiated whatever else a Config names, unless it prefers another protocol.
 func TestALPN(t *testing.T) {
 	leaveNothing(t)
 	for _, tc := range []struct {
@@ -48,7 +48,7 @@ func TestALPN(t *testing.T) {
 	}
 }
 
-// A peer without h2 is refused by either side, which says why.
+// Either side refuses a peer without h2, and says why.
 func TestNoH2(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for _, names := range [][]string{nil, {"http/1.1"}} {
@@ -80,7 +80,7 @@ func TestNoH2(t *testing.T) {
 	}
 }
 
-// A virtual host without h2 shows as such to the caller of an RPC.
+// The caller of an RPC is told of a virtual host without h2.
 func TestNoH2AtChosenHost(t *testing.T) {
 	leaveNothing(t)
 	host, err := ssl.NewServerCtx(serverConfig(t))

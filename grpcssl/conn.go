@@ -7,7 +7,7 @@ import (
 	"sessl/ssl"
 )
 
-// conn is what gRPC gets.
+// conn is the connection that gRPC gets.
 type conn struct{ *ssl.Conn }
 
 func newConn(c *ssl.Conn) conn { return conn{c} }
@@ -15,7 +15,7 @@ func newConn(c *ssl.Conn) conn { return conn{c} }
 // LocalAddr returns an address that leads to the connection.
 func (c conn) LocalAddr() net.Addr { return localAddr{c.Conn} }
 
-// socket is a conn that has a socket, whose options channelz shows.
+// socket is a conn with a socket, whose options channelz shows.
 type socket struct {
 	conn
 	sys

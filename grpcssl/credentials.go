@@ -23,13 +23,13 @@ type Credentials struct {
 
 var _ credentials.TransportCredentials = (*Credentials)(nil)
 
-// NewClientCredentials returns credentials for grpc.WithTransportCredentials. It makes a
-// Ctx from a copy of cfg, nil meaning the zero Config, with h2 put in front of its
-// NextProtos if that is not among them. The caller must Close the credentials when no more
-// connections are to be made.
+// NewClientCredentials returns credentials for grpc.WithTransportCredentials. It makes a Ctx
+// from a copy of cfg, which may be nil for the zero Config; if NextProtos of the copy lacks h2,
+// h2 is put in front. The caller must Close the credentials after the last connection has been
+// made.
 //
-// The server must prove to be the authority of the channel, which is the host that it
-// dials, unless cfg has a ServerName or grpc.WithAuthority says otherwise.
+// The server must prove that it is the authority of the channel, which is the host that the
+// channel dials, unless cfg has a ServerName or grpc.WithAuthority names another.
 func NewClientCredentials(cfg *ssl.Config, opts ...ClientOption) (*Credentials, error) {
 	ctx, err := ssl.NewClientCtx(withH2(cfg))
 	if err != nil {
@@ -40,10 +40,10 @@ func NewClientCredentials(cfg *ssl.Config, opts ...ClientOption) (*Credentials, 
 	return c, nil
 }
 
-// NewServerCredentials returns credentials for grpc.Creds. It makes a Ctx from a copy of
-// cfg, with h2 put in front of its NextProtos if that is not among them. A Ctx that
-// cfg.GetConfigForClient chooses is taken as it is, so it must have h2. The caller must
-// Close the credentials when no more connections are to be accepted.
+// NewServerCredentials returns credentials for grpc.Creds. It makes a Ctx from a copy of cfg;
+// if NextProtos of the copy lacks h2, h2 is put in front. A Ctx that cfg.GetConfigForClient
+// chooses is used unchanged, so it must have h2. The caller must Close the credentials after
+// the last connection has been accepted.
 func NewServerCredentials(cfg *ssl.Config) (*Credentials, error) {
 	if cfg == nil {
 		return nil, fail("NewServerCredentials", ssl.ErrNil)
@@ -55,9 +55,9 @@ func NewServerCredentials(cfg *ssl.Config) (*Credentials, error) {
 	return &Credentials{ctx: ctx, own: true}, nil
 }
 
-// NewClientCredentialsFromCtx is NewClientCredentials with a client's Ctx that others may
-// use too. It stays the caller's, who must keep it open, and must have h2 among its
-// NextProtos, for a Ctx is immutable.
+// NewClientCredentialsFromCtx is NewClientCredentials with a client's Ctx, which may have other
+// users too. The Ctx stays the caller's, who must keep it open. It must have h2 among its
+// NextProtos, because a Ctx is immutable.
 func NewClientCredentialsFromCtx(ctx *ssl.Ctx, opts ...ClientOption) (*Credentials, error) {
 	c, err := fromCtx("NewClientCredentialsFromCtx", ctx, false)
 	if err != nil {
@@ -67,9 +67,9 @@ func NewClientCredentialsFromCtx(ctx *ssl.Ctx, opts ...ClientOption) (*Credentia
 	return c, nil
 }
 
-// NewServerCredentialsFromCtx is NewServerCredentials with a server's Ctx that others may
-// use too. It stays the caller's, who must keep it open, and must have h2 among its
-// NextProtos, for a Ctx is immutable.
+// NewServerCredentialsFromCtx is NewServerCredentials with a server's Ctx, which may have other
+// users too. The Ctx stays the caller's, who must keep it open. It must have h2 among its
+// NextProtos, because a Ctx is immutable.
 func NewServerCredentialsFromCtx(ctx *ssl.Ctx) (*Credentials, error) {
 	return fromCtx("NewServerCredentialsFromCtx", ctx, true)
 }
@@ -89,8 +89,8 @@ func fromCtx(op string, ctx *ssl.Ctx, server bool) (*Credentials, error) {
 	return &Credentials{ctx: ctx}, nil
 }
 
-// withH2 is cfg with h2 among its protocols. It goes in front: a server's order decides,
-// and gRPC speaks nothing else.
+// withH2 returns a copy of cfg with h2 among its protocols. h2 goes in front, because a
+// server's order decides and gRPC speaks no other protocol.
 func withH2(cfg *ssl.Config) *ssl.Config {
 	var c ssl.Config
 	if cfg != nil {
@@ -102,9 +102,9 @@ func withH2(cfg *ssl.Config) *ssl.Config {
 	return &c
 }
 
-// Close frees the Ctx that was made from a Config, for all Clones too; one that was given
-// stays open. Connections go on, and new handshakes fail with ssl.ErrClosed. Later calls
-// do nothing.
+// Close frees the Ctx that was made from a Config, for all Clones too; a Ctx that the caller
+// gave stays open. Open connections go on, and new handshakes fail with ssl.ErrClosed. Later
+// calls do nothing.
 func (c *Credentials) Close() error {
 	if c == nil || !c.own {
 		return nil
@@ -112,8 +112,8 @@ func (c *Credentials) Close() error {
 	return c.ctx.Close()
 }
 
-// Clone returns credentials of their own with the same Ctx, which is immutable: a change of
-// one's server name is none of the other's.
+// Clone returns independent credentials with the same Ctx, which is immutable: a change of the
+// server name in one does not affect the other.
 func (c *Credentials) Clone() credentials.TransportCredentials {
 	if c == nil {
 		return (*Credentials)(nil)

@@ -16,7 +16,7 @@ import (
 // negotiated by ALPN (RFC 7301).
 var ErrALPN = errors.New("h2 was not negotiated by ALPN")
 
-// checkH2 tells what there is instead of h2.
+// checkH2 returns an error that names the protocol negotiated instead of h2.
 func checkH2(proto string) error {
 	switch proto {
 	case protoH2:
@@ -32,7 +32,7 @@ const (
 	reasonNoProtocol = 235 // SSL_R_NO_APPLICATION_PROTOCOL
 )
 
-// refusedALPN reports whether a handshake failed because no protocol was in common.
+// refusedALPN reports whether a handshake failed because the two sides have no common protocol.
 func refusedALPN(err error) bool {
 	var e *ssl.Error
 	if !errors.As(err, &e) {
@@ -57,14 +57,14 @@ func explain(err error) error {
 	return &handshakeError{err}
 }
 
-// handshakeError tells gRPC whether another try makes sense. Unwrap leads to an ssl.Error.
+// handshakeError tells gRPC whether a retry makes sense. Unwrap leads to an ssl.Error.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
 
-// Temporary reports whether the network or the time it took was the reason, and not what
-// the peer is.
+// Temporary reports whether the network or a time limit caused the error, and not a property of
+// the peer.
 func (e *handshakeError) Temporary() bool {
 	var op *net.OpError
 	var errno syscall.Errno

@@ -101,7 +101,7 @@ func check(addr string) healthpb.HealthCheckResponse_ServingStatus {
 	return resp.Status
 }
 
-// A client, as the server has it.
+// A client for the same server.
 func ExampleNewClientCredentials() {
 	addr, stop := exampleServer()
 	defer stop()
@@ -127,8 +127,8 @@ func ExampleNewClientCredentials() {
 	// Output: SERVING
 }
 
-// The second channel of the same credentials resumes the session of the first, with nothing
-// said about it; the cache is here to be shared with others.
+// The second channel of the same credentials resumes the session of the first automatically.
+// The cache is explicit so that others can share it.
 func ExampleWithSessionCache() {
 	addr, stop := exampleServer()
 	defer stop()
@@ -140,7 +140,7 @@ func ExampleWithSessionCache() {
 	defer cache.Close()
 	creds, err := grpcssl.NewClientCredentials(&ssl.Config{
 		RootCAs: roots,
-		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) { // the cache has its own by now
+		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) { // the cache already has its own
 			s.Close()
 			got <- struct{}{}
 		},

@@ -12,8 +12,8 @@ import (
 )
 
 // ClientHandshake does a client's handshake on rawConn, with the host in authority as the
-// server's name. It offers a session of a connection to the same authority. When ctx ends, rawConn is closed and the context's error returned. On
-// error rawConn has been closed.
+// server's name. It offers a session of an earlier connection to the same authority. When ctx
+// ends, it closes rawConn and returns the context's error. On error rawConn has been closed.
 func (c *Credentials) ClientHandshake(ctx context.Context, authority string, rawConn net.Conn) (
 	net.Conn, credentials.AuthInfo, error) {
 	name := c.hostOf(authority)
@@ -31,9 +31,10 @@ func (c *Credentials) ClientHandshake(ctx context.Context, authority string, raw
 	})
 }
 
-// ServerHandshake does a server's handshake on rawConn, within the deadline that is set on
-// that (gRPC sets one) and the HandshakeTimeout of the ssl.Config. On error rawConn has been closed. A client that goes away before the
-// end is io.EOF and nothing else, which gRPC takes for a load balancer's health check.
+// ServerHandshake does a server's handshake on rawConn, within the deadline of rawConn (gRPC
+// sets one) and the HandshakeTimeout of the ssl.Config. On error rawConn has been closed. If a
+// client goes away before the end, the error is io.EOF itself, which gRPC takes for a load
+// balancer's health check.
 func (c *Credentials) ServerHandshake(rawConn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, err := c.begin(rawConn, func(x *ssl.Ctx) (*ssl.Conn, error) {
 		return ssl.Server(rawConn, x)
@@ -50,7 +51,7 @@ func (c *Credentials) ServerHandshake(rawConn net.Conn) (net.Conn, credentials.A
 	})
 }
 
-// hostOf is the host in an authority, or what was configured if that is empty.
+// hostOf returns the host in an authority, or the configured name if the authority is empty.
 func (c *Credentials) hostOf(authority string) string {
 	if authority == "" {
 		return c.serverName()
@@ -80,8 +81,8 @@ func (c *Credentials) begin(rawConn net.Conn, open func(*ssl.Ctx) (*ssl.Conn, er
 	return conn, nil
 }
 
-// shake does the handshake, and demands h2 of it. On error conn is closed, also when the
-// application's code panics.
+// shake does the handshake, and demands that it negotiates h2. On error it closes conn, also if
+// the application's code panics.
 func shake(rawConn net.Conn, conn *ssl.Conn, handshake func() error) (net.Conn, credentials.AuthInfo, error) {
 	ok := false
 	defer func() {

@@ -25,7 +25,7 @@ type counted struct {
 
 func (c *counted) Close() error { c.closes.Add(1); return c.Conn.Close() }
 
-// shake does both ends of a handshake, as gRPC does them, and closes what comes out.
+// shake does both ends of a handshake, as gRPC does them, and closes the results.
 func shake(t *testing.T, cli, srv credentials.TransportCredentials, authority string) (client, server error) {
 	t.Helper()
 	a, b := pipe(t)
@@ -48,14 +48,14 @@ func shake(t *testing.T, cli, srv credentials.TransportCredentials, authority st
 	return err, <-done
 }
 
-// isTemporary asks as gRPC does, which does not look into what is wrapped.
+// isTemporary asks like gRPC, which does not look at wrapped errors.
 func isTemporary(err error) bool {
 	e, ok := err.(interface{ Temporary() bool })
 	return ok && e.Temporary()
 }
 
-// A client's handshake with a server that says nothing ends with its context, and nothing
-// stays open, whether ssl uses the socket or not.
+// A client's handshake with a silent server ends with its context, and nothing stays open,
+// whether ssl uses the socket or not.
 func TestClientHandshakeEndsWithContext(t *testing.T) {
 	for name, cover := range map[string]func(net.Conn) net.Conn{
 		"socket":   func(c net.Conn) net.Conn { return c },
@@ -116,7 +116,7 @@ func TestServerHandshakeDeadline(t *testing.T) {
 	}
 }
 
-// gRPC's server gives up on a client that says nothing, and stops.
+// gRPC's server gives up on a silent client, and stops.
 func TestServerTimesOut(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)
@@ -133,8 +133,7 @@ func TestServerTimesOut(t *testing.T) {
 	s.GracefulStop()
 }
 
-// A peer that goes away: for a server that is what load balancers do, and for a client a
-// reason to try again.
+// A peer that goes away. A server sees load balancers do this; a client should try again.
 func TestPeerGoesAway(t *testing.T) {
 	leaveNothing(t)
 	a, b := pipe(t)
@@ -144,7 +143,7 @@ func TestPeerGoesAway(t *testing.T) {
 	}
 	a, b = pipe(t)
 	go func() {
-		b.Read(make([]byte, 1<<14)) // all of the ClientHello, so that no reset comes
+		b.Read(make([]byte, 1<<14)) // all of the ClientHello, so that there is no reset
 		b.Close()
 	}()
 	_, _, err := clientCreds(t).ClientHandshake(t.Context(), "localhost", a)
@@ -153,7 +152,8 @@ func TestPeerGoesAway(t *testing.T) {
 	}
 }
 
-// Both ends refuse what they cannot work with, and close what they were given.
+// Both ends refuse arguments that they cannot use, and close the connections that they were
+// given.
 func TestHandshakeRefuses(t *testing.T) {
 	leaveNothing(t)
 	closed := clientCreds(t)
@@ -190,7 +190,7 @@ func TestHandshakeRefuses(t *testing.T) {
 			return err
 		}, context.Canceled},
 		{"nil context", func(raw net.Conn) error {
-			//lint:ignore SA1012 nil is what is tried
+			//lint:ignore SA1012 the test is about nil
 			_, _, err := clientCreds(t).ClientHandshake(nil, "localhost", raw)
 			return err
 		}, ssl.ErrNil},
@@ -268,12 +268,12 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// brokenCache panics when it is asked.
+// brokenCache panics on each lookup.
 type brokenCache struct{ ssl.NoSessionCache }
 
 func (brokenCache) Take(ssl.SessionKey) (*ssl.Session, ssl.ReuseState) { panic("here") }
 
-// A panic in the application's code comes out of the handshake, which leaves nothing open.
+// A panic in the application's code leaves the handshake, and nothing stays open.
 func TestHandshakePanics(t *testing.T) {
 	leaveNothing(t)
 	broken := grpcssl.WithSessionCache(brokenCache{})

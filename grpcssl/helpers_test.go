@@ -24,7 +24,7 @@ import (
 	"sessl/ssl"
 )
 
-// ioTimeout bounds every wait of a test; it is never waited for.
+// ioTimeout bounds every wait of a test. No test waits for it.
 const ioTimeout = 30 * time.Second
 
 func TestMain(m *testing.M) {
@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	leakcheck.Main(m)
 }
 
-// failures turns what gRPC's test cases have for t.Fatal, which ends the process, into
-// a panic that a test can recover from.
+// failures turns the fatal failures of gRPC's test cases, which end the process, into panics
+// that a test can recover from.
 type failures struct{ grpclog.LoggerV2 }
 
 type failure string
@@ -42,12 +42,12 @@ func (failures) Fatal(args ...any)                 { panic(failure(fmt.Sprint(ar
 func (failures) Fatalln(args ...any)               { panic(failure(fmt.Sprintln(args...))) }
 func (failures) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
 
-// leaveNothing fails t if a handle is left at its end, or if a connection had to be freed
-// by the garbage collector, because gRPC was not made to close it.
+// leaveNothing fails t if a handle is left at its end, or if the garbage collector had to free
+// a connection that gRPC did not close.
 func leaveNothing(t *testing.T) {
 	t.Helper()
 	before := ssl.ReadCounters().Conns.Collected
-	t.Cleanup(func() { // after leakcheck, which waits until none is open
+	t.Cleanup(func() { // runs after leakcheck, which waits until no handle is open
 		if n := ssl.ReadCounters().Conns.Collected - before; n > 0 {
 			t.Errorf("%d connections were never closed", n)
 		}
@@ -95,7 +95,7 @@ func stdRoots(t testing.TB) *x509.CertPool {
 	return p
 }
 
-// version is an option for both sides of both libraries.
+// version sets the version on both sides of both libraries.
 func version(v uint16) func(*ssl.Config) {
 	return func(cfg *ssl.Config) { cfg.MaxVersion = v }
 }
@@ -161,16 +161,16 @@ func (s service) EmptyCall(ctx context.Context, in *testgrpc.Empty) (*testgrpc.E
 	return in, nil
 }
 
-// StreamingInputCall does not answer a stream without a payload before that is cancelled:
-// the case cancel_after_begin, which wants to see the cancellation, else races the answer.
-// With crypto/tls at both ends it lost 2 of 1000 times.
+// StreamingInputCall does not answer a stream without a payload before the stream is cancelled.
+// Otherwise the case cancel_after_begin, which wants to see the cancellation, would race the
+// answer: with crypto/tls at both ends the case failed 2 of 1000 times.
 func (s service) StreamingInputCall(stream testgrpc.TestService_StreamingInputCallServer) error {
 	return s.TestServiceServer.StreamingInputCall(&patient{stream, false})
 }
 
 type patient struct {
 	testgrpc.TestService_StreamingInputCallServer
-	fed bool // a payload has come
+	fed bool // a payload has arrived
 }
 
 func (p *patient) Recv() (*testgrpc.StreamingInputCallRequest, error) {
@@ -197,7 +197,7 @@ func listen(t testing.TB) net.Listener {
 	return l
 }
 
-// serve runs a gRPC server on l that dies with its test.
+// serve runs a gRPC server on l that ends with its test.
 func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials,
 	empty func(context.Context) error, opts ...grpc.ServerOption) *grpc.Server {
 	t.Helper()
@@ -214,7 +214,7 @@ func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials,
 	return s
 }
 
-// dial makes a client of addr, closed with its test.
+// dial makes a client of addr, which is closed with its test.
 func dial(t testing.TB, addr string, creds credentials.TransportCredentials,
 	opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
@@ -235,7 +235,7 @@ func call(t testing.TB, cc *grpc.ClientConn, opts ...grpc.CallOption) error {
 	return err
 }
 
-// pipe is a connection over loopback; both ends are closed with the test.
+// pipe returns both ends of a connection over loopback, which are closed with the test.
 func pipe(t testing.TB) (client, server net.Conn) {
 	t.Helper()
 	l := listen(t)

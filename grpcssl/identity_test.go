@@ -21,7 +21,7 @@ import (
 	"sessl/ssl"
 )
 
-// mutual makes a server demand a certificate of its clients.
+// mutual makes a server demand client certificates.
 func mutual(t *testing.T) func(*ssl.Config) {
 	return func(cfg *ssl.Config) {
 		cfg.ClientAuth = ssl.RequireAndVerifyClientCert
@@ -29,8 +29,8 @@ func mutual(t *testing.T) func(*ssl.Config) {
 	}
 }
 
-// The handler sees the client's certificate where gRPC's own code looks for it, and the
-// connection beside that.
+// The handler finds the client's certificate where gRPC's own code looks for it, and also finds
+// the connection.
 func TestMutual(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestMutual(t *testing.T) {
 }
 
 // A client whose certificate is refused is told so, also in TLS 1.3, where its handshake is
-// over by then: sometimes the alert is what gRPC reads, and sometimes why it cannot write.
+// already over. gRPC then either reads the alert or gets it as the reason that it cannot write.
 func TestRefusedClient(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for name, creds := range map[string]credentials.TransportCredentials{
@@ -97,7 +97,7 @@ func TestRefusedClient(t *testing.T) {
 	}
 }
 
-// What a client learns of its server, and what it demands of it.
+// A client learns the server's identity, and demands the right name.
 func TestServerName(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)
@@ -141,7 +141,7 @@ func TestServerName(t *testing.T) {
 	}
 }
 
-// An RPC may go to another authority that the server's certificate has, and to no other.
+// An RPC may go to another authority in the server's certificate, and to no other.
 func TestCallAuthority(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)
@@ -155,7 +155,7 @@ func TestCallAuthority(t *testing.T) {
 	}
 }
 
-// A stream leads to its connection.
+// The context of a stream leads to its connection.
 func TestConnOfStream(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)
@@ -167,7 +167,7 @@ func TestConnOfStream(t *testing.T) {
 	}
 }
 
-// A connection has the socket that channelz shows if the one underneath has.
+// A connection has the socket that channelz shows if the connection underneath has one.
 func TestSyscallConn(t *testing.T) {
 	leaveNothing(t)
 	for want, cover := range map[bool]func(net.Conn) net.Conn{
@@ -200,7 +200,7 @@ func TestSyscallConn(t *testing.T) {
 
 func TestNoConn(t *testing.T) {
 	leaveNothing(t)
-	//lint:ignore SA1012 nil is what is tried
+	//lint:ignore SA1012 the test is about nil
 	if c, ok := grpcssl.ConnFromContext(nil); ok || c != nil {
 		t.Error("a connection in no context")
 	}
@@ -212,7 +212,7 @@ func TestNoConn(t *testing.T) {
 	}
 }
 
-// Closing frees the Ctx that was made, for clones too, and leaves one that was given alone.
+// Close frees a Ctx that was made, for clones too, and leaves a Ctx open that the caller gave.
 func TestClose(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)

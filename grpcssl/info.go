@@ -1,6 +1,6 @@
 package grpcssl
 
-//lint:file-ignore SA1019 gRPC has deprecated most of what it asks for here, and still uses it
+//lint:file-ignore SA1019 gRPC has deprecated most of this interface, and still uses it
 
 import (
 	"net/netip"
@@ -16,12 +16,12 @@ func (c *Credentials) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{
 		ProtocolVersion:  "2", // of HTTP
 		SecurityProtocol: "tls",
-		SecurityVersion:  "1.2", // the least; peer.AuthInfo has a connection's
+		SecurityVersion:  "1.2", // the lowest; peer.AuthInfo has that of a connection
 		ServerName:       authority(c.serverName()),
 	}
 }
 
-// serverName is what is demanded of a server if gRPC does not say.
+// serverName returns the name that a server must prove if gRPC does not name one.
 func (c *Credentials) serverName() string {
 	if c == nil || c.ctx.IsServer() {
 		return ""
@@ -32,8 +32,8 @@ func (c *Credentials) serverName() string {
 	return c.ctx.ServerName()
 }
 
-// authority is a name in the form of an :authority header, which has brackets around
-// addresses of IPv6.
+// authority returns name in the form of an :authority header, which has brackets around IPv6
+// addresses.
 func authority(name string) string {
 	if ip, err := netip.ParseAddr(name); err == nil && ip.Is6() {
 		return "[" + name + "]"
@@ -41,8 +41,8 @@ func authority(name string) string {
 	return name
 }
 
-// OverrideServerName takes name in the place of the Ctx's ServerName; the empty string
-// means none, so that the address decides. It is for a channel that is made afterwards.
+// OverrideServerName replaces the Ctx's ServerName by name, for channels that are made
+// afterwards. The empty string means no name, so that the address decides.
 //
 // Deprecated: use grpc.WithAuthority, as gRPC says.
 func (c *Credentials) OverrideServerName(name string) error {

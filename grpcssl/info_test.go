@@ -1,6 +1,6 @@
 package grpcssl_test
 
-//lint:file-ignore SA1019 what gRPC has deprecated is part of the interface, so it is tried
+//lint:file-ignore SA1019 deprecated methods are part of the interface, so they are tested
 
 import (
 	"errors"

@@ -14,14 +14,14 @@ import (
 	"sessl/ssl"
 )
 
-// unary makes a case of one of gRPC's functions.
+// unary makes a case out of one of gRPC's functions.
 func unary(f func(context.Context, testgrpc.TestServiceClient, ...grpc.CallOption)) func(
 	context.Context, *grpc.ClientConn) {
 	return func(ctx context.Context, cc *grpc.ClientConn) { f(ctx, testgrpc.NewTestServiceClient(cc)) }
 }
 
-// cases are the interoperability tests of gRPC that need no account with a cloud, no
-// load reports and no other compression: those that package interop has for a plain server.
+// cases are the interoperability tests of gRPC that package interop has for a plain server:
+// they need no account with a cloud, no load reports and no other compression.
 var cases = []struct {
 	name string
 	run  func(context.Context, *grpc.ClientConn)
@@ -60,8 +60,8 @@ func runCases(t *testing.T, cc *grpc.ClientConn) {
 	}
 }
 
-// Every case between our client and our server, and between each and gRPC's own TLS, which
-// the last pair shows to pass by itself.
+// Every case runs between our client and our server, and between each of them and gRPC's own
+// TLS. The last pair, gRPC's TLS on both ends, shows that the case passes there.
 func TestInterop(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for _, pair := range []struct {

@@ -19,7 +19,7 @@ import (
 	"sessl/ssl"
 )
 
-// watched says on came when it has got a session.
+// watched sends on came when it has got a session.
 type watched struct {
 	ssl.ClientSessionCache
 	came chan struct{}
@@ -33,7 +33,7 @@ func (w watched) Put(key ssl.SessionKey, s *ssl.Session) {
 	}
 }
 
-// A client that gRPC reconnects resumes, and both sides say so.
+// A client that gRPC reconnects resumes, as both sides report.
 func TestReconnectResumes(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for name, creds := range map[string]func(*testing.T) credentials.TransportCredentials{
@@ -88,12 +88,12 @@ func didResume(ctx context.Context) error {
 	return status.Error(codes.Aborted, fmt.Sprint(p.AuthInfo.(credentials.TLSInfo).State.DidResume))
 }
 
-// Without an option the cache is the Ctx's, for all channels of its credentials; another
+// Without an option the cache is the Ctx's, for all channels of its credentials. Another
 // authority has sessions of its own, and with NoSessionCache there are none.
 func TestSessionCacheByDefault(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)
-	serve(t, l, serverCreds(t, version(ssl.VersionTLS12)), nil) // its session is there with the handshake
+	serve(t, l, serverCreds(t, version(ssl.VersionTLS12)), nil) // its session arrives with the handshake
 	addr, none := l.Addr().String(), grpcssl.WithSessionCache(ssl.NoSessionCache{})
 	with := func(opts ...grpcssl.ClientOption) *grpcssl.Credentials {
 		cli, err := grpcssl.NewClientCredentials(clientConfig(t), opts...)
@@ -127,7 +127,7 @@ func TestSessionCacheByDefault(t *testing.T) {
 	}
 }
 
-// Many RPCs at once, on some connections each, whose answers are their own.
+// Many RPCs at once on each of several connections: each gets its own answer.
 func TestConcurrent(t *testing.T) {
 	const clients, each = 4, 100
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
@@ -158,7 +158,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// stream opens a stream that has had an answer.
+// stream opens a stream that has got an answer.
 func stream(t *testing.T, cc *grpc.ClientConn) testgrpc.TestService_FullDuplexCallClient {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
@@ -184,8 +184,8 @@ func exchange(t *testing.T, s testgrpc.TestService_FullDuplexCallClient) {
 	}
 }
 
-// GracefulStop lets a stream come to its end, and Stop breaks it; neither leaves a
-// connection to the garbage collector.
+// GracefulStop lets a stream end, and Stop breaks it. Neither leaves a connection to the
+// garbage collector.
 func TestStop(t *testing.T) {
 	leaveNothing(t)
 	l := listen(t)

@@ -11,9 +11,9 @@ import (
 	"sessl/ssl"
 )
 
-// ConnFromContext returns the connection of an RPC: with the context of a server's handler,
-// or that of a client's stream. It belongs to gRPC, which closes it: take sessions and
-// states from it, but do not read, write or close.
+// ConnFromContext returns the connection of an RPC, from the context of a server's handler or
+// of a client's stream. The connection belongs to gRPC, which closes it: take sessions and
+// states from it, but do not read, write or close it.
 func ConnFromContext(ctx context.Context) (*ssl.Conn, bool) {
 	if ctx == nil {
 		return nil, false
@@ -22,7 +22,8 @@ func ConnFromContext(ctx context.Context) (*ssl.Conn, bool) {
 	return ConnFromPeer(p)
 }
 
-// ConnFromPeer is ConnFromContext for what the call option grpc.Peer gives to a client.
+// ConnFromPeer is ConnFromContext for the peer that the call option grpc.Peer gives to a
+// client.
 func ConnFromPeer(p *peer.Peer) (*ssl.Conn, bool) {
 	if p == nil {
 		return nil, false
@@ -31,7 +32,7 @@ func ConnFromPeer(p *peer.Peer) (*ssl.Conn, bool) {
 	return a.conn, ok
 }
 
-// localAddr is the local address of a connection, and the way back to that.
+// localAddr is the local address of a connection, and leads back to the connection.
 type localAddr struct{ conn *ssl.Conn }
 
 // Network returns the network of the connection underneath.
@@ -50,7 +51,7 @@ func (a localAddr) String() string {
 	return ""
 }
 
-// authInfo is what gRPC and its users know of a peer.
+// authInfo describes a peer to gRPC and its users.
 func authInfo(state ssl.ConnectionState) credentials.TLSInfo {
 	info := credentials.TLSInfo{
 		State:          state.TLS(),
@@ -62,8 +63,8 @@ func authInfo(state ssl.ConnectionState) credentials.TLSInfo {
 	return info
 }
 
-// spiffeID is the SPIFFE ID of an X.509-SVID: its only URI, of the scheme spiffe, with a
-// trust domain and a path and nothing else. Nil if there is none.
+// spiffeID returns the SPIFFE ID of an X.509-SVID, or nil if there is none. The ID is the
+// certificate's only URI, has the scheme spiffe, a trust domain and a path, and nothing else.
 func spiffeID(cert *x509.Certificate) *url.URL {
 	if len(cert.URIs) != 1 {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"sessl/ssl"
 )
 
-// selfSigned is a certificate with these URIs, and a pool that trusts it.
+// selfSigned returns a certificate with these URIs, and a pool that trusts it.
 func selfSigned(t *testing.T, uris ...string) (ssl.Certificate, *ssl.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

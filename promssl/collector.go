@@ -12,13 +12,14 @@ import (
 )
 
 // A Collector is a prometheus.Collector of the [ssl.Stats] of some Ctxs. A scrape reads atomic
-// counters and takes the locks of caches for a moment; it may be done from several goroutines at
+// counters and takes the locks of caches for a moment. It may run in several goroutines at
 // once.
 //
-// Every metric has the label "ctx". Several Collectors, of different packages say, go into one
-// registry if no two of their Ctxs have the same name; the registry refuses them otherwise. What
-// several Ctxs share, such as a TicketKeys or a ServerSessionCache, is told for each of them: take
-// the maximum over them, not the sum. A Ctx that has been closed disappears.
+// Every metric has the label "ctx". Several Collectors, such as those of different packages,
+// can be in one registry if no two of their Ctxs have the same name; otherwise the registry
+// refuses them. The counters of an object that several Ctxs share, such as a TicketKeys or a
+// ServerSessionCache, are reported for each of the Ctxs: take their maximum, not their sum. A
+// Ctx that has been closed disappears.
 type Collector struct{ ctxs []named }
 
 // named is a Ctx with the descriptions of its metrics.
@@ -27,8 +28,9 @@ type named struct {
 	descs
 }
 
-// NewCollector returns a Collector for ctxs, by the names that the label "ctx" gets. They stay
-// the caller's. It fails if a name is not UTF-8, of which labels are made, or a Ctx is nil.
+// NewCollector returns a Collector for ctxs, whose keys become the values of the label "ctx".
+// The Ctxs stay the caller's. It fails if a name is not UTF-8, as labels must be, or if a Ctx
+// is nil.
 func NewCollector(ctxs map[string]*ssl.Ctx) (*Collector, error) {
 	c := &Collector{}
 	for _, name := range slices.Sorted(maps.Keys(ctxs)) {
@@ -43,8 +45,8 @@ func NewCollector(ctxs map[string]*ssl.Ctx) (*Collector, error) {
 	return c, nil
 }
 
-// descs are the descriptions of the metrics of one Ctx: its name is a part of them, so that a
-// registry can tell those of several Collectors apart.
+// descs are the descriptions of the metrics of one Ctx. They include its name, so that a
+// registry can tell the metrics of several Collectors apart.
 type descs struct {
 	handshakes, failures, duration, libssl, internal, tickets, rotations *prometheus.Desc
 	cached, cacheBytes, cacheEvent, storeEvent, pending                  *prometheus.Desc
@@ -55,20 +57,21 @@ func newDescs(ctx string) descs {
 		return prometheus.NewDesc("ssl_"+name, help, labels, prometheus.Labels{"ctx": ctx})
 	}
 	return descs{
-		handshakes: desc("handshakes_total", "Completed handshakes by what became of resumption.", "reuse"),
+		handshakes: desc("handshakes_total", "Completed handshakes by the outcome of resumption.", "reuse"),
 		failures:   desc("handshake_failures_total", "Handshakes that failed."),
 		duration: desc("handshake_duration_seconds", "Duration of completed handshakes, waiting included.",
 			"resumed"),
 		libssl:     desc("openssl_sessions_total", "OpenSSL's own session counters, SSL_CTX_sess_*.", "counter"),
 		internal:   desc("openssl_cache_sessions", "Sessions in OpenSSL's internal cache."),
-		tickets:    desc("tickets_total", "Tickets by what the ticket keys did with them.", "event"),
+		tickets:    desc("tickets_total", "Tickets by their treatment by the ticket keys.", "event"),
 		rotations:  desc("ticket_key_rotations_total", "Rotations of the ticket keys.", "result"),
 		cached:     desc("session_cache_sessions", "Sessions in the cache."),
 		cacheBytes: desc("session_cache_bytes", "Estimated size of the sessions in a server's cache."),
-		cacheEvent: desc("session_cache_events_total", "What the session cache did.", "event"),
+		cacheEvent: desc("session_cache_events_total",
+			"Operations of the session cache by their outcome.", "event"),
 		storeEvent: desc("session_store_events_total",
-			"What became of lookups and writes of the session store.", "event"),
-		pending: desc("session_store_pending_writes", "Writes to the session store that wait or are being made."),
+			"Lookups and writes of the session store by their outcome.", "event"),
+		pending: desc("session_store_pending_writes", "Writes to the session store that wait or are in progress."),
 	}
 }
 

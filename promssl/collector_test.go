@@ -101,7 +101,8 @@ func visit(t *testing.T, cli, srv *ssl.Ctx) {
 	}
 }
 
-// What a scrape gets is well formed, by Prometheus's own linter too, and says what happened.
+// The result of a scrape is well formed, also by Prometheus's own linter, and has the right
+// counts.
 func TestCollector(t *testing.T) {
 	ctxs := ctxs(t)
 	visit(t, ctxs["client"], ctxs["tickets"])
@@ -114,7 +115,7 @@ func TestCollector(t *testing.T) {
 		t.Error(err)
 	}
 	if err := testutil.CollectAndCompare(c, strings.NewReader(`
-# HELP ssl_handshakes_total Completed handshakes by what became of resumption.
+# HELP ssl_handshakes_total Completed handshakes by the outcome of resumption.
 # TYPE ssl_handshakes_total counter
 ssl_handshakes_total{ctx="cached",reuse="no_session"} 1
 ssl_handshakes_total{ctx="cached",reuse="ticket"} 1
@@ -142,7 +143,7 @@ ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
 	}
 }
 
-// A Ctx that was closed is no longer told of, and the others are.
+// A Ctx that was closed is no longer reported, and the others are.
 func TestClosedCtx(t *testing.T) {
 	ctxs := ctxs(t)
 	c := newCollector(t, ctxs)
@@ -162,8 +163,8 @@ func newCollector(t *testing.T, ctxs map[string]*ssl.Ctx) *promssl.Collector {
 	return c
 }
 
-// Several Collectors go into one registry, with the process's own; what could not be told apart
-// is refused.
+// Several Collectors go into one registry, together with the process's own. Collectors that
+// could not be told apart are refused.
 func TestSeveralCollectors(t *testing.T) {
 	ctxs := ctxs(t)
 	registry := prometheus.NewPedanticRegistry()
@@ -198,7 +199,7 @@ func TestSeveralCollectors(t *testing.T) {
 	}
 }
 
-// What no label can be made of is an error here and not at each scrape.
+// A name that cannot be a label is an error here, and not at each scrape.
 func TestNamesOfCtxs(t *testing.T) {
 	ctxs := ctxs(t)
 	for name, ctx := range map[string]*ssl.Ctx{"\xff": ctxs["client"], "a\xc3": ctxs["client"], "nil": nil} {

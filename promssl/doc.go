@@ -1,8 +1,8 @@
-// Package promssl gives the counters of package ssl to Prometheus.
+// Package promssl exports the counters of package ssl to Prometheus.
 //
 //	collector, err := promssl.NewCollector(map[string]*ssl.Ctx{"api": ctx})
 //	...
 //	registry.MustRegister(collector, promssl.NewProcessCollector())
 //
-// It is a module of its own, so that the core needs none.
+// It is a module of its own, so that the core needs no other module.
 package promssl

@@ -6,8 +6,8 @@ import (
 	"sessl/ssl"
 )
 
-// A ProcessCollector is a prometheus.Collector of the handles of this process, [ssl.ReadCounters]:
-// one in a registry is enough, whatever the number of Collectors.
+// A ProcessCollector is a prometheus.Collector of the handles of this process,
+// [ssl.ReadCounters]. One is enough for a registry, whatever the number of Collectors.
 type ProcessCollector struct{}
 
 // NewProcessCollector returns a ProcessCollector.
@@ -16,7 +16,7 @@ func NewProcessCollector() ProcessCollector { return ProcessCollector{} }
 var (
 	live      = prometheus.NewDesc("ssl_handles", "Live handles of this process.", []string{"type"}, nil)
 	collected = prometheus.NewDesc("ssl_handles_collected_total",
-		"Handles that were freed by the garbage collector: each is a Close that was forgotten.",
+		"Handles that were freed by the garbage collector: each is a forgotten Close.",
 		[]string{"type"}, nil)
 	objects = prometheus.NewDesc("ssl_session_objects",
 		"SSL_SESSION objects of this process, those of libssl itself included.", nil, nil)
