@@ -1,6 +1,9 @@
 # Every target is one command that can be typed by hand; CI runs `make ci`.
 
 GO ?= go
+# Modules are tested as their users build them, each with the versions of its own go.mod. With
+# go.work they share the highest: that is for editors, and for vet.
+export GOWORK := off
 CC ?= gcc
 PKGS := ./...
 # Those with C in them; what checks text needs no checker of memory.
@@ -21,7 +24,7 @@ SLOW := $(LONG)|$(MANY)|AttackDemands|Hostile|Expires|ProbeH|WrongPasswords|Dama
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint cover mutants interop cli grpc ftps prom soak man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -71,9 +74,11 @@ fuzz: deps ## parsers, hellos, tickets, sealed sessions, files and loaders, FUZZ
 monkey: deps ## random calls, rough wires and peers that lie, for MONKEY, under -race; SEED repeats a run
 	$(GO) test -race -count=1 -v -timeout 2h ./internal/monkey -args -for $(MONKEY) -seed $(SEED)
 
-lint: deps ## gofmt, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
+vet: deps ## go vet over all modules at once
+	export GOWORK=$(CURDIR)/go.work && $(GO) vet -race $$($(GO) list -m -f '{{.Dir}}/...')
+
+lint: deps vet ## gofmt, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
-	$(GO) vet $(PKGS)
 	$(GO) vet -tags ssldebug $(PKGS)
 	$(GO) run $(STATICCHECK) $(PKGS)
 	for f in internal/*/*.c; do \
