@@ -85,7 +85,7 @@ func TestCloseDuringReadIsOrderly(t *testing.T) {
 				_, err := c.Read(make([]byte, 1))
 				read <- err
 			}()
-			w.parked(t, 1, inRead)
+			w.parked(t)
 			go c.Close()
 			if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 				t.Errorf("the peer of the %s: %d, %v", end, n, err)

@@ -48,11 +48,11 @@ func TestHandshakeContexts(t *testing.T) {
 		p := w.pair(t, cli, srv)
 		first := make(chan error)
 		go func() { first <- p.client.Handshake() }()
-		w.parked(t, 1, inHandshake)
+		w.parked(t)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		second := make(chan error)
 		go func() { second <- p.client.HandshakeContext(ctx) }()
-		w.parked(t, 2, inHandshake)
+		w.parked(t)
 		why := errors.New("no time for this")
 		cancel(why)
 		if err := <-second; !errors.Is(err, why) {

@@ -136,7 +136,7 @@ func TestC33_ReadWaitsWriteGoesOn(t *testing.T) {
 		p.echo(t)
 		read := make(chan error)
 		go func() { read <- readUntil(p.client, "ping") }()
-		w.parked(t, 1, inRead)
+		w.parked(t)
 		echoed := make(chan error)
 		go func() { echoed <- echoOnce(p.server) }()
 		if _, err := p.client.Write([]byte("ping")); err != nil {
@@ -152,16 +152,15 @@ func TestC33_ReadWaitsWriteGoesOn(t *testing.T) {
 // says why.
 func TestC33_CloseUnblocks(t *testing.T) {
 	calls := []struct {
-		name   string
-		shake  bool
-		inside string
-		call   func(c *ssl.Conn) error
+		name  string
+		shake bool
+		call  func(c *ssl.Conn) error
 	}{
-		{"Handshake", false, inHandshake, (*ssl.Conn).Handshake},
-		{"Read in the handshake", false, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write in the handshake", false, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
-		{"Read", true, inRead, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write", true, inWrite, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
+		{"Handshake", false, (*ssl.Conn).Handshake},
+		{"Read in the handshake", false, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write in the handshake", false, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
+		{"Read", true, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"Write", true, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
 	}
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
@@ -182,7 +181,7 @@ func TestC33_CloseUnblocks(t *testing.T) {
 					for range callers {
 						go func() { errs <- call.call(c) }()
 					}
-					w.parked(t, callers, call.inside)
+					w.parked(t)
 					if err := c.Close(); err != nil {
 						t.Errorf("%s: Close: %v", end, err)
 					}

@@ -127,7 +127,7 @@ func TestReadFromTimeout(t *testing.T) {
 		p := w.pair(t, cli, srv)
 		p.mustShake(t)
 		p.echo(t)
-		writesInVain(t, w, p, inReadFrom, func(b []byte) (int, error) {
+		writesInVain(t, w, p, func(b []byte) (int, error) {
 			n, err := p.client.ReadFrom(onlyReader{bytes.NewReader(b)})
 			return int(n), err
 		})

@@ -1,30 +1,16 @@
 package ssl_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/ssl"
 )
-
-// awaitInside waits until some goroutine is in the function.
-func awaitInside(t *testing.T, function string) {
-	t.Helper()
-	stacks := make([]byte, 1<<20)
-	for deadline := time.Now().Add(ioTimeout); time.Now().Before(deadline); runtime.Gosched() {
-		if n := runtime.Stack(stacks, true); bytes.Contains(stacks[:n], []byte(function)) {
-			return
-		}
-	}
-	t.Fatalf("nobody gets to %s", function)
-}
 
 // A handshake that waits for its turn to compute can be ended in every way that one which
 // waits for the network can, and takes no place with it.
@@ -53,7 +39,7 @@ func TestGateCanBeLeft(t *testing.T) {
 				go func() { done <- conn.HandshakeContext(c) }()
 				want := map[string]error{"context": context.Canceled, "deadline": os.ErrDeadlineExceeded, "Close": ssl.ErrClosed}[end]
 				if end != "deadline" {
-					awaitInside(t, "ssl.(*Conn).waitGate(")
+					awaitParked(t)
 				}
 				switch end {
 				case "context":
@@ -90,10 +76,10 @@ func TestGateLosesNoInput(t *testing.T) {
 		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
 		done := make(chan error, 2)
 		go func() { done <- p.server.Handshake() }()
-		w.parked(t, 1, inHandshake)
+		w.parked(t)
 		leave := sctx.TakeGate()
 		go func() { done <- p.client.Handshake() }()
-		w.parked(t, 1, "ssl.(*Conn).waitGate(")
+		w.parked(t)
 		leave()
 		if err := errors.Join(<-done, <-done); err != nil {
 			t.Error(err)

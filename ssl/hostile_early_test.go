@@ -197,7 +197,7 @@ func TestHostileEarlyClose(t *testing.T) {
 				_, err := s.ReadEarlyData(make([]byte, 1))
 				read <- err
 			}()
-			w.parked(t, 1, "ReadEarlyData")
+			w.parked(t)
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}

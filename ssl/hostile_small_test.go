@@ -38,7 +38,7 @@ func TestHostileOneByteRecords(t *testing.T) {
 				return r.record(typeData, []byte{byte(i)})
 			})
 		}()
-		w.parked(t, 1, inFlood)
+		w.parked(t)
 		if taken := int(r.taken.Load()); taken > w.room {
 			t.Errorf("%d bytes were taken with nobody to read them, want at most %d", taken, w.room)
 		}
@@ -46,7 +46,7 @@ func TestHostileOneByteRecords(t *testing.T) {
 		if n, err := c.Read(got[:1]); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
-		w.parked(t, 1, inFlood)
+		w.parked(t)
 		const bound = 80 << 10
 		if taken := int(r.taken.Load()); taken > bound+w.room {
 			t.Errorf("%d bytes were taken for the first, want at most %d", taken, bound+w.room)

@@ -119,14 +119,14 @@ func TestHostileSocketStall(t *testing.T) {
 			if v == serverEnd {
 				held, peer = peer, held
 			}
-			go heldHandshake(ctx, held, victims)
+			go func() { victims <- held.HandshakeContext(ctx) }()
 			go func() {
 				err := peer.Handshake()
 				peer.Close()
 				peers <- err
 			}()
 		}
-		awaitParked(t, n, "ssl_test.heldHandshake(", "shakeHands")
+		awaitParked(t)
 		cancel()
 		for range n {
 			if err := <-victims; !errors.Is(err, context.Canceled) {
@@ -137,11 +137,6 @@ func TestHostileSocketStall(t *testing.T) {
 			<-peers
 		}
 	})
-}
-
-// heldHandshake has a name to be found by.
-func heldHandshake(ctx context.Context, c *ssl.Conn, done chan<- error) {
-	done <- c.HandshakeContext(ctx)
 }
 
 // handshakeLength is how many bytes the victim gets in a handshake, but for the length of

@@ -102,7 +102,7 @@ func TestReadTimeout(t *testing.T) {
 			_, err := p.client.Read(make([]byte, 9))
 			read <- err
 		}()
-		w.parked(t, 1, inRead)
+		w.parked(t)
 		p.client.SetReadDeadline(time.Unix(1, 0))
 		if err := <-read; !isTimeout(err) {
 			t.Errorf("Read that waited: %v", err)
@@ -120,13 +120,13 @@ func TestWriteTimeout(t *testing.T) {
 		p := w.pair(t, cli, srv)
 		p.mustShake(t)
 		p.echo(t)
-		writesInVain(t, w, p, inWrite, p.client.Write)
+		writesInVain(t, w, p, p.client.Write)
 	})
 }
 
 // writesInVain has write, which is the client's Write or like it, run into deadlines, and
 // then get everything through.
-func writesInVain(t *testing.T, w wire, p pair, function string, write func([]byte) (int, error)) {
+func writesInVain(t *testing.T, w wire, p pair, write func([]byte) (int, error)) {
 	t.Helper()
 	data := noise(2 << 20)
 	wrote := make(chan int)
@@ -137,7 +137,7 @@ func writesInVain(t *testing.T, w wire, p pair, function string, write func([]by
 		}
 		wrote <- n
 	}()
-	w.parked(t, 1, function)
+	w.parked(t)
 	p.client.SetWriteDeadline(time.Unix(1, 0))
 	sent := <-wrote
 	for range 4 {

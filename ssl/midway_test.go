@@ -41,7 +41,7 @@ func midwayServer(t *testing.T, w wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, 
 	read, drained := make(chan error, 1), make(chan struct{})
 	if reads {
 		go func() { read <- readUntil(c, "pong") }()
-		w.parked(t, 1, inRead)
+		w.parked(t)
 	}
 	go func() {
 		defer close(drained)
@@ -78,7 +78,7 @@ func TestWriteMidway(t *testing.T) {
 				}
 				wrote <- err
 			}()
-			w.parked(t, 1, inWrite)
+			w.parked(t)
 			select {
 			case err := <-wrote:
 				t.Fatalf("reads %t: Write did not wait: %v", reads, err)
@@ -127,7 +127,7 @@ func TestWriteMidwayEnds(t *testing.T) {
 					wrote <- err
 				}()
 				if name != "timer" {
-					w.parked(t, 1, inWrite)
+					w.parked(t)
 				}
 				end(c, r)
 				err := <-wrote

@@ -1,10 +1,8 @@
 package ssl_test
 
 import (
-	"bytes"
 	"io"
 	"net"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,7 +33,7 @@ func TestCloseWithoutDeadlinesIsOrderly(t *testing.T) {
 							_, err := c.Read(make([]byte, 1))
 							read <- err
 						}()
-						w.parked(t, 1, inRead)
+						w.parked(t)
 					}
 					closed := make(chan error, 1)
 					go func() { closed <- c.Close() }()
@@ -159,7 +157,7 @@ func TestAnswerThatCannotBeSent(t *testing.T) {
 		if err := readUntil(c, "pong"); err != nil {
 			t.Fatal(err)
 		}
-		awaitNone(t, inFlush)
+		awaitParked(t)
 	}
 	if n := broken.tries.Load(); n != 1 {
 		t.Errorf("%d attempts to send it, want 1", n)
@@ -169,20 +167,8 @@ func TestAnswerThatCannotBeSent(t *testing.T) {
 	if err := readUntil(c, "pong"); err != nil {
 		t.Fatal(err)
 	}
-	awaitNone(t, inFlush)
+	awaitParked(t)
 	if n := broken.tries.Load(); n != 2 {
 		t.Errorf("%d attempts after another deadline, want 2", n)
 	}
-}
-
-// awaitNone waits until no goroutine is in that function.
-func awaitNone(t testing.TB, function string) {
-	t.Helper()
-	stacks := make([]byte, 1<<20)
-	for late := time.Now().Add(ioTimeout); time.Now().Before(late); runtime.Gosched() {
-		if !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(function)) {
-			return
-		}
-	}
-	t.Fatalf("a goroutine is in %s", function)
 }

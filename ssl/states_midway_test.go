@@ -132,7 +132,7 @@ func (m *midwayState) enter(t *testing.T, w wire, half func(r *rogue) (first, re
 	if m.reads {
 		m.read = make(chan error, 1)
 		go func() { m.read <- readUntil(m.c, "pong") }()
-		w.parked(t, 1, inRead)
+		w.parked(t)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestSendMidway(t *testing.T) {
 		called := make(chan error, 1)
 		go func() { called <- s.call(ctx, m.c) }()
 		if s.name != "Close" { // which does not wait for long
-			w.parked(t, 1, "ssl.(*Conn).untilWhole(")
+			w.parked(t)
 		}
 		select {
 		case err := <-called:
@@ -182,14 +182,14 @@ func TestSendMidwayEnds(t *testing.T) {
 		}
 		called := make(chan error, 1)
 		go func() { called <- s.call(ctx, m.c) }()
-		w.parked(t, 1, "ssl.(*Conn).untilWhole(")
+		w.parked(t)
 		m.c.SetWriteDeadline(time.Unix(1, 0))
 		if err := <-called; !isTimeout(err) {
 			t.Errorf("%s with a deadline: %v", s.name, err)
 		}
 		m.c.SetWriteDeadline(time.Time{})
 		go func() { called <- s.call(ctx, m.c) }()
-		w.parked(t, 1, "ssl.(*Conn).untilWhole(")
+		w.parked(t)
 		m.c.Close()
 		if err := <-called; !isClosed(err) {
 			t.Errorf("%s and Close: %v", s.name, err)
@@ -219,10 +219,10 @@ func TestRequestBesideWriteMidway(t *testing.T) {
 			_, err := c.Write([]byte("x"))
 			wrote <- err
 		}()
-		w.parked(t, 1, inWrite)
+		w.parked(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() { asked <- c.RequestClientCertificate(ctx) }()
-		w.parked(t, 1, "ssl.(*Conn).between(")
+		w.parked(t)
 		rest := m.rest[:len(m.rest)-len(m.r.record(typeData, []byte("pong")))] // without the data
 		go m.r.Write(rest)
 		m.ear.await(t, "data")
