@@ -32,7 +32,8 @@ func newAging(t *testing.T, srv *ssl.Config, fresh func(*ssl.Config)) *aging {
 	return a
 }
 
-func (a *aging) pass(seconds int64) {
+// growOld lets seconds pass for a and its sessions.
+func growOld(a *aging, seconds int64) {
 	passSeconds(a.t, seconds)
 	for _, s := range a.made.all() {
 		if err := ssl.Backdate(s, time.Duration(seconds)*time.Second); err != nil {
@@ -118,7 +119,7 @@ func TestC25_MaxSessionAge(t *testing.T) {
 					seconds, left int64
 					resumed       bool
 				}{{60, 40, true}, {35, 5, true}, {6, 100, false}, {60, 40, true}} {
-					a.pass(step.seconds)
+					growOld(a, step.seconds)
 					reused, next := visit(t, cctx, a.next(), s)
 					if reused != step.resumed {
 						t.Fatalf("step %d: resumed is %t", i, reused)
@@ -159,15 +160,15 @@ func TestC25_LateTickets(t *testing.T) {
 				p.echo(t)
 				return got.last(t)
 			}
-			a.pass(70)
+			growOld(a, 70)
 			late := issue()
 			if d := get(t, late.TicketLifetimeHint); d > 30*time.Second {
 				t.Errorf("%d tickets, stateful %t: issued at 70 s of 100 for %v", tickets, disabled, d)
 			}
-			a.pass(20)
+			growOld(a, 20)
 			wantVisit(t, cctx, sctx, late, true)
 			again := issue()
-			a.pass(11)
+			growOld(a, 11)
 			for what, s := range map[string]*ssl.Session{"issued at 90 s": again, "issued at 101 s": issue()} {
 				if reused, _ := visit(t, cctx, sctx, s); reused {
 					t.Errorf("%d tickets, stateful %t: %s, and resumed at 101 s of 100", tickets, disabled, what)
