@@ -5,13 +5,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -59,8 +59,8 @@ func TestBadConfigs(t *testing.T) {
 				refused bool
 				make    func(*ssl.Config) (*ssl.Ctx, error)
 			}{
-				{"server", serverConfig(t), bad.server, ssl.NewServerCtx},
-				{"client", clientConfig(t), bad.client, ssl.NewClientCtx},
+				{"server", ssltest.ServerConfig(t), bad.server, ssl.NewServerCtx},
+				{"client", ssltest.ClientConfig(t), bad.client, ssl.NewClientCtx},
 			} {
 				bad.change(end.cfg)
 				ctx, err := end.make(end.cfg)
@@ -71,14 +71,14 @@ func TestBadConfigs(t *testing.T) {
 					ctx.Close()
 					continue
 				}
-				refuses(t, end.name, err, bad.want)
+				ssltest.Refuses(t, end.name, err, bad.want)
 				if ctx != nil {
 					t.Errorf("%s: a Ctx and an error", end.name)
 				} else if !strings.Contains(err.Error(), bad.wantInText) {
 					t.Errorf("%s: %q does not say %q", end.name, err, bad.wantInText)
 				}
 			}
-			if got := since(before); got.ctxs != 0 {
+			if got := ssltest.Since(before); got.Ctxs != 0 {
 				t.Errorf("left behind: %+v", got)
 			}
 		})
@@ -97,10 +97,10 @@ func TestConfigsAtTheLimit(t *testing.T) {
 		"no tickets":              func(c *ssl.Config) { c.NumTickets = -1 },
 		"verification with roots": func(c *ssl.Config) { c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssl.NewCertPool() },
 	} {
-		cfg := serverConfig(t)
+		cfg := ssltest.ServerConfig(t)
 		change(cfg)
-		newServerCtx(t, cfg).Close()
-		cfg = clientConfig(t)
+		ssltest.NewServerCtx(t, cfg).Close()
+		cfg = ssltest.ClientConfig(t)
 		change(cfg)
 		cfg.ClientAuth, cfg.ClientCAs = ssl.NoClientCert, nil // a client's cannot have them
 		if ctx, err := ssl.NewClientCtx(cfg); err != nil {
@@ -116,17 +116,17 @@ func TestBadServerNames(t *testing.T) {
 	for what, name := range map[string]string{
 		"none": "", "a dot": ".", "256 bytes": strings.Repeat("a", 256), "NUL": "local\x00host", "a space": "local host", "a line": "localhost\n",
 	} {
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.ServerName = name
 		ctx, err := ssl.NewClientCtx(cfg)
 		if err != nil { // all but those that may still come from an address
-			refuses(t, what, err, ssl.ErrConfig)
+			ssltest.Refuses(t, what, err, ssl.ErrConfig)
 			continue
 		}
 		defer ctx.Close()
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		c, err := ssl.Client(a, ctx)
-		refuses(t, what, err, ssl.ErrConfig)
+		ssltest.Refuses(t, what, err, ssl.ErrConfig)
 		if c != nil {
 			t.Errorf("%s: a Conn and an error", what)
 		}
@@ -134,18 +134,9 @@ func TestBadServerNames(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(certFile(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestBadKeyPairs(t *testing.T) {
 	leakcheck.Test(t)
-	cert, key := readFile(t, "server-ecdsa.pem"), readFile(t, "server-ecdsa.key")
+	cert, key := ssltest.ReadFile(t, "server-ecdsa.pem"), ssltest.ReadFile(t, "server-ecdsa.key")
 	block := func(kind string, headers map[string]string) []byte {
 		b, _ := pem.Decode(key)
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: b.Bytes})
@@ -166,15 +157,15 @@ func TestBadKeyPairs(t *testing.T) {
 		"a truncated certificate":   {cert[:len(cert)/2], key, ssl.ErrMalformed},
 		"a key of garbage":          {cert, garbage, ssl.ErrMalformed},
 		"a key in DER of garbage":   {cert, []byte("garbage"), ssl.ErrMalformed},
-		"another's key":             {cert, readFile(t, "client.key"), ssl.ErrConfig},
-		"another sort of key":       {cert, readFile(t, "server-rsa.key"), ssl.ErrConfig},
-		"an encrypted key":          {cert, readFile(t, "server-ecdsa.enc.key"), ssl.ErrPassword},
+		"another's key":             {cert, ssltest.ReadFile(t, "client.key"), ssl.ErrConfig},
+		"another sort of key":       {cert, ssltest.ReadFile(t, "server-rsa.key"), ssl.ErrConfig},
+		"an encrypted key":          {cert, ssltest.ReadFile(t, "server-ecdsa.enc.key"), ssl.ErrPassword},
 		"a key encrypted by header": {cert, block("EC PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}), ssl.ErrMalformed},
 		"5 MB":                      {make([]byte, 5<<20), key, ssl.ErrMalformed},
 		"a key of 5 MB":             {cert, make([]byte, 5<<20), ssl.ErrMalformed},
 	} {
 		got, err := ssl.X509KeyPair(c.cert, c.key)
-		refuses(t, what, err, c.want)
+		ssltest.Refuses(t, what, err, c.want)
 		if got.String() != "ssl.Certificate{}" {
 			t.Errorf("%s: a certificate and an error", what)
 		}
@@ -187,16 +178,16 @@ func TestBadKeyPairs(t *testing.T) {
 func TestUnreadableFiles(t *testing.T) {
 	leakcheck.Test(t)
 	missing := filepath.Join(t.TempDir(), "missing")
-	_, certErr := ssl.LoadX509KeyPair(missing, certFile("ca.key"))
-	_, keyErr := ssl.LoadX509KeyPair(certFile("ca.pem"), missing)
-	_, otherErr := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-rsa.key"))
-	_, dirErr := ssl.LoadX509KeyPair(t.TempDir(), certFile("ca.key"))
-	refusesAll(t, []refusal{
+	_, certErr := ssl.LoadX509KeyPair(missing, ssltest.CertFile("ca.key"))
+	_, keyErr := ssl.LoadX509KeyPair(ssltest.CertFile("ca.pem"), missing)
+	_, otherErr := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-rsa.key"))
+	_, dirErr := ssl.LoadX509KeyPair(t.TempDir(), ssltest.CertFile("ca.key"))
+	ssltest.RefusesAll(t, []ssltest.Refusal{
 		{"no certificate file", certErr, fs.ErrNotExist},
 		{"no key file", keyErr, fs.ErrNotExist},
 		{"key of another", otherErr, ssl.ErrConfig},
-		{"pool of no file", second(ssl.LoadCertPool(missing)), fs.ErrNotExist},
-		{"pool of a key", second(ssl.LoadCertPool(certFile("ca.key"))), ssl.ErrMalformed},
+		{"pool of no file", ssltest.ErrorAlone(ssl.LoadCertPool(missing)), fs.ErrNotExist},
+		{"pool of a key", ssltest.ErrorAlone(ssl.LoadCertPool(ssltest.CertFile("ca.key"))), ssl.ErrMalformed},
 		{"append nothing", ssl.NewCertPool().AppendCerts(nil), ssl.ErrMalformed},
 		{"append text", ssl.NewCertPool().AppendCerts([]byte("text")), ssl.ErrMalformed},
 	})
@@ -205,7 +196,7 @@ func TestUnreadableFiles(t *testing.T) {
 		t.Errorf("a directory for a file: %v", dirErr)
 	}
 	for _, form := range [][2]string{{"server-ecdsa.pem", "server-ecdsa.key"}, {"server-ecdsa.der", "server-ecdsa.key.der"}, {"server-ecdsa.der", "server-ecdsa.key"}} {
-		if _, err := ssl.LoadX509KeyPair(certFile(form[0]), certFile(form[1])); err != nil {
+		if _, err := ssl.LoadX509KeyPair(ssltest.CertFile(form[0]), ssltest.CertFile(form[1])); err != nil {
 			t.Errorf("%v: %v", form, err)
 		}
 	}
@@ -215,11 +206,11 @@ func TestUnreadableFiles(t *testing.T) {
 func TestEncryptedPEMDoesNotAsk(t *testing.T) {
 	leakcheck.Test(t)
 	text := pem.EncodeToMemory(&pem.Block{
-		Type: pemType, Bytes: make([]byte, 64),
+		Type: ssltest.PEMType, Bytes: make([]byte, 64),
 		Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00112233445566778899AABBCCDDEEFF"},
 	})
-	err := second(ssl.ParseSessionPEM(text))
-	refuses(t, "encrypted", err, ssl.ErrMalformed)
+	err := ssltest.ErrorAlone(ssl.ParseSessionPEM(text))
+	ssltest.Refuses(t, "encrypted", err, ssl.ErrMalformed)
 	var e *ssl.Error
 	if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "bad password read" {
 		t.Errorf("the first thing that went wrong was to be the password: %+v", e.Entries)

@@ -14,40 +14,18 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-// A refusal is a call that must be refused.
-type refusal struct {
-	what string
-	err  error
-	want error
-}
-
-func refusesAll(t *testing.T, attempts []refusal) {
-	t.Helper()
-	for _, a := range attempts {
-		refuses(t, a.what, a.err, a.want)
-	}
-}
-
-// second is the error of a call that returns two things, of which the first must be nil.
-func second[V comparable](v V, err error) error {
-	var zero V
-	if v != zero && err != nil {
-		return errors.New("a value and an error at once: " + err.Error())
-	}
-	return err
-}
-
 func TestNilArguments(t *testing.T) {
 	leakcheck.Test(t)
-	client, server := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
+	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	var noCtx *ssl.Ctx
 	var noConn *ssl.Conn
 	_, addErr := server.AddSession(nil)
@@ -58,18 +36,18 @@ func TestNilArguments(t *testing.T) {
 	_, readErr := noConn.Read(make([]byte, 1))
 	_, writeErr := noConn.Write(make([]byte, 1))
 	var noContext context.Context
-	ctxErr := p.client.HandshakeContext(noContext)
-	refusesAll(t, []refusal{
-		{"Client(nil, ctx)", second(ssl.Client(nil, client)), ssl.ErrNil},
-		{"Client(conn, nil)", second(ssl.Client(a, nil)), ssl.ErrNil},
-		{"Server(nil, ctx)", second(ssl.Server(nil, server)), ssl.ErrNil},
-		{"Server(conn, nil)", second(ssl.Server(a, nil)), ssl.ErrNil},
-		{"Dial with nil", second(ssl.Dial("tcp", "127.0.0.1:1", nil)), ssl.ErrNil},
-		{"Listen with nil", second(ssl.Listen("tcp", "127.0.0.1:0", nil)), ssl.ErrNil},
-		{"NewServerCtx(nil)", second(ssl.NewServerCtx(nil)), ssl.ErrNil},
-		{"SetSession(nil)", p.client.SetSession(nil), ssl.ErrNil},
-		{"SetSharedSession(nil)", p.client.SetSharedSession(nil), ssl.ErrNil},
-		{"WithSession(nil)", p.client.WithSession(nil), ssl.ErrNil},
+	ctxErr := p.Client.HandshakeContext(noContext)
+	ssltest.RefusesAll(t, []ssltest.Refusal{
+		{"Client(nil, ctx)", ssltest.ErrorAlone(ssl.Client(nil, client)), ssl.ErrNil},
+		{"Client(conn, nil)", ssltest.ErrorAlone(ssl.Client(a, nil)), ssl.ErrNil},
+		{"Server(nil, ctx)", ssltest.ErrorAlone(ssl.Server(nil, server)), ssl.ErrNil},
+		{"Server(conn, nil)", ssltest.ErrorAlone(ssl.Server(a, nil)), ssl.ErrNil},
+		{"Dial with nil", ssltest.ErrorAlone(ssl.Dial("tcp", "127.0.0.1:1", nil)), ssl.ErrNil},
+		{"Listen with nil", ssltest.ErrorAlone(ssl.Listen("tcp", "127.0.0.1:0", nil)), ssl.ErrNil},
+		{"NewServerCtx(nil)", ssltest.ErrorAlone(ssl.NewServerCtx(nil)), ssl.ErrNil},
+		{"SetSession(nil)", p.Client.SetSession(nil), ssl.ErrNil},
+		{"SetSharedSession(nil)", p.Client.SetSharedSession(nil), ssl.ErrNil},
+		{"WithSession(nil)", p.Client.WithSession(nil), ssl.ErrNil},
 		{"HandshakeContext(nil)", ctxErr, ssl.ErrNil},
 		{"AddSession(nil)", addErr, ssl.ErrNil},
 		{"RemoveSession(nil)", removeErr, ssl.ErrNil},
@@ -83,7 +61,7 @@ func TestNilArguments(t *testing.T) {
 		{"HandshakeContext of nil", noConn.HandshakeContext(context.Background()), ssl.ErrNil},
 		{"CloseWrite of nil", noConn.CloseWrite(), ssl.ErrNil},
 		{"SetDeadline of nil", noConn.SetDeadline(time.Time{}), ssl.ErrNil},
-		{"Session of nil", second(noConn.Session()), ssl.ErrNil},
+		{"Session of nil", ssltest.ErrorAlone(noConn.Session()), ssl.ErrNil},
 		{"SetSession of nil", noConn.SetSession(s), ssl.ErrNil},
 		{"SetSharedSession of nil", noConn.SetSharedSession(s), ssl.ErrNil},
 		{"WithSession of nil", noConn.WithSession(func(*ssl.BorrowedSession) error { return nil }), ssl.ErrNil},
@@ -110,19 +88,19 @@ func TestNilArguments(t *testing.T) {
 }
 
 // connCalls are the calls that a dead Conn refuses.
-func connCalls(c *ssl.Conn, s *ssl.Session) []refusal {
+func connCalls(c *ssl.Conn, s *ssl.Session) []ssltest.Refusal {
 	_, readErr := c.Read(make([]byte, 1))
 	_, writeErr := c.Write(make([]byte, 1))
-	return []refusal{
+	return []ssltest.Refusal{
 		{"Read", readErr, ssl.ErrClosed},
 		{"Write", writeErr, ssl.ErrClosed},
-		{"WriteEarlyData", second(c.WriteEarlyData(make([]byte, 1))), ssl.ErrClosed},
+		{"WriteEarlyData", ssltest.ErrorAlone(c.WriteEarlyData(make([]byte, 1))), ssl.ErrClosed},
 		{"Handshake", c.Handshake(), ssl.ErrClosed},
 		{"CloseWrite", c.CloseWrite(), ssl.ErrClosed},
 		{"SetDeadline", c.SetDeadline(time.Time{}), ssl.ErrClosed},
 		{"SetReadDeadline", c.SetReadDeadline(time.Time{}), ssl.ErrClosed},
 		{"SetWriteDeadline", c.SetWriteDeadline(time.Time{}), ssl.ErrClosed},
-		{"Session", second(c.Session()), ssl.ErrClosed},
+		{"Session", ssltest.ErrorAlone(c.Session()), ssl.ErrClosed},
 		{"SetSession", c.SetSession(s), ssl.ErrClosed},
 		{"SetSharedSession", c.SetSharedSession(s), ssl.ErrClosed},
 		{"WithSession", c.WithSession(func(*ssl.BorrowedSession) error { return nil }), ssl.ErrClosed},
@@ -131,54 +109,54 @@ func connCalls(c *ssl.Conn, s *ssl.Session) []refusal {
 
 func TestClosedConn(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
-	early := newTCPPair(t, clientConfig(t), serverConfig(t))
-	early.closeBoth()
-	for _, a := range connCalls(early.client, s) {
-		refuses(t, a.what+" before the handshake", a.err, a.want)
-		if !errors.Is(a.err, net.ErrClosed) {
-			t.Errorf("%s: %v is no net.ErrClosed", a.what, a.err)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	early := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	early.CloseBoth()
+	for _, a := range connCalls(early.Client, s) {
+		ssltest.Refuses(t, a.What+" before the handshake", a.Err, a.Want)
+		if !errors.Is(a.Err, net.ErrClosed) {
+			t.Errorf("%s: %v is no net.ErrClosed", a.What, a.Err)
 		}
 	}
-	late := newTCPPair(t, clientConfig(t), serverConfig(t))
-	late.mustShake(t)
-	late.echo(t)
-	late.closeBoth()
-	for _, a := range connCalls(late.client, s) {
-		if a.what == "Handshake" {
-			if a.err != nil {
-				t.Errorf("Handshake after its success and Close: %v", a.err)
+	late := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	late.MustShake(t)
+	late.Echo(t)
+	late.CloseBoth()
+	for _, a := range connCalls(late.Client, s) {
+		if a.What == "Handshake" {
+			if a.Err != nil {
+				t.Errorf("Handshake after its success and Close: %v", a.Err)
 			}
 			continue
 		}
-		refuses(t, a.what+" after the handshake", a.err, a.want)
+		ssltest.Refuses(t, a.What+" after the handshake", a.Err, a.Want)
 	}
-	if err := late.client.Close(); err != nil {
+	if err := late.Client.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
-	if !late.client.ConnectionState().Verified {
+	if !late.Client.ConnectionState().Verified {
 		t.Error("the state went with the connection")
 	}
 }
 
 func TestZeroConn(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	c := new(ssl.Conn)
-	refusesAll(t, connCalls(c, s))
+	ssltest.RefusesAll(t, connCalls(c, s))
 	if err := c.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	refusesAll(t, connCalls(c, s))
+	ssltest.RefusesAll(t, connCalls(c, s))
 }
 
 func TestClosedCtx(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	client, server := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
+	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", server)
 	if err != nil {
 		t.Fatal(err)
@@ -190,17 +168,17 @@ func TestClosedCtx(t *testing.T) {
 		_, addErr := ctx.AddSession(s)
 		_, removeErr := ctx.RemoveSession(s)
 		_, statsErr := ctx.SessionStats()
-		refusesAll(t, []refusal{
+		ssltest.RefusesAll(t, []ssltest.Refusal{
 			{what + ": AddSession", addErr, ssl.ErrClosed},
 			{what + ": RemoveSession", removeErr, ssl.ErrClosed},
 			{what + ": FlushSessions", ctx.FlushSessions(time.Time{}), ssl.ErrClosed},
 			{what + ": SessionStats", statsErr, ssl.ErrClosed},
 		})
 	}
-	refusesAll(t, []refusal{
-		{"Client", second(ssl.Client(a, client)), ssl.ErrClosed},
-		{"Server", second(ssl.Server(b, server)), ssl.ErrClosed},
-		{"Dial", second(ssl.Dial(l.Addr().Network(), l.Addr().String(), client)), ssl.ErrClosed},
+	ssltest.RefusesAll(t, []ssltest.Refusal{
+		{"Client", ssltest.ErrorAlone(ssl.Client(a, client)), ssl.ErrClosed},
+		{"Server", ssltest.ErrorAlone(ssl.Server(b, server)), ssl.ErrClosed},
+		{"Dial", ssltest.ErrorAlone(ssl.Dial(l.Addr().Network(), l.Addr().String(), client)), ssl.ErrClosed},
 	})
 	raw, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -222,57 +200,57 @@ func TestClosedCtx(t *testing.T) {
 
 func TestClosedSessionAsArgument(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	s.Close()
-	server := newServerCtx(t, serverConfig(t))
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
+	server := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
 	for what, s := range map[string]*ssl.Session{"closed": s, "zero": new(ssl.Session)} {
 		_, addErr := server.AddSession(s)
 		_, removeErr := server.RemoveSession(s)
-		refusesAll(t, []refusal{
-			{what + ": SetSession", p.client.SetSession(s), ssl.ErrClosed},
-			{what + ": SetSharedSession", p.client.SetSharedSession(s), ssl.ErrClosed},
+		ssltest.RefusesAll(t, []ssltest.Refusal{
+			{what + ": SetSession", p.Client.SetSession(s), ssl.ErrClosed},
+			{what + ": SetSharedSession", p.Client.SetSharedSession(s), ssl.ErrClosed},
 			{what + ": AddSession", addErr, ssl.ErrClosed},
 			{what + ": RemoveSession", removeErr, ssl.ErrClosed},
 		})
 	}
-	if p.client.SessionOffered() {
+	if p.Client.SessionOffered() {
 		t.Error("a refused session is offered")
 	}
 }
 
 // The wrong side, the wrong moment, the wrong Ctx.
 func TestWrongPlace(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
-		free := dup(t, s)
-		p := newTCPPair(t, cli, srv)
-		empty := mustNew(t)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
+		free := ssltest.Dup(t, s)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		empty := ssltest.MustNew(t)
 		defer empty.Close()
 		none := func(*ssl.BorrowedSession) error { t.Error("called"); return nil }
-		refusesAll(t, []refusal{
-			{"SetSession on a server", p.server.SetSession(s), ssl.ErrServer},
-			{"SetSharedSession on a server", p.server.SetSharedSession(s), ssl.ErrServer},
-			{"SetSharedSession of another Ctx", p.client.SetSharedSession(s), ssl.ErrSessionCtx},
-			{"SetSession of an empty one", p.client.SetSession(empty), ssl.ErrNotResumable},
-			{"SetSharedSession of an empty one", p.client.SetSharedSession(empty), ssl.ErrNotResumable},
-			{"Session before the handshake", second(p.client.Session()), ssl.ErrNoSession},
-			{"server's Session before the handshake", second(p.server.Session()), ssl.ErrNoSession},
-			{"WithSession before the handshake", p.client.WithSession(none), ssl.ErrNoSession},
-			{"CloseWrite before the handshake", p.client.CloseWrite(), ssl.ErrHandshakeIncomplete},
+		ssltest.RefusesAll(t, []ssltest.Refusal{
+			{"SetSession on a server", p.Server.SetSession(s), ssl.ErrServer},
+			{"SetSharedSession on a server", p.Server.SetSharedSession(s), ssl.ErrServer},
+			{"SetSharedSession of another Ctx", p.Client.SetSharedSession(s), ssl.ErrSessionCtx},
+			{"SetSession of an empty one", p.Client.SetSession(empty), ssl.ErrNotResumable},
+			{"SetSharedSession of an empty one", p.Client.SetSharedSession(empty), ssl.ErrNotResumable},
+			{"Session before the handshake", ssltest.ErrorAlone(p.Client.Session()), ssl.ErrNoSession},
+			{"server's Session before the handshake", ssltest.ErrorAlone(p.Server.Session()), ssl.ErrNoSession},
+			{"WithSession before the handshake", p.Client.WithSession(none), ssl.ErrNoSession},
+			{"CloseWrite before the handshake", p.Client.CloseWrite(), ssl.ErrHandshakeIncomplete},
 		})
-		if p.client.SessionOffered() {
+		if p.Client.SessionOffered() {
 			t.Error("a refused session is offered")
 		}
-		if err := p.client.SetSharedSession(free); err != nil {
+		if err := p.Client.SetSharedSession(free); err != nil {
 			t.Errorf("a copy belongs to any Ctx: %v", err)
 		}
-		p.mustShake(t)
-		refusesAll(t, []refusal{
-			{"SetSession after the handshake", p.client.SetSession(s), ssl.ErrHandshakeStarted},
-			{"SetSharedSession after the handshake", p.client.SetSharedSession(s), ssl.ErrHandshakeStarted},
+		p.MustShake(t)
+		ssltest.RefusesAll(t, []ssltest.Refusal{
+			{"SetSession after the handshake", p.Client.SetSession(s), ssl.ErrHandshakeStarted},
+			{"SetSharedSession after the handshake", p.Client.SetSharedSession(s), ssl.ErrHandshakeStarted},
 		})
-		sc, cc := newServerCtx(t, srv), newClientCtx(t, cli)
+		sc, cc := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		_, addErr := sc.AddSession(s)
 		_, removeErr := sc.RemoveSession(s)
 		_, emptyErr := sc.AddSession(empty)
@@ -280,19 +258,19 @@ func TestWrongPlace(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		defer b.Close()
-		refusesAll(t, []refusal{
+		ssltest.RefusesAll(t, []ssltest.Refusal{
 			{"AddSession of another Ctx", addErr, ssl.ErrSessionCtx},
 			{"RemoveSession of another Ctx", removeErr, ssl.ErrSessionCtx},
 			{"AddSession of an empty one", emptyErr, ssl.ErrNotResumable},
 			{"AddSession to a client", clientErr, ssl.ErrClient},
-			{"Client of a server's Ctx", second(ssl.Client(a, sc)), ssl.ErrServer},
-			{"Server of a client's Ctx", second(ssl.Server(b, cc)), ssl.ErrClient},
+			{"Client of a server's Ctx", ssltest.ErrorAlone(ssl.Client(a, sc)), ssl.ErrServer},
+			{"Server of a client's Ctx", ssltest.ErrorAlone(ssl.Server(b, cc)), ssl.ErrClient},
 			{"Dial with a server's Ctx", dialServerCtx(t, sc), ssl.ErrServer},
-			{"Listen with a client's Ctx", second(ssl.Listen("tcp", "127.0.0.1:0", cc)), ssl.ErrClient},
+			{"Listen with a client's Ctx", ssltest.ErrorAlone(ssl.Listen("tcp", "127.0.0.1:0", cc)), ssl.ErrClient},
 			{"FlushSessions before 1970", sc.FlushSessions(time.Unix(-1, 0)), ssl.ErrRange},
 			{"FlushSessions after 2554", sc.FlushSessions(time.Unix(1<<40, 0)), ssl.ErrRange},
 		})
-		if !get(t, s.Resumable) {
+		if !ssltest.Get(t, s.Resumable) {
 			t.Error("a refused call marked the session")
 		}
 	})
@@ -305,38 +283,38 @@ func dialServerCtx(t *testing.T, ctx *ssl.Ctx) error {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return second(ssl.Dial("tcp", l.Addr().String(), ctx))
+	return ssltest.ErrorAlone(ssl.Dial("tcp", l.Addr().String(), ctx))
 }
 
 func TestBadDER(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		good := marshal(t, session(t, cli, srv))
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		good := ssltest.Marshal(t, ssltest.Session(t, cli, srv))
 		before := ssl.ReadCounters()
 		for n := range good {
 			s, err := ssl.ParseSession(good[:n])
 			if s != nil {
 				s.Close()
 			}
-			refuses(t, "truncated", err, ssl.ErrMalformed)
+			ssltest.Refuses(t, "truncated", err, ssl.ErrMalformed)
 		}
-		refuses(t, "nil", second(ssl.ParseSession(nil)), ssl.ErrMalformed)
+		ssltest.Refuses(t, "nil", ssltest.ErrorAlone(ssl.ParseSession(nil)), ssl.ErrMalformed)
 		for _, extra := range [][]byte{{0}, {0, 0}, good, bytes.Repeat([]byte{0x30}, 1000)} {
-			refuses(t, "trailing bytes", second(ssl.ParseSession(append(good[:len(good):len(good)], extra...))), ssl.ErrTrailingData)
+			ssltest.Refuses(t, "trailing bytes", ssltest.ErrorAlone(ssl.ParseSession(append(good[:len(good):len(good)], extra...))), ssl.ErrTrailingData)
 		}
-		refuses(t, "5 MB of zeros", second(ssl.ParseSession(make([]byte, 5<<20))), ssl.ErrTooLarge)
-		refuses(t, "a byte too many", second(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession+1))), ssl.ErrTooLarge)
-		refuses(t, "zeros up to the limit", second(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession))), ssl.ErrMalformed)
-		refuses(t, "an endless sequence", second(ssl.ParseSession([]byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1})), ssl.ErrMalformed)
-		refuses(t, "PEM", second(ssl.ParseSession([]byte("-----BEGIN "+pemType+"-----\n"))), ssl.ErrMalformed)
+		ssltest.Refuses(t, "5 MB of zeros", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, 5<<20))), ssl.ErrTooLarge)
+		ssltest.Refuses(t, "a byte too many", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession+1))), ssl.ErrTooLarge)
+		ssltest.Refuses(t, "zeros up to the limit", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession))), ssl.ErrMalformed)
+		ssltest.Refuses(t, "an endless sequence", ssltest.ErrorAlone(ssl.ParseSession([]byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1})), ssl.ErrMalformed)
+		ssltest.Refuses(t, "PEM", ssltest.ErrorAlone(ssl.ParseSession([]byte("-----BEGIN "+ssltest.PEMType+"-----\n"))), ssl.ErrMalformed)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 2000 {
 			b := make([]byte, random.IntN(300))
 			for i := range b {
 				b[i] = byte(random.Uint32())
 			}
-			refuses(t, "random bytes", second(ssl.ParseSession(b)), ssl.ErrMalformed)
+			ssltest.Refuses(t, "random bytes", ssltest.ErrorAlone(ssl.ParseSession(b)), ssl.ErrMalformed)
 		}
-		if got := since(before); got.created != got.freed || got.opened != got.closed {
+		if got := ssltest.Since(before); got.Created != got.Freed || got.Opened != got.Closed {
 			t.Errorf("left behind: %+v", got)
 		}
 	})
@@ -345,7 +323,7 @@ func TestBadDER(t *testing.T) {
 // One byte changed anywhere: refused, or a session that works like any other.
 func TestDamagedDER(t *testing.T) {
 	leakcheck.Test(t)
-	good := marshal(t, filled(t, ssl.VersionTLS12))
+	good := ssltest.Marshal(t, ssltest.FilledSession(t, ssl.VersionTLS12))
 	before := ssl.ReadCounters()
 	for i := range good {
 		for _, x := range []byte{1, 0x80, 0xff} {
@@ -364,15 +342,15 @@ func TestDamagedDER(t *testing.T) {
 			s.Close()
 		}
 	}
-	if got := since(before); got.created != got.freed || got.opened != got.closed {
+	if got := ssltest.Since(before); got.Created != got.Freed || got.Opened != got.Closed {
 		t.Errorf("left behind: %+v", got)
 	}
 }
 
 func TestBadPEM(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
-	der, good := marshal(t, s), marshalPEM(t, s)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	der, good := ssltest.Marshal(t, s), ssltest.MarshalPEM(t, s)
 	encode := func(kind string, headers map[string]string, b []byte) []byte {
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: b})
 	}
@@ -386,23 +364,23 @@ func TestBadPEM(t *testing.T) {
 		"NUL bytes":           make([]byte, 100),
 		"a certificate":       encode("CERTIFICATE", nil, der),
 		"a private key":       encode("PRIVATE KEY", nil, der),
-		"nearly the label":    encode(pemType+"S", nil, der),
-		"an empty block":      encode(pemType, nil, nil),
-		"a truncated session": encode(pemType, nil, der[:len(der)-1]),
-		"encrypted":           encode(pemType, encrypted, bytes.Repeat([]byte{1}, 64)),
-		"an unknown cipher":   encode(pemType, map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "NONE,00"}, der),
+		"nearly the label":    encode(ssltest.PEMType+"S", nil, der),
+		"an empty block":      encode(ssltest.PEMType, nil, nil),
+		"a truncated session": encode(ssltest.PEMType, nil, der[:len(der)-1]),
+		"encrypted":           encode(ssltest.PEMType, encrypted, bytes.Repeat([]byte{1}, 64)),
+		"an unknown cipher":   encode(ssltest.PEMType, map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "NONE,00"}, der),
 		"no end":              good[:bytes.LastIndex(good, []byte("-----END"))],
 		"another end":         bytes.Replace(good, []byte("END SSL"), []byte("END SSH"), 1),
 		"no base64":           bytes.Replace(good, []byte("\n"), []byte("\n!!!!"), 2),
 	} {
-		refuses(t, what, second(ssl.ParseSessionPEM(text)), ssl.ErrMalformed)
+		ssltest.Refuses(t, what, ssltest.ErrorAlone(ssl.ParseSessionPEM(text)), ssl.ErrMalformed)
 	}
 	for n := range len(good) - len("-\n") {
-		refuses(t, "truncated", second(ssl.ParseSessionPEM(good[:n])), ssl.ErrMalformed)
+		ssltest.Refuses(t, "truncated", ssltest.ErrorAlone(ssl.ParseSessionPEM(good[:n])), ssl.ErrMalformed)
 	}
-	refuses(t, "trailing bytes", second(ssl.ParseSessionPEM(encode(pemType, nil, append(der[:len(der):len(der)], 5, 0)))), ssl.ErrTrailingData)
-	refuses(t, "5 MB", second(ssl.ParseSessionPEM([]byte(strings.Repeat("A", 5<<20)))), ssl.ErrTooLarge)
-	if got := since(before); got.created != got.freed || got.opened != got.closed {
+	ssltest.Refuses(t, "trailing bytes", ssltest.ErrorAlone(ssl.ParseSessionPEM(encode(ssltest.PEMType, nil, append(der[:len(der):len(der)], 5, 0)))), ssl.ErrTrailingData)
+	ssltest.Refuses(t, "5 MB", ssltest.ErrorAlone(ssl.ParseSessionPEM([]byte(strings.Repeat("A", 5<<20)))), ssl.ErrTooLarge)
+	if got := ssltest.Since(before); got.Created != got.Freed || got.Opened != got.Closed {
 		t.Errorf("left behind: %+v", got)
 	}
 }
@@ -410,11 +388,11 @@ func TestBadPEM(t *testing.T) {
 // A Conn is printed by its ends, whatever the verb, also while it is in use.
 func TestConnFormatsWithoutBeingWalked(t *testing.T) {
 	leakcheck.Test(t)
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	p.mustShake(t)
-	want := fmt.Sprintf("ssl.Conn(%v, %v)", p.client.LocalAddr(), p.client.RemoteAddr())
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	p.MustShake(t)
+	want := fmt.Sprintf("ssl.Conn(%v, %v)", p.Client.LocalAddr(), p.Client.RemoteAddr())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if got := fmt.Sprintf(verb, p.client); got != want {
+		if got := fmt.Sprintf(verb, p.Client); got != want {
 			t.Errorf("%s prints %q, want %q", verb, got, want)
 		}
 	}
@@ -426,7 +404,7 @@ func TestConnFormatsWithoutBeingWalked(t *testing.T) {
 
 func TestListenWithClosedCtx(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	ctx.Close()
 	if l, err := ssl.Listen("tcp", "127.0.0.1:0", ctx); !errors.Is(err, ssl.ErrClosed) {
 		t.Errorf("Listen: %v, %v, want ErrClosed", l, err)
@@ -442,10 +420,10 @@ func TestPanicsLeaveNothing(t *testing.T) {
 	}
 	t.Run("OnNewSession in Close", func(t *testing.T) {
 		leakcheck.Test(t)
-		cli := clientConfig(t)
+		cli := ssltest.ClientConfig(t)
 		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close(); panic("on purpose") }
-		s := startServer(t, serverConfig(t))
-		c, err := ssl.Dial("tcp", s.Addr, newClientCtx(t, cli))
+		s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+		c, err := ssl.Dial("tcp", s.Addr, ssltest.NewClientCtx(t, cli))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -458,10 +436,10 @@ func TestPanicsLeaveNothing(t *testing.T) {
 	})
 	t.Run("VerifyConnection in Dial", func(t *testing.T) {
 		leakcheck.Test(t)
-		cli := clientConfig(t)
+		cli := ssltest.ClientConfig(t)
 		cli.VerifyConnection = func(ssl.ConnectionState) error { panic("on purpose") }
-		s := startServer(t, serverConfig(t))
-		ctx := newClientCtx(t, cli)
+		s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+		ctx := ssltest.NewClientCtx(t, cli)
 		live := ssl.ReadCounters().Conns
 		if r := recovered(func() { ssl.Dial("tcp", s.Addr, ctx) }); r != "on purpose" {
 			t.Errorf("recovered %v", r)
@@ -474,7 +452,7 @@ func TestPanicsLeaveNothing(t *testing.T) {
 
 func TestNilConnsOfTheNetPackage(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newClientCtx(t, clientConfig(t))
+	ctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	for _, c := range []net.Conn{(*net.TCPConn)(nil), (*net.UnixConn)(nil)} {
 		if _, err := ssl.Client(c, ctx); !errors.Is(err, ssl.ErrNil) {
 			t.Errorf("%T: %v, want ErrNil", c, err)
@@ -494,7 +472,7 @@ func TestConfigsThatCannotWork(t *testing.T) {
 		"name, port": func(c *ssl.Config) { c.ServerName = "localhost:443" },
 		"long name":  func(c *ssl.Config) { c.ServerName = strings.Repeat("a", 1<<20) },
 	} {
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		change(cfg)
 		ctx, err := ssl.NewClientCtx(cfg)
 		if !errors.Is(err, ssl.ErrConfig) || len(err.Error()) > 300 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,16 +27,16 @@ func cpuTime(b *testing.B) time.Duration {
 // so that their ratio also holds on a busy machine. Both ends count.
 func BenchmarkCopy(b *testing.B) {
 	const size = 16 << 20
-	p := newTCPPair(b, clientConfig(b), serverConfig(b))
-	p.mustShake(b)
-	p.client.SetDeadline(time.Time{})
-	p.server.SetDeadline(time.Time{})
+	p := ssltest.NewTCPPair(b, ssltest.ClientConfig(b), ssltest.ServerConfig(b))
+	p.MustShake(b)
+	p.Client.SetDeadline(time.Time{})
+	p.Server.SetDeadline(time.Time{})
 	var loop, large, ratio []float64 // ms/GB
 	for b.Loop() {
 		start := cpuTime(b)
-		copyOnce(b, size, plainWriter{p.client}, onlyReader{p.server})
+		copyOnce(b, size, plainWriter{p.Client}, ssltest.OnlyReader{Reader: p.Server})
 		middle := cpuTime(b)
-		copyOnce(b, size, p.client, p.server)
+		copyOnce(b, size, p.Client, p.Server)
 		l, c := (middle-start).Seconds()*1e12/size, (cpuTime(b)-middle).Seconds()*1e12/size
 		loop, large, ratio = append(loop, l), append(large, c), append(ratio, c/l)
 	}
@@ -55,7 +56,7 @@ func copyOnce(b *testing.B, size int64, w io.Writer, r io.Reader) {
 	all := &countTo{left: size}
 	sent := make(chan error)
 	go func() {
-		_, err := io.Copy(w, onlyReader{io.LimitReader(zeros{}, size)})
+		_, err := io.Copy(w, ssltest.OnlyReader{Reader: io.LimitReader(zeros{}, size)})
 		sent <- err
 	}()
 	if _, err := io.Copy(all, r); err != io.ErrShortBuffer {

@@ -3,17 +3,18 @@ package ssl_test
 import (
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // benchSession is a session of a real TLS 1.3 connection, with the peer's certificate.
 func benchSession(b *testing.B) *ssl.Session {
 	b.Helper()
-	cli := clientConfig(b)
-	got := newInbox(b, cli)
-	s := startServer(b, serverConfig(b))
-	dial(b, s, newClientCtx(b, cli), nil).Close()
-	return got.last(b)
+	cli := ssltest.ClientConfig(b)
+	got := ssltest.NewInbox(b, cli)
+	s := ssltest.StartServer(b, ssltest.ServerConfig(b))
+	ssltest.Dial(b, s, ssltest.NewClientCtx(b, cli), nil).Close()
+	return got.Last(b)
 }
 
 func BenchmarkUpRefClose(b *testing.B) {
@@ -73,31 +74,31 @@ func BenchmarkMarshalParse(b *testing.B) {
 }
 
 func BenchmarkConnection(b *testing.B) {
-	for _, fm := range forms {
+	for _, fm := range ssltest.Forms {
 		for _, resume := range []bool{false, true} {
-			name := fm.name + "/full"
+			name := fm.Name + "/full"
 			if resume {
-				name = fm.name + "/resumed"
+				name = fm.Name + "/resumed"
 			}
 			b.Run(name, func(b *testing.B) { benchConnection(b, fm, resume) })
 		}
 	}
 }
 
-func benchConnection(b *testing.B, fm form, resume bool) {
-	srv, cli := serverConfig(b), clientConfig(b)
-	srv.SessionTicketsDisabled, cli.MaxVersion = !fm.tickets, fm.version
-	got := newInbox(b, cli)
-	s := startServer(b, srv)
-	ctx := newClientCtx(b, cli)
-	dial(b, s, ctx, nil).Close()
-	first := got.last(b)
+func benchConnection(b *testing.B, fm ssltest.Form, resume bool) {
+	srv, cli := ssltest.ServerConfig(b), ssltest.ClientConfig(b)
+	srv.SessionTicketsDisabled, cli.MaxVersion = !fm.Tickets, fm.Version
+	got := ssltest.NewInbox(b, cli)
+	s := ssltest.StartServer(b, srv)
+	ctx := ssltest.NewClientCtx(b, cli)
+	ssltest.Dial(b, s, ctx, nil).Close()
+	first := got.Last(b)
 	for b.Loop() {
 		var offer *ssl.Session
 		if resume {
 			offer = first
 		}
-		c := dial(b, s, ctx, offer)
+		c := ssltest.Dial(b, s, ctx, offer)
 		if c.SessionReused() != resume {
 			b.Fatalf("reused is %t", !resume)
 		}
@@ -106,10 +107,10 @@ func benchConnection(b *testing.B, fm form, resume bool) {
 }
 
 func BenchmarkRoundTrip(b *testing.B) {
-	s := startServer(b, serverConfig(b))
-	c := dial(b, s, newClientCtx(b, clientConfig(b)), nil)
+	s := ssltest.StartServer(b, ssltest.ServerConfig(b))
+	c := ssltest.Dial(b, s, ssltest.NewClientCtx(b, ssltest.ClientConfig(b)), nil)
 	defer c.Close()
 	for b.Loop() {
-		roundTrip(b, c)
+		ssltest.RoundTrip(b, c)
 	}
 }

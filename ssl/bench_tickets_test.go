@@ -3,13 +3,14 @@ package ssl_test
 import (
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // BenchmarkTicketKeys resumes with libssl's own key, with one of ours, and with an old one of
 // ours, which is renewed. cpu-ns is what both ends compute.
 func BenchmarkTicketKeys(b *testing.B) {
-	for _, version := range versions {
+	for _, version := range ssltest.Versions {
 		for _, which := range []string{"libssl", "current", "old"} {
 			b.Run(ssl.VersionName(version)+"/"+which, func(b *testing.B) { benchTicketKeys(b, version, which) })
 		}
@@ -17,23 +18,23 @@ func BenchmarkTicketKeys(b *testing.B) {
 }
 
 func benchTicketKeys(b *testing.B, version uint16, which string) {
-	srv, cli := serverConfig(b), clientConfig(b)
+	srv, cli := ssltest.ServerConfig(b), ssltest.ClientConfig(b)
 	cli.MaxVersion = version
-	key := newTicketKey(b)
+	key := ssltest.NewTicketKey(b)
 	if which != "libssl" {
-		srv.TicketKeys = ticketKeys(b, ssl.TicketKeySet{Current: key})
+		srv.TicketKeys = ssltest.TicketKeys(b, ssl.TicketKeySet{Current: key})
 	}
-	s := startServer(b, srv)
-	ctx := newClientCtx(b, cli)
-	c := dial(b, s, ctx, nil)
-	first := sessionOf(b, c)
+	s := ssltest.StartServer(b, srv)
+	ctx := ssltest.NewClientCtx(b, cli)
+	c := ssltest.Dial(b, s, ctx, nil)
+	first := ssltest.SessionOf(b, c)
 	c.Close()
 	if which == "old" {
-		mustSet(b, srv.TicketKeys, ssl.TicketKeySet{Current: newTicketKey(b), Old: []ssl.TicketKey{key}})
+		ssltest.MustSet(b, srv.TicketKeys, ssl.TicketKeySet{Current: ssltest.NewTicketKey(b), Old: []ssl.TicketKey{key}})
 	}
 	before := cpuTime(b)
 	for b.Loop() {
-		c := dial(b, s, ctx, first)
+		c := ssltest.Dial(b, s, ctx, first)
 		if !c.SessionReused() {
 			b.Fatal("not resumed")
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,7 +18,7 @@ func keyOf(addr string) ssl.SessionKey { return ssl.SessionKey{Addr: addr, Serve
 // liveSession is a session of the form, which the caller must close.
 func liveSession(t testing.TB, srv, cli *ssl.Config) *ssl.Session {
 	t.Helper()
-	return dup(t, session(t, cli, srv))
+	return ssltest.Dup(t, ssltest.Session(t, cli, srv))
 }
 
 // own is another handle on s, for a cache to take over.
@@ -33,7 +34,7 @@ func own(t testing.TB, s *ssl.Session) *ssl.Session {
 // A cache never holds more than it may, closes what it evicts, and evicts what was used
 // least recently.
 func TestCacheEvictsTheLeastRecentlyUsed(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		s := liveSession(t, srv, cli)
 		live := ssl.ReadCounters().Sessions.Live
 		cache := ssl.NewClientSessionCache(3)
@@ -70,12 +71,12 @@ func TestCacheEvictsTheLeastRecentlyUsed(t *testing.T) {
 // Sessions of TLS 1.3 are handed out once, newest first, and a key has eight; of TLS 1.2
 // there is one, which stays.
 func TestCacheOfOneKey(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		s := liveSession(t, srv, cli)
-		cache := newCache(t, 0)
+		cache := ssltest.NewCache(t, 0)
 		var put []*ssl.Session
 		for range 10 {
-			d := dup(t, s)
+			d := ssltest.Dup(t, s)
 			put = append(put, d)
 			cache.Put(keyOf("a"), own(t, d))
 		}
@@ -116,7 +117,7 @@ func TestCacheOfOneKey(t *testing.T) {
 
 // What is past its lifetime is not handed out, and is said to be.
 func TestCacheExpires(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		srv.SessionTimeout, cli.SessionTimeout = time.Hour, time.Hour
 		s := liveSession(t, srv, cli)
 		synctest.Test(t, func(t *testing.T) {
@@ -147,9 +148,9 @@ func TestCacheExpires(t *testing.T) {
 
 // Many goroutines may use a cache that is too small for them, while it is emptied.
 func TestCacheConcurrently(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		s := liveSession(t, srv, cli)
-		cache := newCache(t, 200)
+		cache := ssltest.NewCache(t, 200)
 		var wg sync.WaitGroup
 		for g := range 8 {
 			wg.Go(func() {
@@ -179,16 +180,16 @@ func TestCacheConcurrently(t *testing.T) {
 
 // A session that OpenSSL has marked is not offered, and leaves.
 func TestCachedSessionNotResumable(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 1
-		box := newInbox(t, cli)
-		sctx, cctx, cache := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
-		attend(t, cctx, sctx, cache, here)
-		if _, err := cctx.RemoveSession(box.last(t)); err != nil {
+		box := ssltest.NewInbox(t, cli)
+		sctx, cctx, cache := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli), ssltest.NewCache(t, 0)
+		ssltest.Attend(t, cctx, sctx, cache, ssltest.Here)
+		if _, err := cctx.RemoveSession(box.Last(t)); err != nil {
 			t.Fatal(err)
 		}
-		c, s := attend(t, cctx, sctx, cache, here)
-		wantStates(t, "after RemoveSession", c, s, ssl.ReuseNotResumable, ssl.ReuseNoSession)
+		c, s := ssltest.Attend(t, cctx, sctx, cache, ssltest.Here)
+		ssltest.WantStates(t, "after RemoveSession", c, s, ssl.ReuseNotResumable, ssl.ReuseNoSession)
 	})
 }
 
@@ -213,18 +214,18 @@ func (b brokenCache) Put(_ ssl.SessionKey, s *ssl.Session) {
 
 // A cache that panics, lies or never ends hurts its user and nobody else.
 func TestBrokenCaches(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		s := startServer(t, srv)
-		cctx := newClientCtx(t, cli)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		s := ssltest.StartServer(t, srv)
+		cctx := ssltest.NewClientCtx(t, cli)
 		d := &ssl.Dialer{Ctx: cctx, Sessions: brokenCache{take: func() *ssl.Session { panic("take") }}}
-		if r := recovered(func() { d.Dial("tcp", s.Addr) }); r != "take" {
+		if r := ssltest.Recovered(func() { d.Dial("tcp", s.Addr) }); r != "take" {
 			t.Errorf("panic in Take: %v", r)
 		}
 		d.Sessions = brokenCache{put: func() { panic("put") }}
-		if r := recovered(func() {
+		if r := ssltest.Recovered(func() {
 			if c, err := d.Dial("tcp", s.Addr); err == nil {
 				defer c.Close()
-				roundTrip(t, c)
+				ssltest.RoundTrip(t, c)
 			}
 		}); r != "put" {
 			t.Errorf("panic in Put: %v", r)
@@ -241,7 +242,7 @@ func TestBrokenCaches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			roundTrip(t, c)
+			ssltest.RoundTrip(t, c)
 			if got := c.ReuseState(); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
@@ -252,25 +253,25 @@ func TestBrokenCaches(t *testing.T) {
 }
 
 func TestUseSessionCacheInTheWrongPlace(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		cache := newCache(t, 0)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		cache := ssltest.NewCache(t, 0)
 		var none *ssl.Conn
 		check := func(what string, err, want error) {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", what, err, want)
 			}
 		}
-		check("nil", none.UseSessionCache(cache, here), ssl.ErrNil)
-		check("server", p.server.UseSessionCache(cache, here), ssl.ErrServer)
-		if got := p.client.ReuseState(); got != ssl.ReuseUnknown {
+		check("nil", none.UseSessionCache(cache, ssltest.Here), ssl.ErrNil)
+		check("server", p.Server.UseSessionCache(cache, ssltest.Here), ssl.ErrServer)
+		if got := p.Client.ReuseState(); got != ssl.ReuseUnknown {
 			t.Errorf("before the handshake: %q", got)
 		}
-		p.mustShake(t)
-		check("after the handshake", p.client.UseSessionCache(cache, here), ssl.ErrHandshakeStarted)
-		p.closeBoth()
-		check("closed", p.client.UseSessionCache(cache, here), ssl.ErrClosed)
-		if got := p.client.ReuseState(); got != ssl.ReuseNoSession {
+		p.MustShake(t)
+		check("after the handshake", p.Client.UseSessionCache(cache, ssltest.Here), ssl.ErrHandshakeStarted)
+		p.CloseBoth()
+		check("closed", p.Client.UseSessionCache(cache, ssltest.Here), ssl.ErrClosed)
+		if got := p.Client.ReuseState(); got != ssl.ReuseNoSession {
 			t.Errorf("after Close: %q", got)
 		}
 	})
@@ -279,9 +280,9 @@ func TestUseSessionCacheInTheWrongPlace(t *testing.T) {
 // A Ctx that is dropped, not closed, takes its cache with it.
 func TestCacheOfADroppedCtx(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 	func() {
-		ctx, err := ssl.NewClientCtx(clientConfig(t))
+		ctx, err := ssl.NewClientCtx(ssltest.ClientConfig(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +291,7 @@ func TestCacheOfADroppedCtx(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		roundTrip(t, c)
+		ssltest.RoundTrip(t, c)
 	}()
 	if ssl.ReadCounters().Sessions.Live == 0 {
 		t.Error("nothing was cached")

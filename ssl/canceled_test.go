@@ -1,11 +1,11 @@
 package ssl_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"io"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -16,46 +16,36 @@ const (
 
 // canceled are the ways to say that one closes before one is done (RFC 8446, section 6.1), as
 // Java's SSLSocket does: with the level that the RFC wants, and with the other one.
-func canceled(p *rawPeer) [][]byte {
+func canceled(p *ssltest.RawPeer) [][]byte {
 	level := byte(1)
-	if p.ConnectionState().Version == tls.VersionTLS13 && p.seq%2 == 0 {
+	if p.ConnectionState().Version == tls.VersionTLS13 && p.Seq%2 == 0 {
 		level = 2
 	}
-	return [][]byte{p.seal(alertRecord, []byte{level, alertUserCanceled}), p.seal(alertRecord, []byte{level, 0})}
-}
-
-func stdConfig(t testing.TB, version uint16) *tls.Config {
-	t.Helper()
-	cert, err := tls.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version, InsecureSkipVerify: true,
-		ClientSessionCache: tls.NewLRUClientSessionCache(0), ServerName: "localhost", KeyLogWriter: &bytes.Buffer{}}
+	return [][]byte{p.Seal(alertRecord, []byte{level, alertUserCanceled}), p.Seal(alertRecord, []byte{level, 0})}
 }
 
 // A peer that says user_canceled before close_notify has closed: the end is io.EOF on both sides,
 // what is written afterwards still goes out, and the session can be resumed.
 func TestUserCanceled(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.CipherSuites, cli.CipherSuites = rawSuites, rawSuites
-		std := stdConfig(t, cli.MaxVersion)
-		got := newInbox(t, cli)
-		for _, ctx := range []*ssl.Ctx{newClientCtx(t, cli), newServerCtx(t, srv)} {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.CipherSuites, cli.CipherSuites = ssltest.RawSuites, ssltest.RawSuites
+		std := ssltest.StdConfig(t, cli.MaxVersion)
+		got := ssltest.NewInbox(t, cli)
+		for _, ctx := range []*ssl.Ctx{ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)} {
 			for i, apart := range []bool{false, true, false, true} {
-				c, p := rawFor(t, ctx, std)
+				c, p := ssltest.RawFor(t, ctx, std)
 				if i > 0 && !ctx.IsServer() {
-					if err := c.SetSession(got.last(t)); err != nil {
+					if err := c.SetSession(got.Last(t)); err != nil {
 						t.Fatal(err)
 					}
 				}
 				shakeRaw(t, c, p)
 				if i%2 == 1 { // another level
-					if _, err := p.Write([]byte("x")); err != nil || readUntil(c, "x") != nil {
+					if _, err := p.Write([]byte("x")); err != nil || ssltest.ReadUntil(c, "x") != nil {
 						t.Fatal(err)
 					}
 				}
-				p.takeOver(t)
+				p.TakeOver(t)
 				wantCanceled(t, c, p, apart)
 				if resumed := c.SessionReused(); resumed != (i > 0) {
 					t.Errorf("%v, connection %d: resumed is %t", ctx, i, resumed)
@@ -63,9 +53,9 @@ func TestUserCanceled(t *testing.T) {
 				if n := len(ctx.LastFailures()); n != 0 {
 					t.Errorf("%d failures: %v", n, ctx.LastFailures()[0].Err)
 				}
-				s := sessionOf(t, c)
+				s := ssltest.SessionOf(t, c)
 				c.Close()
-				if !ctx.IsServer() && !resumable(t, s) {
+				if !ctx.IsServer() && !ssltest.Resumable(t, s) {
 					t.Errorf("%v, connection %d: the session is marked", ctx, i)
 				}
 			}
@@ -73,7 +63,7 @@ func TestUserCanceled(t *testing.T) {
 	})
 }
 
-func wantCanceled(t *testing.T, c *ssl.Conn, p *rawPeer, apart bool) {
+func wantCanceled(t *testing.T, c *ssl.Conn, p *ssltest.RawPeer, apart bool) {
 	t.Helper()
 	alerts := canceled(p)
 	read := make(chan error, 1)
@@ -86,10 +76,10 @@ func wantCanceled(t *testing.T, c *ssl.Conn, p *rawPeer, apart bool) {
 	}()
 	if apart {
 		for _, a := range alerts {
-			p.wire.Conn.Write(a)
+			p.Wire.Conn.Write(a)
 		}
 	} else {
-		p.wire.Conn.Write(append(alerts[0], alerts[1]...))
+		p.Wire.Conn.Write(append(alerts[0], alerts[1]...))
 	}
 	if err := <-read; err != io.EOF {
 		t.Errorf("Read: %v", err)
@@ -110,13 +100,13 @@ func wantCanceled(t *testing.T, c *ssl.Conn, p *rawPeer, apart bool) {
 
 // Without the close_notify it is an end that anybody could have brought about.
 func TestUserCanceledAlone(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cli.CipherSuites = rawSuites
-		c, p := rawFor(t, newClientCtx(t, cli), stdConfig(t, cli.MaxVersion))
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cli.CipherSuites = ssltest.RawSuites
+		c, p := ssltest.RawFor(t, ssltest.NewClientCtx(t, cli), ssltest.StdConfig(t, cli.MaxVersion))
 		shakeRaw(t, c, p)
-		p.takeOver(t)
-		p.wire.Conn.Write(canceled(p)[0])
-		p.wire.Conn.Close()
+		p.TakeOver(t)
+		p.Wire.Conn.Write(canceled(p)[0])
+		p.Wire.Conn.Close()
 		if _, err := c.Read(make([]byte, 1)); err != io.ErrUnexpectedEOF {
 			t.Errorf("Read: %v", err)
 		}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -41,18 +42,18 @@ func (p *passwords) ask() ([]byte, error) {
 
 // encryptedKeys are the forms of one key.
 func encryptedKeys(t *testing.T) map[string][]byte {
-	block, _ := pem.Decode(readFile(t, "server-ecdsa.enc.key"))
+	block, _ := pem.Decode(ssltest.ReadFile(t, "server-ecdsa.enc.key"))
 	return map[string][]byte{
-		"PKCS#8":                 readFile(t, "server-ecdsa.enc.key"),
+		"PKCS#8":                 ssltest.ReadFile(t, "server-ecdsa.enc.key"),
 		"PKCS#8 in DER":          block.Bytes,
-		"PEM headers":            readFile(t, "server-ecdsa.enc-old.key"),
+		"PEM headers":            ssltest.ReadFile(t, "server-ecdsa.enc-old.key"),
 		"behind its certificate": cat(t, "server-ecdsa.pem", "server-ecdsa.enc.key"),
 	}
 }
 
 func TestEncryptedKeys(t *testing.T) {
 	leakcheck.Test(t)
-	cert := readFile(t, "server-ecdsa.pem")
+	cert := ssltest.ReadFile(t, "server-ecdsa.pem")
 	broken := errors.New("no password today")
 	for what, key := range encryptedKeys(t) {
 		was := bytes.Clone(key)
@@ -74,7 +75,7 @@ func TestEncryptedKeys(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s, %s: %v", what, c.how, err)
 				}
-			} else if refuses(t, what+", "+c.how, err, c.want); got != (ssl.Certificate{}) {
+			} else if ssltest.Refuses(t, what+", "+c.how, err, c.want); got != (ssl.Certificate{}) {
 				t.Errorf("%s, %s: a certificate and an error", what, c.how)
 			}
 			if len(c.pw.given) != 1 || !bytes.Equal(c.pw.given[0], make([]byte, len(c.pw.give))) {
@@ -85,9 +86,9 @@ func TestEncryptedKeys(t *testing.T) {
 			}
 		}
 		_, err := ssl.X509KeyPair(cert, key)
-		refuses(t, what+", without a password", err, ssl.ErrPassword)
+		ssltest.Refuses(t, what+", without a password", err, ssl.ErrPassword)
 		_, err = ssl.X509KeyPairWithPassword(cert, key, nil)
-		refuses(t, what+", without a function", err, ssl.ErrPassword)
+		ssltest.Refuses(t, what+", without a function", err, ssl.ErrPassword)
 		if !bytes.Equal(key, was) {
 			t.Errorf("%s: the caller's key was changed", what)
 		}
@@ -97,9 +98,9 @@ func TestEncryptedKeys(t *testing.T) {
 // What a wrong password decrypts to looks like a key now and then, but is none.
 func TestWrongPasswords(t *testing.T) {
 	leakcheck.Test(t)
-	cert := readFile(t, "server-ecdsa.pem")
+	cert := ssltest.ReadFile(t, "server-ecdsa.pem")
 	for _, name := range []string{"server-ecdsa.enc-old.key", "server-ecdsa.enc.key"} {
-		key, n := readFile(t, name), 2000
+		key, n := ssltest.ReadFile(t, name), 2000
 		if name == "server-ecdsa.enc.key" {
 			n = 300 // by design each costs a moment
 		}
@@ -116,11 +117,11 @@ func TestPlainKeysNeedNoPassword(t *testing.T) {
 	leakcheck.Test(t)
 	for _, key := range []string{"server-ecdsa.key", "server-ecdsa.key.der"} {
 		pw := &passwords{give: "x"}
-		if _, err := ssl.LoadX509KeyPairWithPassword(certFile("server-ecdsa.pem"), certFile(key), pw.ask); err != nil {
+		if _, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile(key), pw.ask); err != nil {
 			t.Error(err)
 		}
-		_, err := ssl.LoadX509KeyPairWithPassword(certFile("server-rsa.pem"), certFile(key), pw.ask)
-		refuses(t, "another's", err, ssl.ErrConfig)
+		_, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile(key), pw.ask)
+		ssltest.Refuses(t, "another's", err, ssl.ErrConfig)
 		if len(pw.given) != 0 {
 			t.Errorf("%s: a password was asked for", key)
 		}
@@ -134,18 +135,18 @@ func TestPanicInPassword(t *testing.T) {
 			t.Error("the panic did not come through")
 		}
 	}()
-	ssl.LoadX509KeyPairWithPassword(certFile("server-ecdsa.pem"), certFile("server-ecdsa.enc.key"), func() ([]byte, error) { panic("no") })
+	ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key"), func() ([]byte, error) { panic("no") })
 }
 
 // Encrypted keys cut short at each length, and with each byte changed, are refused, or are
 // the key all the same.
 func TestDamagedKeys(t *testing.T) {
 	leakcheck.Test(t)
-	cert := readFile(t, "server-ecdsa.pem")
+	cert := ssltest.ReadFile(t, "server-ecdsa.pem")
 	ok := func(err error) bool {
 		return err == nil || errors.Is(err, ssl.ErrMalformed) || errors.Is(err, ssl.ErrPassword) || errors.Is(err, ssl.ErrConfig)
 	}
-	plain, old := readFile(t, "server-ecdsa.key.der"), readFile(t, "server-ecdsa.enc-old.key")
+	plain, old := ssltest.ReadFile(t, "server-ecdsa.key.der"), ssltest.ReadFile(t, "server-ecdsa.enc-old.key")
 	password := func() ([]byte, error) { return []byte(keyPassword), nil }
 	for i := range plain {
 		if _, err := ssl.X509KeyPair(cert, plain[:i]); err == nil || !ok(err) {
@@ -180,7 +181,7 @@ func entriesOf(err error) []ssl.Entry {
 func TestCertificateURI(t *testing.T) {
 	leakcheck.Test(t)
 	abs := func(name string) string {
-		p, err := filepath.Abs(certFile(name))
+		p, err := filepath.Abs(ssltest.CertFile(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +200,7 @@ func TestCertificateURI(t *testing.T) {
 		want      string
 	}{
 		"file URIs":               {"file:" + abs("server-ecdsa.pem"), "file://" + abs("server-ecdsa.key"), "server-ecdsa"},
-		"paths":                   {certFile("server-chain.pem"), abs("server-chain.key"), "server-chain intermediate"},
+		"paths":                   {ssltest.CertFile("server-chain.pem"), abs("server-chain.key"), "server-chain intermediate"},
 		"DER":                     {abs("server-ecdsa.der"), abs("server-ecdsa.key.der"), "server-ecdsa"},
 		"one file, leaf later":    {wrongOrder, wrongOrder, "server-chain intermediate intermediate"},
 		"an encrypted key":        {abs("server-ecdsa.pem"), "file:" + abs("server-ecdsa.enc.key"), "server-ecdsa"},
@@ -211,19 +212,19 @@ func TestCertificateURI(t *testing.T) {
 			continue
 		}
 		srv := &ssl.Config{Certificates: []ssl.Certificate{cert}}
-		p := newTCPPair(t, clientConfig(t), srv)
-		p.mustShake(t)
-		if got := names(p.client.ConnectionState().PeerCertificates); got != c.want {
+		p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
+		p.MustShake(t)
+		if got := ssltest.CommonNames(p.Client.ConnectionState().PeerCertificates); got != c.want {
 			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
 }
 
 func TestBadCertificateURIs(t *testing.T) {
 	leakcheck.Test(t)
 	const pin = "hunter2"
-	good, key := certFile("server-ecdsa.pem"), certFile("server-ecdsa.key")
+	good, key := ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key")
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -243,12 +244,12 @@ func TestBadCertificateURIs(t *testing.T) {
 		"pkcs11 not loaded":      {pkcs11, pkcs11, nil, ssl.ErrUnsupported},
 		"a key for certificate":  {key, key, nil, ssl.ErrMalformed},
 		"a certificate for key":  {good, good, nil, ssl.ErrMalformed},
-		"another's key":          {good, certFile("server-rsa.key"), nil, ssl.ErrConfig},
-		"encrypted":              {good, certFile("server-ecdsa.enc.key"), nil, ssl.ErrPassword},
-		"encrypted, old":         {good, certFile("server-ecdsa.enc-old.key"), nil, ssl.ErrPassword},
-		"wrong password":         {good, certFile("server-ecdsa.enc.key"), &passwords{give: pin}, ssl.ErrPassword},
-		"wrong password, old":    {good, certFile("server-ecdsa.enc-old.key"), &passwords{give: pin}, ssl.ErrPassword},
-		"password not to be had": {good, certFile("server-ecdsa.enc.key"), &passwords{err: errors.New("none")}, ssl.ErrPassword},
+		"another's key":          {good, ssltest.CertFile("server-rsa.key"), nil, ssl.ErrConfig},
+		"encrypted":              {good, ssltest.CertFile("server-ecdsa.enc.key"), nil, ssl.ErrPassword},
+		"encrypted, old":         {good, ssltest.CertFile("server-ecdsa.enc-old.key"), nil, ssl.ErrPassword},
+		"wrong password":         {good, ssltest.CertFile("server-ecdsa.enc.key"), &passwords{give: pin}, ssl.ErrPassword},
+		"wrong password, old":    {good, ssltest.CertFile("server-ecdsa.enc-old.key"), &passwords{give: pin}, ssl.ErrPassword},
+		"password not to be had": {good, ssltest.CertFile("server-ecdsa.enc.key"), &passwords{err: errors.New("none")}, ssl.ErrPassword},
 	} {
 		var ask func() ([]byte, error)
 		if c.pw != nil {
@@ -256,7 +257,7 @@ func TestBadCertificateURIs(t *testing.T) {
 		}
 		got, err := ssl.LoadCertificateURI(c.cert, c.key, ask)
 		if c.want != nil {
-			refuses(t, what, err, c.want)
+			ssltest.Refuses(t, what, err, c.want)
 		} else if len(entriesOf(err)) == 0 || errors.Is(err, ssl.ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -323,12 +324,12 @@ func TestCertificateFromTLS(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		p := newTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"}, &ssl.Config{Certificates: []ssl.Certificate{cert}})
-		p.mustShake(t)
-		if !p.client.ConnectionState().PeerCertificates[0].Equal(cert.Leaf()) {
+		p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"}, &ssl.Config{Certificates: []ssl.Certificate{cert}})
+		p.MustShake(t)
+		if !p.Client.ConnectionState().PeerCertificates[0].Equal(cert.Leaf()) {
 			t.Errorf("%s: another certificate arrived", what)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
 }
 
@@ -365,7 +366,7 @@ func TestBadCertificatesFromTLS(t *testing.T) {
 		"a key in hardware":   {with(func(c *tls.Certificate) { c.PrivateKey = opaque{other} }), ssl.ErrUnsupported},
 	} {
 		got, err := ssl.CertificateFromTLS(c.cert)
-		refuses(t, what, err, c.want)
+		ssltest.Refuses(t, what, err, c.want)
 		if got != (ssl.Certificate{}) {
 			t.Errorf("%s: a certificate and an error", what)
 		}

@@ -2,7 +2,6 @@ package ssl_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -27,7 +27,7 @@ func certCounts(before ssl.Counters) ssl.HandleCounts {
 // settled collects what earlier tests left behind, so that counts are this test's.
 func settled(t *testing.T) ssl.Counters {
 	t.Helper()
-	eventually(t, "no certificate is left", func() bool { return ssl.ReadCounters().Certificates.Live == 0 })
+	ssltest.Eventually(t, "no certificate is left", func() bool { return ssl.ReadCounters().Certificates.Live == 0 })
 	return ssl.ReadCounters()
 }
 
@@ -36,33 +36,33 @@ func settled(t *testing.T) ssl.Counters {
 func TestOwnershipOfCertificates(t *testing.T) {
 	leakcheck.Test(t)
 	before := settled(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.Certificates = append(srv.Certificates, srv.Certificates[0], srv.Certificates[0])
 	if got := certCounts(before); got != (ssl.HandleCounts{Opened: 1, Live: 1}) {
 		t.Errorf("one, copied: %+v", got)
 	}
-	server, client := newServerCtx(t, srv), newClientCtx(t, cli)
-	a, b := tcpPipe(t)
-	p := newPair(t, client, server, a, b)
+	server, client := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, client, server, a, b)
 	srv = nil
-	eventually(t, "the certificate is collected while a Ctx and a Conn use it", func() bool {
+	ssltest.Eventually(t, "the certificate is collected while a Ctx and a Conn use it", func() bool {
 		return certCounts(before) == ssl.HandleCounts{Opened: 1, Collected: 1}
 	})
-	p.mustShake(t)
-	p.echo(t)
-	a, b = tcpPipe(t)
-	p = newPair(t, client, server, a, b)
+	p.MustShake(t)
+	p.Echo(t)
+	a, b = ssltest.TCPPipe(t)
+	p = ssltest.NewPair(t, client, server, a, b)
 	server.Close() // and while only a Conn does
-	p.mustShake(t)
-	p.echo(t)
+	p.MustShake(t)
+	p.Echo(t)
 }
 
 // Several Ctxs at once take what the collector is about to free.
 func TestCertificatesInParallel(t *testing.T) {
 	leakcheck.Test(t)
-	spinGC(t)
+	ssltest.SpinGC(t)
 	for range 20 {
-		cfg := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-chain")}}
+		cfg := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}}
 		var wg sync.WaitGroup
 		for range 4 {
 			cfg := *cfg
@@ -79,23 +79,12 @@ func TestCertificatesInParallel(t *testing.T) {
 	}
 }
 
-func TestZeroCertificate(t *testing.T) {
-	leakcheck.Test(t)
-	var c ssl.Certificate
-	if c.Leaf() != nil || c.String() != "ssl.Certificate{}" || fmt.Sprintf("%#v", c) != c.String() {
-		t.Errorf("%v %v", c.Leaf(), c)
-	}
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	refuses(t, "a connection with none", ssl.UseCertificate(p.server, c), ssl.ErrClosed)
-	p.mustShake(t)
-}
-
 // The key's bytes are left to the caller, and what is printed tells nothing of them.
 func TestCertificateLeavesTheCallersKeyAlone(t *testing.T) {
 	leakcheck.Test(t)
-	key := readFile(t, "server-ecdsa.key")
+	key := ssltest.ReadFile(t, "server-ecdsa.key")
 	was := bytes.Clone(key)
-	c, err := ssl.X509KeyPair(readFile(t, "server-ecdsa.pem"), key)
+	c, err := ssl.X509KeyPair(ssltest.ReadFile(t, "server-ecdsa.pem"), key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +102,7 @@ func cat(t *testing.T, names ...string) []byte {
 	t.Helper()
 	var all []byte
 	for _, name := range names {
-		all = append(all, readFile(t, name)...)
+		all = append(all, ssltest.ReadFile(t, name)...)
 	}
 	return all
 }
@@ -139,7 +128,7 @@ func TestKeyPairInOneFile(t *testing.T) {
 		"the intermediate first":    {cat(t, "intermediate.pem", "server-chain.pem"), cat(t, "server-chain.key")},
 	} {
 		_, err := ssl.X509KeyPair(pair.cert, pair.key)
-		refuses(t, what, err, ssl.ErrConfig)
+		ssltest.Refuses(t, what, err, ssl.ErrConfig)
 		if !strings.Contains(fmt.Sprint(err), "leaf") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -148,25 +137,17 @@ func TestKeyPairInOneFile(t *testing.T) {
 
 func TestKeyFileWithoutEnd(t *testing.T) {
 	leakcheck.Test(t)
-	_, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), "/dev/zero")
-	refuses(t, "zeros for ever", err, ssl.ErrTooLarge)
-	_, err = ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), "/dev/null")
-	refuses(t, "nothing", err, ssl.ErrMalformed)
-}
-
-func names(chain []*x509.Certificate) string {
-	var all []string
-	for _, c := range chain {
-		all = append(all, strings.TrimPrefix(c.Subject.CommonName, "sessl test "))
-	}
-	return strings.Join(all, " ")
+	_, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), "/dev/zero")
+	ssltest.Refuses(t, "zeros for ever", err, ssl.ErrTooLarge)
+	_, err = ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), "/dev/null")
+	ssltest.Refuses(t, "nothing", err, ssl.ErrMalformed)
 }
 
 // A side sends the chain that it was given, in that order, and does not complete it from
 // its roots.
 func TestChainIsSentAsGiven(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		key := readFile(t, "server-chain.key")
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		key := ssltest.ReadFile(t, "server-chain.key")
 		for _, files := range [][]string{
 			{"server-chain.pem"},                             // leaf, intermediate
 			{"server-chain.pem", "ca.pem"},                   // and the root
@@ -174,21 +155,21 @@ func TestChainIsSentAsGiven(t *testing.T) {
 			{"server-ecdsa.pem"},                             // the leaf alone
 		} {
 			if files[0] == "server-ecdsa.pem" {
-				key = readFile(t, "server-ecdsa.key")
+				key = ssltest.ReadFile(t, "server-ecdsa.key")
 			}
 			c, err := ssl.X509KeyPair(cat(t, files...), key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			srv.Certificates = []ssl.Certificate{c}
-			srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, roots(t, "ca") // what it could complete it from
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, ssltest.Roots(t, "ca") // what it could complete it from
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			want := strings.NewReplacer(".pem", "", "server-chain.pem", "server-chain intermediate", "ca.pem", "root").Replace(strings.Join(files, " "))
-			if got := names(p.client.ConnectionState().PeerCertificates); got != want {
+			if got := ssltest.CommonNames(p.Client.ConnectionState().PeerCertificates); got != want {
 				t.Errorf("%v arrived as %q, want %q", files, got, want)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -196,44 +177,17 @@ func TestChainIsSentAsGiven(t *testing.T) {
 // Of several for one name, the type of key that the client can verify decides, and then the order.
 func TestCertificateByTypeOfKey(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
-	srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain"), keyPair(t, "server-rsa"), keyPair(t, "server-ecdsa")}
+	srv := ssltest.ServerConfig(t)
+	srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain"), ssltest.KeyPair(t, "server-rsa"), ssltest.KeyPair(t, "server-ecdsa")}
 	srv.MaxVersion = ssl.VersionTLS12
 	for suite, want := range map[uint16]string{0xC02B: "server-chain intermediate", 0xC02F: "server-rsa"} {
-		cli := clientConfig(t)
+		cli := ssltest.ClientConfig(t)
 		cli.CipherSuites = []uint16{suite}
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		if got := names(p.client.ConnectionState().PeerCertificates); got != want {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		if got := ssltest.CommonNames(p.Client.ConnectionState().PeerCertificates); got != want {
 			t.Errorf("suite %04X: %q, want %q", suite, got, want)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
-}
-
-// A connection's own certificate takes the place of all that its Ctx has.
-func TestUseCertificate(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.Certificates = append(srv.Certificates, keyPair(t, "server-rsa"))
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-		server, client := newServerCtx(t, srv), newClientCtx(t, cli)
-		for _, own := range []string{"server-chain", "server-rsa"} {
-			a, b := tcpPipe(t)
-			p := newPair(t, client, server, a, b)
-			if err := ssl.UseCertificate(p.server, keyPair(t, own)); err != nil {
-				t.Fatal(err)
-			}
-			if err := ssl.UseCertificate(p.client, keyPair(t, "client-chain")); err != nil {
-				t.Fatal(err)
-			}
-			p.mustShake(t)
-			if got := names(p.client.ConnectionState().PeerCertificates); !strings.HasPrefix(got, own) {
-				t.Errorf("%s is %q", own, got)
-			}
-			if got := names(p.server.ConnectionState().PeerCertificates); got != "client-chain intermediate" {
-				t.Errorf("the client is %q", got)
-			}
-			p.closeBoth()
-		}
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -13,17 +14,17 @@ func TestCertificatesAreParsedOnce(t *testing.T) {
 	leakcheck.Test(t)
 	leakcheck.Collect()
 	before := ssl.ParsedCerts()
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	t.Run("two connections", func(t *testing.T) { // which its end lets go
 		var states [2]ssl.ConnectionState
 		for i := range states {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			p.mustShake(t)
-			p.closeBoth()
-			states[i] = p.client.ConnectionState()
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			p.MustShake(t)
+			p.CloseBoth()
+			states[i] = p.Client.ConnectionState()
 		}
 		for i, c := range states[0].PeerCertificates {
 			if c != states[1].PeerCertificates[i] || c != states[0].VerifiedChain[i] {
@@ -31,7 +32,7 @@ func TestCertificatesAreParsedOnce(t *testing.T) {
 			}
 		}
 	})
-	for end := time.Now().Add(ioTimeout); ssl.ParsedCerts() > before; leakcheck.Collect() {
+	for end := time.Now().Add(ssltest.Timeout); ssl.ParsedCerts() > before; leakcheck.Collect() {
 		if time.Now().After(end) {
 			t.Fatalf("%d certificates are known, %d before", ssl.ParsedCerts(), before)
 		}

@@ -6,14 +6,15 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // The server's certificate is chosen by what the client supports, once a full handshake,
 // and not at all in a resumption.
 func TestGetCertificate(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		certs := []ssl.Certificate{keyPair(t, "b-test"), keyPair(t, "a-test")}
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		certs := []ssl.Certificate{ssltest.KeyPair(t, "b-test"), ssltest.KeyPair(t, "a-test")}
 		srv.Certificates = nil
 		asked := 0
 		srv.GetCertificate = func(h *ssl.ClientHelloInfo) (*ssl.Certificate, error) {
@@ -23,16 +24,16 @@ func TestGetCertificate(t *testing.T) {
 					return &certs[i], nil
 				}
 			}
-			return nil, errRefused
+			return nil, ssltest.ErrRefused
 		}
 		cli.ServerName = "a.test"
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		if names := dial(t, s, ctx, nil).ConnectionState().PeerCertificates[0].DNSNames; !slices.Equal(names, []string{"a.test"}) {
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		if names := ssltest.Dial(t, s, ctx, nil).ConnectionState().PeerCertificates[0].DNSNames; !slices.Equal(names, []string{"a.test"}) {
 			t.Errorf("the certificate is for %v", names)
 		}
-		if c := dial(t, s, ctx, got.last(t)); !c.SessionReused() || asked != 1 {
+		if c := ssltest.Dial(t, s, ctx, got.Last(t)); !c.SessionReused() || asked != 1 {
 			t.Errorf("resumed: %t, asked %d times, want once", c.SessionReused(), asked)
 		}
 	})
@@ -40,28 +41,28 @@ func TestGetCertificate(t *testing.T) {
 
 // nil leaves the choice to OpenSSL; an error and a panic end the handshake.
 func TestGetCertificateAnswers(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, nil }
-		newTCPPair(t, cli, srv).mustShake(t)
+		ssltest.NewTCPPair(t, cli, srv).MustShake(t)
 
-		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, errRefused }
-		if c, s := newTCPPair(t, cli, srv).shake(); !errors.Is(s, errRefused) || alertOf(c) != 80 {
-			t.Errorf("server: %v, client: %v; want %v and the alert internal_error", s, c, errRefused)
+		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrRefused }
+		if c, s := ssltest.NewTCPPair(t, cli, srv).Shake(); !errors.Is(s, ssltest.ErrRefused) || ssltest.AlertOf(c) != 80 {
+			t.Errorf("server: %v, client: %v; want %v and the alert internal_error", s, c, ssltest.ErrRefused)
 		}
 
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { panic("on purpose") }
-		p := newTCPPair(t, cli, srv)
+		p := ssltest.NewTCPPair(t, cli, srv)
 		done := make(chan error)
-		go func() { done <- p.client.Handshake() }()
+		go func() { done <- p.Client.Handshake() }()
 		func() {
 			defer func() {
 				if r := recover(); r != "on purpose" {
 					t.Errorf("recovered %v", r)
 				}
 			}()
-			p.server.Handshake()
+			p.Server.Handshake()
 		}()
-		p.server.Close()
+		p.Server.Close()
 		if err := <-done; err == nil {
 			t.Error("the client's handshake succeeded")
 		}
@@ -71,9 +72,9 @@ func TestGetCertificateAnswers(t *testing.T) {
 // The client's certificate is chosen by what the server wants; the zero one is none, and
 // then those of the Config are not shown either.
 func TestGetClientCertificate(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs = ssl.RequestClientCert, roots(t, "ca")
-		fits, other := keyPair(t, "client"), keyPair(t, "selfsigned")
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.ClientAuth, srv.ClientCAs = ssl.RequestClientCert, ssltest.Roots(t, "ca")
+		fits, other := ssltest.KeyPair(t, "client"), ssltest.KeyPair(t, "selfsigned")
 		cli.Certificates = []ssl.Certificate{other}
 		for _, answer := range []*ssl.Certificate{&fits, {}, nil} {
 			cli.GetClientCertificate = func(r *ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
@@ -85,16 +86,16 @@ func TestGetClientCertificate(t *testing.T) {
 				}
 				return answer, nil
 			}
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
-			got := p.server.ConnectionState().PeerCertificates
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
+			got := p.Server.ConnectionState().PeerCertificates
 			if want := answer == &fits; (len(got) == 1) != want || want && !got[0].Equal(fits.Leaf()) {
 				t.Errorf("the server got %d certificates for the answer %v", len(got), answer)
 			}
 		}
-		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, errRefused }
-		if c, _ := newTCPPair(t, cli, srv).shake(); !errors.Is(c, errRefused) {
-			t.Errorf("client: %v, want %v", c, errRefused)
+		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrRefused }
+		if c, _ := ssltest.NewTCPPair(t, cli, srv).Shake(); !errors.Is(c, ssltest.ErrRefused) {
+			t.Errorf("client: %v, want %v", c, ssltest.ErrRefused)
 		}
 	})
 }
@@ -102,16 +103,16 @@ func TestGetClientCertificate(t *testing.T) {
 // The answer holds when the server asks for a second ClientHello.
 func TestGetCertificateOnceWithARetry(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	asked := 0
 	srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { asked++; return nil, nil }
-	client, done := helloServer(t, srv)
-	client.Write(rawHello{"a.test", "x", false}.record())
-	record(t, client)
-	client.Write(rawHello{"a.test", "x", true}.record())
-	kind, body := record(t, client)
+	client, done := ssltest.HelloServer(t, srv)
+	client.Write(ssltest.RawHello{Host: "a.test", Protocol: "x", Share: false}.Record())
+	ssltest.Record(t, client)
+	client.Write(ssltest.RawHello{Host: "a.test", Protocol: "x", Share: true}.Record())
+	kind, body := ssltest.Record(t, client)
 	for kind == 20 {
-		kind, body = record(t, client)
+		kind, body = ssltest.Record(t, client)
 	}
 	if kind != 22 || body[0] != 2 {
 		t.Errorf("the server answers with record %d, want its hello", kind)

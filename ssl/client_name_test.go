@@ -2,40 +2,23 @@ package ssl_test
 
 import (
 	"errors"
-	"net"
 	"testing"
-	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// nameClient makes a client of ctx for name over a new connection to s.
-func nameClient(t *testing.T, s *server, ctx *ssl.Ctx, name string) (*ssl.Conn, error) {
-	t.Helper()
-	raw, err := net.Dial("tcp", s.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { raw.Close() })
-	c, err := ssl.ClientWithServerName(raw, ctx, name)
-	if err == nil {
-		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(ioTimeout))
-	}
-	return c, err
-}
 
 // The name given is sent and demanded, whatever the Ctx says.
 func TestClientWithServerName(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	sni := make(chan string, 1)
 	srv.GetConfigForClient = func(h *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
 		sni <- h.ServerName
 		return nil, nil
 	}
-	s := startServer(t, srv)
+	s := ssltest.StartServer(t, srv)
 	for _, tc := range []struct{ ctx, given, sent, demanded string }{
 		{"", "server.test", "server.test", "server.test"},
 		{"elsewhere.test", "server.test", "server.test", "server.test"},
@@ -44,13 +27,13 @@ func TestClientWithServerName(t *testing.T) {
 		{"elsewhere.test", "", "elsewhere.test", "elsewhere.test"},
 		{"localhost", "[::1]", "", "::1"},
 	} {
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.ServerName = tc.ctx
-		ctx := newClientCtx(t, cfg)
+		ctx := ssltest.NewClientCtx(t, cfg)
 		if got := ctx.ServerName(); got != tc.ctx {
 			t.Errorf("Ctx.ServerName %q, want %q", got, tc.ctx)
 		}
-		c, err := nameClient(t, s, ctx, tc.given)
+		c, err := ssltest.NameClient(t, s, ctx, tc.given)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,10 +53,10 @@ func TestClientWithServerName(t *testing.T) {
 
 func TestClientWithServerNameRefuses(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
-	cfg := clientConfig(t)
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+	cfg := ssltest.ClientConfig(t)
 	cfg.ServerName = ""
-	nameless := newClientCtx(t, cfg)
+	nameless := ssltest.NewClientCtx(t, cfg)
 	for _, tc := range []struct {
 		what string
 		ctx  *ssl.Ctx
@@ -83,9 +66,9 @@ func TestClientWithServerNameRefuses(t *testing.T) {
 		{"no name at all", nameless, "", ssl.ErrConfig},
 		{"not a name", nameless, "host:443", ssl.ErrConfig},
 		{"no Ctx", nil, "localhost", ssl.ErrNil},
-		{"a server's Ctx", newServerCtx(t, serverConfig(t)), "localhost", ssl.ErrServer},
+		{"a server's Ctx", ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), "localhost", ssl.ErrServer},
 	} {
-		if c, err := nameClient(t, s, tc.ctx, tc.name); c != nil || !errors.Is(err, tc.want) {
+		if c, err := ssltest.NameClient(t, s, tc.ctx, tc.name); c != nil || !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, %v, want %v", tc.what, c, err, tc.want)
 		}
 	}
@@ -98,21 +81,21 @@ func TestClientWithServerNameRefuses(t *testing.T) {
 // its certificate does not have.
 func TestClientWithServerNameWithholds(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
-	cfg := clientConfig(t)
-	box := newInbox(t, cfg)
-	ctx := newClientCtx(t, cfg)
-	c, err := nameClient(t, s, ctx, "localhost")
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+	cfg := ssltest.ClientConfig(t)
+	box := ssltest.NewInbox(t, cfg)
+	ctx := ssltest.NewClientCtx(t, cfg)
+	c, err := ssltest.NameClient(t, s, ctx, "localhost")
 	if err != nil {
 		t.Fatal(err)
 	}
-	roundTrip(t, c)
+	ssltest.RoundTrip(t, c)
 	for name, want := range map[string]bool{"localhost": true, "elsewhere.test": false} {
-		c, err := nameClient(t, s, ctx, name)
+		c, err := ssltest.NameClient(t, s, ctx, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.SetSession(box.last(t)); err != nil {
+		if err := c.SetSession(box.Last(t)); err != nil {
 			t.Fatal(err)
 		}
 		err = c.Handshake()

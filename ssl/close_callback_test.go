@@ -6,19 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // OnNewSession may use the Conn in any way, also when it is Close that calls it: nothing
 // that it calls waits for the call that it was called from.
 func TestCallbackUsesConn(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, when := range []string{"Read", "Close"} {
 			var calls atomic.Int32
 			cli.OnNewSession = func(c *ssl.Conn, s *ssl.Session) {
 				defer s.Close()
 				calls.Add(1)
-				c.SetDeadline(time.Now().Add(ioTimeout))
+				c.SetDeadline(time.Now().Add(ssltest.Timeout))
 				c.Handshake()
 				c.SessionReused()
 				c.SessionOffered()
@@ -33,23 +34,23 @@ func TestCallbackUsesConn(t *testing.T) {
 				}
 				c.CloseWrite()
 			}
-			forEachWire(t, func(t *testing.T, w wire) {
-				p := w.pair(t, cli, srv)
+			ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+				p := w.Pair(t, cli, srv)
 				served := make(chan struct{})
 				go func() {
 					defer close(served)
 					if when == "Read" {
-						p.server.Write([]byte("hello"))
+						p.Server.Write([]byte("hello"))
 					}
-					io.Copy(io.Discard, p.server)
-					p.server.Close()
+					io.Copy(io.Discard, p.Server)
+					p.Server.Close()
 				}()
 				if when == "Read" {
-					p.client.Read(make([]byte, 5))
+					p.Client.Read(make([]byte, 5))
 				} else {
-					p.client.Write([]byte("x"))
+					p.Client.Write([]byte("x"))
 				}
-				p.client.Close()
+				p.Client.Close()
 				<-served
 			})
 			if calls.Load() == 0 {
@@ -61,7 +62,7 @@ func TestCallbackUsesConn(t *testing.T) {
 
 // OnNewSession may close the Conn; the call that it came from returns what it had by then.
 func TestCloseInCallback(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		var calls atomic.Int32
 		cli.OnNewSession = func(c *ssl.Conn, s *ssl.Session) {
 			defer s.Close()
@@ -73,19 +74,19 @@ func TestCloseInCallback(t *testing.T) {
 				t.Errorf("resumable is %t, %v", ok, err)
 			}
 		}
-		forEachWire(t, func(t *testing.T, w wire) {
-			p := w.pair(t, cli, srv)
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+			p := w.Pair(t, cli, srv)
 			served := make(chan struct{})
 			go func() {
 				defer close(served)
-				p.server.Write([]byte("hello"))
-				io.Copy(io.Discard, p.server)
-				p.server.Close()
+				p.Server.Write([]byte("hello"))
+				io.Copy(io.Discard, p.Server)
+				p.Server.Close()
 			}()
-			if n, err := p.client.Read(make([]byte, 5)); n == 0 && !isClosed(err) {
+			if n, err := p.Client.Read(make([]byte, 5)); n == 0 && !ssltest.IsClosed(err) {
 				t.Errorf("Read: %v", err)
 			}
-			if _, err := p.client.Read(make([]byte, 5)); !isClosed(err) {
+			if _, err := p.Client.Read(make([]byte, 5)); !ssltest.IsClosed(err) {
 				t.Errorf("the next Read: %v", err)
 			}
 			<-served

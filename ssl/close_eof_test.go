@@ -11,21 +11,22 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // A connection that just ends may have been cut short by anyone: io.ErrUnexpectedEOF.
 // One that was ended by close_notify is over: io.EOF. At both ends, as often as asked.
 func TestEndOfStream(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, polite := range []bool{true, false} {
 			for _, end := range []string{"client", "server"} {
-				p := newTCPPair(t, cli, srv)
-				p.mustShake(t)
-				p.echo(t)
-				c, peer := p.client, p.server
+				p := ssltest.NewTCPPair(t, cli, srv)
+				p.MustShake(t)
+				p.Echo(t)
+				c, peer := p.Client, p.Server
 				if end == "server" {
-					c, peer = p.server, p.client
+					c, peer = p.Server, p.Client
 				}
 				peer.Write([]byte("last words"))
 				want := io.EOF
@@ -35,7 +36,7 @@ func TestEndOfStream(t *testing.T) {
 					want = io.ErrUnexpectedEOF
 					peer.NetConn().Close()
 				}
-				if err := readUntil(c, "last words"); err != nil {
+				if err := ssltest.ReadUntil(c, "last words"); err != nil {
 					t.Fatal(err)
 				}
 				for range 2 {
@@ -44,7 +45,7 @@ func TestEndOfStream(t *testing.T) {
 					}
 				}
 				c.Close()
-				if _, err := c.Read(make([]byte, 1)); !isClosed(err) {
+				if _, err := c.Read(make([]byte, 1)); !ssltest.IsClosed(err) {
 					t.Errorf("%s, close_notify %t, after Close: %v", end, polite, err)
 				}
 			}
@@ -52,28 +53,17 @@ func TestEndOfStream(t *testing.T) {
 	})
 }
 
-func readUntil(c *ssl.Conn, text string) error {
-	buf := make([]byte, len(text))
-	if _, err := io.ReadFull(c, buf); err != nil {
-		return err
-	}
-	if string(buf) != text {
-		return errors.New("read " + string(buf))
-	}
-	return nil
-}
-
 // The end of the connection in the middle of a handshake is io.ErrUnexpectedEOF too.
 func TestEndOfStreamInHandshake(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.server.NetConn().Close()
-		if err := p.client.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.Server.NetConn().Close()
+		if err := p.Client.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
 			t.Errorf("client: %v", err)
 		}
-		p = newTCPPair(t, cli, srv)
-		p.client.NetConn().Close()
-		if err := p.server.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		p = ssltest.NewTCPPair(t, cli, srv)
+		p.Client.NetConn().Close()
+		if err := p.Server.Handshake(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("server: %v", err)
 		}
 	})
@@ -87,13 +77,13 @@ func isReset(err error) bool {
 
 // CloseWrite ends one direction; the other goes on until the peer ends it as well.
 func TestCloseWrite(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, end := range []string{"client", "server"} {
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
-			c, peer := p.client, p.server
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
+			c, peer := p.Client, p.Server
 			if end == "server" {
-				c, peer = p.server, p.client
+				c, peer = p.Server, p.Client
 			}
 			done := make(chan error)
 			go func() {
@@ -119,7 +109,7 @@ func TestCloseWrite(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if n, err := c.Write([]byte("x")); n != 0 || !isClosed(err) {
+			if n, err := c.Write([]byte("x")); n != 0 || !ssltest.IsClosed(err) {
 				t.Errorf("%s: Write after CloseWrite: %d, %v", end, n, err)
 			}
 			if read, err := io.ReadAll(c); len(read) != 200<<10 || err != nil {
@@ -147,32 +137,34 @@ func (d deaf) SetDeadline(time.Time) error {
 	}
 	return nil
 }
-func (d deaf) SetReadDeadline(t time.Time) error  { return d.SetDeadline(t) }
+
+func (d deaf) SetReadDeadline(t time.Time) error { return d.SetDeadline(t) }
+
 func (d deaf) SetWriteDeadline(t time.Time) error { return d.SetDeadline(t) }
 
 // Close also ends what waits on a connection that knows no deadlines; such a Read or
 // Write is ended by the Close underneath.
 func TestCloseWithoutDeadlines(t *testing.T) {
 	for _, broken := range []bool{false, true} {
-		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-			bubble(t, func(t *testing.T) {
+		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				a, b := net.Pipe()
-				p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), deaf{a, broken}, b)
-				p.mustShake(t)
-				p.echo(t)
+				p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), deaf{a, broken}, b)
+				p.MustShake(t)
+				p.Echo(t)
 				errs := make(chan error)
 				go func() {
-					_, err := p.client.Read(make([]byte, 1))
+					_, err := p.Client.Read(make([]byte, 1))
 					errs <- err
 				}()
 				go func() {
-					_, err := p.client.Write(make([]byte, 1<<20))
+					_, err := p.Client.Write(make([]byte, 1<<20))
 					errs <- err
 				}()
 				synctest.Wait()
-				p.client.Close()
+				p.Client.Close()
 				for range 2 {
-					if err := <-errs; !isClosed(err) {
+					if err := <-errs; !ssltest.IsClosed(err) {
 						t.Error(err)
 					}
 				}
@@ -208,30 +200,30 @@ func TestDeadlineDuringClose(t *testing.T) {
 	leakcheck.Test(t)
 	a, b := net.Pipe()
 	l := &lazy{Conn: a}
-	p := newPair(t, newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t)), l, b)
-	p.mustShake(t)
-	p.echo(t)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), l, b)
+	p.MustShake(t)
+	p.Echo(t)
 	l.closed = func() bool {
-		s, err := p.client.Session()
+		s, err := p.Client.Session()
 		s.Close()
-		return isClosed(err)
+		return ssltest.IsClosed(err)
 	}
 	set, closed := make(chan struct{}), make(chan struct{})
 	before := l.sets.Load()
 	go func() {
 		defer close(set)
-		p.client.SetWriteDeadline(time.Time{})
+		p.Client.SetWriteDeadline(time.Time{})
 	}()
 	for l.sets.Load() == before {
 		runtime.Gosched()
 	}
 	go func() {
 		defer close(closed)
-		p.client.Close()
+		p.Client.Close()
 	}()
 	select {
 	case <-closed:
-	case <-time.After(ioTimeout):
+	case <-time.After(ssltest.Timeout):
 		t.Error("Close does not return")
 	}
 	b.Close()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -39,15 +40,15 @@ func collectUntil(stop <-chan struct{}) {
 // 64 goroutines do everything to a few connections and sessions that they share, while
 // the collector runs all the time and the connections end under them.
 func TestEverythingAtOnce(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		const goroutines, conns = 64, 4
 		rounds := 12
-		if underChecker {
+		if ssltest.UnderChecker {
 			rounds = 3
 		}
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		offer := dup(t, sessionOf(t, dial(t, s, ctx, nil)))
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		offer := ssltest.Dup(t, ssltest.SessionOf(t, ssltest.Dial(t, s, ctx, nil)))
 		stop, collected := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(collected)
@@ -56,7 +57,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		for range rounds {
 			var shared [conns]*ssl.Conn
 			for i := range shared {
-				shared[i] = dial(t, s, ctx, offer)
+				shared[i] = ssltest.Dial(t, s, ctx, offer)
 			}
 			handle, err := offer.UpRef()
 			if err != nil {
@@ -155,8 +156,8 @@ func closeGot(s *ssl.Session, err error) error {
 // One handle, closed by all at the same time as it is used by all: the object is freed
 // once, after the last use.
 func TestCloseDuringUse(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
 		before := ssl.ReadCounters()
 		const rounds, users = 200, 8
 		for range rounds {
@@ -194,15 +195,15 @@ func TestCloseDuringUse(t *testing.T) {
 
 // Many connections from one Ctx offer one session at the same time.
 func TestManyResumeOneSession(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		dial(t, s, ctx, nil).Close()
-		offer := got.last(t)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		ssltest.Dial(t, s, ctx, nil).Close()
+		offer := got.Last(t)
 		conns := make([]*ssl.Conn, 16)
 		for i := range conns {
-			conns[i] = clientConn(t, s, ctx)
+			conns[i] = ssltest.ClientConn(t, s, ctx)
 		}
 		var all sync.WaitGroup
 		for _, c := range conns {
@@ -214,7 +215,7 @@ func TestManyResumeOneSession(t *testing.T) {
 				if _, err := c.Write([]byte("ping")); err != nil {
 					t.Error(err)
 				}
-				if err := readUntil(c, "ping"); err != nil {
+				if err := ssltest.ReadUntil(c, "ping"); err != nil {
 					t.Error(err)
 				}
 				if !c.SessionReused() {
@@ -236,24 +237,24 @@ func TestCtxEndsFirst(t *testing.T) {
 		defer close(collected)
 		collectUntil(stop)
 	}()
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		for range 10 {
-			srv, cli := serverConfig(t), clientConfig(t)
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			cli.MaxVersion = v
-			p := newTCPPair(t, cli, srv)
-			cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-			a, b := tcpPipe(t)
-			q := newPair(t, cctx, sctx, a, b)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+			a, b := ssltest.TCPPipe(t)
+			q := ssltest.NewPair(t, cctx, sctx, a, b)
 			cctx.Close()
 			sctx.Close()
-			q.mustShake(t)
-			q.echo(t)
-			p.mustShake(t)
+			q.MustShake(t)
+			q.Echo(t)
+			p.MustShake(t)
 			if _, err := ssl.Client(a, cctx); !errors.Is(err, ssl.ErrClosed) {
 				t.Errorf("a Conn from a closed Ctx: %v", err)
 			}
-			p.closeBoth()
-			q.closeBoth()
+			p.CloseBoth()
+			q.CloseBoth()
 		}
 	}
 	close(stop)

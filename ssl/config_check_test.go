@@ -7,21 +7,8 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
-)
-
-const (
-	suiteAES128GCM13   = 0x1301
-	suiteAES256GCM13   = 0x1302
-	suiteECDSAAES128   = 0xC02B
-	suiteRSAAES128     = 0xC02F
-	suiteRSAAES256     = 0xC030
-	suiteStaticRSA     = 0x009C // AES128-GCM-SHA256: not forward secret
-	suiteDHE           = 0x009E
-	suiteNULL          = 0x003B // NULL-SHA256
-	suiteECDSACBC      = 0xC009 // any version up to TLS 1.2
-	suitePSK           = 0x00A8
-	schemeRSAPSSPSS256 = tls.SignatureScheme(0x0809)
 )
 
 // combinations that OpenSSL takes one by one, and that never come to a connection.
@@ -32,30 +19,30 @@ var combinations = []struct {
 	client string
 }{
 	{"TLS 1.3 suites up to TLS 1.2", func(c *ssl.Config) {
-		c.CipherSuites, c.MaxVersion = []uint16{suiteAES128GCM13, suiteAES256GCM13}, ssl.VersionTLS12
+		c.CipherSuites, c.MaxVersion = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteAES256GCM13}, ssl.VersionTLS12
 	}, "CipherSuites has no suite for TLS 1.2", "CipherSuites has no suite for TLS 1.2"},
 	{"TLS 1.2 suites from TLS 1.3 on", func(c *ssl.Config) {
-		c.CipherSuites, c.MinVersion = []uint16{suiteECDSAAES128}, ssl.VersionTLS13
+		c.CipherSuites, c.MinVersion = []uint16{ssltest.SuiteECDSAAES128}, ssl.VersionTLS13
 	}, "CipherSuites has no suite for TLS 1.3", "CipherSuites has no suite for TLS 1.3"},
-	{"suites for another key", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteRSAAES128, suiteRSAAES256} },
+	{"suites for another key", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteRSAAES128, ssltest.SuiteRSAAES256} },
 		"Certificates, which are EC", ""},
-	{"suites for another key, besides TLS 1.3", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteAES128GCM13, suiteRSAAES128} },
+	{"suites for another key, besides TLS 1.3", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteRSAAES128} },
 		"CipherSuites has suites for TLS 1.2, but none", ""},
-	{"suites for both keys", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteRSAAES128, suiteECDSAAES128} }, "", ""},
+	{"suites for both keys", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteRSAAES128, ssltest.SuiteECDSAAES128} }, "", ""},
 	{"a suite that the level disables", func(c *ssl.Config) {
-		c.CipherSuites, c.SecurityLevel = []uint16{suiteECDSAAES128, suiteStaticRSA}, 3
+		c.CipherSuites, c.SecurityLevel = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuiteStaticRSA}, 3
 	}, "AES128-GCM-SHA256, which security level 3 disables", "AES128-GCM-SHA256, which security level 3 disables"},
-	{"a suite without encryption", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteNULL} },
+	{"a suite without encryption", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteNULL} },
 		"NULL-SHA256, which security level", "NULL-SHA256, which security level"},
-	{"a suite that needs parameters", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteECDSAAES128, suiteDHE} },
+	{"a suite that needs parameters", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuiteDHE} },
 		"DHE-RSA-AES128-GCM-SHA256, whose key exchange", ""},
-	{"a suite that needs a PSK", func(c *ssl.Config) { c.CipherSuites = []uint16{suiteECDSAAES128, suitePSK} },
+	{"a suite that needs a PSK", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuitePSK} },
 		"PSK-AES128-GCM-SHA256, whose key exchange", "PSK-AES128-GCM-SHA256, whose key exchange"},
 	{"level too high for TLS 1.0", func(c *ssl.Config) { c.MinVersion, c.SecurityLevel = ssl.VersionTLS10, 3 },
 		"MinVersion TLS 1.0: security level 3 forbids TLS 1.", "MinVersion TLS 1.0: security level 3 forbids TLS 1."},
 	{"TLS 1.0 with all that it needs", func(c *ssl.Config) {
 		c.MinVersion, c.MaxVersion, c.SecurityLevel = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0
-		c.CipherSuites = []uint16{suiteECDSACBC}
+		c.CipherSuites = []uint16{ssltest.SuiteECDSACBC}
 	}, "", ""},
 	{"a level below 0", func(c *ssl.Config) { c.SecurityLevel = -2 }, "SecurityLevel is -2", "SecurityLevel is -2"},
 	{"a level above 5", func(c *ssl.Config) { c.SecurityLevel = 6 }, "SecurityLevel is 6", "SecurityLevel is 6"},
@@ -69,7 +56,7 @@ var combinations = []struct {
 	}, "CurvePreferences has no group for TLS 1.2", "CurvePreferences has no group for TLS 1.2"},
 	{"a scheme twice", func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.Ed25519, tls.Ed25519} }, "ed25519 twice", "ed25519 twice"},
 	{"schemes for other keys", func(c *ssl.Config) {
-		c.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256, schemeRSAPSSPSS256}
+		c.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256, ssltest.SchemeRSAPSSPSS256}
 	}, "SignatureSchemes has none for the keys in Certificates, which are EC", ""},
 	{"schemes of TLS 1.2 from TLS 1.3 on", func(c *ssl.Config) {
 		c.SignatureSchemes, c.MinVersion = []tls.SignatureScheme{tls.PKCS1WithSHA256}, ssl.VersionTLS13
@@ -93,8 +80,8 @@ func TestCheckConfig(t *testing.T) {
 				make  func(*ssl.Config) (*ssl.Ctx, error)
 				check func(*ssl.Config) error
 			}{
-				{"server", serverConfig(t), c.server, ssl.NewServerCtx, (*ssl.Config).CheckServer},
-				{"client", clientConfig(t), c.client, ssl.NewClientCtx, (*ssl.Config).CheckClient},
+				{"server", ssltest.ServerConfig(t), c.server, ssl.NewServerCtx, (*ssl.Config).CheckServer},
+				{"client", ssltest.ClientConfig(t), c.client, ssl.NewClientCtx, (*ssl.Config).CheckClient},
 			} {
 				c.change(end.cfg)
 				ctx, err := end.make(end.cfg)
@@ -106,8 +93,8 @@ func TestCheckConfig(t *testing.T) {
 					}
 					continue
 				}
-				refuses(t, end.name, err, ssl.ErrConfig)
-				refuses(t, end.name+", checked", checked, ssl.ErrConfig)
+				ssltest.Refuses(t, end.name, err, ssl.ErrConfig)
+				ssltest.Refuses(t, end.name+", checked", checked, ssl.ErrConfig)
 				if err == nil || checked == nil {
 					continue
 				}
@@ -118,7 +105,7 @@ func TestCheckConfig(t *testing.T) {
 					t.Errorf("%s: made %q, checked %q", end.name, a, b)
 				}
 			}
-			if got := since(before); got.ctxs != 0 {
+			if got := ssltest.Since(before); got.Ctxs != 0 {
 				t.Errorf("left behind: %+v", got)
 			}
 		})
@@ -140,16 +127,16 @@ func TestCheckNilConfig(t *testing.T) {
 	if err := none.CheckClient(); err != nil {
 		t.Errorf("a nil Config is a client's default: %v", err)
 	}
-	refuses(t, "server", none.CheckServer(), ssl.ErrNil)
+	ssltest.Refuses(t, "server", none.CheckServer(), ssl.ErrNil)
 }
 
 // Level 5 wants 256 bits: a certificate on P-256 is refused by name.
 func TestSecurityLevelRefusesCertificates(t *testing.T) {
 	leakcheck.Test(t)
-	cfg := serverConfig(t)
+	cfg := ssltest.ServerConfig(t)
 	cfg.SecurityLevel = 5
 	err := cfg.CheckServer()
-	refuses(t, "P-256 at level 5", err, ssl.ErrConfig)
+	ssltest.Refuses(t, "P-256 at level 5", err, ssl.ErrConfig)
 	if err != nil && !strings.Contains(err.Error(), "ee key too small") {
 		t.Errorf("%q does not say why", err)
 	}
@@ -165,10 +152,10 @@ func TestUnknownParameters(t *testing.T) {
 		"0x0000":        func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.Ed25519, 0} },
 		"does not know": func(c *ssl.Config) { c.CurvePreferences = make([]tls.CurveID, 1<<16) },
 	} {
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		change(cfg)
 		err := cfg.CheckClient()
-		refuses(t, what, err, ssl.ErrUnsupported)
+		ssltest.Refuses(t, what, err, ssl.ErrUnsupported)
 		if err != nil && !strings.Contains(err.Error(), what) {
 			t.Errorf("%q does not name %s", err, what)
 		}

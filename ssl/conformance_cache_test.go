@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -43,48 +44,36 @@ func (l *idLog) take() (added, removed []string) {
 	return added, removed
 }
 
-// brokenByClient has the client send what is no TLS, so that the server's Read fails.
-func brokenByClient(t *testing.T, p pair) {
-	t.Helper()
-	if _, err := p.client.NetConn().Write([]byte{23, 3, 3, 0, 4, 1, 2, 3, 4}); err != nil {
-		t.Fatal(err)
-	}
-	var e *ssl.Error
-	if _, err := p.server.Read(make([]byte, 1)); !errors.As(err, &e) || len(e.Entries) == 0 {
-		t.Fatalf("Read of garbage: %v", err)
-	}
-}
-
 // C-14: a server's callbacks are called once for each session that comes and goes, whether
 // libssl keeps sessions or not; a connection that fails removes its session.
 func TestC14_Callbacks(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, mode := range []ssl.SessionCacheMode{ssl.SessionCacheInternal, ssl.SessionCacheNoAutoClear, ssl.SessionCacheNoInternal} {
 			var log idLog
 			srv.SessionTicketsDisabled = true
 			srv.SessionCacheMode = mode
 			log.watch(srv)
-			sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-			p := meet(t, cctx, sctx, nil)
-			s := sessionOf(t, p.client)
-			p.closeBoth()
-			n := sessionsOf(cli)
+			sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+			p := ssltest.Meet(t, cctx, sctx, nil)
+			s := ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
+			n := ssltest.SessionsOf(cli)
 			added, removed := log.take()
 			if len(added) != n || len(removed) != 0 {
 				t.Errorf("mode %d: %d came and %d went, want %d and none", mode, len(added), len(removed), n)
 			}
 			keeps := mode != ssl.SessionCacheNoInternal
-			p = meet(t, cctx, sctx, s)
-			if p.client.SessionReused() != keeps {
+			p = ssltest.Meet(t, cctx, sctx, s)
+			if p.Client.SessionReused() != keeps {
 				t.Errorf("mode %d: reused is %t", mode, !keeps)
 			}
 			again, _ := log.take()
-			if want := want(keeps, n-1, n); len(again) != want {
+			if want := ssltest.If(keeps, n-1, n); len(again) != want {
 				t.Errorf("mode %d: %d came with the second connection, want %d", mode, len(again), want)
 			}
-			brokenByClient(t, p)
-			p.closeBoth()
+			ssltest.BrokenByClient(t, p)
+			p.CloseBoth()
 			if _, removed := log.take(); len(removed) == 0 {
 				t.Errorf("mode %d: a failed connection removed nothing", mode)
 			}
@@ -103,11 +92,11 @@ func TestC14_Callbacks(t *testing.T) {
 // C-14: removing what was never cached finds nothing, and the callback is called.
 func TestC14_RemoveUncached(t *testing.T) {
 	leakcheck.Test(t)
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		s := dup(t, session(t, cli, srv))
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Dup(t, ssltest.Session(t, cli, srv))
 		var log idLog
 		log.watch(srv)
-		found, err := newServerCtx(t, srv).RemoveSession(s)
+		found, err := ssltest.NewServerCtx(t, srv).RemoveSession(s)
 		id, _ := s.ID()
 		if _, removed := log.take(); found || err != nil || !slices.Equal(removed, []string{hex.EncodeToString(id)}) {
 			t.Errorf("found is %t, %v; removed %q, want %x", found, err, removed, id)
@@ -118,31 +107,31 @@ func TestC14_RemoveUncached(t *testing.T) {
 // C-15: what is not found, or is something else, costs a full handshake and leaves no error.
 func TestC15_LookupOrder(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		store := newMemStore()
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		store := ssltest.NewMemStore()
 		asked := 0
-		keys := newSealKeys(t, 1)
-		sctx, cache := machine(t, srv, store, keys)
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, sctx, nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		store.await(t, sessionsOf(cli))
-		store.answers(func(context.Context, string, []byte) ([]byte, error) {
+		keys := ssltest.NewSealKeys(t, 1)
+		sctx, cache := ssltest.Machine(t, srv, store, keys)
+		cctx := ssltest.NewClientCtx(t, cli)
+		p := ssltest.Meet(t, cctx, sctx, nil)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		store.Await(t, ssltest.SessionsOf(cli))
+		store.Answers(func(context.Context, string, []byte) ([]byte, error) {
 			asked++
 			return []byte("garbage that is no session"), nil
 		})
-		p = meet(t, cctx, sctx, s)
-		if !p.client.SessionReused() || asked != 0 {
-			t.Errorf("reused is %t, and the store was asked %d times for what is here", p.client.SessionReused(), asked)
+		p = ssltest.Meet(t, cctx, sctx, s)
+		if !p.Client.SessionReused() || asked != 0 {
+			t.Errorf("reused is %t, and the store was asked %d times for what is here", p.Client.SessionReused(), asked)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 		cache.Flush(time.Time{})
-		p = meet(t, cctx, sctx, s)
-		if p.client.SessionReused() || asked != 1 {
-			t.Errorf("reused is %t, and the store was asked %d times", p.client.SessionReused(), asked)
+		p = ssltest.Meet(t, cctx, sctx, s)
+		if p.Client.SessionReused() || asked != 1 {
+			t.Errorf("reused is %t, and the store was asked %d times", p.Client.SessionReused(), asked)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 		if st := cache.StoreStats(); st.Refused != 1 {
 			t.Errorf("%+v", st)
 		}
@@ -152,18 +141,18 @@ func TestC15_LookupOrder(t *testing.T) {
 // C-16: a panic in OnRemoveSession surfaces from the call that ran it.
 func TestC16_PanicInOnRemoveSession(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.SessionTicketsDisabled = true
 	srv.OnRemoveSession = func(*ssl.Ctx, []byte) { panic("boo") }
-	sctx := newServerCtx(t, srv)
-	p := meet(t, newClientCtx(t, clientConfig(t)), sctx, nil)
-	defer p.closeBoth()
+	sctx := ssltest.NewServerCtx(t, srv)
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), sctx, nil)
+	defer p.CloseBoth()
 	mustPanic(t, "FlushSessions", func() { sctx.FlushSessions(time.Time{}) })
-	if _, err := p.client.NetConn().Write([]byte{23, 3, 3, 0, 4, 1, 2, 3, 4}); err != nil {
+	if _, err := p.Client.NetConn().Write([]byte{23, 3, 3, 0, 4, 1, 2, 3, 4}); err != nil {
 		t.Fatal(err)
 	}
-	mustPanic(t, "Read", func() { p.server.Read(make([]byte, 1)) })
-	if _, err := p.server.Write([]byte{1}); !errors.Is(err, ssl.ErrClosed) {
+	mustPanic(t, "Read", func() { p.Server.Read(make([]byte, 1)) })
+	if _, err := p.Server.Write([]byte{1}); !errors.Is(err, ssl.ErrClosed) {
 		t.Errorf("after the panic: %v", err)
 	}
 }
@@ -181,57 +170,57 @@ func mustPanic(t *testing.T, what string, f func()) {
 // C-17: an answer of the store that comes after the connection was closed harms nobody.
 func TestC17_LateAnswer(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		store := newMemStore()
-		sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, sctx, nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		store.await(t, sessionsOf(cli))
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		store := ssltest.NewMemStore()
+		sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1))
+		cctx := ssltest.NewClientCtx(t, cli)
+		p := ssltest.Meet(t, cctx, sctx, nil)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		store.Await(t, ssltest.SessionsOf(cli))
 		cache.Flush(time.Time{})
 		asked, answer, answered := make(chan struct{}), make(chan struct{}), make(chan struct{})
-		store.answers(func(_ context.Context, _ string, sealed []byte) ([]byte, error) {
+		store.Answers(func(_ context.Context, _ string, sealed []byte) ([]byte, error) {
 			close(asked)
 			<-answer
 			defer close(answered)
 			return sealed, nil
 		})
-		a, b := tcpPipe(t)
-		p = newPair(t, cctx, sctx, a, b)
-		if err := p.client.SetSession(s); err != nil {
+		a, b := ssltest.TCPPipe(t)
+		p = ssltest.NewPair(t, cctx, sctx, a, b)
+		if err := p.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
 		ended := make(chan error)
-		go func() { ended <- p.server.Handshake() }()
-		go p.client.Handshake()
+		go func() { ended <- p.Server.Handshake() }()
+		go p.Client.Handshake()
 		<-asked
-		p.server.Close()
+		p.Server.Close()
 		if err := <-ended; !errors.Is(err, ssl.ErrClosed) {
 			t.Error(err)
 		}
 		close(answer)
 		<-answered
-		p.client.Close()
+		p.Client.Close()
 	})
 }
 
 // C-18: after GetConfigForClient has chosen, the callbacks are the chosen Ctx's.
 func TestC18_CallbacksOfTheChosenCtx(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var front, host idLog
-		chosen := copyOf(srv, func(c *ssl.Config) { c.SessionTicketsDisabled = true })
+		chosen := ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionTicketsDisabled = true })
 		host.watch(chosen)
-		hctx := newServerCtx(t, chosen)
+		hctx := ssltest.NewServerCtx(t, chosen)
 		srv.SessionTicketsDisabled = true
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return hctx, nil }
 		front.watch(srv)
-		p := meet(t, newClientCtx(t, cli), newServerCtx(t, srv), nil)
-		brokenByClient(t, p)
-		p.closeBoth()
+		p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), nil)
+		ssltest.BrokenByClient(t, p)
+		p.CloseBoth()
 		added, removed := host.take()
-		if len(added) != sessionsOf(cli) || len(removed) == 0 {
+		if len(added) != ssltest.SessionsOf(cli) || len(removed) == 0 {
 			t.Errorf("host: %d came, %d went", len(added), len(removed))
 		}
 		if added, removed := front.take(); len(added)+len(removed) != 0 {
@@ -244,9 +233,9 @@ func TestC18_CallbacksOfTheChosenCtx(t *testing.T) {
 // goroutine waits for the Ctx: libssl itself calls back under its own lock.
 func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var users sync.Mutex
-		spare := dup(t, session(t, cli, serverConfig(t)))
+		spare := ssltest.Dup(t, ssltest.Session(t, cli, ssltest.ServerConfig(t)))
 		calls := 0
 		srv.SessionTicketsDisabled = true
 		srv.SessionCacheSize = 1
@@ -260,7 +249,7 @@ func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
@@ -276,8 +265,8 @@ func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
 			}
 		}()
 		for range 3 { // each evicts the one before
-			p := meet(t, cctx, sctx, nil)
-			p.closeBoth()
+			p := ssltest.Meet(t, cctx, sctx, nil)
+			p.CloseBoth()
 		}
 		close(stop)
 		<-stopped
@@ -291,18 +280,18 @@ func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
 // the newcomer before it makes room, and so keeps n-1 of n.
 func TestC20_CacheSize(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var log idLog
 		srv.SessionTicketsDisabled = true
 		srv.NumTickets = 1
 		srv.SessionCacheSize = 3
 		log.watch(srv)
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		var held []*ssl.Session
 		for range 5 {
-			p := meet(t, cctx, sctx, nil)
-			held = append(held, sessionOf(t, p.client))
-			p.closeBoth()
+			p := ssltest.Meet(t, cctx, sctx, nil)
+			held = append(held, ssltest.SessionOf(t, p.Client))
+			p.CloseBoth()
 		}
 		st, err := sctx.SessionStats()
 		if err != nil || st.Number < 2 || st.Number > 3 || st.CacheFull != 5-st.Number {
@@ -315,11 +304,11 @@ func TestC20_CacheSize(t *testing.T) {
 			s    *ssl.Session
 			kept bool
 		}{{held[4], true}, {held[0], false}} {
-			p := meet(t, cctx, sctx, c.s)
-			if p.client.SessionReused() != c.kept {
+			p := ssltest.Meet(t, cctx, sctx, c.s)
+			if p.Client.SessionReused() != c.kept {
 				t.Errorf("reused is %t, want %t", !c.kept, c.kept)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -327,13 +316,13 @@ func TestC20_CacheSize(t *testing.T) {
 // C-21: a session is gone when its time is over: flushing takes what had expired by then.
 func TestC21_FlushBoundary(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.SessionTicketsDisabled = true
 		srv.SessionTimeout = time.Hour
-		sctx := newServerCtx(t, srv)
-		p := meet(t, newClientCtx(t, cli), sctx, nil)
-		s := sessionOf(t, p.server)
-		p.closeBoth()
+		sctx := ssltest.NewServerCtx(t, srv)
+		p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), sctx, nil)
+		s := ssltest.SessionOf(t, p.Server)
+		p.CloseBoth()
 		at, err := s.Time()
 		if err != nil {
 			t.Fatal(err)
@@ -354,7 +343,7 @@ func TestC21_FlushBoundary(t *testing.T) {
 				t.Errorf("flush at %v: %v", bad, err)
 			}
 		}
-		if _, err := ssl.NewServerCtx(copyOf(srv, func(c *ssl.Config) { c.SessionTimeout = -time.Second })); !errors.Is(err, ssl.ErrConfig) {
+		if _, err := ssl.NewServerCtx(ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionTimeout = -time.Second })); !errors.Is(err, ssl.ErrConfig) {
 			t.Error(err)
 		}
 	})
@@ -363,24 +352,24 @@ func TestC21_FlushBoundary(t *testing.T) {
 // C-22: all counters begin at nought, and each case adds what it should.
 func TestC22_SessionStats(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.SessionTicketsDisabled = true
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		for _, c := range []*ssl.Ctx{sctx, cctx} {
 			if st, err := c.SessionStats(); err != nil || st != (ssl.SessionStats{}) {
 				t.Errorf("at the start: %+v, %v", st, err)
 			}
 		}
-		p := meet(t, cctx, sctx, nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		p = meet(t, cctx, sctx, s)
-		p.closeBoth()
+		p := ssltest.Meet(t, cctx, sctx, nil)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		p = ssltest.Meet(t, cctx, sctx, s)
+		p.CloseBoth()
 		if err := sctx.FlushSessions(time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		p = meet(t, cctx, sctx, s)
-		p.closeBoth()
+		p = ssltest.Meet(t, cctx, sctx, s)
+		p.CloseBoth()
 		st, err := sctx.SessionStats()
 		if err != nil || st.Accept != 3 || st.AcceptGood != 3 || st.Hits != 1 || st.Misses != 1 || st.Connect != 0 {
 			t.Errorf("server: %+v, %v", st, err)

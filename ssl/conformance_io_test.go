@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,11 +18,11 @@ import (
 // the server gets it, nobody is there any more to take its tickets.
 func deafClient(t *testing.T, cctx, sctx *ssl.Ctx, offer *ssl.Session, flights int, data []byte) *ssl.Conn {
 	t.Helper()
-	near, client := tcpPipe(t)
-	far, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, client, b)
+	near, client := ssltest.TCPPipe(t)
+	far, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, client, b)
 	if offer != nil {
-		if err := p.client.SetSession(offer); err != nil {
+		if err := p.Client.SetSession(offer); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,28 +41,28 @@ func deafClient(t *testing.T, cctx, sctx *ssl.Ctx, offer *ssl.Session, flights i
 		far.Write(rest)
 	}()
 	go func() {
-		p.client.Write(data)
-		p.client.Close()
+		p.Client.Write(data)
+		p.Client.Close()
 	}()
-	return p.server
+	return p.Server
 }
 
 // C-28: tickets for a client that writes, closes and never reads fail nothing: the handshake
 // is complete, and what the client has sent arrives, to its end.
 func TestC28_TicketsToNobody(t *testing.T) {
-	data := noise(40 << 10)
+	data := ssltest.Noise(40 << 10)
 	for name, with := range map[string]func(*ssl.Config){
 		"tickets":          func(*ssl.Config) {},
 		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
 		"many":             func(c *ssl.Config) { c.NumTickets = 8 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 				with(srv)
-				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-				p := meet(t, cctx, sctx, nil)
-				s := sessionOf(t, p.client)
-				p.closeBoth()
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+				p := ssltest.Meet(t, cctx, sctx, nil)
+				s := ssltest.SessionOf(t, p.Client)
+				p.CloseBoth()
 				for _, offer := range []*ssl.Session{nil, s} {
 					flights := 1
 					if offer == nil && cli.MaxVersion == ssl.VersionTLS12 {
@@ -90,30 +91,30 @@ func TestC28_TicketsToNobody(t *testing.T) {
 // C-28: a TLS 1.3 client that only writes and closes has unread tickets; a plain close would
 // make the kernel reset the connection, and the server lose what it has not read.
 func TestC28_CloseLosesNothing(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		got := ssltest.NewInbox(t, cli)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		data := bytes.Repeat([]byte("0123456789abcdef"), 6<<10)
 		const runs = 40
 		for i := range runs {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			done, shaken := make(chan error), make(chan struct{})
 			go func() {
-				err := p.server.Handshake() // the tickets are on their way now
+				err := p.Server.Handshake() // the tickets are on their way now
 				close(shaken)
-				read, more := io.ReadAll(p.server)
+				read, more := io.ReadAll(p.Server)
 				if err = cmp.Or(err, more); err == nil && !bytes.Equal(read, data) {
 					err = errors.New("not what was sent")
 				}
-				p.server.Close()
+				p.Server.Close()
 				done <- err
 			}()
-			if n, err := p.client.Write(data); n != len(data) || err != nil {
+			if n, err := p.Client.Write(data); n != len(data) || err != nil {
 				t.Fatal(n, err)
 			}
 			<-shaken
-			p.client.Close()
+			p.Client.Close()
 			if err := <-done; err != nil {
 				t.Fatalf("run %d: %v", i, err)
 			}
@@ -122,7 +123,7 @@ func TestC28_CloseLosesNothing(t *testing.T) {
 		if cli.MaxVersion == ssl.VersionTLS13 {
 			want *= 2
 		}
-		if n := len(got.all()); n != want {
+		if n := len(got.All()); n != want {
 			t.Errorf("%d sessions were delivered, want %d", n, want)
 		}
 	})
@@ -130,16 +131,16 @@ func TestC28_CloseLosesNothing(t *testing.T) {
 
 // C-33: a Read that waits does not keep a Write from being done.
 func TestC33_ReadWaitsWriteGoesOn(t *testing.T) {
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
-		p := w.pair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
+	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
+		p := w.Pair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
 		read := make(chan error)
-		go func() { read <- readUntil(p.client, "ping") }()
-		w.parked(t)
+		go func() { read <- ssltest.ReadUntil(p.Client, "ping") }()
+		w.Parked(t)
 		echoed := make(chan error)
-		go func() { echoed <- echoOnce(p.server) }()
-		if _, err := p.client.Write([]byte("ping")); err != nil {
+		go func() { echoed <- ssltest.EchoOnce(p.Server) }()
+		if _, err := p.Client.Write([]byte("ping")); err != nil {
 			t.Error(err)
 		}
 		if err := errors.Join(<-echoed, <-read); err != nil {
@@ -164,16 +165,16 @@ func TestC33_CloseUnblocks(t *testing.T) {
 	}
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
-			forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+			ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
 				for _, end := range []string{"client", "server"} {
-					p := w.pair(t, cli, srv)
+					p := w.Pair(t, cli, srv)
 					if call.shake {
-						p.mustShake(t)
-						p.echo(t)
+						p.MustShake(t)
+						p.Echo(t)
 					}
-					c := p.client
+					c := p.Client
 					if end == "server" {
-						c = p.server
+						c = p.Server
 					}
 					c.SetDeadline(time.Time{})
 					const callers = 3
@@ -181,16 +182,16 @@ func TestC33_CloseUnblocks(t *testing.T) {
 					for range callers {
 						go func() { errs <- call.call(c) }()
 					}
-					w.parked(t)
+					w.Parked(t)
 					if err := c.Close(); err != nil {
 						t.Errorf("%s: Close: %v", end, err)
 					}
 					for range callers {
-						if err := <-errs; !isClosed(err) {
+						if err := <-errs; !ssltest.IsClosed(err) {
 							t.Errorf("%s: %v", end, err)
 						}
 					}
-					if err := call.call(c); !isClosed(err) {
+					if err := call.call(c); !ssltest.IsClosed(err) {
 						t.Errorf("%s, after Close: %v", end, err)
 					}
 				}
@@ -208,16 +209,16 @@ func TestC33_CloseUnblocksSocket(t *testing.T) {
 		"Write":     func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				for round := range 10 {
-					p := newTCPPair(t, cli, srv)
+					p := ssltest.NewTCPPair(t, cli, srv)
 					if name != "Handshake" {
-						p.mustShake(t)
-						p.echo(t)
+						p.MustShake(t)
+						p.Echo(t)
 					}
-					c := p.client
+					c := p.Client
 					if round%2 == 1 {
-						c = p.server
+						c = p.Server
 					}
 					c.SetDeadline(time.Time{})
 					begun, ended := make(chan struct{}), make(chan error)
@@ -232,7 +233,7 @@ func TestC33_CloseUnblocksSocket(t *testing.T) {
 					if err := c.Close(); err != nil {
 						t.Errorf("Close: %v", err)
 					}
-					if err := <-ended; !isClosed(err) {
+					if err := <-ended; !ssltest.IsClosed(err) {
 						t.Errorf("round %d: %v", round, err)
 					}
 				}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -13,45 +14,45 @@ import (
 // TestCloseKeepsEverySession and TestDroppedConnKeepsSessions. Here the other end: what a
 // server keeps in its cache survives its connection as well.
 func TestC11_ServerKeepsSession(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		kept := newInbox(t, srv)
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
-		for i, mine := range kept.all() {
-			if resumable(t, mine) != hasID(fm) {
-				t.Errorf("the server's session %d: resumable is %t", i, !hasID(fm))
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		kept := ssltest.NewInbox(t, srv)
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
+		for i, mine := range kept.All() {
+			if ssltest.Resumable(t, mine) != ssltest.HasID(fm) {
+				t.Errorf("the server's session %d: resumable is %t", i, !ssltest.HasID(fm))
 			}
 		}
-		wantResumed(t, try(t, cli, sctx, s))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
 	})
 }
 
 // C-12: a client's sessions survive the end of their Ctx. What a server's Ctx had in its
 // cache does not: OpenSSL marks it.
 func TestC12_SessionsAndCtx(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		kept := newInbox(t, srv)
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		p.mustShake(t)
-		p.echo(t)
-		s := sessionOf(t, p.client)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		kept := ssltest.NewInbox(t, srv)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		p.MustShake(t)
+		p.Echo(t)
+		s := ssltest.SessionOf(t, p.Client)
 		cctx.Close()
-		if !resumable(t, s) {
+		if !ssltest.Resumable(t, s) {
 			t.Error("not resumable while the Conn outlives its Ctx")
 		}
-		p.closeBoth()
-		if !resumable(t, s) {
+		p.CloseBoth()
+		if !ssltest.Resumable(t, s) {
 			t.Error("not resumable after the end of Conn and Ctx")
 		}
-		wantResumed(t, try(t, cli, sctx, s))
-		if fm.tickets {
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
+		if fm.Tickets {
 			return
 		}
-		mine := kept.all()[0]
+		mine := kept.All()[0]
 		sctx.Close()
-		if resumable(t, mine) {
+		if ssltest.Resumable(t, mine) {
 			t.Error("the server's session is resumable without its cache")
 		}
 	})
@@ -60,28 +61,28 @@ func TestC12_SessionsAndCtx(t *testing.T) {
 // C-13: OpenSSL lets a TLS 1.3 object be resumed once. Shared, it cannot be offered again;
 // SetSession offers copies and leaves the session as it is.
 func TestC13_SingleUse(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		s := dup(t, madeWith(t, cli, sctx)) // belongs to no Ctx yet
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		s := ssltest.Dup(t, ssltest.MadeWith(t, cli, sctx)) // belongs to no Ctx yet
 		for i := range 2 {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			err := p.client.SetSharedSession(s)
-			if fm.version == ssl.VersionTLS13 && i > 0 {
-				if !errors.Is(err, ssl.ErrNotResumable) || p.client.SessionOffered() {
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			err := p.Client.SetSharedSession(s)
+			if fm.Version == ssl.VersionTLS13 && i > 0 {
+				if !errors.Is(err, ssl.ErrNotResumable) || p.Client.SessionOffered() {
 					t.Errorf("offered again: %v", err)
 				}
 				continue
 			}
-			if err != nil || !p.client.SessionOffered() {
+			if err != nil || !p.Client.SessionOffered() {
 				t.Fatalf("use %d: %v", i, err)
 			}
-			p.mustShake(t)
-			p.echo(t)
-			if !p.client.SessionReused() {
+			p.MustShake(t)
+			p.Echo(t)
+			if !p.Client.SessionReused() {
 				t.Errorf("use %d does not resume", i)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -89,17 +90,17 @@ func TestC13_SingleUse(t *testing.T) {
 // Probe A: SSL_free alone would mark the session of everyone who holds it; Close does
 // not, whether a handle was taken before or the callback had delivered it, at both ends.
 func TestProbeA_CloseSparesHeldSession(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		held, peers := sessionOf(t, p.client), sessionOf(t, p.server)
-		p.closeBoth()
-		if !resumable(t, held) || !resumable(t, got.last(t)) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		got := ssltest.NewInbox(t, cli)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		held, peers := ssltest.SessionOf(t, p.Client), ssltest.SessionOf(t, p.Server)
+		p.CloseBoth()
+		if !ssltest.Resumable(t, held) || !ssltest.Resumable(t, got.Last(t)) {
 			t.Error("Close has marked the session")
 		}
-		if resumable(t, peers) != hasID(fm) {
+		if ssltest.Resumable(t, peers) != ssltest.HasID(fm) {
 			t.Error("Close has marked the server's session")
 		}
 	})
@@ -108,16 +109,16 @@ func TestProbeA_CloseSparesHeldSession(t *testing.T) {
 // Probe A': the flag that spares the session does not depend on a close_notify getting
 // through. Here the connection underneath is gone before Close.
 func TestProbeAPrime_WithoutCloseNotify(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		held := sessionOf(t, p.client)
-		p.client.NetConn().Close()
-		if err := p.client.Close(); err == nil {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		held := ssltest.SessionOf(t, p.Client)
+		p.Client.NetConn().Close()
+		if err := p.Client.Close(); err == nil {
 			t.Error("Close hides that the connection was gone")
 		}
-		if !resumable(t, held) {
+		if !ssltest.Resumable(t, held) {
 			t.Error("Close has marked the session")
 		}
 	})
@@ -128,23 +129,23 @@ func TestProbeAPrime_WithoutCloseNotify(t *testing.T) {
 func TestProbeADoublePrime_EveryTicket(t *testing.T) {
 	leakcheck.Test(t)
 	for _, reads := range []bool{true, false} {
-		srv, cli := serverConfig(t), clientConfig(t)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		srv.NumTickets = 3
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		c := clientConn(t, s, newClientCtx(t, cli))
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		c := ssltest.ClientConn(t, s, ssltest.NewClientCtx(t, cli))
 		if err := c.Handshake(); err != nil {
 			t.Fatal(err)
 		}
 		if reads {
-			roundTrip(t, c)
+			ssltest.RoundTrip(t, c)
 		}
 		c.Close()
-		if n := len(got.all()); n != srv.NumTickets {
+		if n := len(got.All()); n != srv.NumTickets {
 			t.Errorf("read first: %t: %d sessions", reads, n)
 		}
-		for i, held := range got.all() {
-			if !resumable(t, held) {
+		for i, held := range got.All() {
+			if !ssltest.Resumable(t, held) {
 				t.Errorf("read first: %t: Close has marked session %d", reads, i)
 			}
 		}
@@ -154,28 +155,28 @@ func TestProbeADoublePrime_EveryTicket(t *testing.T) {
 // Probe B: a resumption uses up a TLS 1.3 object and leaves a TLS 1.2 one. SetSession
 // keeps that from the session that it was given.
 func TestProbeB_ResumptionUsesUp(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		for _, shared := range []bool{true, false} {
-			s := dup(t, madeWith(t, cli, sctx))
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			set := p.client.SetSession
+			s := ssltest.Dup(t, ssltest.MadeWith(t, cli, sctx))
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			set := p.Client.SetSession
 			if shared {
-				set = p.client.SetSharedSession
+				set = p.Client.SetSharedSession
 			}
 			if err := set(s); err != nil {
 				t.Fatal(err)
 			}
-			p.mustShake(t)
-			p.echo(t)
-			if !p.client.SessionReused() {
+			p.MustShake(t)
+			p.Echo(t)
+			if !p.Client.SessionReused() {
 				t.Error("not resumed")
 			}
-			if want := !shared || fm.version == ssl.VersionTLS12; resumable(t, s) != want {
+			if want := !shared || fm.Version == ssl.VersionTLS12; ssltest.Resumable(t, s) != want {
 				t.Errorf("shared %t: resumable is %t", shared, !want)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -183,31 +184,31 @@ func TestProbeB_ResumptionUsesUp(t *testing.T) {
 // Probe C: ending a Ctx marks what is in its internal cache. Clients have none, so their
 // sessions survive; of a server's, a Dup made before does, and one made after does not.
 func TestProbeC_CtxEnds(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		kept := newInbox(t, srv)
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		p.mustShake(t)
-		p.echo(t)
-		held := sessionOf(t, p.client)
-		p.closeBoth()
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		kept := ssltest.NewInbox(t, srv)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		p.MustShake(t)
+		p.Echo(t)
+		held := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
 		if n, err := cctx.SessionStats(); n.Number != 0 || err != nil {
 			t.Errorf("the client caches %d sessions, %v", n.Number, err)
 		}
 		cctx.Close()
-		if !resumable(t, held) {
+		if !ssltest.Resumable(t, held) {
 			t.Error("the client's session was marked")
 		}
-		if fm.tickets {
+		if fm.Tickets {
 			return
 		}
-		mine := kept.all()[0]
-		before := dup(t, mine)
+		mine := kept.All()[0]
+		before := ssltest.Dup(t, mine)
 		sctx.Close()
-		if resumable(t, mine) || !resumable(t, before) || resumable(t, dup(t, mine)) {
+		if ssltest.Resumable(t, mine) || !ssltest.Resumable(t, before) || ssltest.Resumable(t, ssltest.Dup(t, mine)) {
 			t.Errorf("server: %t, a Dup before %t, a Dup after %t, want false, true, false",
-				resumable(t, mine), resumable(t, before), resumable(t, dup(t, mine)))
+				ssltest.Resumable(t, mine), ssltest.Resumable(t, before), ssltest.Resumable(t, ssltest.Dup(t, mine)))
 		}
 	})
 }
@@ -215,13 +216,13 @@ func TestProbeC_CtxEnds(t *testing.T) {
 // Probe D: removing a session that was never cached finds nothing, and marks it all the
 // same: false does not mean that nothing has happened.
 func TestProbeD_RemoveUncached(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		s := dup(t, session(t, cli, srv))
-		found, err := newServerCtx(t, srv).RemoveSession(s)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Dup(t, ssltest.Session(t, cli, srv))
+		found, err := ssltest.NewServerCtx(t, srv).RemoveSession(s)
 		if found || err != nil {
 			t.Errorf("found is %t, %v", found, err)
 		}
-		if resumable(t, s) {
+		if ssltest.Resumable(t, s) {
 			t.Error("still resumable")
 		}
 	})
@@ -230,14 +231,14 @@ func TestProbeD_RemoveUncached(t *testing.T) {
 // Probe D': a session works with another client Ctx, and OpenSSL's rule of one object a
 // Ctx is kept: SetSession offers a copy, and SetSharedSession refuses.
 func TestProbeDPrime_AnotherCtx(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
-		other := newClientCtx(t, cli)
-		wantResumed(t, tryWith(t, other, sctx, s))
-		a, b := tcpPipe(t)
-		p := newPair(t, other, sctx, a, b)
-		if err := p.client.SetSharedSession(s); !errors.Is(err, ssl.ErrSessionCtx) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
+		other := ssltest.NewClientCtx(t, cli)
+		ssltest.WantResumed(t, ssltest.TryWith(t, other, sctx, s))
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, other, sctx, a, b)
+		if err := p.Client.SetSharedSession(s); !errors.Is(err, ssl.ErrSessionCtx) {
 			t.Error(err)
 		}
 	})
@@ -246,17 +247,17 @@ func TestProbeDPrime_AnotherCtx(t *testing.T) {
 // Probe H: setting a session and reading tickets replace a connection's session while
 // others get it. In C that is a crash: the lock inside SSL_get1_session protects nothing.
 func TestProbeH_GetWhileItChanges(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 20
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		offer := madeWith(t, cli, sctx)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		offer := ssltest.MadeWith(t, cli, sctx)
 		rounds := 20
-		if underChecker {
+		if ssltest.UnderChecker {
 			rounds = 5
 		}
 		for round := range rounds {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, oneByte{a}, b) // so that tickets come one by one
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, ssltest.OneByte{Conn: a}, b) // so that tickets come one by one
 			stop := make(chan struct{})
 			var getters sync.WaitGroup
 			for range 4 {
@@ -266,23 +267,23 @@ func TestProbeH_GetWhileItChanges(t *testing.T) {
 						case <-stop:
 							return
 						default:
-							getOnce(t, p.client)
+							getOnce(t, p.Client)
 						}
 					}
 				})
 			}
 			if round%2 == 1 { // the other rounds get tickets by the dozen
 				for range 20 {
-					if err := p.client.SetSession(offer); err != nil {
+					if err := p.Client.SetSession(offer); err != nil {
 						t.Error(err)
 					}
 				}
 			}
-			p.mustShake(t)
-			p.echo(t)
+			p.MustShake(t)
+			p.Echo(t)
 			close(stop)
 			getters.Wait()
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }

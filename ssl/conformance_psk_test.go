@@ -9,23 +9,24 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // C-27: both ends know the key, and show no certificate.
 func TestC27_PSK(t *testing.T) {
 	forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		wantPSK(t, p.client, pskName)
-		wantPSK(t, p.server, pskName)
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		ssltest.WantPSK(t, p.Client, ssltest.PSKName)
+		ssltest.WantPSK(t, p.Server, ssltest.PSKName)
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			if c.ReuseState() != ssl.ReuseExternalPSK {
 				t.Errorf("%v", c.ReuseState())
 			}
 		}
-		if s := p.client.ConnectionState(); s.Version == ssl.VersionTLS12 && s.CipherSuite != 0xccac {
+		if s := p.Client.ConnectionState(); s.Version == ssl.VersionTLS12 && s.CipherSuite != 0xccac {
 			t.Errorf("suite %s", s.CipherName)
 		}
 	})
@@ -36,37 +37,37 @@ func TestC27_PSK(t *testing.T) {
 func TestC27_PSKHashes(t *testing.T) {
 	leakcheck.Test(t)
 	for _, n := range []int{1, 61, 62, 63, 64, 120, 127, 128, 255, 256, 1024} {
-		k, err := ssl.NewPSK(strings.Repeat("\x00\xff\"", n)[:n], pskKey, must384(t).Hash())
+		k, err := ssl.NewPSK(strings.Repeat("\x00\xff\"", n)[:n], ssltest.PSKKey, must384(t).Hash())
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv := &ssl.Config{PSKs: []ssl.PSK{k}, MinVersion: ssl.VersionTLS13, CipherSuites: []uint16{0x1302, 0x1301}}
-		cli := copyOf(srv, func(c *ssl.Config) { c.PSKOnly = true })
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		wantPSK(t, p.client, k.Identity())
-		wantPSK(t, p.server, k.Identity())
-		p.closeBoth()
+		cli := ssltest.CopyOf(srv, func(c *ssl.Config) { c.PSKOnly = true })
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		ssltest.WantPSK(t, p.Client, k.Identity())
+		ssltest.WantPSK(t, p.Server, k.Identity())
+		p.CloseBoth()
 	}
 }
 
 // C-27: the server wants another group than the first that the client has sent a share for.
 func TestC27_PSKHelloRetry(t *testing.T) {
 	leakcheck.Test(t)
-	k := newPSK(t, pskName, pskKey)
+	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP384}}
 	cli := &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP384}}
 	for name, with := range map[string]func(*ssl.Config){
 		"table":  func(c *ssl.Config) { c.PSKs = []ssl.PSK{k} },
 		"GetPSK": func(c *ssl.Config) { c.GetPSK = func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return k, nil } },
 	} {
-		p := newTCPPair(t, cli, copyOf(srv, with))
-		if c, s := p.shake(); c != nil || s != nil {
+		p := ssltest.NewTCPPair(t, cli, ssltest.CopyOf(srv, with))
+		if c, s := p.Shake(); c != nil || s != nil {
 			t.Errorf("%s: %v, %v", name, c, s)
 		}
-		wantPSK(t, p.server, pskName)
-		p.closeBoth()
+		ssltest.WantPSK(t, p.Server, ssltest.PSKName)
+		p.CloseBoth()
 	}
 }
 
@@ -75,18 +76,18 @@ func TestC27_PSKHelloRetry(t *testing.T) {
 func TestC27_WrongKey(t *testing.T) {
 	for _, only := range []bool{true, false} {
 		forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
-			cli.PSKs = []ssl.PSK{newPSK(t, pskName, otherKey())}
+			cli.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())}
 			if !only {
-				cli.PSKOnly, cli.ServerName, cli.RootCAs = false, "localhost", roots(t, "ca")
-				srv.Certificates = keyPairs(t, []string{"server-ecdsa"})
+				cli.PSKOnly, cli.ServerName, cli.RootCAs = false, "localhost", ssltest.Roots(t, "ca")
+				srv.Certificates = ssltest.KeyPairs(t, []string{"server-ecdsa"})
 			}
-			p := newTCPPair(t, cli, srv)
-			c, s := p.shake()
-			if cli.MaxVersion == ssl.VersionTLS13 && !isBinderAlert(c) || cli.MaxVersion == ssl.VersionTLS12 && alertOf(c) != 20 { // bad_record_mac
+			p := ssltest.NewTCPPair(t, cli, srv)
+			c, s := p.Shake()
+			if cli.MaxVersion == ssl.VersionTLS13 && !isBinderAlert(c) || cli.MaxVersion == ssl.VersionTLS12 && ssltest.AlertOf(c) != 20 { // bad_record_mac
 				t.Errorf("client: %v", c)
 			}
 			for _, err := range []error{c, s} {
-				if err == nil || strings.Contains(err.Error(), string(pskKey[:8])) || strings.Contains(err.Error(), "ZZZZ") {
+				if err == nil || strings.Contains(err.Error(), string(ssltest.PSKKey[:8])) || strings.Contains(err.Error(), "ZZZZ") {
 					t.Errorf("%v", err)
 				}
 			}
@@ -99,34 +100,34 @@ func TestC27_WrongKey(t *testing.T) {
 func TestC27_PSKHelloRetryOtherHash(t *testing.T) {
 	leakcheck.Test(t)
 	k := must384(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	cli.PSKs, cli.CurvePreferences = []ssl.PSK{k}, []tls.CurveID{tls.X25519, tls.CurveP384}
 	cli.CipherSuites = []uint16{0x1302, 0x1301}
-	a, b := tcpPipe(t)
-	sent := &recorder{Conn: a}
-	p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), sent, b)
-	p.mustShake(t)
-	p.echo(t) // so that nothing is being sent
-	if n := bytes.Count(sent.sent, []byte(k.Identity())); n != 1 {
+	a, b := ssltest.TCPPipe(t)
+	sent := &ssltest.Recorder{Conn: a}
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), sent, b)
+	p.MustShake(t)
+	p.Echo(t) // so that nothing is being sent
+	if n := bytes.Count(sent.Sent, []byte(k.Identity())); n != 1 {
 		t.Errorf("the key was offered %d times", n)
 	}
-	if c, s := p.client.ConnectionState(), p.server.ConnectionState(); c.PSKIdentity+s.PSKIdentity != "" || !c.Verified || c.CipherSuite != 0x1301 {
+	if c, s := p.Client.ConnectionState(), p.Server.ConnectionState(); c.PSKIdentity+s.PSKIdentity != "" || !c.Verified || c.CipherSuite != 0x1301 {
 		t.Errorf("%+v", c)
 	}
 }
 
 // isBinderAlert: decrypt_error, as RFC 8446 has it, or illegal_parameter, as 1.1.1 and 3.0.
-func isBinderAlert(err error) bool { return alertOf(err) == 51 || alertOf(err) == 47 }
+func isBinderAlert(err error) bool { return ssltest.AlertOf(err) == 51 || ssltest.AlertOf(err) == 47 }
 
 // C-27: the identity is unknown. In TLS 1.3 the certificate is left, or the server ends the
 // handshake; in TLS 1.2 the client cannot tell it from a wrong key.
 func TestC27_UnknownIdentity(t *testing.T) {
 	forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cli.PSKs = []ssl.PSK{newPSK(t, "nobody", pskKey)}
-		p := newTCPPair(t, cli, srv)
-		c, _ := p.shake()
-		if want := map[uint16]int{ssl.VersionTLS12: 20, ssl.VersionTLS13: 40}[cli.MaxVersion]; alertOf(c) != want { // bad_record_mac, handshake_failure
+		cli.PSKs = []ssl.PSK{ssltest.NewPSK(t, "nobody", ssltest.PSKKey)}
+		p := ssltest.NewTCPPair(t, cli, srv)
+		c, _ := p.Shake()
+		if want := map[uint16]int{ssl.VersionTLS12: 20, ssl.VersionTLS13: 40}[cli.MaxVersion]; ssltest.AlertOf(c) != want { // bad_record_mac, handshake_failure
 			t.Errorf("client: %v", c)
 		}
 	})
@@ -136,12 +137,12 @@ func TestC27_UnknownIdentity(t *testing.T) {
 // only if it verifies and may take any.
 func TestC27_DeclinedKey(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
-	srv.PSKs, srv.MinVersion = []ssl.PSK{newPSK(t, "another", pskKey)}, ssl.VersionTLS13
-	plain := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
+	srv.PSKs, srv.MinVersion = []ssl.PSK{ssltest.NewPSK(t, "another", ssltest.PSKKey)}, ssl.VersionTLS13
+	plain := ssltest.ServerConfig(t)
 	plain.MinVersion = ssl.VersionTLS13
 	client := func(change func(*ssl.Config)) *ssl.Config {
-		return copyOf(clientConfig(t), func(c *ssl.Config) { c.PSKs = []ssl.PSK{newPSK(t, pskName, pskKey)}; change(c) })
+		return ssltest.CopyOf(ssltest.ClientConfig(t), func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)}; change(c) })
 	}
 	for name, tc := range map[string]struct {
 		cli  *ssl.Config
@@ -153,21 +154,21 @@ func TestC27_DeclinedKey(t *testing.T) {
 		"PSKOnly":     {client(func(c *ssl.Config) { c.RootCAs, c.PSKOnly = nil, true }), ssl.ErrPSKDeclined},
 	} {
 		for _, server := range []*ssl.Config{srv, plain} {
-			p := newTCPPair(t, tc.cli, server)
-			err, _ := p.shake()
+			p := ssltest.NewTCPPair(t, tc.cli, server)
+			err, _ := p.Shake()
 			switch {
 			case tc.want == nil:
-				if s := p.client.ConnectionState(); err != nil || s.PSKIdentity != "" || !s.Verified || p.server.ConnectionState().PSKIdentity != "" {
+				if s := p.Client.ConnectionState(); err != nil || s.PSKIdentity != "" || !s.Verified || p.Server.ConnectionState().PSKIdentity != "" {
 					t.Errorf("%s: %v, %+v", name, err, s)
 				}
 			case errors.Is(tc.want, ssl.ErrPSKDeclined):
-				if !errors.Is(err, tc.want) || verifyCode(err) == 0 {
+				if !errors.Is(err, tc.want) || ssltest.VerifyCode(err) == 0 {
 					t.Errorf("%s: %v", name, err)
 				}
-			case verifyCode(err) == 0 || errors.Is(err, ssl.ErrPSKDeclined):
+			case ssltest.VerifyCode(err) == 0 || errors.Is(err, ssl.ErrPSKDeclined):
 				t.Errorf("%s: %v", name, err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	}
 }
@@ -175,10 +176,10 @@ func TestC27_DeclinedKey(t *testing.T) {
 // C-27: what GetPSK answers, and for which identities it is asked.
 func TestC27_GetPSK(t *testing.T) {
 	leakcheck.Test(t)
-	k := newPSK(t, pskName, pskKey)
+	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	var asked []string
 	var answer func() (ssl.PSK, error)
-	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, PSKs: []ssl.PSK{newPSK(t, "in the table", pskKey)},
+	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, PSKs: []ssl.PSK{ssltest.NewPSK(t, "in the table", ssltest.PSKKey)},
 		GetPSK: func(h *ssl.ClientHelloInfo, identity string) (ssl.PSK, error) {
 			if h.Context().Err() != nil || h.Conn == nil {
 				t.Error("the ClientHelloInfo is not whole")
@@ -194,27 +195,30 @@ func TestC27_GetPSK(t *testing.T) {
 		cause  error
 	}{
 		"known":          {func() (ssl.PSK, error) { return k, nil }, 0, nil},
-		"wrong key":      {func() (ssl.PSK, error) { return newPSK(t, pskName, otherKey()), nil }, -1, nil},
+		"wrong key":      {func() (ssl.PSK, error) { return ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey()), nil }, -1, nil},
 		"unknown":        {func() (ssl.PSK, error) { return ssl.PSK{}, nil }, 40, nil},
 		"error":          {func() (ssl.PSK, error) { return ssl.PSK{}, boom }, 80, boom},
 		"alert":          {func() (ssl.PSK, error) { return ssl.PSK{}, ssl.AlertError(115) }, 115, ssl.AlertError(115)},
-		"other identity": {func() (ssl.PSK, error) { return newPSK(t, "other", pskKey), nil }, 80, ssl.ErrConfig},
-		"other hash":     {func() (ssl.PSK, error) { k, _ := ssl.NewPSK(pskName, pskKey, must384(t).Hash()); return k, nil }, 80, ssl.ErrConfig},
+		"other identity": {func() (ssl.PSK, error) { return ssltest.NewPSK(t, "other", ssltest.PSKKey), nil }, 80, ssl.ErrConfig},
+		"other hash": {func() (ssl.PSK, error) {
+			k, _ := ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, must384(t).Hash())
+			return k, nil
+		}, 80, ssl.ErrConfig},
 	} {
 		asked, answer = nil, tc.answer
-		p := newTCPPair(t, cli, srv)
-		c, s := p.shake()
-		if tc.alert == 0 && (c != nil || s != nil) || tc.alert > 0 && alertOf(c) != tc.alert || tc.alert < 0 && !isBinderAlert(c) || tc.cause != nil && !errors.Is(s, tc.cause) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		c, s := p.Shake()
+		if tc.alert == 0 && (c != nil || s != nil) || tc.alert > 0 && ssltest.AlertOf(c) != tc.alert || tc.alert < 0 && !isBinderAlert(c) || tc.cause != nil && !errors.Is(s, tc.cause) {
 			t.Errorf("%s: %v, %v", name, c, s)
 		}
-		if !slices.Equal(asked, []string{pskName}) {
+		if !slices.Equal(asked, []string{ssltest.PSKName}) {
 			t.Errorf("%s: asked for %q", name, asked)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
 	asked = nil
-	p := newTCPPair(t, copyOf(cli, func(c *ssl.Config) { c.PSKs = srv.PSKs }), srv)
-	p.mustShake(t)
+	p := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.PSKs = srv.PSKs }), srv)
+	p.MustShake(t)
 	if len(asked) > 0 {
 		t.Errorf("asked for %q, which is in the table", asked)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -18,20 +19,20 @@ import (
 // sessions; in TLS 1.2 there is one session, whatever N is.
 func TestC03_TicketsAreCalls(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 2, 6} {
-		forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+		ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 			srv.NumTickets = n
-			got := newInbox(t, cli)
-			s := startServer(t, srv)
-			c := dial(t, s, newClientCtx(t, cli), nil)
+			got := ssltest.NewInbox(t, cli)
+			s := ssltest.StartServer(t, srv)
+			c := ssltest.Dial(t, s, ssltest.NewClientCtx(t, cli), nil)
 			want := 1
-			if fm.version == ssl.VersionTLS13 {
+			if fm.Version == ssl.VersionTLS13 {
 				want = map[int]int{-1: 0, 0: 2, 1: 1, 2: 2, 6: 6}[n]
 			}
-			if len(got.all()) != want {
-				t.Errorf("NumTickets %d: %d sessions, want %d", n, len(got.all()), want)
+			if len(got.All()) != want {
+				t.Errorf("NumTickets %d: %d sessions, want %d", n, len(got.All()), want)
 			}
 			seen := map[string]bool{}
-			for _, s := range got.all() {
+			for _, s := range got.All() {
 				der, err := s.MarshalBinary()
 				if err != nil {
 					t.Fatal(err)
@@ -41,9 +42,9 @@ func TestC03_TicketsAreCalls(t *testing.T) {
 			if len(seen) != want {
 				t.Errorf("NumTickets %d: %d different sessions, want %d", n, len(seen), want)
 			}
-			if current := sessionOf(t, c); want > 0 && !current.Same(got.last(t)) {
+			if current := ssltest.SessionOf(t, c); want > 0 && !current.Same(got.Last(t)) {
 				t.Error("Session is not the newest that was delivered")
-			} else if resumable(t, current) != (want > 0) {
+			} else if ssltest.Resumable(t, current) != (want > 0) {
 				t.Errorf("NumTickets %d: resumable is %t", n, want == 0)
 			}
 		})
@@ -52,23 +53,23 @@ func TestC03_TicketsAreCalls(t *testing.T) {
 
 // C-04: each of the tickets resumes, and each TLS 1.3 resumption yields one more.
 func TestC04_EachTicketResumes(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 3
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		dial(t, s, ctx, nil).Close()
-		for i, old := range got.all() {
-			before := len(got.all())
-			c := dial(t, s, ctx, old)
-			if !c.SessionReused() || !s.lastReused() {
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		ssltest.Dial(t, s, ctx, nil).Close()
+		for i, old := range got.All() {
+			before := len(got.All())
+			c := ssltest.Dial(t, s, ctx, old)
+			if !c.SessionReused() || !s.LastReused() {
 				t.Errorf("session %d does not resume", i)
 			}
 			want := 0
-			if fm.version == ssl.VersionTLS13 {
+			if fm.Version == ssl.VersionTLS13 {
 				want = 1
 			}
-			if n := len(got.all()) - before; n != want {
+			if n := len(got.All()) - before; n != want {
 				t.Errorf("session %d: %d new ones from its resumption, want %d", i, n, want)
 			}
 			c.Close()
@@ -79,33 +80,33 @@ func TestC04_EachTicketResumes(t *testing.T) {
 // C-06: a session resumes its own version only; otherwise the handshake is a full one of
 // the version that the two agree on.
 func TestC06_ExactVersion(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.MaxVersion = 0
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
-		if v, err := s.ProtocolVersion(); v != fm.version || err != nil {
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
+		if v, err := s.ProtocolVersion(); v != fm.Version || err != nil {
 			t.Fatalf("version %s, %v", ssl.VersionName(v), err)
 		}
-		for _, v := range versions {
+		for _, v := range ssltest.Versions {
 			for _, onlyIt := range []bool{true, false} {
-				c := copyOf(cli, func(c *ssl.Config) {
+				c := ssltest.CopyOf(cli, func(c *ssl.Config) {
 					c.MaxVersion = v
 					if onlyIt {
 						c.MinVersion = v
 					}
 				})
-				a, b := tcpPipe(t)
-				p := newPair(t, newClientCtx(t, c), sctx, a, b)
-				if err := p.client.SetSession(s); err != nil {
+				a, b := ssltest.TCPPipe(t)
+				p := ssltest.NewPair(t, ssltest.NewClientCtx(t, c), sctx, a, b)
+				if err := p.Client.SetSession(s); err != nil {
 					t.Fatal(err)
 				}
-				p.mustShake(t)
-				p.echo(t)
-				if got := p.client.ConnectionState(); got.Version != v || got.DidResume != (v == fm.version) || p.server.SessionReused() != got.DidResume {
+				p.MustShake(t)
+				p.Echo(t)
+				if got := p.Client.ConnectionState(); got.Version != v || got.DidResume != (v == fm.Version) || p.Server.SessionReused() != got.DidResume {
 					t.Errorf("client of %s (only it: %t): version %s, resumed %t",
 						ssl.VersionName(v), onlyIt, ssl.VersionName(got.Version), got.DidResume)
 				}
-				p.closeBoth()
+				p.CloseBoth()
 			}
 		}
 	})
@@ -114,11 +115,11 @@ func TestC06_ExactVersion(t *testing.T) {
 // C-06: a server that no longer speaks the session's version does a full handshake.
 func TestC06_ServerLeftVersion(t *testing.T) {
 	leakcheck.Test(t)
-	cli, srv := clientConfig(t), serverConfig(t)
-	s := session(t, cli, srv)
+	cli, srv := ssltest.ClientConfig(t), ssltest.ServerConfig(t)
+	s := ssltest.Session(t, cli, srv)
 	srv.MaxVersion = ssl.VersionTLS12
-	got := try(t, cli, newServerCtx(t, srv), s)
-	if got.client != nil || got.server != nil || got.reused {
+	got := ssltest.Try(t, cli, ssltest.NewServerCtx(t, srv), s)
+	if got.Client != nil || got.Server != nil || got.Reused {
 		t.Errorf("%+v", got)
 	}
 }
@@ -126,11 +127,11 @@ func TestC06_ServerLeftVersion(t *testing.T) {
 // C-07: what cannot work is a typed error, and does no harm: the connection goes on, and
 // the session stays as it was.
 func TestC07_TypedErrors(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		foreign := madeWith(t, cli, sctx) // of another Ctx
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		foreign := ssltest.MadeWith(t, cli, sctx) // of another Ctx
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
 		empty, err := ssl.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -143,31 +144,31 @@ func TestC07_TypedErrors(t *testing.T) {
 				t.Errorf("%s: %v, want %v", what, err, want)
 			}
 		}
-		expect("nil session", p.client.SetSession(nil), ssl.ErrNil)
-		expect("empty session", p.client.SetSession(empty), ssl.ErrNotResumable)
-		expect("empty shared session", p.client.SetSharedSession(empty), ssl.ErrNotResumable)
-		expect("server", p.server.SetSession(foreign), ssl.ErrServer)
-		expect("server, shared", p.server.SetSharedSession(foreign), ssl.ErrServer)
-		expect("another Ctx", p.client.SetSharedSession(foreign), ssl.ErrSessionCtx)
-		expect("add to a client", errorOf(cctx.AddSession(foreign)), ssl.ErrClient)
-		expect("add an empty one", errorOf(sctx.AddSession(empty)), ssl.ErrNotResumable)
-		expect("add another Ctx's", errorOf(sctx.AddSession(foreign)), ssl.ErrSessionCtx)
-		expect("remove from another Ctx", errorOf(cctx.RemoveSession(foreign)), ssl.ErrSessionCtx)
-		expect("WithSession(nil)", p.client.WithSession(nil), ssl.ErrNil)
-		expect("client of a server's Ctx", errorOf(ssl.Client(a, sctx)), ssl.ErrServer)
-		expect("server of a client's Ctx", errorOf(ssl.Server(b, cctx)), ssl.ErrClient)
-		expect("client of nothing", errorOf(ssl.Client(nil, cctx)), ssl.ErrNil)
-		expect("CloseWrite", p.client.CloseWrite(), ssl.ErrHandshakeIncomplete)
-		if p.client.SessionOffered() {
+		expect("nil session", p.Client.SetSession(nil), ssl.ErrNil)
+		expect("empty session", p.Client.SetSession(empty), ssl.ErrNotResumable)
+		expect("empty shared session", p.Client.SetSharedSession(empty), ssl.ErrNotResumable)
+		expect("server", p.Server.SetSession(foreign), ssl.ErrServer)
+		expect("server, shared", p.Server.SetSharedSession(foreign), ssl.ErrServer)
+		expect("another Ctx", p.Client.SetSharedSession(foreign), ssl.ErrSessionCtx)
+		expect("add to a client", ssltest.ErrorOf(cctx.AddSession(foreign)), ssl.ErrClient)
+		expect("add an empty one", ssltest.ErrorOf(sctx.AddSession(empty)), ssl.ErrNotResumable)
+		expect("add another Ctx's", ssltest.ErrorOf(sctx.AddSession(foreign)), ssl.ErrSessionCtx)
+		expect("remove from another Ctx", ssltest.ErrorOf(cctx.RemoveSession(foreign)), ssl.ErrSessionCtx)
+		expect("WithSession(nil)", p.Client.WithSession(nil), ssl.ErrNil)
+		expect("client of a server's Ctx", ssltest.ErrorOf(ssl.Client(a, sctx)), ssl.ErrServer)
+		expect("server of a client's Ctx", ssltest.ErrorOf(ssl.Server(b, cctx)), ssl.ErrClient)
+		expect("client of nothing", ssltest.ErrorOf(ssl.Client(nil, cctx)), ssl.ErrNil)
+		expect("CloseWrite", p.Client.CloseWrite(), ssl.ErrHandshakeIncomplete)
+		if p.Client.SessionOffered() {
 			t.Error("one of these sessions is offered")
 		}
-		p.mustShake(t)
-		expect("after the handshake", p.client.SetSession(foreign), ssl.ErrHandshakeStarted)
-		expect("shared, after the handshake", p.client.SetSharedSession(dup(t, foreign)), ssl.ErrHandshakeStarted)
+		p.MustShake(t)
+		expect("after the handshake", p.Client.SetSession(foreign), ssl.ErrHandshakeStarted)
+		expect("shared, after the handshake", p.Client.SetSharedSession(ssltest.Dup(t, foreign)), ssl.ErrHandshakeStarted)
 		expect("setter", foreign.SetID([]byte("x")), ssl.ErrSessionShared)
-		p.echo(t)
-		p.closeBoth()
-		wantResumed(t, try(t, cli, sctx, foreign))
+		p.Echo(t)
+		p.CloseBoth()
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, foreign))
 	})
 }
 
@@ -176,14 +177,14 @@ func TestC07_TypedErrors(t *testing.T) {
 func TestC34_ManyConnections(t *testing.T) {
 	leakcheck.Test(t)
 	warm, total := 1000, 10_000
-	if underChecker {
+	if ssltest.UnderChecker {
 		warm, total = 200, 1000
 	}
-	srv, cli := serverConfig(t), clientConfig(t)
-	s := startServer(t, srv)
-	ctx := newClientCtx(t, cli)
-	first := dial(t, s, ctx, nil)
-	offer := sessionOf(t, first)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	s := ssltest.StartServer(t, srv)
+	ctx := ssltest.NewClientCtx(t, cli)
+	first := ssltest.Dial(t, s, ctx, nil)
+	offer := ssltest.SessionOf(t, first)
 	first.Close()
 	before := ssl.ReadCounters()
 	var flat int
@@ -214,7 +215,7 @@ func TestC34_ManyConnections(t *testing.T) {
 
 // resumeOnce resumes offer and returns what to offer next. It registers no cleanups: ten
 // thousand of them would be a leak of their own.
-func resumeOnce(t *testing.T, s *server, ctx *ssl.Ctx, offer *ssl.Session) *ssl.Session {
+func resumeOnce(t *testing.T, s *ssltest.Server, ctx *ssl.Ctx, offer *ssl.Session) *ssl.Session {
 	t.Helper()
 	raw, err := net.Dial("tcp", s.Addr)
 	if err != nil {
@@ -226,11 +227,11 @@ func resumeOnce(t *testing.T, s *server, ctx *ssl.Ctx, offer *ssl.Session) *ssl.
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if err := c.SetSession(offer); err != nil {
 		t.Fatal(err)
 	}
-	roundTrip(t, c)
+	ssltest.RoundTrip(t, c)
 	if !c.SessionReused() {
 		t.Fatal("not resumed")
 	}

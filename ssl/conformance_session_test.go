@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // C-01: there is no session before the handshake is over, at either end, and asking for
 // one changes nothing.
 func TestC01_NoSessionBeforeHandshake(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			if s, err := c.Session(); s != nil || !errors.Is(err, ssl.ErrNoSession) {
 				t.Errorf("Session: %v, %v", s, err)
 			}
@@ -30,26 +31,26 @@ func TestC01_NoSessionBeforeHandshake(t *testing.T) {
 				t.Error("there is a state before the handshake")
 			}
 		}
-		p.mustShake(t)
+		p.MustShake(t)
 	})
 }
 
 // C-01: nor is there one after a handshake that failed.
 func TestC01_NoSessionAfterFailedHandshake(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cli.RootCAs = roots(t, "other-ca")
-		got, gave := newInbox(t, cli), newInbox(t, srv)
-		p := newTCPPair(t, cli, srv)
-		if c, s := p.shake(); c == nil || s == nil {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cli.RootCAs = ssltest.Roots(t, "other-ca")
+		got, gave := ssltest.NewInbox(t, cli), ssltest.NewInbox(t, srv)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		if c, s := p.Shake(); c == nil || s == nil {
 			t.Fatalf("client %v, server %v", c, s)
 		}
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			if s, err := c.Session(); s != nil || !errors.Is(err, ssl.ErrNoSession) {
 				t.Errorf("Session: %v, %v", s, err)
 			}
 		}
-		p.closeBoth()
-		if n := len(got.all()) + len(gave.all()); n != 0 {
+		p.CloseBoth()
+		if n := len(got.All()) + len(gave.All()); n != 0 {
 			t.Errorf("%d sessions were delivered", n)
 		}
 	})
@@ -57,24 +58,24 @@ func TestC01_NoSessionAfterFailedHandshake(t *testing.T) {
 
 // C-02: after the handshake both ends have a session, with plausible fields.
 func TestC02_SessionAfterHandshake(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.SessionTimeout = 1000 * time.Second
 		began := time.Now().Add(-100 * time.Millisecond).Truncate(time.Second) // time(3) lags by up to a tick
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		cs, ss := sessionOf(t, p.client), sessionOf(t, p.server)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		cs, ss := ssltest.SessionOf(t, p.Client), ssltest.SessionOf(t, p.Server)
 		for end, s := range map[string]*ssl.Session{"client": cs, "server": ss} {
-			if v, err := s.ProtocolVersion(); v != fm.version || err != nil {
+			if v, err := s.ProtocolVersion(); v != fm.Version || err != nil {
 				t.Errorf("%s: version %s, %v", end, ssl.VersionName(v), err)
 			}
-			if id, name, err := s.Cipher(); id != p.client.ConnectionState().CipherSuite || name != p.client.ConnectionState().CipherName || id == 0 || err != nil {
+			if id, name, err := s.Cipher(); id != p.Client.ConnectionState().CipherSuite || name != p.Client.ConnectionState().CipherName || id == 0 || err != nil {
 				t.Errorf("%s: cipher %#x %s, %v", end, id, name, err)
 			}
 			if at, err := s.Time(); at.Before(began) || at.After(time.Now()) || err != nil {
 				t.Errorf("%s: time %s, began %s, %v", end, at, began, err)
 			}
-			if want := end == "client" || hasID(fm); resumable(t, s) != want {
+			if want := end == "client" || ssltest.HasID(fm); ssltest.Resumable(t, s) != want {
 				t.Errorf("%s: resumable is %t", end, !want)
 			}
 			if key, err := s.SecretMasterKey(); len(key) < 32 || bytes.Equal(key, make([]byte, len(key))) || err != nil {
@@ -84,29 +85,26 @@ func TestC02_SessionAfterHandshake(t *testing.T) {
 		if d, err := ss.Timeout(); d != srv.SessionTimeout || err != nil {
 			t.Errorf("server: timeout %s, %v", d, err)
 		}
-		if has, err := cs.HasTicket(); has != (fm.tickets || fm.version == ssl.VersionTLS13) || err != nil {
+		if has, err := cs.HasTicket(); has != (fm.Tickets || fm.Version == ssl.VersionTLS13) || err != nil {
 			t.Errorf("client: has a ticket: %t, %v", has, err)
 		}
 		if cert, err := cs.PeerCertificate(); cert == nil || cert.VerifyHostname("localhost") != nil || err != nil {
 			t.Errorf("client: certificate %v, %v", cert, err)
 		}
-		if id, err := ss.ID(); (len(id) == 32) != hasID(fm) || err != nil {
+		if id, err := ss.ID(); (len(id) == 32) != ssltest.HasID(fm) || err != nil {
 			t.Errorf("server: id %x, %v", id, err)
 		}
 	})
 }
 
-// hasID: a TLS 1.2 server that has put the session into a ticket keeps no id for it.
-func hasID(fm form) bool { return fm.version == ssl.VersionTLS13 || !fm.tickets }
-
 // C-08: each get makes a handle of its own on one object, and closing it gives back
 // exactly one reference.
 func TestC08_GetTwice(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			before := ssl.ReadCounters()
 			one, err := c.Session()
 			if err != nil {
@@ -135,7 +133,7 @@ func TestC08_GetTwice(t *testing.T) {
 				t.Errorf("counters: %+v, then %+v", before, after)
 			}
 			// The Conn's own reference is still there: a close too many would have freed it.
-			if again, err := sessionOf(t, c).MarshalBinary(); !bytes.Equal(again, a) || err != nil {
+			if again, err := ssltest.SessionOf(t, c).MarshalBinary(); !bytes.Equal(again, a) || err != nil {
 				t.Errorf("the connection's session: %d bytes, %v", len(again), err)
 			}
 		}
@@ -144,8 +142,8 @@ func TestC08_GetTwice(t *testing.T) {
 
 // C-08: the object lives as long as its last handle, whatever ends before.
 func TestC08_HandleOutlivesConn(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
 		freed := ssl.ReadCounters().SessionObjectsFreed
 		last, err := s.UpRef()
 		if err != nil {
@@ -167,10 +165,10 @@ func TestC08_HandleOutlivesConn(t *testing.T) {
 
 // C-09: a Dup has the same encoding, a mark of its own, and no Ctx.
 func TestC09_Dup(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		s := madeWith(t, cli, sctx) // by another Ctx than cctx
-		d := dup(t, s)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		s := ssltest.MadeWith(t, cli, sctx) // by another Ctx than cctx
+		d := ssltest.Dup(t, s)
 		if d.Same(s) {
 			t.Error("Dup is the same object")
 		}
@@ -179,26 +177,26 @@ func TestC09_Dup(t *testing.T) {
 		if !bytes.Equal(a, b) || errA != nil || errB != nil {
 			t.Errorf("another encoding: %v, %v", errA, errB)
 		}
-		x, y := tcpPipe(t)
-		p := newPair(t, cctx, sctx, x, y)
-		if err := p.client.SetSharedSession(s); !errors.Is(err, ssl.ErrSessionCtx) {
+		x, y := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, x, y)
+		if err := p.Client.SetSharedSession(s); !errors.Is(err, ssl.ErrSessionCtx) {
 			t.Errorf("the original in another Ctx: %v", err)
 		}
-		if err := p.client.SetSharedSession(d); err != nil {
+		if err := p.Client.SetSharedSession(d); err != nil {
 			t.Errorf("the Dup in another Ctx: %v", err)
 		}
-		p.mustShake(t)
-		p.echo(t)
-		if !p.client.SessionReused() {
+		p.MustShake(t)
+		p.Echo(t)
+		if !p.Client.SessionReused() {
 			t.Error("the Dup does not resume")
 		}
 		if _, err := cctx.RemoveSession(d); err != nil {
 			t.Error(err)
 		}
-		if resumable(t, d) || !resumable(t, s) {
-			t.Errorf("after the Dup's removal: %t, and the original %t", resumable(t, d), resumable(t, s))
+		if ssltest.Resumable(t, d) || !ssltest.Resumable(t, s) {
+			t.Errorf("after the Dup's removal: %t, and the original %t", ssltest.Resumable(t, d), ssltest.Resumable(t, s))
 		}
-		if resumable(t, dup(t, d)) {
+		if ssltest.Resumable(t, ssltest.Dup(t, d)) {
 			t.Error("a Dup of what is not resumable is")
 		}
 	})
@@ -207,8 +205,8 @@ func TestC09_Dup(t *testing.T) {
 // C-10: a closed handle reports ErrClosed from everything; closing again does nothing,
 // above all not to the other handles.
 func TestC10_UseAfterClose(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
 		other, err := s.UpRef()
 		if err != nil {
 			t.Fatal(err)
@@ -219,19 +217,19 @@ func TestC10_UseAfterClose(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		ctx := newClientCtx(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, ctx, newServerCtx(t, srv), a, b)
+		ctx := ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ctx, ssltest.NewServerCtx(t, srv), a, b)
 		for what, err := range map[string]error{
-			"ID":               errorOf(s.ID()),
-			"Dup":              errorOf(s.Dup()),
-			"UpRef":            errorOf(s.UpRef()),
-			"MarshalBinary":    errorOf(s.MarshalBinary()),
-			"Resumable":        errorOf(s.Resumable()),
+			"ID":               ssltest.ErrorOf(s.ID()),
+			"Dup":              ssltest.ErrorOf(s.Dup()),
+			"UpRef":            ssltest.ErrorOf(s.UpRef()),
+			"MarshalBinary":    ssltest.ErrorOf(s.MarshalBinary()),
+			"Resumable":        ssltest.ErrorOf(s.Resumable()),
 			"SetID":            s.SetID([]byte("x")),
-			"SetSession":       p.client.SetSession(s),
-			"SetSharedSession": p.client.SetSharedSession(s),
-			"RemoveSession":    errorOf(ctx.RemoveSession(s)),
+			"SetSession":       p.Client.SetSession(s),
+			"SetSharedSession": p.Client.SetSharedSession(s),
+			"RemoveSession":    ssltest.ErrorOf(ctx.RemoveSession(s)),
 		} {
 			if !errors.Is(err, ssl.ErrClosed) {
 				t.Errorf("%s: %v", what, err)
@@ -240,13 +238,11 @@ func TestC10_UseAfterClose(t *testing.T) {
 		if s.Same(other) || s.Same(s) {
 			t.Error("a closed handle is the same as something")
 		}
-		if !resumable(t, other) {
+		if !ssltest.Resumable(t, other) {
 			t.Error("the other handle has suffered")
 		}
 	})
 }
-
-func errorOf[T any](_ T, err error) error { return err }
 
 // C-10: the zero value and nil report their errors and do not crash.
 func TestC10_ZeroAndNil(t *testing.T) {
@@ -265,7 +261,7 @@ func TestC10_ZeroAndNil(t *testing.T) {
 	var conn *ssl.Conn
 	for what, err := range map[string]error{
 		"Handshake":   conn.Handshake(),
-		"Session":     errorOf(conn.Session()),
+		"Session":     ssltest.ErrorOf(conn.Session()),
 		"SetSession":  conn.SetSession(none),
 		"CloseWrite":  conn.CloseWrite(),
 		"WithSession": conn.WithSession(nil),

@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 func TestConnFromContext(t *testing.T) {
 	leakcheck.Test(t)
 	a, b := net.Pipe()
-	p := newPair(t, newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t)), a, b)
-	ctx := ssl.ConnContext(t.Context(), p.client)
-	if c, ok := ssl.ConnFromContext(context.WithoutCancel(ctx)); !ok || c != p.client {
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
+	ctx := ssl.ConnContext(t.Context(), p.Client)
+	if c, ok := ssl.ConnFromContext(context.WithoutCancel(ctx)); !ok || c != p.Client {
 		t.Errorf("%v, %t, want the Conn", c, ok)
 	}
 	var none *ssl.Conn
@@ -41,13 +42,13 @@ func TestConnContextInServer(t *testing.T) {
 		fmt.Fprint(w, ok && c.ConnectionState().ServerName == "localhost")
 	}))
 	srv.Config.ConnContext = ssl.ConnContext
-	srv.Listener = ssl.NewListener(srv.Listener, newServerCtx(t, serverConfig(t)))
+	srv.Listener = ssl.NewListener(srv.Listener, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
 	srv.Start()
 	defer srv.Close()
-	d := &ssl.Dialer{Ctx: newClientCtx(t, clientConfig(t))}
+	d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 	tr := &http.Transport{DialTLSContext: d.DialTLSContext}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr, Timeout: ioTimeout}).Get("https://" + srv.Listener.Addr().String())
+	resp, err := (&http.Client{Transport: tr, Timeout: ssltest.Timeout}).Get("https://" + srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -19,15 +20,12 @@ var (
 	_ io.WriterTo   = (*ssl.Conn)(nil)
 )
 
-// onlyReader hides the WriteTo of a Reader, which io.Copy would prefer.
-type onlyReader struct{ io.Reader }
-
 var errBoom = errors.New("boom")
 
 // Whatever way a Reader has to come to its end, all of it arrives and is counted: io.Copy
 // on one side fills the connection with ReadFrom and on the other empties it with WriteTo.
 func TestCopy(t *testing.T) {
-	data := noise(5<<20 + 77)
+	data := ssltest.Noise(5<<20 + 77)
 	readers := []struct {
 		name string
 		wrap func(io.Reader) io.Reader
@@ -46,28 +44,28 @@ func TestCopy(t *testing.T) {
 		}, 1 << 20, errBoom},
 		{"error with bytes", func(r io.Reader) io.Reader { return &boomReader{r: r, left: 3} }, 3 * 1000, errBoom},
 	}
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, r := range readers {
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			var got bytes.Buffer
 			read := make(chan error)
 			go func() {
-				n, err := io.Copy(&got, p.server)
+				n, err := io.Copy(&got, p.Server)
 				if err == nil && n != int64(got.Len()) {
 					err = errors.New("WriteTo does not count right")
 				}
 				read <- err
 			}()
-			n, err := io.Copy(p.client, onlyReader{r.wrap(bytes.NewReader(data))})
+			n, err := io.Copy(p.Client, ssltest.OnlyReader{Reader: r.wrap(bytes.NewReader(data))})
 			if n != int64(r.want) || err != r.err {
 				t.Errorf("%s: %d, %v, want %d, %v", r.name, n, err, r.want, r.err)
 			}
-			p.client.CloseWrite()
+			p.Client.CloseWrite()
 			if err := <-read; err != nil || !bytes.Equal(got.Bytes(), data[:r.want]) {
 				t.Errorf("%s: the peer got %d bytes, %v", r.name, got.Len(), err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -96,64 +94,50 @@ func (u untouched) Read([]byte) (int, error) {
 
 // Where a Write could not begin, ReadFrom takes nothing from its Reader.
 func TestReadFromTakesNothing(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.client.SetDeadline(time.Unix(1, 0))
-		if n, err := p.client.ReadFrom(untouched{t}); n != 0 || !isTimeout(err) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.Client.SetDeadline(time.Unix(1, 0))
+		if n, err := p.Client.ReadFrom(untouched{t}); n != 0 || !ssltest.IsTimeout(err) {
 			t.Errorf("before the handshake: %d, %v", n, err)
 		}
-		p.client.SetDeadline(time.Time{})
-		p.mustShake(t)
-		p.client.SetWriteDeadline(time.Unix(1, 0))
-		if n, err := p.client.ReadFrom(untouched{t}); n != 0 || !isTimeout(err) {
+		p.Client.SetDeadline(time.Time{})
+		p.MustShake(t)
+		p.Client.SetWriteDeadline(time.Unix(1, 0))
+		if n, err := p.Client.ReadFrom(untouched{t}); n != 0 || !ssltest.IsTimeout(err) {
 			t.Errorf("after the deadline: %d, %v", n, err)
 		}
-		p.client.SetWriteDeadline(time.Time{})
-		p.client.CloseWrite()
-		if n, err := p.client.ReadFrom(untouched{t}); n != 0 || !isClosed(err) {
+		p.Client.SetWriteDeadline(time.Time{})
+		p.Client.CloseWrite()
+		if n, err := p.Client.ReadFrom(untouched{t}); n != 0 || !ssltest.IsClosed(err) {
 			t.Errorf("after CloseWrite: %d, %v", n, err)
 		}
-		p.client.Close()
-		if n, err := p.client.ReadFrom(untouched{t}); n != 0 || !isClosed(err) {
+		p.Client.Close()
+		if n, err := p.Client.ReadFrom(untouched{t}); n != 0 || !ssltest.IsClosed(err) {
 			t.Errorf("after Close: %d, %v", n, err)
 		}
 	})
 }
 
-// A ReadFrom that a deadline ended has said how much is on its way: that much arrives, and
-// what is written later comes right after it.
-func TestReadFromTimeout(t *testing.T) {
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
-		p := w.pair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		writesInVain(t, w, p, func(b []byte) (int, error) {
-			n, err := p.client.ReadFrom(onlyReader{bytes.NewReader(b)})
-			return int(n), err
-		})
-	})
-}
-
 // A WriteTo that a deadline ended has written all that it read, and goes on from there.
 func TestWriteToTimeout(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		data := noise(1 << 20)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		data := ssltest.Noise(1 << 20)
 		var got bytes.Buffer
 		for part := range 4 {
 			from, to := part<<18, (part+1)<<18
-			go p.server.Write(data[from:to])
+			go p.Server.Write(data[from:to])
 			// Only once all of that is there does the deadline pass.
-			p.client.SetReadDeadline(time.Now().Add(ioTimeout))
-			w := &stopAt{w: &got, at: to, stop: func() { p.client.SetReadDeadline(time.Unix(1, 0)) }}
-			if n, err := p.client.WriteTo(w); n != 1<<18 || !isTimeout(err) {
+			p.Client.SetReadDeadline(time.Now().Add(ssltest.Timeout))
+			w := &stopAt{w: &got, at: to, stop: func() { p.Client.SetReadDeadline(time.Unix(1, 0)) }}
+			if n, err := p.Client.WriteTo(w); n != 1<<18 || !ssltest.IsTimeout(err) {
 				t.Fatalf("part %d: %d, %v", part, n, err)
 			}
 		}
-		p.client.SetReadDeadline(time.Time{})
-		p.server.CloseWrite()
-		if n, err := p.client.WriteTo(&got); n != 0 || err != nil {
+		p.Client.SetReadDeadline(time.Time{})
+		p.Server.CloseWrite()
+		if n, err := p.Client.WriteTo(&got); n != 0 || err != nil {
 			t.Errorf("at the end: %d, %v", n, err)
 		}
 		if !bytes.Equal(got.Bytes(), data) {
@@ -185,7 +169,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // What a Writer or the connection has to say is what WriteTo returns, with the count of
 // what was taken.
 func TestWriteToErrors(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for name, c := range map[string]struct {
 			w    writerFunc
 			want int64
@@ -197,16 +181,16 @@ func TestWriteToErrors(t *testing.T) {
 			"negative":       {func(p []byte) (int, error) { return -1, nil }, 0, ssl.ErrRange},
 			"unexpected end": {func(p []byte) (int, error) { return len(p), nil }, 4, io.ErrUnexpectedEOF},
 		} {
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
-			if _, err := p.server.Write([]byte("ping")); err != nil {
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
+			if _, err := p.Server.Write([]byte("ping")); err != nil {
 				t.Fatal(err)
 			}
-			p.server.NetConn().Close()
-			if n, err := p.client.WriteTo(c.w); n != c.want || !errors.Is(err, c.err) {
+			p.Server.NetConn().Close()
+			if n, err := p.Client.WriteTo(c.w); n != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%s: %d, %v", name, n, err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -214,20 +198,20 @@ func TestWriteToErrors(t *testing.T) {
 // Arguments that cannot work, and a Reader that lies.
 func TestCopyBadInput(t *testing.T) {
 	leakcheck.Test(t)
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	p.mustShake(t)
-	if n, err := p.client.ReadFrom(nil); n != 0 || !errors.Is(err, ssl.ErrNil) {
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	p.MustShake(t)
+	if n, err := p.Client.ReadFrom(nil); n != 0 || !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("ReadFrom(nil): %d, %v", n, err)
 	}
-	if n, err := p.client.WriteTo(nil); n != 0 || !errors.Is(err, ssl.ErrNil) {
+	if n, err := p.Client.WriteTo(nil); n != 0 || !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("WriteTo(nil): %d, %v", n, err)
 	}
 	for _, lie := range []int{-1, 1 << 30} {
-		if n, err := p.client.ReadFrom(liar(lie)); n != 0 || !errors.Is(err, ssl.ErrRange) {
+		if n, err := p.Client.ReadFrom(liar(lie)); n != 0 || !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("a Read of %d bytes: %d, %v", lie, n, err)
 		}
 	}
-	p.echo(t)
+	p.Echo(t)
 	var none *ssl.Conn
 	if _, err := none.ReadFrom(untouched{t}); !errors.Is(err, ssl.ErrNil) {
 		t.Error(err)
@@ -259,15 +243,15 @@ func (c countedCalls) Write(p []byte) (int, error) {
 
 // Many records go out with one write.
 func TestReadFromGathers(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		a, b := tcpPipe(t)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		a, b := ssltest.TCPPipe(t)
 		var reads, writes atomic.Int64
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), countedCalls{a, &reads, &writes}, b)
-		p.mustShake(t)
-		p.echo(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), countedCalls{a, &reads, &writes}, b)
+		p.MustShake(t)
+		p.Echo(t)
 		before := writes.Load()
-		go p.client.ReadFrom(onlyReader{bytes.NewReader(noise(8 << 20))})
-		if n, err := io.CopyN(io.Discard, p.server, 8<<20); err != nil {
+		go p.Client.ReadFrom(ssltest.OnlyReader{Reader: bytes.NewReader(ssltest.Noise(8 << 20))})
+		if n, err := io.CopyN(io.Discard, p.Server, 8<<20); err != nil {
 			t.Fatal(n, err)
 		}
 		if n := writes.Load() - before; n > 8<<20/(64<<10)+2 {

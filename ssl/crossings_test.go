@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -13,24 +14,24 @@ import (
 // once each. Elsewhere the bytes are moved by crossings of their own.
 func TestCrossings(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, c := range []struct {
 			name        string
 			hide        bool
 			read, write int64
 		}{{"socket", false, 1, 1}, {"net.Conn", true, 2, 2}} {
-			a, b := tcpPipe(t)
+			a, b := ssltest.TCPPipe(t)
 			if c.hide {
-				a, b = plain{a}, plain{b}
+				a, b = ssltest.Plain{Conn: a}, ssltest.Plain{Conn: b}
 			}
-			p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
-			p.mustShake(t)
-			p.echo(t) // tickets are read, buffers are there
-			read, write := crossings(t, p.client, p.server)
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, b)
+			p.MustShake(t)
+			p.Echo(t) // tickets are read, buffers are there
+			read, write := crossings(t, p.Client, p.Server)
 			if read > c.read || write > c.write {
 				t.Errorf("%s: %d crossings a Read, %d a Write", c.name, read, write)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }

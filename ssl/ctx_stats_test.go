@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -29,23 +30,23 @@ func statsOf(t testing.TB, c *ssl.Ctx) ssl.Stats {
 // Each end counts what it has seen: a full handshake, one that resumed, one that was declined.
 func TestStats(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		keys, err := ssl.NewTicketKeys(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer keys.Close()
 		srv.TicketKeys = keys
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		p := meet(t, cctx, sctx, nil)
-		p.echo(t)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		p = meet(t, cctx, sctx, s)
-		p.closeBoth()
-		other := newServerCtx(t, &ssl.Config{Certificates: srv.Certificates})
-		p = meet(t, cctx, other, s)
-		p.closeBoth()
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		p := ssltest.Meet(t, cctx, sctx, nil)
+		p.Echo(t)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		p = ssltest.Meet(t, cctx, sctx, s)
+		p.CloseBoth()
+		other := ssltest.NewServerCtx(t, &ssl.Config{Certificates: srv.Certificates})
+		p = ssltest.Meet(t, cctx, other, s)
+		p.CloseBoth()
 
 		how := ssl.ReusedTicket
 		if cli.MaxVersion != ssl.VersionTLS12 {
@@ -85,12 +86,12 @@ func TestStats(t *testing.T) {
 // A virtual host's handshakes are counted where they were done.
 func TestStatsOfChosenCtx(t *testing.T) {
 	leakcheck.Test(t)
-	host := newServerCtx(t, serverConfig(t))
-	cfg := serverConfig(t)
+	host := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	cfg := ssltest.ServerConfig(t)
 	cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
-	front := newServerCtx(t, cfg)
-	p := meet(t, newClientCtx(t, clientConfig(t)), front, nil)
-	p.closeBoth()
+	front := ssltest.NewServerCtx(t, cfg)
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), front, nil)
+	p.CloseBoth()
 	if a, b := statsOf(t, front), statsOf(t, host); len(a.Handshakes) != 0 || b.Full.Count != 1 {
 		t.Errorf("front %v, host %v", a.Handshakes, b.Handshakes)
 	}
@@ -100,22 +101,22 @@ func TestStatsOfChosenCtx(t *testing.T) {
 func TestLastFailures(t *testing.T) {
 	leakcheck.Test(t)
 	refused := errors.New("not this one")
-	cfg := clientConfig(t)
+	cfg := ssltest.ClientConfig(t)
 	n := 0
 	cfg.VerifyConnection = func(ssl.ConnectionState) error {
 		n++
 		return fmt.Errorf("%w: %d", refused, n)
 	}
-	cctx, sctx := newClientCtx(t, cfg), newServerCtx(t, serverConfig(t))
+	cctx, sctx := ssltest.NewClientCtx(t, cfg), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	const attempts = 20
 	for range attempts {
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		if cerr, _ := p.shake(); !errors.Is(cerr, refused) {
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		if cerr, _ := p.Shake(); !errors.Is(cerr, refused) {
 			t.Fatal(cerr)
 		}
-		p.client.Handshake() // the same failure
-		p.closeBoth()
+		p.Client.Handshake() // the same failure
+		p.CloseBoth()
 	}
 	if st := statsOf(t, cctx); st.Failed != attempts || len(st.Handshakes) != 0 {
 		t.Errorf("%d failed, %v completed", st.Failed, st.Handshakes)
@@ -134,17 +135,17 @@ func TestLastFailures(t *testing.T) {
 // A fatal error after the handshake is remembered, but the handshake did not fail.
 func TestLastFailuresAfterHandshake(t *testing.T) {
 	leakcheck.Test(t)
-	cctx, sctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	defer p.closeBoth()
-	p.mustShake(t)
-	if _, err := p.server.NetConn().Write([]byte("this is no record of TLS")); err != nil {
+	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	defer p.CloseBoth()
+	p.MustShake(t)
+	if _, err := p.Server.NetConn().Write([]byte("this is no record of TLS")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := p.client.Read(make([]byte, 1))
+	_, err := p.Client.Read(make([]byte, 1))
 	last := cctx.LastFailures()
-	if err == nil || len(last) != 1 || last[0].Peer.String() != p.client.RemoteAddr().String() {
+	if err == nil || len(last) != 1 || last[0].Peer.String() != p.Client.RemoteAddr().String() {
 		t.Fatalf("%v; %+v", err, last)
 	}
 	var e *ssl.Error
@@ -159,22 +160,22 @@ func TestLastFailuresAfterHandshake(t *testing.T) {
 // A handshake that ends with a panic of the application's counts as one that failed.
 func TestStatsOfPanic(t *testing.T) {
 	leakcheck.Test(t)
-	cfg := clientConfig(t)
+	cfg := ssltest.ClientConfig(t)
 	cfg.VerifyConnection = func(ssl.ConnectionState) error { panic("boo") }
-	cctx := newClientCtx(t, cfg)
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, newServerCtx(t, serverConfig(t)), a, b)
-	defer p.closeBoth()
+	cctx := ssltest.NewClientCtx(t, cfg)
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
+	defer p.CloseBoth()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.server.Handshake()
+		p.Server.Handshake()
 	}()
 	func() {
 		defer func() { recover() }()
-		p.client.Handshake()
+		p.Client.Handshake()
 	}()
-	p.client.Close()
+	p.Client.Close()
 	<-done
 	if st := statsOf(t, cctx); st.Failed != 1 || len(st.Handshakes) != 0 {
 		t.Errorf("%d failed, %v", st.Failed, st.Handshakes)
@@ -184,9 +185,9 @@ func TestStatsOfPanic(t *testing.T) {
 // What is published is JSON, with the states by name, and null after Close.
 func TestStatsVar(t *testing.T) {
 	leakcheck.Test(t)
-	cctx, sctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
-	p := meet(t, cctx, sctx, nil)
-	p.closeBoth()
+	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	p := ssltest.Meet(t, cctx, sctx, nil)
+	p.CloseBoth()
 	v := sctx.StatsVar()
 	var got struct {
 		Handshakes map[string]int
@@ -215,28 +216,12 @@ func TestStatsVar(t *testing.T) {
 	}
 }
 
-// The buckets are cumulative, and nothing is left out of Count.
-func TestHistogramBuckets(t *testing.T) {
-	h := ssl.HistogramOf(0, 100*time.Microsecond, 101*time.Microsecond, time.Hour)
-	if h.Count != 4 || h.Sum != time.Hour+201*time.Microsecond {
-		t.Errorf("count %d, sum %v", h.Count, h.Sum)
-	}
-	for i, want := range []uint64{2, 3, 3} {
-		if h.Buckets[i].Count != want {
-			t.Errorf("up to %v: %d, want %d", h.Buckets[i].UpTo, h.Buckets[i].Count, want)
-		}
-	}
-	if last := h.Buckets[len(h.Buckets)-1]; last.Count != 3 {
-		t.Errorf("up to %v: %d", last.UpTo, last.Count)
-	}
-}
-
 // A handshake that meets its deadline is not over; once it is closed it is, and counts with the
 // deadline as the reason.
 func TestStatsOfDeadline(t *testing.T) {
 	leakcheck.Test(t)
-	sctx := newServerCtx(t, serverConfig(t))
-	_, b := tcpPipe(t)
+	sctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	_, b := ssltest.TCPPipe(t)
 	c, err := ssl.Server(b, sctx)
 	if err != nil {
 		t.Fatal(err)
@@ -260,9 +245,9 @@ func TestStatsOfDeadline(t *testing.T) {
 // Caches that no function of the package has made, and nil ones, keep nothing and do no harm.
 func TestCachesOfNobody(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	for _, c := range []*ssl.LRUClientSessionCache{nil, {}} {
-		c.Put(ssl.SessionKey{}, dup(t, session(t, cli, srv)))
+		c.Put(ssl.SessionKey{}, ssltest.Dup(t, ssltest.Session(t, cli, srv)))
 		if s, why := c.Take(ssl.SessionKey{}); s != nil || why != ssl.ReuseNoSession {
 			t.Errorf("%v, %v", s, why)
 		}
@@ -271,12 +256,12 @@ func TestCachesOfNobody(t *testing.T) {
 		if c.Stats() != (ssl.ClientCacheStats{}) || c.Close() != nil {
 			t.Error("a client's cache of nobody has something")
 		}
-		if err := c.Save("x", newSealKeys(t, 1)); !errors.Is(err, ssl.ErrNil) {
+		if err := c.Save("x", ssltest.NewSealKeys(t, 1)); !errors.Is(err, ssl.ErrNil) {
 			t.Error(err)
 		}
 	}
 	for _, c := range []*ssl.ServerSessionCache{nil, {}} {
-		if c.Put(dup(t, session(t, cli, srv))) || c.Get(make([]byte, 32)) != nil || c.Remove(make([]byte, 32)) {
+		if c.Put(ssltest.Dup(t, ssltest.Session(t, cli, srv))) || c.Get(make([]byte, 32)) != nil || c.Remove(make([]byte, 32)) {
 			t.Error("a server's cache of nobody has something")
 		}
 		c.Flush(time.Time{})

@@ -5,25 +5,26 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // Deadlines that do not fit into 64 bits of nanoseconds are what they say: never, or long
 // ago.
 func TestDeadlinesFarAway(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
 		for _, far := range []time.Time{
 			time.Date(2262, 4, 12, 0, 0, 0, 0, time.UTC),
 			time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 			time.Now().Add(math.MaxInt64),
 			time.Unix(1<<60, 0),
 		} {
-			if err := p.client.SetDeadline(far); err != nil {
+			if err := p.Client.SetDeadline(far); err != nil {
 				t.Fatalf("%v: %v", far, err)
 			}
-			p.echo(t)
+			p.Echo(t)
 		}
 		for _, past := range []time.Time{
 			time.Unix(0, 0),
@@ -32,17 +33,17 @@ func TestDeadlinesFarAway(t *testing.T) {
 			time.Time{}.Add(time.Second),
 			time.Unix(-1<<60, 0),
 		} {
-			if err := p.client.SetDeadline(past); err != nil {
+			if err := p.Client.SetDeadline(past); err != nil {
 				t.Fatalf("%v: %v", past, err)
 			}
-			if n, err := p.client.Read(make([]byte, 1)); n != 0 || !isTimeout(err) {
+			if n, err := p.Client.Read(make([]byte, 1)); n != 0 || !ssltest.IsTimeout(err) {
 				t.Errorf("%v: Read: %d, %v", past, n, err)
 			}
-			if n, err := p.client.Write([]byte("x")); n != 0 || !isTimeout(err) {
+			if n, err := p.Client.Write([]byte("x")); n != 0 || !ssltest.IsTimeout(err) {
 				t.Errorf("%v: Write: %d, %v", past, n, err)
 			}
 		}
-		p.client.SetDeadline(time.Time{})
-		p.echo(t)
+		p.Client.SetDeadline(time.Time{})
+		p.Echo(t)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -16,8 +17,8 @@ type demand struct {
 }
 
 func demands(t *testing.T) map[string]demand {
-	other, list := roots(t, "other-ca"), current(t, "intermediate", "server-chain", "client-chain")
-	top := current(t, "intermediate")
+	other, list := ssltest.Roots(t, "other-ca"), ssltest.Current(t, "intermediate", "server-chain", "client-chain")
+	top := ssltest.Current(t, "intermediate")
 	return map[string]demand{
 		"roots":   {change: func(c *ssl.Config) { c.RootCAs, c.ClientCAs = firstOf(c.RootCAs, other), firstOf(c.ClientCAs, other) }},
 		"depth":   {change: func(c *ssl.Config) { c.VerifyDepth = -1 }},
@@ -51,65 +52,65 @@ func purposeOfOthers(c *ssl.Config) ssl.Purpose {
 func TestAttackDemandsHaveChanged(t *testing.T) {
 	for what, d := range demands(t) {
 		for _, side := range []string{"client", "server"} {
-			for _, fm := range agingForms {
-				lonely := keptByLibssl(fm.name) || fm.name == "TLS1.2-ticket" || fm.name == "TLS1.3-stateless"
-				if side == "server" && (d.client || lonely) || d.tls12 && fm.version != ssl.VersionTLS12 {
+			for _, fm := range ssltest.AgingForms {
+				lonely := ssltest.KeptByLibssl(fm.Name) || fm.Name == "TLS1.2-ticket" || fm.Name == "TLS1.3-stateless"
+				if side == "server" && (d.client || lonely) || d.tls12 && fm.Version != ssl.VersionTLS12 {
 					continue
 				}
-				t.Run(what+" "+side+" "+fm.name, func(t *testing.T) {
+				t.Run(what+" "+side+" "+fm.Name, func(t *testing.T) {
 					leakcheck.Test(t)
-					srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-chain")}, MaxVersion: fm.version}
-					cli := clientConfig(t)
-					cli.MaxVersion = fm.version
+					srv := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}, MaxVersion: fm.Version}
+					cli := ssltest.ClientConfig(t)
+					cli.MaxVersion = fm.Version
 					if side == "server" {
-						srv.Certificates = []ssl.Certificate{keyPair(t, "server-rsa")}
-						srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-						cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+						srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")}
+						srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+						cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 					}
-					fresh := fm.setup(t, srv)
+					fresh := fm.Setup(t, srv)
 					if side == "server" && fresh == nil {
 						fresh = func(*ssl.Config) {}
 					}
-					a, cache, saved := newAging(t, srv, fresh), newCache(t, 0), newCache(t, 0)
-					s := wantVisit(t, newClientCtx(t, cli), a.next(), nil, false)
-					s = wantVisit(t, newClientCtx(t, cli), a.next(), s, true)
+					a, cache, saved := ssltest.NewAging(t, srv, fresh), ssltest.NewCache(t, 0), ssltest.NewCache(t, 0)
+					s := ssltest.WantVisit(t, ssltest.NewClientCtx(t, cli), a.Next(), nil, false)
+					s = ssltest.WantVisit(t, ssltest.NewClientCtx(t, cli), a.Next(), s, true)
 					for _, c := range []*ssl.LRUClientSessionCache{cache, saved} {
-						attend(t, newClientCtx(t, cli), a.next(), c, here)
-						if c, _ := attend(t, newClientCtx(t, cli), a.next(), c, here); !c.Resumed() {
+						ssltest.Attend(t, ssltest.NewClientCtx(t, cli), a.Next(), c, ssltest.Here)
+						if c, _ := ssltest.Attend(t, ssltest.NewClientCtx(t, cli), a.Next(), c, ssltest.Here); !c.Resumed() {
 							t.Fatalf("from a cache: %q", c)
 						}
 					}
-					file, keys := filepath.Join(t.TempDir(), "sessions"), newSealKeys(t, 1)
+					file, keys := filepath.Join(t.TempDir(), "sessions"), ssltest.NewSealKeys(t, 1)
 					if err := saved.Save(file, keys); err != nil {
 						t.Fatal(err)
 					}
-					later := newCache(t, 0)
+					later := ssltest.NewCache(t, 0)
 					if n, err := later.Load(file, keys); n == 0 || err != nil {
 						t.Fatal(n, err)
 					}
 
 					changed := cli
 					if side == "client" {
-						changed = copyOf(cli, d.change)
+						changed = ssltest.CopyOf(cli, d.change)
 					} else {
 						d.change(srv)
 					}
 					for _, give := range []func(*ssl.Conn) error{
 						func(*ssl.Conn) error { return nil },
 						func(c *ssl.Conn) error { return c.SetSession(s) },
-						func(c *ssl.Conn) error { return c.SetSession(reparsed(t, s)) },
-						func(c *ssl.Conn) error { return c.UseSessionCache(cache, here) },
-						func(c *ssl.Conn) error { return c.UseSessionCache(later, here) },
+						func(c *ssl.Conn) error { return c.SetSession(ssltest.Reparsed(t, s)) },
+						func(c *ssl.Conn) error { return c.UseSessionCache(cache, ssltest.Here) },
+						func(c *ssl.Conn) error { return c.UseSessionCache(later, ssltest.Here) },
 					} {
-						x, y := tcpPipe(t)
-						p := newPair(t, newClientCtx(t, changed), a.next(), x, y)
-						if err := give(p.client); err != nil {
+						x, y := ssltest.TCPPipe(t)
+						p := ssltest.NewPair(t, ssltest.NewClientCtx(t, changed), a.Next(), x, y)
+						if err := give(p.Client); err != nil {
 							t.Fatal(err)
 						}
-						if c, s := p.shake(); c == nil && s == nil {
-							t.Errorf("passed, resumed is %t", p.client.SessionReused())
+						if c, s := p.Shake(); c == nil && s == nil {
+							t.Errorf("passed, resumed is %t", p.Client.SessionReused())
 						}
-						p.closeBoth()
+						p.CloseBoth()
 					}
 				})
 			}

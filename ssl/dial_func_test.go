@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,7 +21,7 @@ func backstage(t testing.TB, sctx *ssl.Ctx) func(context.Context, string, string
 		if err != nil {
 			return nil, err
 		}
-		s.SetDeadline(time.Now().Add(ioTimeout))
+		s.SetDeadline(time.Now().Add(ssltest.Timeout))
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -35,10 +36,10 @@ func backstage(t testing.TB, sctx *ssl.Ctx) func(context.Context, string, string
 // All ways of a Dialer go by its DialFunc, which is told what was asked for, and resume.
 func TestDialFunc(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.NumTickets = 8
 	cli.ServerName = ""
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 	type asked struct{ network, addr string }
 	var last asked
 	via := backstage(t, sctx)
@@ -69,7 +70,7 @@ func TestDialFunc(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
-		roundTrip(t, c)
+		ssltest.RoundTrip(t, c)
 		if want := (asked{"tcp", "localhost:5432"}); last != want {
 			t.Errorf("%s: asked for %v", tc.name, last)
 		}
@@ -86,7 +87,7 @@ func TestDialFunc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roundTrip(t, c)
+	ssltest.RoundTrip(t, c)
 	c.Close()
 	if last != (asked{"memory", "localhost:77"}) {
 		t.Error(last)
@@ -96,10 +97,10 @@ func TestDialFunc(t *testing.T) {
 // What a DialFunc does wrong is an error that names the call, and leaves nothing open.
 func TestDialFuncFails(t *testing.T) {
 	leakcheck.Test(t)
-	cctx := newClientCtx(t, clientConfig(t))
+	cctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	mine := errors.New("no proxy")
 	ctx, cancel := context.WithCancel(t.Context())
-	var late *deadConn
+	var late *ssltest.DeadConn
 	for _, tc := range []struct {
 		name string
 		dial func(context.Context, string, string) (net.Conn, error)
@@ -112,7 +113,7 @@ func TestDialFuncFails(t *testing.T) {
 			cancel()
 			a, b := net.Pipe()
 			b.Close()
-			late = &deadConn{Conn: a}
+			late = &ssltest.DeadConn{Conn: a}
 			return late, nil
 		}, context.Canceled},
 	} {
@@ -128,7 +129,7 @@ func TestDialFuncFails(t *testing.T) {
 			}
 		}
 	}
-	if late == nil || late.closed == 0 {
+	if late == nil || late.Closed == 0 {
 		t.Error("a connection that came too late was left open")
 	}
 }
@@ -139,7 +140,7 @@ func TestDialFuncLimits(t *testing.T) {
 	for name, nd := range map[string]*net.Dialer{
 		"Timeout": {Timeout: time.Millisecond}, "Deadline": {Deadline: time.Now().Add(time.Millisecond)},
 	} {
-		d := &ssl.Dialer{Ctx: newClientCtx(t, clientConfig(t)), NetDialer: nd, DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), NetDialer: nd, DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
 		}}

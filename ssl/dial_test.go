@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,11 +21,11 @@ import (
 var _ = http.Transport{DialTLSContext: new(ssl.Dialer).DialTLSContext}
 
 func TestDialerResumes(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		cli.ServerName = "" // taken from the address
-		box := newInbox(t, cli)
-		s := startServer(t, srv)
-		d := ssl.Dialer{Ctx: newClientCtx(t, cli)}
+		box := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, cli)}
 		_, port, _ := net.SplitHostPort(s.Addr)
 		addr := net.JoinHostPort("localhost", port)
 		var offer *ssl.Session
@@ -33,16 +34,16 @@ func TestDialerResumes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.SetDeadline(time.Now().Add(ioTimeout))
-			roundTrip(t, c)
+			c.SetDeadline(time.Now().Add(ssltest.Timeout))
+			ssltest.RoundTrip(t, c)
 			if got := c.ConnectionState(); got.ServerName != "localhost" || got.DidResume != want {
 				t.Errorf("server name %q, resumed %t, want localhost, %t", got.ServerName, got.DidResume, want)
 			}
-			if got := s.lastReused(); got != want {
+			if got := s.LastReused(); got != want {
 				t.Errorf("the server says resumed: %t, want %t", got, want)
 			}
 			c.Close()
-			offer = box.last(t)
+			offer = box.Last(t)
 		}
 	})
 }
@@ -64,7 +65,7 @@ func silent(t *testing.T, seen func()) (addr string, ended <-chan error) {
 			return
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ioTimeout))
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
 		c.Read(make([]byte, 1))
 		seen()
 		_, err = io.Copy(io.Discard, c)
@@ -88,14 +89,14 @@ func TestDialerLimitsCoverTheHandshake(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leakcheck.Test(t)
-			ctx, cancel := context.WithTimeoutCause(t.Context(), ioTimeout, errors.New("the handshake was not bounded"))
+			ctx, cancel := context.WithTimeoutCause(t.Context(), ssltest.Timeout, errors.New("the handshake was not bounded"))
 			defer cancel()
 			seen := func() {}
 			if tc.ends {
 				seen = cancel
 			}
 			addr, ended := silent(t, seen)
-			d := ssl.Dialer{NetDialer: tc.dialer(), Ctx: newClientCtx(t, clientConfig(t))}
+			d := ssl.Dialer{NetDialer: tc.dialer(), Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 			c, err := d.DialContext(ctx, "tcp", addr)
 			if c != nil || !errors.Is(err, tc.want) {
 				t.Fatalf("%v, %v, want %v", c, err, tc.want)
@@ -104,7 +105,7 @@ func TestDialerLimitsCoverTheHandshake(t *testing.T) {
 			if !errors.As(err, &ne) || ne.Timeout() != (tc.want == context.DeadlineExceeded) {
 				t.Errorf("%v: Timeout() is wrong", err)
 			}
-			if err := <-ended; isTimeout(err) {
+			if err := <-ended; ssltest.IsTimeout(err) {
 				t.Errorf("the connection underneath was left open: %v", err)
 			}
 		})
@@ -114,11 +115,11 @@ func TestDialerLimitsCoverTheHandshake(t *testing.T) {
 // A peer that fails verification leaves no connection, and no *Conn in the interface.
 func TestDialerFailedHandshake(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
-	d := ssl.Dialer{Ctx: newClientCtx(t, &ssl.Config{RootCAs: roots(t, "other-ca"), ServerName: "localhost"})}
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"), ServerName: "localhost"})}
 	before := ssl.ReadCounters().Conns
 	c, err := d.DialTLSContext(t.Context(), "tcp", s.Addr)
-	if c != nil || verifyCode(err) == 0 {
+	if c != nil || ssltest.VerifyCode(err) == 0 {
 		t.Errorf("%v, %v, want nil and a VerificationError", c, err)
 	}
 	if closed := ssl.ReadCounters().Conns.Closed; closed == before.Closed {
@@ -128,11 +129,11 @@ func TestDialerFailedHandshake(t *testing.T) {
 
 func TestDialerUsesItsNetDialer(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 	var attempts atomic.Int32
 	nd := &net.Dialer{Control: func(string, string, syscall.RawConn) error { attempts.Add(1); return nil }}
-	client := newClientCtx(t, clientConfig(t))
-	closed := newClientCtx(t, clientConfig(t))
+	client := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
+	closed := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	closed.Close()
 	d := &ssl.Dialer{NetDialer: nd, Ctx: client}
 	c, err := d.DialTLSContext(t.Context(), "tcp4", s.Addr)
@@ -144,10 +145,10 @@ func TestDialerUsesItsNetDialer(t *testing.T) {
 		t.Fatalf("Control was called %d times", n)
 	}
 	dial := func(d *ssl.Dialer, ctx context.Context, network, addr string) error {
-		return second(d.DialContext(ctx, network, addr))
+		return ssltest.ErrorAlone(d.DialContext(ctx, network, addr))
 	}
 	ctx := t.Context()
-	refusesAll(t, []refusal{
+	ssltest.RefusesAll(t, []ssltest.Refusal{
 		{"nil Dialer", dial(nil, ctx, "tcp", s.Addr), ssl.ErrNil},
 		{"nil context", dial(d, nil, "tcp", s.Addr), ssl.ErrNil},
 		{"no Ctx", dial(&ssl.Dialer{NetDialer: nd}, ctx, "tcp", s.Addr), ssl.ErrNil},
@@ -170,13 +171,13 @@ func TestDialerUsesItsNetDialer(t *testing.T) {
 // A session that the Ctx does not take ends the call, and the connection with it.
 func TestDialerRefusedSession(t *testing.T) {
 	leakcheck.Test(t)
-	s := startServer(t, serverConfig(t))
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 	empty, err := ssl.NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer empty.Close()
-	d := ssl.Dialer{Ctx: newClientCtx(t, clientConfig(t))}
+	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 	before := ssl.ReadCounters().Conns
 	if c, err := d.DialSession(t.Context(), "tcp", s.Addr, empty); c != nil || !errors.Is(err, ssl.ErrNotResumable) {
 		t.Errorf("%v, %v, want ErrNotResumable", c, err)
@@ -193,7 +194,7 @@ func TestDialerUnix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := ssl.NewListener(inner, newServerCtx(t, serverConfig(t)))
+	l := ssl.NewListener(inner, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
 	defer l.Close()
 	if l.Addr() != inner.Addr() {
 		t.Errorf("address %v, want %v", l.Addr(), inner.Addr())
@@ -202,23 +203,23 @@ func TestDialerUnix(t *testing.T) {
 	go func() {
 		c, err := l.Accept()
 		if err == nil {
-			err = echoOnce(c.(*ssl.Conn))
+			err = ssltest.EchoOnce(c.(*ssl.Conn))
 			c.Close()
 		}
 		done <- err
 	}()
-	d := ssl.Dialer{Ctx: newClientCtx(t, clientConfig(t))}
+	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 	c, err := d.Dial("unix", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	roundTrip(t, c)
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	ssltest.RoundTrip(t, c)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	nameless := ssl.Dialer{Ctx: newClientCtx(t, &ssl.Config{RootCAs: roots(t, "ca")})}
+	nameless := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, &ssl.Config{RootCAs: ssltest.Roots(t, "ca")})}
 	if c, err := nameless.Dial("unix", l.Addr().String()); c != nil || !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("without a name: %v, %v, want ErrConfig", c, err)
 	}
@@ -232,16 +233,16 @@ func TestNewListenerRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer inner.Close()
-	server := newServerCtx(t, serverConfig(t))
-	accept := func(l net.Listener, ctx *ssl.Ctx) error { return second(ssl.NewListener(l, ctx).Accept()) }
-	refusesAll(t, []refusal{
+	server := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	accept := func(l net.Listener, ctx *ssl.Ctx) error { return ssltest.ErrorAlone(ssl.NewListener(l, ctx).Accept()) }
+	ssltest.RefusesAll(t, []ssltest.Refusal{
 		{"nil listener", accept(nil, server), ssl.ErrNil},
 		{"Close of nil", ssl.NewListener(nil, server).Close(), ssl.ErrNil},
 		{"nil Ctx", accept(inner, nil), ssl.ErrNil},
-		{"client's Ctx", accept(inner, newClientCtx(t, clientConfig(t))), ssl.ErrClient},
+		{"client's Ctx", accept(inner, ssltest.NewClientCtx(t, ssltest.ClientConfig(t))), ssl.ErrClient},
 	})
 	server.Close()
-	refusesAll(t, []refusal{{"closed Ctx", accept(inner, server), ssl.ErrClosed}})
+	ssltest.RefusesAll(t, []ssltest.Refusal{{"closed Ctx", accept(inner, server), ssl.ErrClosed}})
 	if addr := ssl.NewListener(nil, server).Addr(); addr != nil {
 		t.Errorf("the address of nothing is %v", addr)
 	}

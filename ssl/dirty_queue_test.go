@@ -9,6 +9,7 @@ import (
 
 	"sessl/internal/cshim"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -16,12 +17,12 @@ import (
 // failures, does not make a success fail, and is gone afterwards: each call does it on a
 // thread whose queue is not empty.
 func TestErrorsOfOthers(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		offer := session(t, cli, srv)
-		p := newTCPPair(t, cli, srv)
-		ctx := newServerCtx(t, srv)
+		offer := ssltest.Session(t, cli, srv)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		ctx := ssltest.NewServerCtx(t, srv)
 		on := func(op string, do func() error) {
 			t.Helper()
 			cshim.LeaveErrorBehind()
@@ -44,26 +45,29 @@ func TestErrorsOfOthers(t *testing.T) {
 		on("MarshalPEM", func() error { _, err := offer.MarshalPEM(); return err })
 		on("bad ParseSession", func() error { return closeGot(ssl.ParseSession([]byte("no DER"))) })
 		on("bad ParseSessionPEM", func() error { return closeGot(ssl.ParseSessionPEM([]byte("no PEM"))) })
-		on("bad X509KeyPair", func() error { _, err := ssl.X509KeyPair(readFile(t, "ca.pem"), readFile(t, "client.key")); return err })
+		on("bad X509KeyPair", func() error {
+			_, err := ssl.X509KeyPair(ssltest.ReadFile(t, "ca.pem"), ssltest.ReadFile(t, "client.key"))
+			return err
+		})
 		on("PeerCertificate", func() error { _, err := offer.PeerCertificate(); return err })
 		on("FlushSessions", func() error { return ctx.FlushSessions(time.Now()) })
-		on("SetSession", func() error { return p.client.SetSession(offer) })
+		on("SetSession", func() error { return p.Client.SetSession(offer) })
 		served := make(chan error)
 		go func() {
-			err := p.server.Handshake()
+			err := p.Server.Handshake()
 			if err == nil {
-				err = echoOnce(p.server)
+				err = ssltest.EchoOnce(p.Server)
 			}
 			served <- err
 		}()
-		on("Handshake", p.client.Handshake)
-		on("Write", func() error { _, err := p.client.Write([]byte("ping")); return err })
-		on("Read", func() error { _, err := p.client.Read(make([]byte, 4)); return err })
+		on("Handshake", p.Client.Handshake)
+		on("Write", func() error { _, err := p.Client.Write([]byte("ping")); return err })
+		on("Read", func() error { _, err := p.Client.Read(make([]byte, 4)); return err })
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		on("CloseWrite", p.client.CloseWrite)
-		on("Close", p.client.Close)
+		on("CloseWrite", p.Client.CloseWrite)
+		on("Close", p.Client.Close)
 	})
 }
 
@@ -72,12 +76,12 @@ func TestFailedHandshakeLeavesNoErrors(t *testing.T) {
 	leakcheck.Test(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cli := clientConfig(t)
-	cli.RootCAs = roots(t, "other-ca")
-	p := newTCPPair(t, cli, serverConfig(t))
-	go p.server.Handshake()
+	cli := ssltest.ClientConfig(t)
+	cli.RootCAs = ssltest.Roots(t, "other-ca")
+	p := ssltest.NewTCPPair(t, cli, ssltest.ServerConfig(t))
+	go p.Server.Handshake()
 	cshim.LeaveErrorBehind()
-	if err := p.client.Handshake(); verifyCode(err) != noIssuer {
+	if err := p.Client.Handshake(); ssltest.VerifyCode(err) != ssltest.NoIssuer {
 		t.Errorf("%v", err)
 	}
 	if code := cshim.PeekError(); code != 0 {

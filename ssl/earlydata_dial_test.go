@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,9 +18,9 @@ import (
 // accepted to its caller. Each ticket is used once.
 func TestDialEarly(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
+	srv, cli := ssltest.EarlyConfigs(t)
 	srv.SessionTicketsDisabled = true // for them to be flushed
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", sctx)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func TestDialEarly(t *testing.T) {
 				return
 			}
 			c := conn.(*ssl.Conn)
-			early, _ := io.ReadAll(earlyReader{c})
+			early, _ := io.ReadAll(ssltest.EarlyReader{C: c})
 			late, _ := io.ReadAll(c)
 			got <- string(early) + "|" + string(late)
 			c.Close()
@@ -83,10 +84,10 @@ func TestDialEarly(t *testing.T) {
 // A context ends a DialEarly whose server takes nothing.
 func TestDialEarlyCancelled(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
+	srv, cli := ssltest.EarlyConfigs(t)
 	srv.MaxEarlyData = 16 << 20
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-	s := earlySession(t, cctx, sctx)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	s := ssltest.EarlySession(t, cctx, sctx)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -116,8 +117,10 @@ func TestDialEarlyCancelled(t *testing.T) {
 // oneSession is a cache that always has the same.
 type oneSession struct{ s *ssl.Session }
 
-func (o oneSession) Put(_ ssl.SessionKey, s *ssl.Session)    { s.Close() }
+func (o oneSession) Put(_ ssl.SessionKey, s *ssl.Session) { s.Close() }
+
 func (o oneSession) Remove(_ ssl.SessionKey, s *ssl.Session) {}
+
 func (o oneSession) Take(ssl.SessionKey) (*ssl.Session, ssl.ReuseState) {
 	s, err := o.s.UpRef()
 	if err != nil {
@@ -130,10 +133,10 @@ func (o oneSession) Take(ssl.SessionKey) (*ssl.Session, ssl.ReuseState) {
 // which protocol.
 func TestConnectEarly(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
+	srv, cli := ssltest.EarlyConfigs(t)
 	srv.NextProtos, cli.NextProtos = []string{"a"}, []string{"b", "a"}
-	s := startServer(t, srv)
-	d := &ssl.Dialer{Ctx: newClientCtx(t, cli)}
+	s := ssltest.StartServer(t, srv)
+	d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, cli)}
 	connect := func() *ssl.Conn {
 		t.Helper()
 		c, err := d.Connect(t.Context(), "tcp", s.Addr)
@@ -141,7 +144,7 @@ func TestConnectEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(ioTimeout))
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
 		return c
 	}
 	c := connect()
@@ -151,7 +154,7 @@ func TestConnectEarly(t *testing.T) {
 	if _, _, err := c.EarlyDataTerms(); !errors.Is(err, ssl.ErrNoEarlyData) || !strings.Contains(err.Error(), "no session") {
 		t.Errorf("without a session: %v", err)
 	}
-	roundTrip(t, c) // which does it
+	ssltest.RoundTrip(t, c) // which does it
 	c.Close()
 	c = connect()
 	for left, put := uint32(16<<10), 0; put < 3; put++ {
@@ -178,6 +181,6 @@ func TestConnectEarly(t *testing.T) {
 	}
 	defer server.Close()
 	_, _, err3 := server.EarlyDataTerms()
-	refusesAll(t, []refusal{{"nil", err, ssl.ErrNil}, {"server", err3, ssl.ErrServer},
-		{"no Ctx", second((&ssl.Dialer{}).Connect(t.Context(), "tcp", s.Addr)), ssl.ErrNil}})
+	ssltest.RefusesAll(t, []ssltest.Refusal{{"nil", err, ssl.ErrNil}, {"server", err3, ssl.ErrServer},
+		{"no Ctx", ssltest.ErrorAlone((&ssl.Dialer{}).Connect(t.Context(), "tcp", s.Addr)), ssl.ErrNil}})
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -25,7 +26,7 @@ func (c *spoiled) Write(b []byte) (int, error) {
 	harmed[len(b)-1] ^= 1
 	if c.alert {
 		var all [][]byte
-		for r := range records(b) {
+		for r := range ssltest.Records(b) {
 			all = append(all, r)
 		}
 		harmed = nil
@@ -40,44 +41,44 @@ func (c *spoiled) Write(b []byte) (int, error) {
 
 // What ends the handshake right behind early data has its reason, and the Ctx remembers it.
 func TestFailureBehindEarlyDataHasAReason(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, _, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, _, cli *ssl.Config) {
 		if cli.MaxVersion != ssl.VersionTLS13 {
 			return
 		}
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		for _, alert := range []bool{false, true} {
 			for _, drained := range []bool{true, false} { // by the application, or by the handshake
-				s := earlySession(t, cctx, sctx)
-				a, b := tcpPipe(t)
-				p := newPair(t, cctx, sctx, &spoiled{Conn: a, alert: alert}, b)
-				if err := p.client.SetSession(s); err != nil {
+				s := ssltest.EarlySession(t, cctx, sctx)
+				a, b := ssltest.TCPPipe(t)
+				p := ssltest.NewPair(t, cctx, sctx, &spoiled{Conn: a, alert: alert}, b)
+				if err := p.Client.SetSession(s); err != nil {
 					t.Fatal(err)
 				}
 				client := make(chan error, 1)
-				go func() { client <- writeEarly(p.client, "early bird") }()
+				go func() { client <- ssltest.WriteEarly(p.Client, "early bird") }()
 				got := make([]byte, len("early bird"))
-				if _, err := io.ReadFull(earlyReader{p.server}, got); err != nil {
+				if _, err := io.ReadFull(ssltest.EarlyReader{C: p.Server}, got); err != nil {
 					t.Fatal(err)
 				}
 				<-client // both records are there
 				before := len(sctx.LastFailures())
 				var err error
 				if drained {
-					if _, err = p.server.ReadEarlyData(got); err == io.EOF {
-						err = p.server.Handshake()
+					if _, err = p.Server.ReadEarlyData(got); err == io.EOF {
+						err = p.Server.Handshake()
 					}
 				} else {
-					err = p.server.Handshake()
+					err = p.Server.Handshake()
 				}
 				wantReason(t, err)
-				wantReason(t, p.server.Handshake()) // it stays
+				wantReason(t, p.Server.Handshake()) // it stays
 				if f := sctx.LastFailures(); len(f) != before+1 {
 					t.Errorf("the Ctx remembers %d failures more", len(f)-before)
 				} else {
 					wantReason(t, f[0].Err)
 				}
-				p.closeBoth()
+				p.CloseBoth()
 			}
 		}
 	})

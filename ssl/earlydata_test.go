@@ -7,113 +7,29 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-// earlyConfigs are for both ends of connections with early data.
-func earlyConfigs(t testing.TB) (srv, cli *ssl.Config) {
-	srv, cli = serverConfig(t), clientConfig(t)
-	srv.MaxEarlyData = 16 << 10
-	return srv, cli
-}
-
-// earlySession is a session of a connection between the two.
-func earlySession(t testing.TB, cctx, sctx *ssl.Ctx) *ssl.Session {
-	t.Helper()
-	p := meet(t, cctx, sctx, nil)
-	s := sessionOf(t, p.client)
-	p.closeBoth()
-	return s
-}
-
-// earlyPair are two ends, of which the client offers s.
-func earlyPair(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) pair {
-	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	if err := p.client.SetSession(s); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// writeEarly sends text as early data, and completes the client's handshake.
-func writeEarly(c *ssl.Conn, text string) error {
-	if _, err := c.WriteEarlyData([]byte(text)); err != nil {
-		return err
-	}
-	return c.Handshake()
-}
-
-// exchangeEarly sends text early, and returns what the server has read of it. Both
-// handshakes are complete then.
-func (p pair) exchangeEarly(t testing.TB, text string) (read string) {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- writeEarly(p.client, text) }()
-	got, err := io.ReadAll(earlyReader{p.server})
-	if err != nil {
-		t.Fatalf("server: %v", err)
-	}
-	if err := p.server.Handshake(); err != nil {
-		t.Fatalf("server: %v", err)
-	}
-	if err := <-done; err != nil {
-		t.Fatalf("client: %v", err)
-	}
-	return string(got)
-}
-
-// earlyReader reads early data.
-type earlyReader struct{ c *ssl.Conn }
-
-func (r earlyReader) Read(b []byte) (int, error) { return r.c.ReadEarlyData(b) }
-
-// wantEarly is exchangeEarly with a verdict that both ends agree on, and an echo afterwards.
-func (p pair) wantEarly(t testing.TB, want ssl.EarlyDataStatus) {
-	t.Helper()
-	const text = "early bird"
-	got, read := p.exchangeEarly(t, text), ""
-	if want == ssl.EarlyDataAccepted {
-		read = text
-	}
-	if got != read {
-		t.Errorf("the server has read %q early, not %q", got, read)
-	}
-	if c, s := p.client.EarlyDataStatus(), p.server.EarlyDataStatus(); c != want || s != want {
-		t.Errorf("the client says %v, the server %v, not %v", c, s, want)
-	}
-	p.echo(t)
-}
-
-// forEachSocket runs f on both ways to a socket.
-func forEachSocket(t *testing.T, f func(t *testing.T)) {
-	defer func() { plainTCP = false }()
-	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
-		plainTCP = hide
-		t.Run(name, f)
-	}
-}
-
 // C-26: early data is accepted, read apart from what comes later, and reported by both ends.
 func TestC26_EarlyDataAccepted(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		s := earlySession(t, cctx, sctx)
-		if n := get(t, s.MaxEarlyData); n != srv.MaxEarlyData {
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, cctx, sctx)
+		if n := ssltest.Get(t, s.MaxEarlyData); n != srv.MaxEarlyData {
 			t.Fatalf("the ticket allows %d bytes", n)
 		}
-		p := earlyPair(t, cctx, sctx, s)
-		p.wantEarly(t, ssl.EarlyDataAccepted)
-		if !p.client.SessionReused() || !p.server.SessionReused() {
+		p := ssltest.EarlyPair(t, cctx, sctx, s)
+		p.WantEarly(t, ssl.EarlyDataAccepted)
+		if !p.Client.SessionReused() || !p.Server.SessionReused() {
 			t.Error("not resumed")
 		}
 		// The ticket of the resumption serves for the next one.
-		next := sessionOf(t, p.client)
-		p.closeBoth()
-		earlyPair(t, cctx, sctx, next).wantEarly(t, ssl.EarlyDataAccepted)
+		next := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		ssltest.EarlyPair(t, cctx, sctx, next).WantEarly(t, ssl.EarlyDataAccepted)
 		if c, s := cctx.EarlyDataStats(), sctx.EarlyDataStats(); c != s || c.Accepted != 2 || c.Rejected != 0 {
 			t.Errorf("counters: %+v, %+v", c, s)
 		}
@@ -125,14 +41,14 @@ func TestC26_EarlyDataAccepted(t *testing.T) {
 func TestC26_EarlyDataTwice(t *testing.T) {
 	for _, disabled := range []bool{false, true} {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		srv.SessionTicketsDisabled = disabled
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		s := earlySession(t, cctx, sctx)
-		earlyPair(t, cctx, sctx, s).wantEarly(t, ssl.EarlyDataAccepted)
-		p := earlyPair(t, cctx, sctx, s)
-		p.wantEarly(t, ssl.EarlyDataRejected)
-		if got := p.client.SessionReused(); got == disabled {
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, cctx, sctx)
+		ssltest.EarlyPair(t, cctx, sctx, s).WantEarly(t, ssl.EarlyDataAccepted)
+		p := ssltest.EarlyPair(t, cctx, sctx, s)
+		p.WantEarly(t, ssl.EarlyDataRejected)
+		if got := p.Client.SessionReused(); got == disabled {
 			t.Errorf("tickets disabled %v: resumed %v", disabled, got)
 		}
 		if st := sctx.EarlyDataStats(); st.Accepted != 1 || st.Rejected != 1 {
@@ -146,110 +62,110 @@ func TestC26_EarlyDataTwice(t *testing.T) {
 func TestC26_EarlyDataMismatch(t *testing.T) {
 	t.Run("SNI", func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		cli.InsecureSkipVerify = true     // who verifies does not get that far
 		srv.SessionTicketsDisabled = true // a ticket of another name is not resumed at all
 		other := *cli
 		other.ServerName = "other.test"
-		sctx := newServerCtx(t, srv)
-		s := reparsed(t, earlySession(t, newClientCtx(t, cli), sctx)) // does not know its name
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.Reparsed(t, ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli), sctx)) // does not know its name
 		if err := s.SetHostname("other.test"); err != nil {
 			t.Fatal(err)
 		}
-		p := earlyPair(t, newClientCtx(t, &other), sctx, s)
-		p.wantEarly(t, ssl.EarlyDataRejected)
-		if !p.client.SessionReused() {
+		p := ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &other), sctx, s)
+		p.WantEarly(t, ssl.EarlyDataRejected)
+		if !p.Client.SessionReused() {
 			t.Error("the session itself should have been resumed")
 		}
 	})
 	t.Run("verified name", func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		other := *cli
 		other.ServerName = "127.0.0.1"
-		sctx := newServerCtx(t, srv)
-		s := earlySession(t, newClientCtx(t, cli), sctx)
-		wantNoEarly(t, earlyPair(t, newClientCtx(t, &other), sctx, s))
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli), sctx)
+		wantNoEarly(t, ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &other), sctx, s))
 	})
 	t.Run("ALPN of the server", func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		cli.NextProtos, srv.NextProtos = []string{"a"}, []string{"a", "b"}
 		other := *cli
 		other.NextProtos = []string{"b"}
-		sctx := newServerCtx(t, srv)
-		liar := dup(t, earlySession(t, newClientCtx(t, cli), sctx))
+		sctx := ssltest.NewServerCtx(t, srv)
+		liar := ssltest.Dup(t, ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli), sctx))
 		if err := liar.SetALPN("b"); err != nil {
 			t.Fatal(err)
 		}
-		earlyPair(t, newClientCtx(t, &other), sctx, liar).wantEarly(t, ssl.EarlyDataRejected)
+		ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &other), sctx, liar).WantEarly(t, ssl.EarlyDataRejected)
 	})
 	t.Run("ALPN of the client", func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		cli.NextProtos, srv.NextProtos = []string{"a", "b"}, []string{"a", "b"}
 		other := *cli
 		other.NextProtos = []string{"b"}
-		sctx := newServerCtx(t, srv)
-		s := earlySession(t, newClientCtx(t, cli), sctx)
-		wantNoEarly(t, earlyPair(t, newClientCtx(t, &other), sctx, s))
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli), sctx)
+		wantNoEarly(t, ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &other), sctx, s))
 	})
 }
 
 // wantNoEarly wants a client to send no early data, and to go on without.
-func wantNoEarly(t testing.TB, p pair) {
+func wantNoEarly(t testing.TB, p ssltest.Pair) {
 	t.Helper()
-	if n, err := p.client.WriteEarlyData([]byte("x")); n != 0 || !errors.Is(err, ssl.ErrNoEarlyData) {
+	if n, err := p.Client.WriteEarlyData([]byte("x")); n != 0 || !errors.Is(err, ssl.ErrNoEarlyData) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	p.mustShake(t)
-	p.echo(t)
-	if s := p.client.EarlyDataStatus(); s != ssl.EarlyDataNotSent {
+	p.MustShake(t)
+	p.Echo(t)
+	if s := p.Client.EarlyDataStatus(); s != ssl.EarlyDataNotSent {
 		t.Errorf("status %v", s)
 	}
 }
 
 // C-26: the limit is enforced by both ends.
 func TestC26_EarlyDataLimit(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		srv.MaxEarlyData = 20
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		s := earlySession(t, cctx, sctx)
-		p := earlyPair(t, cctx, sctx, s)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, cctx, sctx)
+		p := ssltest.EarlyPair(t, cctx, sctx, s)
 		for _, n := range []int{21, 20, 1} {
-			put, err := p.client.WriteEarlyData(make([]byte, n))
+			put, err := p.Client.WriteEarlyData(make([]byte, n))
 			if n == 20 && (put != n || err != nil) || n != 20 && (put != 0 || !errors.Is(err, ssl.ErrTooLarge)) {
 				t.Errorf("%d bytes: %d, %v", n, put, err)
 			}
 		}
-		if got := p.exchangeEarly(t, ""); len(got) != 20 {
+		if got := p.ExchangeEarly(t, ""); len(got) != 20 {
 			t.Errorf("the server has read %d bytes", len(got))
 		}
 
 		// A client that takes more than it was given.
-		p.echo(t)
-		greedy := dup(t, sessionOf(t, p.client))
+		p.Echo(t)
+		greedy := ssltest.Dup(t, ssltest.SessionOf(t, p.Client))
 		if err := greedy.SetMaxEarlyData(1000); err != nil {
 			t.Fatal(err)
 		}
-		q := earlyPair(t, cctx, sctx, greedy)
+		q := ssltest.EarlyPair(t, cctx, sctx, greedy)
 		done := make(chan error, 1)
 		go func() {
-			err := writeEarly(q.client, string(make([]byte, 21)))
+			err := ssltest.WriteEarly(q.Client, string(make([]byte, 21)))
 			if err == nil { // the alert comes behind the server's flight
-				_, err = q.client.Read(make([]byte, 1))
+				_, err = q.Client.Read(make([]byte, 1))
 			}
 			done <- err
 		}()
-		_, err := io.ReadAll(earlyReader{q.server})
+		_, err := io.ReadAll(ssltest.EarlyReader{C: q.Server})
 		var e *ssl.Error
 		if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "too much early data" {
 			t.Errorf("server: %v", err)
 		}
 		const unexpectedMessage = 10
-		if err := <-done; alertOf(err) != unexpectedMessage {
+		if err := <-done; ssltest.AlertOf(err) != unexpectedMessage {
 			t.Errorf("client: %v", err)
 		}
 	})
@@ -257,24 +173,24 @@ func TestC26_EarlyDataLimit(t *testing.T) {
 
 // A server that never asks for early data rejects it, whatever the limit.
 func TestEarlyDataNotRead(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
 		done := make(chan error, 1)
-		go func() { done <- writeEarly(p.client, "nobody asks") }()
-		if err := p.server.Handshake(); err != nil {
+		go func() { done <- ssltest.WriteEarly(p.Client, "nobody asks") }()
+		if err := p.Server.Handshake(); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		p.echo(t) // none of it is read
-		if c, s := p.client.EarlyDataStatus(), p.server.EarlyDataStatus(); c != ssl.EarlyDataRejected || s != c {
+		p.Echo(t) // none of it is read
+		if c, s := p.Client.EarlyDataStatus(), p.Server.EarlyDataStatus(); c != ssl.EarlyDataRejected || s != c {
 			t.Errorf("the client says %v, the server %v", c, s)
 		}
-		if _, err := p.server.ReadEarlyData(make([]byte, 1)); err != io.EOF {
+		if _, err := p.Server.ReadEarlyData(make([]byte, 1)); err != io.EOF {
 			t.Errorf("after the handshake: %v", err)
 		}
 	})
@@ -282,31 +198,31 @@ func TestEarlyDataNotRead(t *testing.T) {
 
 // Read gives no early data, also when nobody has read it: it is kept apart.
 func TestEarlyDataIsKeptApart(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
 		done := make(chan error, 1)
 		go func() {
-			err := writeEarly(p.client, "early")
+			err := ssltest.WriteEarly(p.Client, "early")
 			if err == nil {
-				_, err = p.client.Write([]byte("late"))
+				_, err = p.Client.Write([]byte("late"))
 			}
 			done <- err
 		}()
 		var e [2]byte
-		if _, err := io.ReadFull(earlyReader{p.server}, e[:]); err != nil || string(e[:]) != "ea" {
+		if _, err := io.ReadFull(ssltest.EarlyReader{C: p.Server}, e[:]); err != nil || string(e[:]) != "ea" {
 			t.Fatalf("%q, %v", e, err)
 		}
 		late := make([]byte, 4)
-		if _, err := io.ReadFull(p.server, late); err != nil || string(late) != "late" {
+		if _, err := io.ReadFull(p.Server, late); err != nil || string(late) != "late" {
 			t.Errorf("Read: %q, %v", late, err)
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if rest, err := io.ReadAll(earlyReader{p.server}); err != nil || string(rest) != "rly" {
+		if rest, err := io.ReadAll(ssltest.EarlyReader{C: p.Server}); err != nil || string(rest) != "rly" {
 			t.Errorf("left early: %q, %v", rest, err)
 		}
 	})
@@ -314,42 +230,42 @@ func TestEarlyDataIsKeptApart(t *testing.T) {
 
 // A server answers early data before the client has done its part of the handshake.
 func TestEarlyDataAnswer(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
-		if _, err := p.server.WriteEarlyData([]byte("x")); !errors.Is(err, ssl.ErrNoEarlyData) {
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
+		if _, err := p.Server.WriteEarlyData([]byte("x")); !errors.Is(err, ssl.ErrNoEarlyData) {
 			t.Errorf("before any was read: %v", err)
 		}
-		if n, err := p.client.WriteEarlyData([]byte("ask")); n != 3 || err != nil {
+		if n, err := p.Client.WriteEarlyData([]byte("ask")); n != 3 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
 		// The client does nothing meanwhile.
 		b := make([]byte, 10)
-		n, err := p.server.ReadEarlyData(b)
+		n, err := p.Server.ReadEarlyData(b)
 		if string(b[:n]) != "ask" || err != nil {
 			t.Fatalf("%q, %v", b[:n], err)
 		}
-		if s := p.server.ConnectionState(); !s.DidResume || s.Version != ssl.VersionTLS13 || s.ServerName != "localhost" {
+		if s := p.Server.ConnectionState(); !s.DidResume || s.Version != ssl.VersionTLS13 || s.ServerName != "localhost" {
 			t.Errorf("state: %+v", s)
 		}
 		// Another goroutine waits for the rest of the handshake, as net/http's does.
 		shaken := make(chan error, 1)
 		go func() {
-			_, err := p.server.ReadEarlyData(b)
+			_, err := p.Server.ReadEarlyData(b)
 			if err == io.EOF {
-				err = p.server.Handshake()
+				err = p.Server.Handshake()
 			}
 			shaken <- err
 		}()
 		answer := make([]byte, 100<<10)
 		wrote := make(chan error, 1)
 		go func() {
-			_, err := p.server.WriteEarlyData(answer)
+			_, err := p.Server.WriteEarlyData(answer)
 			wrote <- err
 		}()
-		if _, err := io.ReadFull(p.client, make([]byte, len(answer))); err != nil {
+		if _, err := io.ReadFull(p.Client, make([]byte, len(answer))); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-wrote; err != nil {
@@ -358,57 +274,57 @@ func TestEarlyDataAnswer(t *testing.T) {
 		if err := <-shaken; err != nil {
 			t.Fatal(err)
 		}
-		if n, err := p.server.WriteEarlyData([]byte("x")); n != 1 || err != nil {
+		if n, err := p.Server.WriteEarlyData([]byte("x")); n != 1 || err != nil {
 			t.Errorf("after the handshake: %d, %v", n, err)
 		}
-		if _, err := io.ReadFull(p.client, make([]byte, 1)); err != nil {
+		if _, err := io.ReadFull(p.Client, make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		p.echo(t)
+		p.Echo(t)
 	})
 }
 
 // TLS 1.2, a client without early data and one without a session are a handshake like any
 // other for a server that reads early data.
 func TestEarlyDataNone(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.MaxVersion, srv.MaxEarlyData = 0, 100
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		s := earlySession(t, cctx, sctx)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, cctx, sctx)
 		for _, offer := range []*ssl.Session{nil, s} {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
+				if err := p.Client.SetSession(offer); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if offer == nil || cli.MaxVersion == ssl.VersionTLS12 {
-				if _, err := p.client.WriteEarlyData([]byte("x")); !errors.Is(err, ssl.ErrNoEarlyData) {
+				if _, err := p.Client.WriteEarlyData([]byte("x")); !errors.Is(err, ssl.ErrNoEarlyData) {
 					t.Errorf("client: %v", err)
 				}
 			}
 			got := make(chan string, 1)
 			go func() {
-				b, _ := io.ReadAll(earlyReader{p.server})
+				b, _ := io.ReadAll(ssltest.EarlyReader{C: p.Server})
 				got <- string(b)
 			}()
 			done := make(chan error, 1)
-			go func() { done <- p.client.Handshake() }()
+			go func() { done <- p.Client.Handshake() }()
 			if b := <-got; b != "" {
 				t.Errorf("early data %q", b)
 			}
-			p.echo(t)
+			p.Echo(t)
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			if s := p.server.EarlyDataStatus(); s != ssl.EarlyDataNotSent {
+			if s := p.Server.EarlyDataStatus(); s != ssl.EarlyDataNotSent {
 				t.Errorf("status %v", s)
 			}
-			if p.client.SessionReused() != (offer != nil) {
-				t.Errorf("reused: %t", p.client.SessionReused())
+			if p.Client.SessionReused() != (offer != nil) {
+				t.Errorf("reused: %t", p.Client.SessionReused())
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -417,24 +333,13 @@ func TestEarlyDataNone(t *testing.T) {
 // session.
 func TestEarlyDataForgotten(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s := earlySession(t, cctx, sctx)
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s := ssltest.EarlySession(t, cctx, sctx)
 	srv.MaxEarlyData = 0
-	for name, other := range map[string]*ssl.Ctx{"no early data": newServerCtx(t, srv), "no session": newServerCtx(t, serverConfig(t))} {
-		t.Run(name, func(t *testing.T) { earlyPair(t, cctx, other, s).wantEarly(t, ssl.EarlyDataRejected) })
+	for name, other := range map[string]*ssl.Ctx{"no early data": ssltest.NewServerCtx(t, srv), "no session": ssltest.NewServerCtx(t, ssltest.ServerConfig(t))} {
+		t.Run(name, func(t *testing.T) { ssltest.EarlyPair(t, cctx, other, s).WantEarly(t, ssl.EarlyDataRejected) })
 	}
-}
-
-// recorder keeps what the client sends first.
-type recorder struct {
-	net.Conn
-	sent []byte
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.sent = append(r.sent, b...)
-	return r.Conn.Write(b)
 }
 
 // flight is the first flight of a client that sends text early with s; it is not sent.
@@ -442,7 +347,7 @@ func flight(t testing.TB, cctx *ssl.Ctx, s *ssl.Session, text string) []byte {
 	t.Helper()
 	a, b := net.Pipe()
 	go io.Copy(io.Discard, b)
-	r := &recorder{Conn: a}
+	r := &ssltest.Recorder{Conn: a}
 	c, err := ssl.Client(r, cctx)
 	if err != nil {
 		t.Fatal(err)
@@ -454,13 +359,13 @@ func flight(t testing.TB, cctx *ssl.Ctx, s *ssl.Session, text string) []byte {
 	if _, err := c.WriteEarlyData([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	return r.sent
+	return r.Sent
 }
 
 // replay sends a flight, and returns what the server reads of it before the handshake.
 func replay(t testing.TB, sctx *ssl.Ctx, flight []byte) (read string, status ssl.EarlyDataStatus) {
 	t.Helper()
-	a, b := tcpPipe(t)
+	a, b := ssltest.TCPPipe(t)
 	c, err := ssl.Server(b, sctx)
 	if err != nil {
 		t.Fatal(err)
@@ -470,16 +375,16 @@ func replay(t testing.TB, sctx *ssl.Ctx, flight []byte) (read string, status ssl
 		t.Fatal(err)
 	}
 	a.(interface{ CloseWrite() error }).CloseWrite()
-	got, _ := io.ReadAll(earlyReader{c})
+	got, _ := io.ReadAll(ssltest.EarlyReader{C: c})
 	return string(got), c.EarlyDataStatus()
 }
 
 // The same recorded first flight, ClientHello and early data, sent twice.
 func TestC26_EarlyDataReplayed(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	f := flight(t, cctx, earlySession(t, cctx, sctx), "pay")
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	f := flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "pay")
 	if got, s := replay(t, sctx, f); got != "pay" || s != ssl.EarlyDataAccepted {
 		t.Fatalf("first: %q, %v", got, s)
 	}
@@ -491,26 +396,26 @@ func TestC26_EarlyDataReplayed(t *testing.T) {
 // What the application has left with the session is there with the early data that asks for it.
 func TestEarlyDataHasTicketData(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	if err := p.server.SetTicketData([]byte("alice")); err != nil {
+	srv, cli := ssltest.EarlyConfigs(t)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	if err := p.Server.SetTicketData([]byte("alice")); err != nil {
 		t.Fatal(err)
 	}
-	p.mustShake(t)
-	p.echo(t)
-	p = earlyPair(t, cctx, sctx, sessionOf(t, p.client))
+	p.MustShake(t)
+	p.Echo(t)
+	p = ssltest.EarlyPair(t, cctx, sctx, ssltest.SessionOf(t, p.Client))
 	done := make(chan error, 1)
-	go func() { done <- writeEarly(p.client, "early") }()
-	if _, err := io.ReadFull(earlyReader{p.server}, make([]byte, 5)); err != nil {
+	go func() { done <- ssltest.WriteEarly(p.Client, "early") }()
+	if _, err := io.ReadFull(ssltest.EarlyReader{C: p.Server}, make([]byte, 5)); err != nil {
 		t.Fatal(err)
 	}
-	if d := p.server.ConnectionState().TicketData; string(d) != "alice" {
+	if d := p.Server.ConnectionState().TicketData; string(d) != "alice" {
 		t.Errorf("%q", d)
 	}
-	_, err := io.ReadAll(earlyReader{p.server})
-	if err := errors.Join(err, p.server.Handshake(), <-done); err != nil {
+	_, err := io.ReadAll(ssltest.EarlyReader{C: p.Server})
+	if err := errors.Join(err, p.Server.Handshake(), <-done); err != nil {
 		t.Fatal(err)
 	}
 }

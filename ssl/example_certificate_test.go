@@ -7,13 +7,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // A key that is encrypted on disk, with its password from where secrets are kept.
 func ExampleLoadX509KeyPairWithPassword() {
 	password := func() ([]byte, error) { return []byte("sessl-test"), nil } // wiped when it has been used
-	cert, err := ssl.LoadX509KeyPairWithPassword(certFile("server-ecdsa.pem"), certFile("server-ecdsa.enc.key"), password)
+	cert, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key"), password)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func ExampleLoadX509KeyPairWithPassword() {
 
 // The same from PEM in memory; a wrong password is an error that can be told from others.
 func ExampleX509KeyPairWithPassword() {
-	cert, key := mustRead(certFile("server-ecdsa.pem")), mustRead(certFile("server-ecdsa.enc.key"))
+	cert, key := mustRead(ssltest.CertFile("server-ecdsa.pem")), mustRead(ssltest.CertFile("server-ecdsa.enc.key"))
 	defer clear(key)
 	for _, password := range []string{"a guess", "sessl-test"} {
 		_, err := ssl.X509KeyPairWithPassword(cert, key, func() ([]byte, error) { return []byte(password), nil })
@@ -42,7 +43,7 @@ func ExampleX509KeyPairWithPassword() {
 // The certificate and the key behind URIs. Where OpenSSL has a provider for PKCS#11, these
 // could be "pkcs11:object=web;type=cert" and the like, and the function would return the PIN.
 func ExampleLoadCertificateURI() {
-	dir, err := filepath.Abs(certFile(""))
+	dir, err := filepath.Abs(ssltest.CertFile(""))
 	if err != nil {
 		log.Fatal(err)
 	}

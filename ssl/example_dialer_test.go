@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,7 +16,7 @@ import (
 func ExampleDialer_Client() {
 	addr, stop := exampleServer()
 	defer stop()
-	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	roots, err := ssl.LoadCertPool(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,7 +21,7 @@ func ExampleReloadableCertificates() {
 	files := ssl.CertificateFiles{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 	renew := func(cert, key string) {
 		for from, to := range map[string]string{cert: files.CertFile, key: files.KeyFile} {
-			b, err := os.ReadFile(certFile(from))
+			b, err := os.ReadFile(ssltest.CertFile(from))
 			if err != nil {
 				log.Fatal(err)
 			}

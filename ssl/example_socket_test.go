@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -21,7 +22,7 @@ type backend struct {
 func ExampleUnsafeSocket() {
 	addr, stop := exampleServer()
 	defer stop()
-	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	roots, err := ssl.LoadCertPool(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		log.Fatal(err)
 	}

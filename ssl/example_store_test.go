@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -48,7 +49,7 @@ func ExampleNewServerSessionCache() {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -14,12 +14,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // exampleServer echoes on loopback; stop ends it.
 func exampleServer() (addr string, stop func()) {
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"log"
 	"net"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -12,7 +13,7 @@ import (
 func ExampleConfig_getConfigForClient() {
 	hosts := map[string]*ssl.Ctx{}
 	for name, file := range map[string]string{"a.test": "a-test", "b.test": "b-test"} {
-		cert, err := ssl.LoadX509KeyPair(certFile(file+".pem"), certFile(file+".key"))
+		cert, err := ssl.LoadX509KeyPair(ssltest.CertFile(file+".pem"), ssltest.CertFile(file+".key"))
 		if err != nil {
 			log.Fatal(err)
 		}

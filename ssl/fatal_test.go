@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -64,25 +65,25 @@ func wantEnd(t *testing.T, who, op string, err, read error) {
 // A fatal error ends both directions: what comes after it says why, also on the goroutine
 // that did not meet it, at the side that found the fault and at the one that was told.
 func TestFatalErrorIsRemembered(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
 		forged := append([]byte{23, 3, 3, 0, 64}, make([]byte, 64)...)
-		if _, err := p.client.NetConn().Write(forged); err != nil {
+		if _, err := p.Client.NetConn().Write(forged); err != nil {
 			t.Fatal(err)
 		}
-		_, serr := p.server.Read(make([]byte, 1))
-		_, cerr := p.client.Read(make([]byte, 1))
-		if alertOf(cerr) != alertBadRecordMAC || alertOf(serr) != -1 {
+		_, serr := p.Server.Read(make([]byte, 1))
+		_, cerr := p.Client.Read(make([]byte, 1))
+		if ssltest.AlertOf(cerr) != alertBadRecordMAC || ssltest.AlertOf(serr) != -1 {
 			t.Errorf("server: %v, client: %v", serr, cerr)
 		}
-		wantSameEnd(t, "server", p.server, serr)
-		wantSameEnd(t, "client", p.client, cerr)
-		if srv.MaxVersion == ssl.VersionTLS13 && release() != "1.1.1" {
-			wantEnd(t, "server", "Conn.IssueTicket", p.server.IssueTicket(), serr)
+		wantSameEnd(t, "server", p.Server, serr)
+		wantSameEnd(t, "client", p.Client, cerr)
+		if srv.MaxVersion == ssl.VersionTLS13 && ssltest.LibraryRelease() != "1.1.1" {
+			wantEnd(t, "server", "Conn.IssueTicket", p.Server.IssueTicket(), serr)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
@@ -90,18 +91,18 @@ func TestFatalErrorIsRemembered(t *testing.T) {
 // refusal comes with a Read, and whoever writes is told, too.
 func TestWriteKnowsRefusal(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-	p := newTCPPair(t, cli, srv)
-	if _, serr := p.shake(); serr == nil {
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+	p := ssltest.NewTCPPair(t, cli, srv)
+	if _, serr := p.Shake(); serr == nil {
 		t.Fatal("the server accepts a client without a certificate")
 	}
-	_, err := p.client.Read(make([]byte, 1))
-	if alertOf(err) != alertCertificateRequired {
+	_, err := p.Client.Read(make([]byte, 1))
+	if ssltest.AlertOf(err) != ssltest.AlertCertificateRequired {
 		t.Errorf("Read: %v", err)
 	}
-	wantSameEnd(t, "client", p.client, err)
-	p.closeBoth()
+	wantSameEnd(t, "client", p.Client, err)
+	p.CloseBoth()
 }
 
 // mute is a net.Conn that sends nothing any more, once it is switched off.
@@ -123,47 +124,47 @@ func (m *mute) Write(b []byte) (int, error) {
 // that waits to be read. Without one the Write says what it knows.
 func TestWriteFindsRefusal(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	cctx := newClientCtx(t, cli)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	cctx := ssltest.NewClientCtx(t, cli)
 	for _, refused := range []bool{true, false} {
 		if refused {
-			srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+			srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		} else {
 			srv.ClientAuth, srv.ClientCAs = ssl.NoClientCert, nil
 		}
-		sctx := newServerCtx(t, srv)
-		bubble(t, func(t *testing.T) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		ssltest.Bubble(t, func(t *testing.T) {
 			a, b := net.Pipe()
 			m := &mute{Conn: a}
-			p := newPair(t, cctx, sctx, m, b)
-			if _, err := p.shake(); (err != nil) != refused {
+			p := ssltest.NewPair(t, cctx, sctx, m, b)
+			if _, err := p.Shake(); (err != nil) != refused {
 				t.Fatal(err)
 			}
 			m.off.Store(true)
-			n, err := p.client.Write([]byte("x"))
-			if refused && alertOf(err) != alertCertificateRequired || !refused && !errors.Is(err, errMute) {
+			n, err := p.Client.Write([]byte("x"))
+			if refused && ssltest.AlertOf(err) != ssltest.AlertCertificateRequired || !refused && !errors.Is(err, errMute) {
 				t.Errorf("refused %t: %d, %v", refused, n, err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		})
 	}
 }
 
 func TestWriteFindsRefusalOnSocket(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-	p := newTCPPair(t, cli, srv)
-	_, err := p.shake()
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+	p := ssltest.NewTCPPair(t, cli, srv)
+	_, err := p.Shake()
 	if err == nil {
 		t.Fatal("the server accepts a client without a certificate")
 	}
-	p.server.Close()
+	p.Server.Close()
 	err = nil
 	for err == nil { // until the peer's kernel has answered that nobody is there
-		_, err = p.client.Write([]byte("x"))
+		_, err = p.Client.Write([]byte("x"))
 	}
-	if alertOf(err) != alertCertificateRequired {
+	if ssltest.AlertOf(err) != ssltest.AlertCertificateRequired {
 		t.Error(err)
 	}
 }
@@ -172,22 +173,22 @@ func TestWriteFindsRefusalOnSocket(t *testing.T) {
 // libssl makes of it. The server knows no more than the alert.
 func TestWriteKnowsClientsRefusal(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
-	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, errNotHim }
-	p := newTCPPair(t, cli, srv)
-	p.mustShake(t)
+	srv, cli := ssltest.LaterConfigs(t)
+	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrNotHim }
+	p := ssltest.NewTCPPair(t, cli, srv)
+	p.MustShake(t)
 	asked := make(chan error, 1)
-	go func() { asked <- p.server.RequestClientCertificate(context.Background()) }()
-	_, err := p.client.Read(make([]byte, 1))
-	if !errors.Is(err, errNotHim) {
+	go func() { asked <- p.Server.RequestClientCertificate(context.Background()) }()
+	_, err := p.Client.Read(make([]byte, 1))
+	if !errors.Is(err, ssltest.ErrNotHim) {
 		t.Errorf("Read: %v", err)
 	}
-	wantSameEnd(t, "client", p.client, err)
-	if err := <-asked; alertOf(err) != 80 {
+	wantSameEnd(t, "client", p.Client, err)
+	if err := <-asked; ssltest.AlertOf(err) != 80 {
 		t.Errorf("server: %v", err)
 	}
-	_, err = p.server.Read(make([]byte, 1))
-	wantSameEnd(t, "server", p.server, err)
-	wantEnd(t, "server", "Conn.RequestClientCertificate", p.server.RequestClientCertificate(context.Background()), err)
-	p.closeBoth()
+	_, err = p.Server.Read(make([]byte, 1))
+	wantSameEnd(t, "server", p.Server, err)
+	wantEnd(t, "server", "Conn.RequestClientCertificate", p.Server.RequestClientCertificate(context.Background()), err)
+	p.CloseBoth()
 }

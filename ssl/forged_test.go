@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -49,7 +50,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 func template(cn string, usage x509.ExtKeyUsage, isCA bool) *x509.Certificate {
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn},
-		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: farFuture,
+		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: ssltest.FarFuture,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage}, DNSNames: []string{"localhost"},
 	}
 	if isCA {
@@ -63,7 +64,7 @@ func template(cn string, usage x509.ExtKeyUsage, isCA bool) *x509.Certificate {
 // that CA's own, so that one can tell.
 func forged(t testing.TB, usage x509.ExtKeyUsage, withCA bool) ssl.Certificate {
 	t.Helper()
-	ca, err := tls.LoadX509KeyPair(certFile("ca.pem"), certFile("ca.key"))
+	ca, err := tls.LoadX509KeyPair(ssltest.CertFile("ca.pem"), ssltest.CertFile("ca.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,21 +108,21 @@ func bigClient(t *testing.T) ssl.Certificate { return under(t, x509.ExtKeyUsageC
 // A key of RSA over 8192 bits is refused wherever it stands in what the peer shows, and verified
 // or not: to check a signature of it takes too long. crypto/tls has the same limit.
 func TestKeysTooBig(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for bits, wanted := range map[int]bool{8192: true, 8193: false, 16384: false} {
 			for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.RequireAnyClientCert, ssl.RequireAndVerifyClientCert} {
 				srv, cli := *srv, *cli
 				clientShows(auth, func(t *testing.T) ssl.Certificate { return under(t, x509.ExtKeyUsageClientAuth, bits) })(t, &srv, &cli)
-				_, serr := newTCPPair(t, &cli, &srv).shake()
+				_, serr := ssltest.NewTCPPair(t, &cli, &srv).Shake()
 				checkSize(t, serr, wanted, auth == ssl.RequireAndVerifyClientCert)
 			}
 			for _, skip := range []bool{true, false} {
 				srv, cli := *srv, *cli
 				srv.Certificates = []ssl.Certificate{under(t, x509.ExtKeyUsageServerAuth, bits)}
 				cli.InsecureSkipVerify = skip
-				cerr, serr := newTCPPair(t, &cli, &srv).shake()
+				cerr, serr := ssltest.NewTCPPair(t, &cli, &srv).Shake()
 				checkSize(t, cerr, wanted, !skip)
-				if !wanted && alertOf(serr) != alertBadCertificate {
+				if !wanted && ssltest.AlertOf(serr) != ssltest.AlertBadCertificate {
 					t.Errorf("%d bits: the server hears %v", bits, serr)
 				}
 			}
@@ -133,8 +134,8 @@ func TestKeysTooBig(t *testing.T) {
 func checkSize(t *testing.T, err error, fits, verified bool) {
 	t.Helper()
 	const rejected = 28
-	switch code := verifyCode(err); {
-	case !fits && (code != rejected || refusalOf(t, err).Depth != 1 || refusalOf(t, err).Certificate == nil):
+	switch code := ssltest.VerifyCode(err); {
+	case !fits && (code != rejected || ssltest.RefusalOf(t, err).Depth != 1 || ssltest.RefusalOf(t, err).Certificate == nil):
 		t.Errorf("too big a key: %v", err)
 	case fits && verified && (code == rejected || code == 0):
 		t.Errorf("an unknown authority: %v", err)
@@ -146,20 +147,20 @@ func checkSize(t *testing.T, err error, fits, verified bool) {
 // A chain as long as crypto/tls takes it, 256 KB, is legal, on both sides.
 func TestChainsAreLong(t *testing.T) {
 	leakcheck.Test(t)
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		for _, n := range []int{120, 240, 280} { // KB, about
-			srv, cli := serverConfig(t), clientConfig(t)
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion, cli.MaxVersion = v, v
 			cert := long(t, "server-ecdsa", n)
 			srv.Certificates = []ssl.Certificate{cert}
-			cerr, serr := newTCPPair(t, cli, srv).shake()
+			cerr, serr := ssltest.NewTCPPair(t, cli, srv).Shake()
 			if fits := n < 256; fits != (cerr == nil && serr == nil) {
 				t.Errorf("%s: a server's chain of %d KB: client %v, server %v", ssl.VersionName(v), n, cerr, serr)
 			}
-			srv = serverConfig(t)
+			srv = ssltest.ServerConfig(t)
 			srv.MaxVersion = v
 			clientShows(ssl.RequireAndVerifyClientCert, func(t *testing.T) ssl.Certificate { return long(t, "client", n) })(t, srv, cli)
-			if _, serr := newTCPPair(t, cli, srv).shake(); (n < 256) != (serr == nil) {
+			if _, serr := ssltest.NewTCPPair(t, cli, srv).Shake(); (n < 256) != (serr == nil) {
 				t.Errorf("%s: a client's chain of %d KB: server %v", ssl.VersionName(v), n, serr)
 			}
 		}
@@ -169,7 +170,7 @@ func TestChainsAreLong(t *testing.T) {
 // long is testdata's certificate with so many KB of others behind it.
 func long(t *testing.T, name string, kb int) ssl.Certificate {
 	t.Helper()
-	pair, err := tls.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
+	pair, err := tls.LoadX509KeyPair(ssltest.CertFile(name+".pem"), ssltest.CertFile(name+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -27,15 +28,15 @@ func fuzzKeys(t testing.TB) *ssl.SealKeys {
 func FuzzSealedSession(f *testing.F) {
 	leakcheck.Test(f)
 	keys := fuzzKeys(f)
-	srv, cli := serverConfig(f), clientConfig(f)
-	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, roots(f, "ca"), []ssl.Certificate{keyPair(f, "client")}
-	box := newInbox(f, srv)
-	session(f, cli, srv)
-	id, err := box.last(f).ID()
+	srv, cli := ssltest.ServerConfig(f), ssltest.ClientConfig(f)
+	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"), []ssl.Certificate{ssltest.KeyPair(f, "client")}
+	box := ssltest.NewInbox(f, srv)
+	ssltest.Session(f, cli, srv)
+	id, err := box.Last(f).ID()
 	if err != nil {
 		f.Fatal(err)
 	}
-	plain, err := ssl.PackedSession(box.last(f))
+	plain, err := ssl.PackedSession(box.Last(f))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func FuzzSealedSession(f *testing.F) {
 			t.Fatal(s, err)
 		}
 		if s != nil {
-			settles(t, s)
+			ssltest.Settles(t, s)
 		}
 	})
 }
@@ -67,11 +68,11 @@ func FuzzSealedSession(f *testing.F) {
 func FuzzCacheFile(f *testing.F) {
 	leakcheck.Test(f)
 	keys := fuzzKeys(f)
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		cache := ssl.NewClientSessionCache(0)
-		srv, cli := serverConfig(f), clientConfig(f)
+		srv, cli := ssltest.ServerConfig(f), ssltest.ClientConfig(f)
 		srv.MaxVersion = v
-		attend(f, newClientCtx(f, cli), newServerCtx(f, srv), cache, here)
+		ssltest.Attend(f, ssltest.NewClientCtx(f, cli), ssltest.NewServerCtx(f, srv), cache, ssltest.Here)
 		plain, err := cache.Packed()
 		if err != nil {
 			f.Fatal(err)
@@ -107,7 +108,7 @@ func FuzzLoaders(f *testing.F) {
 	leakcheck.Test(f)
 	for _, name := range []string{"server-ecdsa.pem", "server-chain.pem", "server-ecdsa.key", "server-ecdsa.enc.key", "server-ecdsa.enc-old.key",
 		"server-ecdsa.der", "server-ecdsa.key.der", "server-ecdsa.ocsp", "ca.pem", "client.key"} {
-		b, err := os.ReadFile(certFile(name))
+		b, err := os.ReadFile(ssltest.CertFile(name))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -116,11 +117,11 @@ func FuzzLoaders(f *testing.F) {
 			f.Add(block.Bytes)
 		}
 	}
-	chain, err := os.ReadFile(certFile("server-ecdsa.pem"))
+	chain, err := os.ReadFile(ssltest.CertFile("server-ecdsa.pem"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	key, err := os.ReadFile(certFile("server-ecdsa.key"))
+	key, err := os.ReadFile(ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -18,25 +19,32 @@ type script struct {
 	in *bytes.Reader
 }
 
-func (s script) Read(b []byte) (int, error)       { return s.in.Read(b) }
-func (s script) Write(b []byte) (int, error)      { return len(b), nil }
-func (s script) Close() error                     { return nil }
-func (s script) SetDeadline(time.Time) error      { return nil }
-func (s script) SetReadDeadline(time.Time) error  { return nil }
+func (s script) Read(b []byte) (int, error) { return s.in.Read(b) }
+
+func (s script) Write(b []byte) (int, error) { return len(b), nil }
+
+func (s script) Close() error { return nil }
+
+func (s script) SetDeadline(time.Time) error { return nil }
+
+func (s script) SetReadDeadline(time.Time) error { return nil }
+
 func (s script) SetWriteDeadline(time.Time) error { return nil }
-func (s script) LocalAddr() net.Addr              { return nil }
-func (s script) RemoteAddr() net.Addr             { return nil }
+
+func (s script) LocalAddr() net.Addr { return nil }
+
+func (s script) RemoteAddr() net.Addr { return nil }
 
 // recorded is what a client says first, with and without a session.
 func recorded(t testing.TB, ctx *ssl.Ctx, offer *ssl.Session) []byte {
 	t.Helper()
-	r := &recorder{Conn: script{in: bytes.NewReader(nil)}}
+	r := &ssltest.Recorder{Conn: script{in: bytes.NewReader(nil)}}
 	c, err := ssl.Client(r, ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	offerNothing(t, c)
+	ssltest.OfferNothing(t, c)
 	if offer != nil {
 		if err := c.SetSession(offer); err != nil {
 			t.Fatal(err)
@@ -45,7 +53,7 @@ func recorded(t testing.TB, ctx *ssl.Ctx, offer *ssl.Session) []byte {
 	if err := c.Handshake(); err == nil {
 		t.Fatal("a handshake with nobody")
 	}
-	return r.sent
+	return r.Sent
 }
 
 // FuzzClientHello gives a server that looks at everything in a hello any first flight.
@@ -56,22 +64,22 @@ func FuzzClientHello(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { keys.Close() })
-	srv := serverConfig(f)
-	srv.Certificates = append(srv.Certificates, keyPair(f, "server-rsa"))
+	srv := ssltest.ServerConfig(f)
+	srv.Certificates = append(srv.Certificates, ssltest.KeyPair(f, "server-rsa"))
 	srv.NextProtos, srv.TicketKeys = []string{"h2", "http/1.1"}, keys
 	srv.GetConfigForClient = func(h *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
 		h.SupportsCertificate(&srv.Certificates[0])
 		return nil, nil
 	}
-	cached := copyOf(srv, func(c *ssl.Config) { c.TicketKeys, c.SessionCache = nil, newServerCache(f, nil) })
-	sctxs := []*ssl.Ctx{newServerCtx(f, srv), newServerCtx(f, cached)}
-	for _, v := range versions {
-		cctx := newClientCtx(f, copyOf(clientConfig(f), func(c *ssl.Config) { c.MaxVersion, c.NextProtos = v, []string{"h2"} }))
+	cached := ssltest.CopyOf(srv, func(c *ssl.Config) { c.TicketKeys, c.SessionCache = nil, ssltest.NewServerCache(f, nil) })
+	sctxs := []*ssl.Ctx{ssltest.NewServerCtx(f, srv), ssltest.NewServerCtx(f, cached)}
+	for _, v := range ssltest.Versions {
+		cctx := ssltest.NewClientCtx(f, ssltest.CopyOf(ssltest.ClientConfig(f), func(c *ssl.Config) { c.MaxVersion, c.NextProtos = v, []string{"h2"} }))
 		f.Add(recorded(f, cctx, nil))
 		for _, sctx := range sctxs {
-			p := meet(f, cctx, sctx, nil)
-			f.Add(recorded(f, cctx, sessionOf(f, p.client)))
-			p.closeBoth()
+			p := ssltest.Meet(f, cctx, sctx, nil)
+			f.Add(recorded(f, cctx, ssltest.SessionOf(f, p.Client)))
+			p.CloseBoth()
 		}
 	}
 	f.Fuzz(func(t *testing.T, hello []byte) {
@@ -97,8 +105,8 @@ func fuzzMeet(t *testing.T, c *ssl.Conn, b net.Conn, sctx *ssl.Ctx) (client, ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	s.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	s.SetDeadline(time.Now().Add(ssltest.Timeout))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -121,15 +129,15 @@ func fuzzMeet(t *testing.T, c *ssl.Conn, b net.Conn, sctx *ssl.Ctx) (client, ser
 // tickets: times, chain, the application's data.
 func FuzzTicketFrame(f *testing.F) {
 	leakcheck.Test(f)
-	srv, cli := serverConfig(f), clientConfig(f)
-	srv.MaxVersion, srv.SessionCache = ssl.VersionTLS12, newServerCache(f, nil)
-	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, roots(f, "ca"), []ssl.Certificate{keyPair(f, "client")}
+	srv, cli := ssltest.ServerConfig(f), ssltest.ClientConfig(f)
+	srv.MaxVersion, srv.SessionCache = ssl.VersionTLS12, ssltest.NewServerCache(f, nil)
+	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"), []ssl.Certificate{ssltest.KeyPair(f, "client")}
 	srv.MaxSessionAge = time.Hour
-	box := newInbox(f, srv)
-	sctx, cctx := newServerCtx(f, srv), newClientCtx(f, cli)
-	p := meet(f, cctx, sctx, nil)
-	offer, made := sessionOf(f, p.client), box.last(f)
-	p.closeBoth()
+	box := ssltest.NewInbox(f, srv)
+	sctx, cctx := ssltest.NewServerCtx(f, srv), ssltest.NewClientCtx(f, cli)
+	p := ssltest.Meet(f, cctx, sctx, nil)
+	offer, made := ssltest.SessionOf(f, p.Client), box.Last(f)
+	p.CloseBoth()
 	frame, err := made.TicketAppData()
 	if err != nil {
 		f.Fatal(err)
@@ -163,7 +171,7 @@ func FuzzTicketFrame(f *testing.F) {
 			t.Fatal(err)
 		}
 		client, server, reused := fuzzMeet(t, c, b, sctx)
-		if !reused && server != nil && client != nil && !isTimeout(server) && !isTimeout(client) {
+		if !reused && server != nil && client != nil && !ssltest.IsTimeout(server) && !ssltest.IsTimeout(client) {
 			t.Errorf("what cannot be resumed is to be a full handshake: %v, %v", client, server)
 		}
 	})
@@ -172,9 +180,9 @@ func FuzzTicketFrame(f *testing.F) {
 // FuzzOfferedDER offers to a server whatever can be parsed as a session.
 func FuzzOfferedDER(f *testing.F) {
 	leakcheck.Test(f)
-	sctx := newServerCtx(f, serverConfig(f))
-	cctx := newClientCtx(f, copyOf(clientConfig(f), insecure))
-	for _, der := range seeds(f) {
+	sctx := ssltest.NewServerCtx(f, ssltest.ServerConfig(f))
+	cctx := ssltest.NewClientCtx(f, ssltest.CopyOf(ssltest.ClientConfig(f), ssltest.Insecure))
+	for _, der := range ssltest.Seeds(f) {
 		f.Add(der)
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {

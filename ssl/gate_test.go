@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -19,14 +20,14 @@ func TestGateCanBeLeft(t *testing.T) {
 		for _, end := range []string{"context", "deadline", "Close"} {
 			t.Run(role+"/"+end, func(t *testing.T) {
 				leakcheck.Test(t)
-				srv, cli := serverConfig(t), clientConfig(t)
+				srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 				srv.HandshakeLimit, cli.HandshakeLimit = 1, 1
-				sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-				a, b := tcpPipe(t)
-				p := newPair(t, cctx, sctx, a, b)
-				conn, peer, ctx := p.client, p.server, cctx
+				sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+				a, b := ssltest.TCPPipe(t)
+				p := ssltest.NewPair(t, cctx, sctx, a, b)
+				conn, peer, ctx := p.Client, p.Server, cctx
 				if role == "server" {
-					conn, peer, ctx = p.server, p.client, sctx
+					conn, peer, ctx = p.Server, p.Client, sctx
 				}
 				leave := ctx.TakeGate()
 				peerDone, done := make(chan error, 1), make(chan error, 1)
@@ -39,7 +40,7 @@ func TestGateCanBeLeft(t *testing.T) {
 				go func() { done <- conn.HandshakeContext(c) }()
 				want := map[string]error{"context": context.Canceled, "deadline": os.ErrDeadlineExceeded, "Close": ssl.ErrClosed}[end]
 				if end != "deadline" {
-					awaitParked(t)
+					ssltest.AwaitParked(t)
 				}
 				switch end {
 				case "context":
@@ -52,7 +53,7 @@ func TestGateCanBeLeft(t *testing.T) {
 				}
 				leave()
 				if end == "deadline" { // it can go on
-					conn.SetDeadline(time.Now().Add(ioTimeout))
+					conn.SetDeadline(time.Now().Add(ssltest.Timeout))
 					if err := conn.Handshake(); err != nil {
 						t.Errorf("after the deadline: %v", err)
 					}
@@ -60,8 +61,8 @@ func TestGateCanBeLeft(t *testing.T) {
 					peer.Close()
 				}
 				<-peerDone
-				a, b = tcpPipe(t)
-				newPair(t, cctx, sctx, a, b).mustShake(t)
+				a, b = ssltest.TCPPipe(t)
+				ssltest.NewPair(t, cctx, sctx, a, b).MustShake(t)
 			})
 		}
 	}
@@ -69,17 +70,17 @@ func TestGateCanBeLeft(t *testing.T) {
 
 // A handshake that has no turn when its peer's message comes loses none of it.
 func TestGateLosesNoInput(t *testing.T) {
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
+	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
 		srv.HandshakeLimit = 1
-		sctx := newServerCtx(t, srv)
-		a, b := w.pipe(t)
-		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+		sctx := ssltest.NewServerCtx(t, srv)
+		a, b := w.Pipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
 		done := make(chan error, 2)
-		go func() { done <- p.server.Handshake() }()
-		w.parked(t)
+		go func() { done <- p.Server.Handshake() }()
+		w.Parked(t)
 		leave := sctx.TakeGate()
-		go func() { done <- p.client.Handshake() }()
-		w.parked(t)
+		go func() { done <- p.Client.Handshake() }()
+		w.Parked(t)
 		leave()
 		if err := errors.Join(<-done, <-done); err != nil {
 			t.Error(err)
@@ -90,8 +91,8 @@ func TestGateLosesNoInput(t *testing.T) {
 // A connection that cannot be made gives its place back, and does not wait for another.
 func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 	leakcheck.Test(t)
-	r := reloadable(t, "server-ecdsa")
-	ctx := newServerCtx(t, &ssl.Config{ReloadableCertificates: r})
+	r := ssltest.Reloadable(t, "server-ecdsa")
+	ctx := ssltest.NewServerCtx(t, &ssl.Config{ReloadableCertificates: r})
 	r.Spoil()
 	defer ssl.TakeMakers()()
 	a, b := net.Pipe()
@@ -107,7 +108,7 @@ func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 		if err == nil {
 			t.Error("a connection without a certificate was made")
 		}
-	case <-time.After(ioTimeout):
+	case <-time.After(ssltest.Timeout):
 		t.Fatal("Server waits for a place that only it could give back")
 	}
 }

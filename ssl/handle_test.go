@@ -3,64 +3,14 @@ package ssl_test
 import (
 	"io"
 	"runtime"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// collectGarbage returns when what was unreachable has been cleaned up, as far as one
-// cycle of the collector sees it.
-func collectGarbage() {
-	runtime.GC()
-	s := []metrics.Sample{
-		{Name: "/gc/cleanups/queued:cleanups"},
-		{Name: "/gc/cleanups/executed:cleanups"},
-	}
-	for metrics.Read(s); s[1].Value.Uint64() < s[0].Value.Uint64(); metrics.Read(s) {
-		runtime.Gosched()
-	}
-}
-
-// eventually collects garbage until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(ioTimeout); !ok(); collectGarbage() {
-		if time.Now().After(end) {
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
-// spinGC keeps the collector running until the test ends.
-func spinGC(t *testing.T) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.GC()
-			}
-		}
-	}()
-	t.Cleanup(func() { close(stop); <-stopped })
-}
-
-func mustNew(t testing.TB) *ssl.Session {
-	t.Helper()
-	s, err := ssl.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func TestHandleCountsCloseAndCollection(t *testing.T) {
 	leakcheck.Test(t)
@@ -77,7 +27,7 @@ func TestHandleCountsCloseAndCollection(t *testing.T) {
 		t.Errorf("closed: %+v, %d freed", c, freed.Load())
 	}
 	func() { k.New(2) }()
-	eventually(t, "a dropped handle is freed", func() bool { return freed.Load() == 2 })
+	ssltest.Eventually(t, "a dropped handle is freed", func() bool { return freed.Load() == 2 })
 	if c := k.Counts(); c != (ssl.HandleCounts{Opened: 2, Closed: 1, Collected: 1}) {
 		t.Errorf("dropped: %+v", c)
 	}
@@ -104,7 +54,7 @@ func TestHandleInCycleIsCollected(t *testing.T) {
 			a.Peer, b.Peer = b, a
 		}
 	}()
-	eventually(t, "all cycles are freed", func() bool { return freed.Load() == 2*pairs })
+	ssltest.Eventually(t, "all cycles are freed", func() bool { return freed.Load() == 2*pairs })
 }
 
 type node struct {
@@ -118,11 +68,11 @@ func TestSessionInCycleIsCollected(t *testing.T) {
 	const pairs = 50
 	func() {
 		for range pairs {
-			a := &node{s: mustNew(t)}
-			a.next = &node{s: mustNew(t), next: a}
+			a := &node{s: ssltest.MustNew(t)}
+			a.next = &node{s: ssltest.MustNew(t), next: a}
 		}
 	}()
-	eventually(t, "all sessions in cycles are freed", func() bool {
+	ssltest.Eventually(t, "all sessions in cycles are freed", func() bool {
 		now := ssl.ReadCounters()
 		return now.Sessions.Collected-before.Sessions.Collected == 2*pairs &&
 			now.SessionObjectsFreed-before.SessionObjectsFreed == 2*pairs
@@ -143,11 +93,11 @@ func TestHandleLivesThroughItsCall(t *testing.T) {
 	for i := range n {
 		k.New(i).Call(func(i int) {
 			calling[i].Store(true)
-			collectGarbage()
+			ssltest.CollectGarbage()
 			calling[i].Store(false)
 		})
 	}
-	eventually(t, "all handles are freed afterwards", func() bool { return freed.Load() == n })
+	ssltest.Eventually(t, "all handles are freed afterwards", func() bool { return freed.Load() == n })
 	for i := range n {
 		if early[i].Load() {
 			t.Fatalf("handle %d was freed during its own call", i)
@@ -174,13 +124,13 @@ func TestSessionLivesThroughItsCall(t *testing.T) {
 		was := freed.Load()
 		err = s.Hold(func() {
 			calling.Store(true)
-			collectGarbage()
+			ssltest.CollectGarbage()
 			calling.Store(false)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the session is freed after its call", func() bool { return freed.Load() == was+1 })
+		ssltest.Eventually(t, "the session is freed after its call", func() bool { return freed.Load() == was+1 })
 	}
 	if e := early.Load(); e != 0 {
 		t.Errorf("%d of %d sessions were freed during their own call", e, n)
@@ -191,8 +141,8 @@ func TestSessionLivesThroughItsCall(t *testing.T) {
 // each comes out whole.
 func TestDroppedSessionsFinishTheirCalls(t *testing.T) {
 	leakcheck.Test(t)
-	spinGC(t)
-	want := marshalPEM(t, filled(t, ssl.VersionTLS12))
+	ssltest.SpinGC(t)
+	want := ssltest.MarshalPEM(t, ssltest.FilledSession(t, ssl.VersionTLS12))
 	before := ssl.ReadCounters()
 	const n = 800
 	for i := range n {
@@ -205,7 +155,7 @@ func TestDroppedSessionsFinishTheirCalls(t *testing.T) {
 			t.Fatalf("call %d: %v, %d bytes", i, err, len(got))
 		}
 	}
-	eventually(t, "all of them are collected", func() bool {
+	ssltest.Eventually(t, "all of them are collected", func() bool {
 		now := ssl.ReadCounters()
 		return now.Sessions.Collected-before.Sessions.Collected == n && now.Sessions.Closed == before.Sessions.Closed
 	})
@@ -265,7 +215,7 @@ func TestOverReleasePanics(t *testing.T) {
 // collector: each is freed once, and never before its last user is done.
 func TestConcurrentUseAndClose(t *testing.T) {
 	leakcheck.Test(t)
-	spinGC(t)
+	ssltest.SpinGC(t)
 	const rounds, width, users = 6000, 8, 4
 	var using, freed [rounds * width]atomic.Int32
 	var bad, sum atomic.Int64
@@ -308,7 +258,7 @@ func TestConcurrentUseAndClose(t *testing.T) {
 	}
 	close(work)
 	wg.Wait()
-	eventually(t, "every handle is freed", func() bool { return sum.Load() == rounds*width })
+	ssltest.Eventually(t, "every handle is freed", func() bool { return sum.Load() == rounds*width })
 	if bad.Load() != 0 {
 		t.Errorf("%d handles were freed twice or in use", bad.Load())
 	}
@@ -321,11 +271,11 @@ func TestConcurrentUseAndClose(t *testing.T) {
 // The same with real sessions: a Close that comes during a call is after it.
 func TestConcurrentSessionUseAndClose(t *testing.T) {
 	leakcheck.Test(t)
-	spinGC(t)
+	ssltest.SpinGC(t)
 	before := ssl.ReadCounters()
 	const n = 300
 	for range n {
-		s := filled(t, ssl.VersionTLS13)
+		s := ssltest.FilledSession(t, ssl.VersionTLS13)
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() { isNilOr(t, s.Print(io.Discard), ssl.ErrClosed) })
@@ -354,7 +304,7 @@ func TestDroppedSessionsAreCollected(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "no session is left", func() bool { return ssl.ReadCounters().Sessions.Live == before.Sessions.Live })
+	ssltest.Eventually(t, "no session is left", func() bool { return ssl.ReadCounters().Sessions.Live == before.Sessions.Live })
 	now := ssl.ReadCounters()
 	if c := now.Sessions.Collected - before.Sessions.Collected; c != n {
 		t.Errorf("%d collected, want %d", c, n)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -34,7 +35,8 @@ func (l *memListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *memListener) Close() error   { close(l.end); return nil }
+func (l *memListener) Close() error { close(l.end); return nil }
+
 func (l *memListener) Addr() net.Addr { return &net.UnixAddr{} }
 
 // accepted is what a listener of ctx makes of a connection, and the client's end of that.
@@ -85,9 +87,9 @@ func errOfN(_ int, err error) error { return err }
 func TestHandshakeTimeout(t *testing.T) {
 	leakcheck.Test(t)
 	for _, limit := range []time.Duration{0, 5 * time.Second} {
-		srv := serverConfig(t)
+		srv := ssltest.ServerConfig(t)
 		srv.HandshakeTimeout, srv.MaxEarlyData = limit, 100
-		ctx := newServerCtx(t, srv)
+		ctx := ssltest.NewServerCtx(t, srv)
 		want := limit
 		if limit == 0 {
 			want = 30 * time.Second
@@ -97,7 +99,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		}
 		for name, begin := range handshakeCalls {
 			for _, trickle := range []bool{false, true} {
-				bubble(t, func(t *testing.T) {
+				ssltest.Bubble(t, func(t *testing.T) {
 					c, peer := accepted(t, ctx)
 					if trickle {
 						go func() {
@@ -133,39 +135,39 @@ func TestHandshakeTimeout(t *testing.T) {
 // one is none, and what the application sets itself comes first.
 func TestHandshakeTimeoutIsNoMore(t *testing.T) {
 	leakcheck.Test(t)
-	for _, v := range versions {
-		srv, cli := serverConfig(t), clientConfig(t)
+	for _, v := range ssltest.Versions {
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		srv.MaxVersion = v
-		bubble(t, func(t *testing.T) {
-			p := newPipePair(t, cli, srv)
-			p.server.SetDeadline(time.Time{})
-			p.mustShake(t)
+		ssltest.Bubble(t, func(t *testing.T) {
+			p := ssltest.NewPipePair(t, cli, srv)
+			p.Server.SetDeadline(time.Time{})
+			p.MustShake(t)
 			pass(time.Hour)
-			p.client.SetDeadline(time.Now().Add(ioTimeout))
-			p.echo(t)
-			p.closeBoth()
+			p.Client.SetDeadline(time.Now().Add(ssltest.Timeout))
+			p.Echo(t)
+			p.CloseBoth()
 		})
 		srv.HandshakeTimeout = -1
-		bubble(t, func(t *testing.T) {
-			sctx := newServerCtx(t, srv)
+		ssltest.Bubble(t, func(t *testing.T) {
+			sctx := ssltest.NewServerCtx(t, srv)
 			if d := sctx.HandshakeTimeout(); d != 0 {
 				t.Errorf("without a limit it is %v", d)
 			}
 			a, b := net.Pipe()
-			p := newPair(t, newClientCtx(t, cli), sctx, a, b)
-			p.server.SetDeadline(time.Time{})
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+			p.Server.SetDeadline(time.Time{})
 			done := make(chan error)
-			go func() { done <- p.server.Handshake() }()
+			go func() { done <- p.Server.Handshake() }()
 			pass(24 * time.Hour)
-			p.client.SetDeadline(time.Now().Add(ioTimeout))
-			if err := errors.Join(p.client.Handshake(), <-done); err != nil {
+			p.Client.SetDeadline(time.Now().Add(ssltest.Timeout))
+			if err := errors.Join(p.Client.Handshake(), <-done); err != nil {
 				t.Error(err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		})
 	}
-	bubble(t, func(t *testing.T) {
-		c, _ := accepted(t, newServerCtx(t, serverConfig(t)))
+	ssltest.Bubble(t, func(t *testing.T) {
+		c, _ := accepted(t, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
 		why := errors.New("no time for this")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, why)
 		defer cancel()
@@ -179,20 +181,20 @@ func TestHandshakeTimeoutIsNoMore(t *testing.T) {
 // functions wait for.
 func TestHandshakeTimeoutOfFunctions(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.HandshakeTimeout = 3 * time.Second
 	srv.GetConfigForClient = func(hello *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
 		<-hello.Context().Done()
 		return nil, context.Cause(hello.Context())
 	}
-	bubble(t, func(t *testing.T) {
-		p := newPipePair(t, cli, srv)
+	ssltest.Bubble(t, func(t *testing.T) {
+		p := ssltest.NewPipePair(t, cli, srv)
 		start := time.Now()
-		client, server := p.shake()
+		client, server := p.Shake()
 		if !errors.Is(server, ssl.ErrHandshakeTimeout) || client == nil || time.Since(start) != srv.HandshakeTimeout {
 			t.Errorf("after %v: client %v, server %v", time.Since(start), client, server)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
@@ -200,46 +202,46 @@ func TestHandshakeTimeoutOfFunctions(t *testing.T) {
 // for the rest of the handshake is.
 func TestHandshakeTimeoutOfEarlyData(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
+	srv, cli := ssltest.EarlyConfigs(t)
 	srv.HandshakeTimeout = 10 * time.Second
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s, stalls := earlySession(t, cctx, sctx), earlySession(t, cctx, sctx)
-	begin := func(t *testing.T, s *ssl.Session) pair {
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s, stalls := ssltest.EarlySession(t, cctx, sctx), ssltest.EarlySession(t, cctx, sctx)
+	begin := func(t *testing.T, s *ssl.Session) ssltest.Pair {
 		a, b := net.Pipe()
-		p := newPair(t, cctx, sctx, a, b)
-		p.server.SetDeadline(time.Time{})
-		if err := p.client.SetSession(s); err != nil {
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		p.Server.SetDeadline(time.Time{})
+		if err := p.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
-		go p.client.WriteEarlyData([]byte("early"))
-		if n, err := p.server.ReadEarlyData(make([]byte, 100)); n != 5 || err != nil {
+		go p.Client.WriteEarlyData([]byte("early"))
+		if n, err := p.Server.ReadEarlyData(make([]byte, 100)); n != 5 || err != nil {
 			t.Fatal(n, err)
 		}
 		pass(time.Minute) // of the application's work
 		return p
 	}
-	bubble(t, func(t *testing.T) {
+	ssltest.Bubble(t, func(t *testing.T) {
 		p := begin(t, s)
-		p.client.SetDeadline(time.Now().Add(ioTimeout))
-		if client, server := p.shake(); client != nil || server != nil {
+		p.Client.SetDeadline(time.Now().Add(ssltest.Timeout))
+		if client, server := p.Shake(); client != nil || server != nil {
 			t.Errorf("client %v, server %v", client, server)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
-	bubble(t, func(t *testing.T) {
+	ssltest.Bubble(t, func(t *testing.T) {
 		p := begin(t, stalls)
 		synctest.Wait()
 		start := time.Now()
-		if err := p.server.Handshake(); !errors.Is(err, ssl.ErrHandshakeTimeout) || time.Since(start) != srv.HandshakeTimeout {
+		if err := p.Server.Handshake(); !errors.Is(err, ssl.ErrHandshakeTimeout) || time.Since(start) != srv.HandshakeTimeout {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
 func TestHandshakeTimeoutConfig(t *testing.T) {
 	leakcheck.Test(t)
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.HandshakeTimeout = time.Second
 	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "HandshakeTimeout") {
 		t.Error(err)
@@ -248,7 +250,7 @@ func TestHandshakeTimeoutConfig(t *testing.T) {
 	if d := none.HandshakeTimeout(); d != 0 {
 		t.Errorf("nil: %v", d)
 	}
-	if d := newClientCtx(t, clientConfig(t)).HandshakeTimeout(); d != 0 {
+	if d := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)).HandshakeTimeout(); d != 0 {
 		t.Errorf("a client: %v", d)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"sessl/internal/cshim"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -52,7 +53,7 @@ func sanCert(t testing.TB, names []string) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a.test"}, NotAfter: farFuture}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a.test"}, NotAfter: ssltest.FarFuture}
 	for _, name := range names {
 		if ip, ok := strings.CutPrefix(name, "ip:"); ok {
 			addr := netip.MustParseAddr(ip)
@@ -156,9 +157,9 @@ func TestNamesRefused(t *testing.T) {
 // waysIn are the errors of everything that takes a name.
 func waysIn(t *testing.T, name string) map[string]error {
 	t.Helper()
-	cfg := clientConfig(t)
+	cfg := ssltest.ClientConfig(t)
 	cfg.ServerName = ""
-	ctx := newClientCtx(t, cfg)
+	ctx := ssltest.NewClientCtx(t, cfg)
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
@@ -180,19 +181,19 @@ func waysIn(t *testing.T, name string) map[string]error {
 func TestNamesInHandshakes(t *testing.T) {
 	leakcheck.Test(t)
 	sans := []string{"x", "a_b.test", "-a-.test", "*.wild.example", "*.test", strings.Repeat("l", 63) + ".example"}
-	cert := namedCert(t, "cn", sans...)
+	cert := ssltest.NamedCert(t, "cn", sans...)
 	for name, good := range map[string]bool{
 		"x": true, "X.": true, "a_b.test": true, "-a-.test": true, "a_b.wild.example": true, "a.wild.example": true, "A-.Wild.Example.": true,
 		strings.Repeat("l", 63) + ".example": true, "_.wild.example": true, "xn--bcher-kva.wild.example": true,
 		"y": false, "a.test": false, "wild.example": false, "a.b.wild.example": false, "-a.wild.example": false, "cn": false, "192.0.2.1": false, "2001:db8::1": false,
 	} {
-		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 			srv.Certificates = []ssl.Certificate{cert}
 			cli.ServerName = name
-			p := newTCPPair(t, cli, srv)
-			cerr, serr := p.shake()
+			p := ssltest.NewTCPPair(t, cli, srv)
+			cerr, serr := p.Shake()
 			if good {
-				if cerr != nil || serr != nil || !p.client.ConnectionState().Verified {
+				if cerr != nil || serr != nil || !p.Client.ConnectionState().Verified {
 					t.Errorf("%q: client %v, server %v", name, cerr, serr)
 				}
 				return
@@ -202,7 +203,7 @@ func TestNamesInHandshakes(t *testing.T) {
 			if !errors.As(cerr, &v) || v.Host != canonical || len(v.Names) != len(sans) || v.Depth != 0 || v.Certificate == nil {
 				t.Errorf("%q: client %v (%+v)", name, cerr, v)
 			}
-			if alertOf(serr) != alertBadCertificate {
+			if ssltest.AlertOf(serr) != ssltest.AlertBadCertificate {
 				t.Errorf("%q: server %v", name, serr)
 			}
 		})
@@ -213,22 +214,22 @@ func TestNamesInHandshakes(t *testing.T) {
 // without it would be accepted.
 func TestNamesOfSessions(t *testing.T) {
 	leakcheck.Test(t)
-	cert := namedCert(t, "cn", "a.wild.example", "*.wild.example", "x")
+	cert := ssltest.NamedCert(t, "cn", "a.wild.example", "*.wild.example", "x")
 	for name, good := range map[string]bool{"a.wild.example": true, "A.WILD.EXAMPLE.": true, "a_b.wild.example": true, "x": true,
 		"wild.example": false, "-a.wild.example": false, "192.0.2.1": false} {
-		forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 			srv.Certificates = []ssl.Certificate{cert}
 			cli.ServerName = ""
-			b := newInbox(t, cli)
-			s, ctx := startServer(t, srv), newClientCtx(t, cli)
-			c, err := nameClient(t, s, ctx, "a.wild.example")
+			b := ssltest.NewInbox(t, cli)
+			s, ctx := ssltest.StartServer(t, srv), ssltest.NewClientCtx(t, cli)
+			c, err := ssltest.NameClient(t, s, ctx, "a.wild.example")
 			if err != nil {
 				t.Fatal(err)
 			}
-			roundTrip(t, c)
+			ssltest.RoundTrip(t, c)
 			c.Close()
-			for what, offer := range map[string]*ssl.Session{"verified": b.last(t), "parsed": reparsed(t, b.last(t))} {
-				c, err = nameClient(t, s, ctx, name)
+			for what, offer := range map[string]*ssl.Session{"verified": b.Last(t), "parsed": ssltest.Reparsed(t, b.Last(t))} {
+				c, err = ssltest.NameClient(t, s, ctx, name)
 				if err != nil {
 					t.Fatal(err)
 				}

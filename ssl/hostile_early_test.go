@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -19,31 +20,31 @@ import (
 func TestEarlyDataAfterHelloRetryRequest(t *testing.T) {
 	for _, choose := range []bool{false, true} {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		s := earlySession(t, cctx, sctx)
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		s := ssltest.EarlySession(t, cctx, sctx)
 		slow, front := *cli, *srv
 		slow.CurvePreferences = []tls.CurveID{tls.CurveP521, tls.CurveP256}
 		front.CurvePreferences = []tls.CurveID{tls.CurveP256}
 		if choose {
 			front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, nil }
 		}
-		p := earlyPair(t, newClientCtx(t, &slow), newServerCtx(t, &front), s)
-		p.wantEarly(t, ssl.EarlyDataRejected)
-		p.closeBoth()
+		p := ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &slow), ssltest.NewServerCtx(t, &front), s)
+		p.WantEarly(t, ssl.EarlyDataRejected)
+		p.CloseBoth()
 	}
 }
 
 // The application chooses the Ctx while the handshake is suspended; early data is its own.
 func TestEarlyDataOfVirtualHost(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		chosen := newServerCtx(t, srv)
-		front := serverConfig(t)
+		srv, cli := ssltest.EarlyConfigs(t)
+		chosen := ssltest.NewServerCtx(t, srv)
+		front := ssltest.ServerConfig(t)
 		front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return chosen, nil }
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, front)
-		earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx)).wantEarly(t, ssl.EarlyDataAccepted)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, front)
+		ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx)).WantEarly(t, ssl.EarlyDataAccepted)
 		if a, b := sctx.EarlyDataStats(), chosen.EarlyDataStats(); a.Accepted != 0 || b.Accepted != 1 {
 			t.Errorf("counted by the wrong Ctx: %+v, %+v", a, b)
 		}
@@ -53,7 +54,7 @@ func TestEarlyDataOfVirtualHost(t *testing.T) {
 // A refusal, and a panic, in the middle of ReadEarlyData.
 func TestEarlyDataRefusedHost(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
+	srv, cli := ssltest.EarlyConfigs(t)
 	front := *srv
 	angry := true
 	front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) {
@@ -62,18 +63,18 @@ func TestEarlyDataRefusedHost(t *testing.T) {
 		}
 		panic("of the application")
 	}
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s := earlySession(t, cctx, sctx)
-	fctx := newServerCtx(t, &front)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s := ssltest.EarlySession(t, cctx, sctx)
+	fctx := ssltest.NewServerCtx(t, &front)
 
-	p := earlyPair(t, cctx, fctx, s)
+	p := ssltest.EarlyPair(t, cctx, fctx, s)
 	done := make(chan error, 1)
-	go func() { done <- writeEarly(p.client, "x") }()
-	_, err := p.server.ReadEarlyData(make([]byte, 1))
-	if again := p.server.Handshake(); err == nil || !errors.Is(again, ssl.AlertError(112)) {
+	go func() { done <- ssltest.WriteEarly(p.Client, "x") }()
+	_, err := p.Server.ReadEarlyData(make([]byte, 1))
+	if again := p.Server.Handshake(); err == nil || !errors.Is(again, ssl.AlertError(112)) {
 		t.Errorf("server: %v, then %v", err, again)
 	}
-	if err := <-done; alertOf(err) != 112 {
+	if err := <-done; ssltest.AlertOf(err) != 112 {
 		t.Errorf("client: %v", err)
 	}
 	if st, err := fctx.Stats(); err != nil || st.Failed != 1 {
@@ -81,17 +82,17 @@ func TestEarlyDataRefusedHost(t *testing.T) {
 	}
 
 	angry = false
-	p = earlyPair(t, cctx, fctx, s)
-	go writeEarly(p.client, "x")
+	p = ssltest.EarlyPair(t, cctx, fctx, s)
+	go ssltest.WriteEarly(p.Client, "x")
 	func() {
 		defer func() {
 			if recover() == nil {
 				t.Error("the panic was lost")
 			}
 		}()
-		p.server.ReadEarlyData(make([]byte, 1))
+		p.Server.ReadEarlyData(make([]byte, 1))
 	}()
-	if err := p.server.Handshake(); err == nil || !strings.Contains(err.Error(), "panicked") {
+	if err := p.Server.Handshake(); err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("after a panic: %v", err)
 	}
 }
@@ -99,72 +100,72 @@ func TestEarlyDataRefusedHost(t *testing.T) {
 // A client with a certificate is known by it when its early data is read.
 func TestEarlyDataOfVerifiedClient(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-	cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+	srv, cli := ssltest.EarlyConfigs(t)
+	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+	cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
 	done := make(chan error, 1)
-	go func() { done <- writeEarly(p.client, "me") }()
+	go func() { done <- ssltest.WriteEarly(p.Client, "me") }()
 	b := make([]byte, 10)
-	if n, err := p.server.ReadEarlyData(b); string(b[:n]) != "me" || err != nil {
+	if n, err := p.Server.ReadEarlyData(b); string(b[:n]) != "me" || err != nil {
 		t.Fatalf("%q, %v", b[:n], err)
 	}
-	if s := p.server.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 || len(s.VerifiedChain) == 0 {
+	if s := p.Server.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 || len(s.VerifiedChain) == 0 {
 		t.Errorf("early: verified %t, %d and %d certificates", s.Verified, len(s.PeerCertificates), len(s.VerifiedChain))
 	}
-	if err := p.server.Handshake(); err != nil {
+	if err := p.Server.Handshake(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	p.echo(t)
+	p.Echo(t)
 }
 
 // A client that stops after its early data: deadlines end the wait, and it can go on.
 func TestHostileEarlyStall(t *testing.T) {
-	forEachSocket(t, func(t *testing.T) {
+	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
-		p.server.SetReadDeadline(time.Unix(1, 0))
-		if _, err := p.server.ReadEarlyData(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		srv, cli := ssltest.EarlyConfigs(t)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
+		p.Server.SetReadDeadline(time.Unix(1, 0))
+		if _, err := p.Server.ReadEarlyData(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("before anything came: %v", err)
 		}
-		p.server.SetReadDeadline(time.Now().Add(ioTimeout))
-		if _, err := p.client.WriteEarlyData([]byte("x")); err != nil {
+		p.Server.SetReadDeadline(time.Now().Add(ssltest.Timeout))
+		if _, err := p.Client.WriteEarlyData([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 10)
-		if n, err := p.server.ReadEarlyData(b); n != 1 || err != nil {
+		if n, err := p.Server.ReadEarlyData(b); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		for what, call := range map[string]func() error{
-			"ReadEarlyData": func() error { _, err := p.server.ReadEarlyData(b); return err },
-			"Handshake":     p.server.Handshake,
-			"Read":          func() error { _, err := p.server.Read(b); return err },
+			"ReadEarlyData": func() error { _, err := p.Server.ReadEarlyData(b); return err },
+			"Handshake":     p.Server.Handshake,
+			"Read":          func() error { _, err := p.Server.Read(b); return err },
 		} {
-			p.server.SetReadDeadline(time.Now().Add(time.Millisecond))
+			p.Server.SetReadDeadline(time.Now().Add(time.Millisecond))
 			if err := call(); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		p.server.SetReadDeadline(time.Now().Add(ioTimeout))
-		if _, err := p.client.WriteEarlyData([]byte("y")); err != nil {
+		p.Server.SetReadDeadline(time.Now().Add(ssltest.Timeout))
+		if _, err := p.Client.WriteEarlyData([]byte("y")); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan error, 1)
-		go func() { done <- p.client.Handshake() }()
-		if rest, err := io.ReadAll(earlyReader{p.server}); string(rest) != "y" || err != nil {
+		go func() { done <- p.Client.Handshake() }()
+		if rest, err := io.ReadAll(ssltest.EarlyReader{C: p.Server}); string(rest) != "y" || err != nil {
 			t.Errorf("%q, %v", rest, err)
 		}
-		p.echo(t)
+		p.Echo(t)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if _, err := p.client.WriteEarlyData([]byte("z")); !errors.Is(err, ssl.ErrHandshakeStarted) {
+		if _, err := p.Client.WriteEarlyData([]byte("z")); !errors.Is(err, ssl.ErrHandshakeStarted) {
 			t.Errorf("client, too late: %v", err)
 		}
 	})
@@ -173,12 +174,12 @@ func TestHostileEarlyStall(t *testing.T) {
 // Close ends a ReadEarlyData that waits, a Handshake behind it, and the connection.
 func TestHostileEarlyClose(t *testing.T) {
 	for _, before := range []bool{true, false} { // anything has come
-		forEachWire(t, func(t *testing.T, w wire) {
-			srv, cli := earlyConfigs(t)
-			cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-			plainTCP = false
-			f := flight(t, cctx, earlySession(t, cctx, sctx), "x")
-			a, b := w.pipe(t)
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+			srv, cli := ssltest.EarlyConfigs(t)
+			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+			ssltest.PlainTCP = false
+			f := flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "x")
+			a, b := w.Pipe(t)
 			s, err := ssl.Server(b, sctx)
 			if err != nil {
 				t.Fatal(err)
@@ -197,14 +198,14 @@ func TestHostileEarlyClose(t *testing.T) {
 				_, err := s.ReadEarlyData(make([]byte, 1))
 				read <- err
 			}()
-			w.parked(t)
+			w.Parked(t)
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			if err := <-read; !isClosed(err) {
+			if err := <-read; !ssltest.IsClosed(err) {
 				t.Errorf("ReadEarlyData: %v", err)
 			}
-			if err := s.Handshake(); !isClosed(err) {
+			if err := s.Handshake(); !ssltest.IsClosed(err) {
 				t.Errorf("Handshake: %v", err)
 			}
 			a.Close()
@@ -215,75 +216,75 @@ func TestHostileEarlyClose(t *testing.T) {
 // What is rejected has to be read past, also in many small records; but not without end.
 func TestHostileEarlyRejectedMuch(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s := earlySession(t, cctx, sctx)
-	other := newServerCtx(t, srv)
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s := ssltest.EarlySession(t, cctx, sctx)
+	other := ssltest.NewServerCtx(t, srv)
 
-	p := earlyPair(t, cctx, other, s)
-	if _, err := p.client.WriteEarlyData(make([]byte, 16<<10-4000)); err != nil {
+	p := ssltest.EarlyPair(t, cctx, other, s)
+	if _, err := p.Client.WriteEarlyData(make([]byte, 16<<10-4000)); err != nil {
 		t.Fatal(err)
 	}
 	for range 4000 - 20 { // a record each
-		if _, err := p.client.WriteEarlyData([]byte("x")); err != nil {
+		if _, err := p.Client.WriteEarlyData([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.wantEarly(t, ssl.EarlyDataRejected)
+	p.WantEarly(t, ssl.EarlyDataRejected)
 
-	greedy := dup(t, s)
+	greedy := ssltest.Dup(t, s)
 	if err := greedy.SetMaxEarlyData(1 << 20); err != nil {
 		t.Fatal(err)
 	}
-	p = earlyPair(t, cctx, other, greedy)
-	go writeEarly(p.client, string(make([]byte, 1<<20)))
-	_, err := io.ReadAll(earlyReader{p.server})
+	p = ssltest.EarlyPair(t, cctx, other, greedy)
+	go ssltest.WriteEarly(p.Client, string(make([]byte, 1<<20)))
+	_, err := io.ReadAll(ssltest.EarlyReader{C: p.Server})
 	if err == nil {
-		err = p.server.Handshake()
+		err = p.Server.Handshake()
 	}
 	var e *ssl.Error
 	if !errors.As(err, &e) || len(e.Entries) == 0 || e.Entries[0].Reason != "too much early data" {
 		t.Errorf("server: %v", err)
 	}
 
-	p = earlyPair(t, cctx, other, greedy)
-	if err := p.server.SetSkipEarlyData(2 << 20); err != nil || p.server.SkipEarlyData() != 2<<20 {
+	p = ssltest.EarlyPair(t, cctx, other, greedy)
+	if err := p.Server.SetSkipEarlyData(2 << 20); err != nil || p.Server.SkipEarlyData() != 2<<20 {
 		t.Fatal(err)
 	}
-	if got := p.exchangeEarly(t, string(make([]byte, 1<<20))); got != "" || p.server.EarlyDataStatus() != ssl.EarlyDataRejected {
-		t.Errorf("%d bytes read, %v", len(got), p.server.EarlyDataStatus())
+	if got := p.ExchangeEarly(t, string(make([]byte, 1<<20))); got != "" || p.Server.EarlyDataStatus() != ssl.EarlyDataRejected {
+		t.Errorf("%d bytes read, %v", len(got), p.Server.EarlyDataStatus())
 	}
-	p.echo(t)
+	p.Echo(t)
 }
 
 // What a connection reads past is no less than its Ctx has promised, and set in time.
 func TestSetSkipEarlyData(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	sctx := newServerCtx(t, srv)
+	srv, cli := ssltest.EarlyConfigs(t)
+	sctx := ssltest.NewServerCtx(t, srv)
 	settings, err := sctx.SessionSettings()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := tcpPipe(t)
-	p := newPair(t, newClientCtx(t, cli), sctx, a, b)
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
 	for _, n := range []uint32{0, settings.SkipEarlyData - 1, 1<<30 + 1, 1<<32 - 1} {
-		if err := p.server.SetSkipEarlyData(n); !errors.Is(err, ssl.ErrRange) {
+		if err := p.Server.SetSkipEarlyData(n); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
-	if got := p.server.SkipEarlyData(); got != settings.SkipEarlyData {
+	if got := p.Server.SkipEarlyData(); got != settings.SkipEarlyData {
 		t.Errorf("%d after refusals, want %d", got, settings.SkipEarlyData)
 	}
-	if err := p.client.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClient) || p.client.SkipEarlyData() != 0 {
+	if err := p.Client.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClient) || p.Client.SkipEarlyData() != 0 {
 		t.Error(err)
 	}
-	p.mustShake(t)
-	if err := p.server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrHandshakeStarted) {
+	p.MustShake(t)
+	if err := p.Server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrHandshakeStarted) {
 		t.Error(err)
 	}
-	p.closeBoth()
-	if err := p.server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClosed) || p.server.SkipEarlyData() != 0 {
+	p.CloseBoth()
+	if err := p.Server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClosed) || p.Server.SkipEarlyData() != 0 {
 		t.Error(err)
 	}
 	var none *ssl.Conn
@@ -295,9 +296,9 @@ func TestSetSkipEarlyData(t *testing.T) {
 // A flight that is cut short anywhere, and one whose early data was changed.
 func TestHostileEarlyCut(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	fresh := func() []byte { return flight(t, cctx, earlySession(t, cctx, sctx), "all or nothing") }
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	fresh := func() []byte { return flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "all or nothing") }
 	for _, cut := range []int{0, 1, 15, 40} { // bytes that are missing
 		f := fresh()
 		if got, _ := replay(t, sctx, f[:len(f)-cut]); got != map[bool]string{true: "all or nothing"}[cut == 0] {
@@ -319,53 +320,53 @@ func TestHostileEarlyCut(t *testing.T) {
 // Calls at once, of which each has its say: nothing is lost or given out twice.
 func TestEarlyDataBesideHandshake(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	for range 10 {
-		p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
+		p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
 		got := make(chan string, 2)
-		if _, err := p.client.WriteEarlyData([]byte("abc")); err != nil {
+		if _, err := p.Client.WriteEarlyData([]byte("abc")); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 1)
-		if n, err := p.server.ReadEarlyData(b); n != 1 || err != nil {
+		if n, err := p.Server.ReadEarlyData(b); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		for range 2 {
 			go func() {
-				rest, _ := io.ReadAll(earlyReader{p.server})
+				rest, _ := io.ReadAll(ssltest.EarlyReader{C: p.Server})
 				got <- string(rest)
 			}()
 		}
-		p.mustShake(t)
+		p.MustShake(t)
 		if rest := <-got + <-got; len(rest) != 2 || !strings.Contains(rest, "b") || !strings.Contains(rest, "c") {
 			t.Errorf("%q behind %q", rest, b)
 		}
-		p.echo(t)
-		p.closeBoth()
+		p.Echo(t)
+		p.CloseBoth()
 	}
 }
 
 // Too late, on the wrong side, and where VerifyConnection is to be asked first.
 func TestEarlyDataRefused(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s := earlySession(t, cctx, sctx)
-	p := earlyPair(t, cctx, sctx, s)
-	refuses(t, "ReadEarlyData of a client", second(p.client.ReadEarlyData(make([]byte, 1))), ssl.ErrClient)
-	p.server.SetReadDeadline(time.Now().Add(time.Millisecond))
-	if err := p.server.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s := ssltest.EarlySession(t, cctx, sctx)
+	p := ssltest.EarlyPair(t, cctx, sctx, s)
+	ssltest.Refuses(t, "ReadEarlyData of a client", ssltest.ErrorAlone(p.Client.ReadEarlyData(make([]byte, 1))), ssl.ErrClient)
+	p.Server.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if err := p.Server.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
 	}
-	if _, err := p.server.ReadEarlyData(make([]byte, 1)); err != io.EOF {
+	if _, err := p.Server.ReadEarlyData(make([]byte, 1)); err != io.EOF {
 		t.Errorf("ReadEarlyData after Handshake: %v", err)
 	}
-	p.client.SetReadDeadline(time.Now().Add(time.Millisecond))
-	if err := p.client.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
+	p.Client.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if err := p.Client.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
 	}
-	refuses(t, "WriteEarlyData after Handshake", second(p.client.WriteEarlyData([]byte("x"))), ssl.ErrHandshakeStarted)
+	ssltest.Refuses(t, "WriteEarlyData after Handshake", ssltest.ErrorAlone(p.Client.WriteEarlyData([]byte("x"))), ssl.ErrHandshakeStarted)
 
 	for what, change := range map[string]func(*ssl.Config){
 		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
@@ -373,21 +374,21 @@ func TestEarlyDataRefused(t *testing.T) {
 	} {
 		other := *cli
 		change(&other)
-		p := earlyPair(t, newClientCtx(t, &other), sctx, s)
-		n, err := p.client.WriteEarlyData([]byte("x"))
+		p := ssltest.EarlyPair(t, ssltest.NewClientCtx(t, &other), sctx, s)
+		n, err := p.Client.WriteEarlyData([]byte("x"))
 		if n != 0 || !errors.Is(err, ssl.ErrNoEarlyData) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %d, %v", what, n, err)
 		}
 	}
-	old := dup(t, s)
+	old := ssltest.Dup(t, s)
 	if err := old.SetTime(time.Now().Add(-100 * time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	p = earlyPair(t, cctx, sctx, old)
-	refuses(t, "expired", second(p.client.WriteEarlyData([]byte("x"))), ssl.ErrNoEarlyData)
+	p = ssltest.EarlyPair(t, cctx, sctx, old)
+	ssltest.Refuses(t, "expired", ssltest.ErrorAlone(p.Client.WriteEarlyData([]byte("x"))), ssl.ErrNoEarlyData)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := p.client.HandshakeContext(ctx); !errors.Is(err, context.Canceled) {
+	if err := p.Client.HandshakeContext(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -401,7 +402,9 @@ func TestEarlyDataConfig(t *testing.T) {
 	}
 	defer cache.Close()
 	for what, change := range map[string]func(*ssl.Config){
-		"TicketKeys":       func(c *ssl.Config) { c.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)}) },
+		"TicketKeys": func(c *ssl.Config) {
+			c.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
+		},
 		"SessionCache":     func(c *ssl.Config) { c.SessionCache = cache },
 		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
 		"TLS 1.3":          func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
@@ -409,14 +412,14 @@ func TestEarlyDataConfig(t *testing.T) {
 		"by NewReplay":     func(c *ssl.Config) { c.ReplayGuard = (*ssl.MemoryReplayGuard)(nil) },
 		"the limit is":     func(c *ssl.Config) { c.MaxEarlyData = 1<<32 - 1 },
 	} {
-		srv, _ := earlyConfigs(t)
+		srv, _ := ssltest.EarlyConfigs(t)
 		change(srv)
 		err := srv.CheckServer()
 		if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.MaxEarlyData = 1
-	refuses(t, "a client's", cli.CheckClient(), ssl.ErrConfig)
+	ssltest.Refuses(t, "a client's", cli.CheckClient(), ssl.ErrConfig)
 }

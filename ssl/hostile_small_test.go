@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,16 +16,16 @@ import (
 // end everything has come and nothing is kept.
 func TestHostileOneByteRecords(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
-	forEachWire(t, func(t *testing.T, w wire) {
-		a, b := w.pipe(t)
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+		a, b := w.Pipe(t)
 		c, err := ssl.Server(b, ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ioTimeout))
-		r := newRogue(t, a, c)
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
+		r := ssltest.NewRogue(t, a, c)
 		ended, sent := make(chan struct{}), make(chan error, 1)
 		go func() {
 			defer close(ended)
@@ -33,23 +34,23 @@ func TestHostileOneByteRecords(t *testing.T) {
 		const records = 20_000
 		go func() {
 			i := 0
-			sent <- r.flood(records, func() []byte {
+			sent <- r.Flood(records, func() []byte {
 				i++
-				return r.record(typeData, []byte{byte(i)})
+				return r.Record(ssltest.TypeData, []byte{byte(i)})
 			})
 		}()
-		w.parked(t)
-		if taken := int(r.taken.Load()); taken > w.room {
-			t.Errorf("%d bytes were taken with nobody to read them, want at most %d", taken, w.room)
+		w.Parked(t)
+		if taken := int(r.Taken.Load()); taken > w.Room {
+			t.Errorf("%d bytes were taken with nobody to read them, want at most %d", taken, w.Room)
 		}
 		got := make([]byte, records)
 		if n, err := c.Read(got[:1]); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
-		w.parked(t)
+		w.Parked(t)
 		const bound = 80 << 10
-		if taken := int(r.taken.Load()); taken > bound+w.room {
-			t.Errorf("%d bytes were taken for the first, want at most %d", taken, bound+w.room)
+		if taken := int(r.Taken.Load()); taken > bound+w.Room {
+			t.Errorf("%d bytes were taken for the first, want at most %d", taken, bound+w.Room)
 		}
 		if _, err := io.ReadFull(c, got[1:]); err != nil {
 			t.Fatal(err)

@@ -10,15 +10,16 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // harmedTCP are two sockets with a proxy between them, which harms what the victim gets.
-func harmedTCP(t *testing.T, v victim, at int, how harm) (ends [2]net.Conn, w *tampered, stop func()) {
+func harmedTCP(t *testing.T, v ssltest.Victim, at int, how harm) (ends [2]net.Conn, w *tampered, stop func()) {
 	t.Helper()
 	var inner [2]net.Conn
 	for i := range ends {
-		ends[i], inner[i] = tcpPipe(t)
+		ends[i], inner[i] = ssltest.TCPPipe(t)
 	}
 	w = &tampered{Conn: inner[1-v], at: at, how: how, silent: make(chan struct{})}
 	var wg sync.WaitGroup
@@ -47,23 +48,23 @@ func harmedTCP(t *testing.T, v victim, at int, how harm) (ends [2]net.Conn, w *t
 // socketStride is between the offsets that are tried on sockets, where each takes time; all
 // are tried on net.Pipe.
 func socketStride() int {
-	if underChecker {
+	if ssltest.UnderChecker {
 		return 211
 	}
 	return 17
 }
 
 // exchangeTCP is exchange over sockets.
-func exchangeTCP(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) outcome {
+func exchangeTCP(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) outcome {
 	t.Helper()
 	ends, w, stop := harmedTCP(t, v, at, how)
 	defer stop()
-	p := newPair(t, cli, srv, ends[0], ends[1])
+	p := ssltest.NewPair(t, cli, srv, ends[0], ends[1])
 	done := make(chan error)
-	go func() { done <- converse(p.server, false) }()
-	out := outcome{victim: converse(p.client, true)}
+	go func() { done <- converse(p.Server, false) }()
+	out := outcome{victim: converse(p.Client, true)}
 	out.peer = <-done
-	if v == serverEnd {
+	if v == ssltest.ServerEnd {
 		out.victim, out.peer = out.peer, out.victim
 	}
 	stop()
@@ -73,10 +74,10 @@ func exchangeTCP(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) ou
 
 // forEachSocketVictim runs f for both ends and both versions, with the number of bytes that
 // the victim gets without harm.
-func forEachSocketVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int)) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		for _, v := range []victim{clientEnd, serverEnd} {
+func forEachSocketVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int)) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		for _, v := range []ssltest.Victim{ssltest.ClientEnd, ssltest.ServerEnd} {
 			out := exchangeTCP(t, cctx, sctx, v, 0, noHarm)
 			if out.victim != nil || out.peer != nil {
 				t.Fatalf("without harm: %+v", out)
@@ -90,7 +91,7 @@ func forEachSocketVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v
 // never taken for an orderly end.
 func TestHostileSocketEnd(t *testing.T) {
 	leakcheck.Test(t)
-	forEachSocketVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+	forEachSocketVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int) {
 		for at := 0; at < total-maxSlack; at += socketStride() {
 			for _, how := range []harm{cut, reset} {
 				if out := exchangeTCP(t, cli, srv, v, at, how); !brokeOff(out.victim) {
@@ -104,7 +105,7 @@ func TestHostileSocketEnd(t *testing.T) {
 // On a socket, too, a peer that falls silent holds nobody longer than the context allows.
 func TestHostileSocketStall(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, _ int) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, _ int) {
 		whole := handshakeLength(t, cli, srv, v)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -114,9 +115,9 @@ func TestHostileSocketStall(t *testing.T) {
 			n++
 			ends, _, stop := harmedTCP(t, v, at, stall)
 			defer stop()
-			p := newPair(t, cli, srv, ends[0], ends[1])
-			held, peer := p.client, p.server
-			if v == serverEnd {
+			p := ssltest.NewPair(t, cli, srv, ends[0], ends[1])
+			held, peer := p.Client, p.Server
+			if v == ssltest.ServerEnd {
 				held, peer = peer, held
 			}
 			go func() { victims <- held.HandshakeContext(ctx) }()
@@ -126,7 +127,7 @@ func TestHostileSocketStall(t *testing.T) {
 				peers <- err
 			}()
 		}
-		awaitParked(t)
+		ssltest.AwaitParked(t)
 		cancel()
 		for range n {
 			if err := <-victims; !errors.Is(err, context.Canceled) {
@@ -141,8 +142,8 @@ func TestHostileSocketStall(t *testing.T) {
 
 // handshakeLength is how many bytes the victim gets in a handshake, but for the length of
 // signatures.
-func handshakeLength(t *testing.T, cli, srv *ssl.Ctx, v victim) (n int) {
-	bubble(t, func(t *testing.T) {
+func handshakeLength(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim) (n int) {
+	ssltest.Bubble(t, func(t *testing.T) {
 		s := startStalled(t, t.Context(), cli, srv, v, 0, noHarm)
 		if err := errors.Join(<-s.victim, <-s.peer); err != nil {
 			t.Fatal(err)

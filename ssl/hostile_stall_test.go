@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -19,16 +20,16 @@ type stalled struct {
 }
 
 // startStalled begins it; ctx is the victim's.
-func startStalled(t *testing.T, ctx context.Context, cli, srv *ssl.Ctx, v victim, at int, how harm) *stalled {
+func startStalled(t *testing.T, ctx context.Context, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) *stalled {
 	t.Helper()
 	a, b := net.Pipe()
 	s := &stalled{at: at, w: &tampered{at: at, how: how, silent: make(chan struct{})}, victim: make(chan error, 1), peer: make(chan error, 1)}
 	ends := [2]net.Conn{a, b}
 	s.w.Conn, ends[v] = ends[v], s.w
-	p := newPair(t, cli, srv, ends[0], ends[1])
-	held, peer := p.client, p.server
-	if v == serverEnd {
-		held, peer = p.server, p.client
+	p := ssltest.NewPair(t, cli, srv, ends[0], ends[1])
+	held, peer := p.Client, p.Server
+	if v == ssltest.ServerEnd {
+		held, peer = p.Server, p.Client
 	}
 	held.SetDeadline(time.Time{}) // the context alone ends it
 	go func() { s.victim <- held.HandshakeContext(ctx) }()
@@ -38,7 +39,7 @@ func startStalled(t *testing.T, ctx context.Context, cli, srv *ssl.Ctx, v victim
 
 // check waits for the end. An early one must not have come; whole is how many bytes a
 // handshake takes, but for the length of signatures.
-func (s *stalled) check(t *testing.T, v victim, whole int) {
+func (s *stalled) check(t *testing.T, v ssltest.Victim, whole int) {
 	t.Helper()
 	err := <-s.victim
 	peer := <-s.peer
@@ -54,10 +55,10 @@ func (s *stalled) check(t *testing.T, v victim, whole int) {
 // the handshake, at both ends. Hundreds of them stall at once, and one deadline ends them.
 func TestHostileStall(t *testing.T) {
 	const atOnce = 200
-	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, _ int) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, _ int) {
 		whole := handshakeLength(t, cli, srv, v)
 		for from := 0; from < whole+maxSlack; from += atOnce * stride() {
-			bubble(t, func(t *testing.T) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				var all []*stalled

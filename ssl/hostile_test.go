@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -87,16 +88,6 @@ func (c *tampered) Close() error {
 	return c.Conn.Close()
 }
 
-// victim is the end whose incoming bytes are harmed.
-type victim int
-
-const (
-	clientEnd victim = iota
-	serverEnd
-)
-
-func (v victim) String() string { return []string{"client", "server"}[v] }
-
 // outcome of one exchange: a handshake, one message each way, and an orderly end.
 type outcome struct {
 	victim, peer error // nil: all of it went well
@@ -108,7 +99,7 @@ const greeting = "hello from the other side"
 
 // exchange runs one against harm. It must be called in a bubble: that is what shows that
 // nobody waits for ever, and what makes the timeouts of Close take no time.
-func exchange(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) outcome {
+func exchange(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) outcome {
 	t.Helper()
 	a, b := net.Pipe()
 	w := &tampered{at: at, how: how, silent: make(chan struct{})}
@@ -118,20 +109,20 @@ func exchange(t *testing.T, cli, srv *ssl.Ctx, v victim, at int, how harm) outco
 	if err != nil {
 		t.Fatal(err)
 	}
-	offerNothing(t, c)
+	ssltest.OfferNothing(t, c)
 	s, err := ssl.Server(ends[1], srv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A harmed length makes an end wait for bytes that nobody means to send.
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	s.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	s.SetDeadline(time.Now().Add(ssltest.Timeout))
 	done := make(chan error)
 	go func() { done <- converse(s, false) }()
 	cerr := converse(c, true)
 	serr := <-done
 	out := outcome{victim: cerr, peer: serr, verified: c.ConnectionState().Verified, seen: w.seen}
-	if v == serverEnd {
+	if v == ssltest.ServerEnd {
 		out.victim, out.peer = serr, cerr
 		out.verified = s.ConnectionState().Version != 0
 	}
@@ -150,7 +141,7 @@ func converse(c *ssl.Conn, first bool) error {
 			return err
 		}
 	}
-	if err := readUntil(c, greeting); err != nil {
+	if err := ssltest.ReadUntil(c, greeting); err != nil {
 		return err
 	}
 	if first {
@@ -171,7 +162,7 @@ func converse(c *ssl.Conn, first bool) error {
 
 // stride is between the offsets that are tried: every one, but under the checkers.
 func stride() int {
-	if underChecker {
+	if ssltest.UnderChecker {
 		return 29
 	}
 	return 1
@@ -179,12 +170,12 @@ func stride() int {
 
 // forEachVictim runs f for both ends and both versions, with the number of bytes that the
 // victim gets in an exchange without harm.
-func forEachVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int)) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		for _, v := range []victim{clientEnd, serverEnd} {
+func forEachVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int)) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		for _, v := range []ssltest.Victim{ssltest.ClientEnd, ssltest.ServerEnd} {
 			total := 0
-			bubble(t, func(t *testing.T) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				out := exchange(t, cctx, sctx, v, 0, noHarm)
 				if out.victim != nil || out.peer != nil || !out.verified {
 					t.Fatalf("without harm: %+v", out)
@@ -200,9 +191,9 @@ func forEachVictim(t *testing.T, f func(t *testing.T, cli, srv *ssl.Ctx, v victi
 // byte of the peer's side, and never taken for an orderly end.
 func TestHostileEnd(t *testing.T) {
 	for _, how := range []harm{cut, reset} {
-		forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+		forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int) {
 			for at := 0; at < total-maxSlack; at += stride() {
-				bubble(t, func(t *testing.T) {
+				ssltest.Bubble(t, func(t *testing.T) {
 					out := exchange(t, cli, srv, v, at, how)
 					if out.victim == nil {
 						t.Errorf("%s, %s at %d of %d: no error", v, how, at, total)
@@ -227,10 +218,10 @@ const maxSlack = 8 + 2*16
 // version in the header of a first record may be anything: there the exchange may go on,
 // but then it is the right peer's, and whole.
 func TestHostileFlip(t *testing.T) {
-	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int) {
 		passed := 0
 		for at := 0; at < total-maxSlack; at += stride() {
-			bubble(t, func(t *testing.T) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				out := exchange(t, cli, srv, v, at, flip)
 				if out.victim != nil || out.peer != nil {
 					return
@@ -249,9 +240,9 @@ func TestHostileFlip(t *testing.T) {
 
 // From some byte on, everything is garbage.
 func TestHostileGarbage(t *testing.T) {
-	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v victim, total int) {
+	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, total int) {
 		for at := 0; at < total-maxSlack; at += 5 * stride() {
-			bubble(t, func(t *testing.T) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				if out := exchange(t, cli, srv, v, at, garbage); out.victim == nil {
 					t.Errorf("%s, garbage from %d of %d: no error", v, at, total)
 				}

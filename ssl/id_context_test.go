@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -16,7 +17,7 @@ import (
 // "ip:", URIs and addresses of mail.
 func certNamed(t testing.TB, names ...string) ssl.Certificate {
 	t.Helper()
-	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "a server"}, NotAfter: farFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "a server"}, NotAfter: ssltest.FarFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, name := range names {
 		switch ip, isIP := strings.CutPrefix(name, "ip:"); {
 		case isIP:
@@ -35,15 +36,15 @@ func certNamed(t testing.TB, names ...string) ssl.Certificate {
 			leaf.DNSNames = append(leaf.DNSNames, name)
 		}
 	}
-	return issuedAs(t, "ca", leaf)
+	return ssltest.IssuedAs(t, "ca", leaf)
 }
 
 // shareSessions gives servers of cfg what other servers have, too: keys, or a cache.
 func shareSessions(t testing.TB, cfg *ssl.Config) {
 	if cfg.SessionTicketsDisabled {
-		cfg.SessionCache = newServerCache(t, nil)
+		cfg.SessionCache = ssltest.NewServerCache(t, nil)
 	} else {
-		cfg.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		cfg.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 	}
 }
 
@@ -86,20 +87,20 @@ func TestServersOfOtherNames(t *testing.T) {
 		{"two names in a fleet", fleet(of("ip:192.0.2.1")), fleet(of("ip:192.0.2.2")), true},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+			ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 				shareSessions(t, srv)
-				insecure(cli)
+				ssltest.Insecure(cli)
 				cli.ServerName, cli.RootCAs = "", nil
-				cctx, a, b := newClientCtx(t, cli), newServerCtx(t, copyOf(srv, tc.a)), newServerCtx(t, copyOf(srv, tc.b))
-				p := meet(t, cctx, a, nil)
-				s := sessionOf(t, p.client)
-				p.closeBoth()
+				cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.a)), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.b))
+				p := ssltest.Meet(t, cctx, a, nil)
+				s := ssltest.SessionOf(t, p.Client)
+				p.CloseBoth()
 				for i, sctx := range []*ssl.Ctx{b, a} {
-					p := meet(t, cctx, sctx, dup(t, s))
-					if got, want := p.server.SessionReused(), i == 1 || tc.shared; got != want || p.client.SessionReused() != want {
+					p := ssltest.Meet(t, cctx, sctx, ssltest.Dup(t, s))
+					if got, want := p.Server.SessionReused(), i == 1 || tc.shared; got != want || p.Client.SessionReused() != want {
 						t.Errorf("server %d: resumed %t, want %t", i, got, want)
 					}
-					p.closeBoth()
+					p.CloseBoth()
 				}
 			})
 		})
@@ -108,21 +109,21 @@ func TestServersOfOtherNames(t *testing.T) {
 
 // A client that wants one address and is led to another is told so, with a session as without.
 func TestLedToAnotherAddress(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		shareSessions(t, srv)
 		cli.ServerName = "192.0.2.1"
-		cctx := newClientCtx(t, cli)
+		cctx := ssltest.NewClientCtx(t, cli)
 		here, there := *srv, *srv
 		here.Certificates, there.Certificates = []ssl.Certificate{certNamed(t, "ip:192.0.2.1")}, []ssl.Certificate{certNamed(t, "ip:192.0.2.2")}
-		p := meet(t, cctx, newServerCtx(t, &here), nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		a, b := tcpPipe(t)
-		p = newPair(t, cctx, newServerCtx(t, &there), a, b)
-		if err := p.client.SetSession(s); err != nil || !p.client.SessionOffered() {
-			t.Fatalf("%v, offered %t", err, p.client.SessionOffered())
+		p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, &here), nil)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		a, b := ssltest.TCPPipe(t)
+		p = ssltest.NewPair(t, cctx, ssltest.NewServerCtx(t, &there), a, b)
+		if err := p.Client.SetSession(s); err != nil || !p.Client.SessionOffered() {
+			t.Fatalf("%v, offered %t", err, p.Client.SessionOffered())
 		}
-		if cerr, _ := p.shake(); verifyCode(cerr) != ipMismatch {
+		if cerr, _ := p.Shake(); ssltest.VerifyCode(cerr) != ssltest.IPMismatch {
 			t.Errorf("client: %v", cerr)
 		}
 	})
@@ -130,28 +131,28 @@ func TestLedToAnotherAddress(t *testing.T) {
 
 // The names of reloaded certificates are those of the connections that begin with them.
 func TestReloadedNames(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		shareSessions(t, srv)
-		insecure(cli)
+		ssltest.Insecure(cli)
 		cli.ServerName, cli.RootCAs, srv.Certificates = "", nil, nil
-		cctx := newClientCtx(t, cli)
+		cctx := ssltest.NewClientCtx(t, cli)
 		reloadable := func(names ...string) (*ssl.Ctx, *ssl.ReloadableCertificates) {
 			r, err := ssl.NewReloadableCertificates(certNamed(t, names...))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.ReloadableCertificates = r })), r
+			return ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.ReloadableCertificates = r })), r
 		}
 		resumes := func(what string, from, to *ssl.Ctx, want bool) {
 			t.Helper()
-			p := meet(t, cctx, from, nil)
-			s := sessionOf(t, p.client)
-			p.closeBoth()
-			p = meet(t, cctx, to, s)
-			if p.server.SessionReused() != want {
+			p := ssltest.Meet(t, cctx, from, nil)
+			s := ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
+			p = ssltest.Meet(t, cctx, to, s)
+			if p.Server.SessionReused() != want {
 				t.Errorf("%s: resumed %t", what, !want)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 		a, ra := reloadable("a.test")
 		other, _ := reloadable("a.test")
@@ -175,42 +176,42 @@ func TestReloadedNames(t *testing.T) {
 // What GetPSK answers is one server's own: another one with the same keys of tickets, or the
 // same cache, does not resume what began with its keys, unless both have the same SessionIDContext.
 func TestGetPSKTenants(t *testing.T) {
-	for _, fm := range forms {
-		if fm.version != ssl.VersionTLS13 {
+	for _, fm := range ssltest.Forms {
+		if fm.Version != ssl.VersionTLS13 {
 			continue // where GetPSK is not asked
 		}
 		for _, same := range []bool{false, true} {
-			t.Run(fm.name, func(t *testing.T) {
+			t.Run(fm.Name, func(t *testing.T) {
 				leakcheck.Test(t)
-				srv := &ssl.Config{SessionTicketsDisabled: !fm.tickets}
+				srv := &ssl.Config{SessionTicketsDisabled: !fm.Tickets}
 				shareSessions(t, srv)
 				if same {
 					srv.SessionIDContext = []byte("fleet")
 				}
 				tenant := func(key []byte) (cctx, sctx *ssl.Ctx) {
-					k := newPSK(t, pskName, key)
+					k := ssltest.NewPSK(t, ssltest.PSKName, key)
 					get := func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return k, nil }
-					return newClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}), newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.GetPSK = get }))
+					return ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.GetPSK = get }))
 				}
-				client, mine := tenant(pskKey)
-				_, others := tenant(otherKey())
-				s := pskSession(t, client, mine)
-				p := meet(t, client, mine, dup(t, s))
-				if state := p.server.ConnectionState(); !state.DidResume || state.PSKIdentity != pskName {
+				client, mine := tenant(ssltest.PSKKey)
+				_, others := tenant(ssltest.OtherKey())
+				s := ssltest.PSKSession(t, client, mine)
+				p := ssltest.Meet(t, client, mine, ssltest.Dup(t, s))
+				if state := p.Server.ConnectionState(); !state.DidResume || state.PSKIdentity != ssltest.PSKName {
 					t.Errorf("at its own server: %+v", state)
 				}
-				p.closeBoth()
-				a, b := tcpPipe(t)
-				p = newPair(t, client, others, a, b)
-				if err := p.client.SetSession(dup(t, s)); err != nil {
+				p.CloseBoth()
+				a, b := ssltest.TCPPipe(t)
+				p = ssltest.NewPair(t, client, others, a, b)
+				if err := p.Client.SetSession(ssltest.Dup(t, s)); err != nil {
 					t.Fatal(err)
 				}
-				cerr, serr := p.shake()
-				if same && (cerr != nil || serr != nil || !p.server.SessionReused()) {
+				cerr, serr := p.Shake()
+				if same && (cerr != nil || serr != nil || !p.Server.SessionReused()) {
 					t.Errorf("in one fleet: client %v, server %v", cerr, serr)
 				}
-				if !same && (serr == nil || p.server.ConnectionState().PSKIdentity != "") {
-					t.Errorf("at the other server: client %v, server %v, %+v", cerr, serr, p.server.ConnectionState())
+				if !same && (serr == nil || p.Server.ConnectionState().PSKIdentity != "") {
+					t.Errorf("at the other server: client %v, server %v, %+v", cerr, serr, p.Server.ConnectionState())
 				}
 			})
 		}

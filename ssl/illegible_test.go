@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -16,7 +17,7 @@ import (
 // does not.
 func negative(t testing.TB) *tls.Certificate {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(certFile("selfsigned.pem"), certFile("selfsigned.key"))
+	cert, err := tls.LoadX509KeyPair(ssltest.CertFile("selfsigned.pem"), ssltest.CertFile("selfsigned.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +39,11 @@ func negative(t testing.TB) *tls.Certificate {
 // VerifyConnection is asked about somebody without one.
 func TestIllegibleCertificate(t *testing.T) {
 	cert := negative(t)
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		for _, asks := range []bool{false, true} {
 			t.Run(fmt.Sprint(ssl.VersionName(v), " ", asks), func(t *testing.T) {
 				leakcheck.Test(t)
-				srv, cli := serverConfig(t), &ssl.Config{InsecureSkipVerify: true}
+				srv, cli := ssltest.ServerConfig(t), &ssl.Config{InsecureSkipVerify: true}
 				srv.ClientAuth, srv.MaxVersion, cli.MaxVersion = ssl.RequireAnyClientCert, v, v
 				if asks {
 					judge := func(st ssl.ConnectionState) error {
@@ -51,11 +52,11 @@ func TestIllegibleCertificate(t *testing.T) {
 					}
 					srv.VerifyConnection, cli.VerifyConnection = judge, judge
 				}
-				a, b := tcpPipe(t)
+				a, b := ssltest.TCPPipe(t)
 				go tls.Client(a, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return cert, nil
 				}}).Handshake()
-				s, err := ssl.Server(b, newServerCtx(t, srv))
+				s, err := ssl.Server(b, ssltest.NewServerCtx(t, srv))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -64,9 +65,9 @@ func TestIllegibleCertificate(t *testing.T) {
 					t.Errorf("server: %v", err)
 				}
 
-				a, b = tcpPipe(t)
+				a, b = ssltest.TCPPipe(t)
 				go tls.Server(b, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }}).Handshake()
-				c, err := ssl.Client(a, newClientCtx(t, cli))
+				c, err := ssl.Client(a, ssltest.NewClientCtx(t, cli))
 				if err != nil {
 					t.Fatal(err)
 				}

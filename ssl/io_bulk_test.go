@@ -3,20 +3,20 @@ package ssl_test
 import (
 	"bytes"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // Reading and writing do not wait for each other: much data in both directions, from four
 // goroutines, arrives as it was sent.
 func TestBulkBothWays(t *testing.T) {
-	data := noise(8 << 20)
-	bothWays := func(t *testing.T, p pair) {
+	data := ssltest.Noise(8 << 20)
+	bothWays := func(t *testing.T, p ssltest.Pair) {
 		var all sync.WaitGroup
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			all.Go(func() {
 				if n, err := c.Write(data); n != len(data) || err != nil {
 					t.Errorf("Write: %d, %v", n, err)
@@ -30,30 +30,30 @@ func TestBulkBothWays(t *testing.T) {
 			})
 		}
 		all.Wait()
-		p.closeBoth()
+		p.CloseBoth()
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { bothWays(t, newTCPPair(t, cli, srv)) })
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { bothWays(t, ssltest.NewTCPPair(t, cli, srv)) })
 	// Also where the kernel takes little, so that each Write waits for its peer's Read.
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) { bothWays(t, w.pair(t, cli, srv)) })
+	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) { bothWays(t, w.Pair(t, cli, srv)) })
 }
 
 // On a net.Pipe, where each write waits for its read, the end that writes first gets
 // through: no handshake waits for its last message, or its tickets, to be taken.
 func TestPeerWritesFirst(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 8
 		for _, first := range []string{"client", "server"} {
-			forEachWire(t, func(t *testing.T, w wire) {
-				p := w.pair(t, cli, srv)
-				talks, listens := p.client, p.server
+			ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+				p := w.Pair(t, cli, srv)
+				talks, listens := p.Client, p.Server
 				if first == "server" {
-					talks, listens = p.server, p.client
+					talks, listens = p.Server, p.Client
 				}
 				done := make(chan error)
 				go func() {
 					err := listens.Handshake()
 					if err == nil {
-						err = readUntil(listens, "first")
+						err = ssltest.ReadUntil(listens, "first")
 					}
 					if err == nil {
 						_, err = listens.Write([]byte("second"))
@@ -63,7 +63,7 @@ func TestPeerWritesFirst(t *testing.T) {
 				if _, err := talks.Write([]byte("first")); err != nil {
 					t.Errorf("%s: %v", first, err)
 				}
-				if err := readUntil(talks, "second"); err != nil {
+				if err := ssltest.ReadUntil(talks, "second"); err != nil {
 					t.Errorf("%s: %v", first, err)
 				}
 				if err := <-done; err != nil {
@@ -76,29 +76,29 @@ func TestPeerWritesFirst(t *testing.T) {
 
 // Sizes at the edges: nothing, one byte at a time, and around a record's 16 KiB.
 func TestSizes(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
 		for range 2 { // no bytes, no wait, no record
-			if n, err := p.client.Write(nil); n != 0 || err != nil {
+			if n, err := p.Client.Write(nil); n != 0 || err != nil {
 				t.Errorf("Write of nothing: %d, %v", n, err)
 			}
-			if n, err := p.client.Read(nil); n != 0 || err != nil {
+			if n, err := p.Client.Read(nil); n != 0 || err != nil {
 				t.Errorf("Read of nothing: %d, %v", n, err)
 			}
 		}
 		for _, size := range []int{1, 1<<14 - 1, 1 << 14, 1<<14 + 1, 64 << 10, 64<<10 + 1, 300 << 10} {
-			data := noise(size)
-			go p.server.Write(data)
+			data := ssltest.Noise(size)
+			go p.Server.Write(data)
 			got := make([]byte, size)
 			for i := range got {
 				if i >= 1<<15 { // the rest at once
-					if _, err := io.ReadFull(p.client, got[i:]); err != nil {
+					if _, err := io.ReadFull(p.Client, got[i:]); err != nil {
 						t.Fatal(err)
 					}
 					break
 				}
-				if n, err := p.client.Read(got[i : i+1]); n != 1 || err != nil {
+				if n, err := p.Client.Read(got[i : i+1]); n != 1 || err != nil {
 					t.Fatalf("byte %d: %d, %v", i, n, err)
 				}
 			}
@@ -106,11 +106,11 @@ func TestSizes(t *testing.T) {
 				t.Errorf("%d bytes are not what was sent", size)
 			}
 		}
-		p.closeBoth()
-		if n, err := p.client.Write(nil); n != 0 || !isClosed(err) {
+		p.CloseBoth()
+		if n, err := p.Client.Write(nil); n != 0 || !ssltest.IsClosed(err) {
 			t.Errorf("Write of nothing after Close: %d, %v", n, err)
 		}
-		if n, err := p.client.Read(nil); n != 0 || !isClosed(err) {
+		if n, err := p.Client.Read(nil); n != 0 || !ssltest.IsClosed(err) {
 			t.Errorf("Read of nothing after Close: %d, %v", n, err)
 		}
 	})
@@ -118,25 +118,18 @@ func TestSizes(t *testing.T) {
 
 // Records that arrive in pieces are whole all the same.
 func TestSmallReadsUnderneath(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), oneByte{a}, oneByte{b})
-		p.mustShake(t)
-		p.echo(t)
-		data := noise(20 << 10)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), ssltest.OneByte{Conn: a}, ssltest.OneByte{Conn: b})
+		p.MustShake(t)
+		p.Echo(t)
+		data := ssltest.Noise(20 << 10)
 		go func() {
-			p.server.Write(data)
-			p.server.Close()
+			p.Server.Write(data)
+			p.Server.Close()
 		}()
-		if got, err := io.ReadAll(p.client); !bytes.Equal(got, data) || err != nil {
+		if got, err := io.ReadAll(p.Client); !bytes.Equal(got, data) || err != nil {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
 	})
-}
-
-// noise is n bytes that are never the same from one place to another.
-func noise(n int) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{1}).Read(b)
-	return b
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -45,63 +46,63 @@ var writeCalls = []struct {
 
 // An error of the connection underneath says what it stopped, and stays what it is.
 func TestIOErrorsNameTheCall(t *testing.T) {
-	defer func() { plainTCP = false }()
+	defer func() { ssltest.PlainTCP = false }()
 	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
-		plainTCP = hide
+		ssltest.PlainTCP = hide
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)
-			ctx := newServerCtx(t, serverConfig(t))
-			cctx := newClientCtx(t, clientConfig(t))
-			connect := func() pair {
-				a, b := tcpPipe(t)
-				p := newPair(t, cctx, ctx, a, b)
-				p.mustShake(t)
-				p.echo(t)
+			ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+			cctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
+			connect := func() ssltest.Pair {
+				a, b := ssltest.TCPPipe(t)
+				p := ssltest.NewPair(t, cctx, ctx, a, b)
+				p.MustShake(t)
+				p.Echo(t)
 				return p
 			}
 			p := connect()
-			p.server.SetReadDeadline(time.Unix(1, 0))
-			wantIO(t, "deadline that has passed", "read", readByte(p.server), os.ErrDeadlineExceeded)
-			p.server.SetReadDeadline(time.Now().Add(time.Millisecond))
-			wantIO(t, "deadline", "read", readByte(p.server), os.ErrDeadlineExceeded)
-			p.server.SetReadDeadline(time.Time{})
-			p.server.SetWriteDeadline(time.Unix(1, 0))
-			_, err := p.server.ReadFrom(strings.NewReader("x"))
+			p.Server.SetReadDeadline(time.Unix(1, 0))
+			wantIO(t, "deadline that has passed", "read", readByte(p.Server), os.ErrDeadlineExceeded)
+			p.Server.SetReadDeadline(time.Now().Add(time.Millisecond))
+			wantIO(t, "deadline", "read", readByte(p.Server), os.ErrDeadlineExceeded)
+			p.Server.SetReadDeadline(time.Time{})
+			p.Server.SetWriteDeadline(time.Unix(1, 0))
+			_, err := p.Server.ReadFrom(strings.NewReader("x"))
 			wantIO(t, "ReadFrom", "write", err, os.ErrDeadlineExceeded)
-			p.server.SetWriteDeadline(time.Now().Add(time.Millisecond))
-			wantIO(t, "deadline", "write", writeMuch(p.server), os.ErrDeadlineExceeded)
-			p.server.SetWriteDeadline(time.Unix(1, 0)) // which even a socket with room for more obeys
+			p.Server.SetWriteDeadline(time.Now().Add(time.Millisecond))
+			wantIO(t, "deadline", "write", writeMuch(p.Server), os.ErrDeadlineExceeded)
+			p.Server.SetWriteDeadline(time.Unix(1, 0)) // which even a socket with room for more obeys
 			for _, w := range writeCalls {
-				if w.op != "Conn.IssueTicket" || release() != "1.1.1" {
-					wantIO(t, "deadline that has passed", w.op, w.call(p.server), os.ErrDeadlineExceeded)
+				if w.op != "Conn.IssueTicket" || ssltest.LibraryRelease() != "1.1.1" {
+					wantIO(t, "deadline that has passed", w.op, w.call(p.Server), os.ErrDeadlineExceeded)
 				}
 			}
-			p.server.Close()
-			wantIO(t, "closed", "read", readByte(p.server), net.ErrClosed)
-			wantIO(t, "closed", "write", writeMuch(p.server), net.ErrClosed)
-			p.client.Close()
+			p.Server.Close()
+			wantIO(t, "closed", "read", readByte(p.Server), net.ErrClosed)
+			wantIO(t, "closed", "write", writeMuch(p.Server), net.ErrClosed)
+			p.Client.Close()
 
 			p = connect()
-			hangUp(t, p.client.NetConn())
-			wantIO(t, "reset", "read", readByte(p.server), syscall.ECONNRESET)
-			wantIO(t, "reset", "write", writeMuch(p.server), syscall.EPIPE)
-			if n, err := p.server.Write([]byte("GET")); n != 0 || !errors.Is(err, syscall.EPIPE) {
+			hangUp(t, p.Client.NetConn())
+			wantIO(t, "reset", "read", readByte(p.Server), syscall.ECONNRESET)
+			wantIO(t, "reset", "write", writeMuch(p.Server), syscall.EPIPE)
+			if n, err := p.Server.Write([]byte("GET")); n != 0 || !errors.Is(err, syscall.EPIPE) {
 				t.Errorf("of a Write after a reset %d bytes count: %v", n, err) // net/http would not repeat it
 			}
-			p.closeBoth()
+			p.CloseBoth()
 
 			p = connect()
-			p.client.NetConn().Close()
-			if err := readByte(p.server); err != io.ErrUnexpectedEOF {
+			p.Client.NetConn().Close()
+			if err := readByte(p.Server); err != io.ErrUnexpectedEOF {
 				t.Errorf("cut off: %v", err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 			p = connect()
-			p.client.CloseWrite()
-			if err := readByte(p.server); err != io.EOF {
+			p.Client.CloseWrite()
+			if err := readByte(p.Server); err != io.EOF {
 				t.Errorf("close_notify: %v", err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		})
 	}
 }
@@ -109,7 +110,7 @@ func TestIOErrorsNameTheCall(t *testing.T) {
 // hangUp closes a socket as a crash would.
 func hangUp(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if p, ok := conn.(plain); ok {
+	if p, ok := conn.(ssltest.Plain); ok {
 		conn = p.Conn
 	}
 	tcp := conn.(*net.TCPConn)

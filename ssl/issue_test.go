@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -14,23 +15,23 @@ import (
 func TestServerSessionsAreDeliveredInTime(t *testing.T) {
 	leakcheck.Test(t)
 	for _, asks := range []bool{false, true} {
-		srv := serverConfig(t)
+		srv := ssltest.ServerConfig(t)
 		if asks {
 			srv.VerifyConnection = func(ssl.ConnectionState) error { return nil }
 		}
-		got := newInbox(t, srv)
-		p := newTCPPair(t, clientConfig(t), srv)
-		p.mustShake(t)
-		if n := len(got.all()); n != 2 {
+		got := ssltest.NewInbox(t, srv)
+		p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
+		p.MustShake(t)
+		if n := len(got.All()); n != 2 {
 			t.Errorf("VerifyConnection %t: %d sessions after the handshake, want 2", asks, n)
 		}
-		if release() == "1.1.1" {
+		if ssltest.LibraryRelease() == "1.1.1" {
 			continue
 		}
-		if err := p.server.IssueTicket(); err != nil {
+		if err := p.Server.IssueTicket(); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(got.all()); n != 3 {
+		if n := len(got.All()); n != 3 {
 			t.Errorf("VerifyConnection %t: %d sessions after IssueTicket, want 3", asks, n)
 		}
 	}
@@ -39,12 +40,12 @@ func TestServerSessionsAreDeliveredInTime(t *testing.T) {
 // TLS 1.2 has no tickets after the handshake.
 func TestIssueTicketNeedsTLS13(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.MaxVersion = ssl.VersionTLS12
-	p := newTCPPair(t, clientConfig(t), srv)
-	p.mustShake(t)
-	if err := p.server.IssueTicket(); !errors.Is(err, want(release() == "1.1.1", ssl.ErrUnsupported, ssl.ErrTLS13Only)) {
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
+	p.MustShake(t)
+	if err := p.Server.IssueTicket(); !errors.Is(err, ssltest.If(ssltest.LibraryRelease() == "1.1.1", ssl.ErrUnsupported, ssl.ErrTLS13Only)) {
 		t.Error(err)
 	}
-	p.echo(t)
+	p.Echo(t)
 }

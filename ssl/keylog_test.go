@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -74,20 +75,20 @@ func sorted(lines []string) []string { return slices.Sorted(slices.Values(lines)
 
 // Both ends log the same secrets, on first and on resumed connections.
 func TestKeyLog(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		var client, server keyLog
 		cli.KeyLogWriter, srv.KeyLogWriter = &client, &server
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		var offer *ssl.Session
 		for i := range 2 {
-			p := meet(t, cctx, sctx, offer)
-			if p.client.SessionReused() != (i > 0) {
-				t.Errorf("connection %d: reused is %t", i, p.client.SessionReused())
+			p := ssltest.Meet(t, cctx, sctx, offer)
+			if p.Client.SessionReused() != (i > 0) {
+				t.Errorf("connection %d: reused is %t", i, p.Client.SessionReused())
 			}
-			offer = sessionOf(t, p.client)
-			p.closeBoth()
-			client.check(t, fm.version)
-			server.check(t, fm.version)
+			offer = ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
+			client.check(t, fm.Version)
+			server.check(t, fm.Version)
 			if !slices.Equal(sorted(client.lines), sorted(server.lines)) {
 				t.Error("the two ends do not agree")
 			}
@@ -98,12 +99,12 @@ func TestKeyLog(t *testing.T) {
 
 // crypto/tls, which has its own code for it, logs the same.
 func TestKeyLogAgreesWithCryptoTLS(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		leakcheck.Test(t)
 		var ours, theirs keyLog
-		cli := clientConfig(t)
+		cli := ssltest.ClientConfig(t)
 		cli.MaxVersion, cli.KeyLogWriter = v, &ours
-		_, _, _, cerr, serr := stdServer(t, cli, &tls.Config{KeyLogWriter: &theirs})
+		_, _, _, cerr, serr := ssltest.StdServer(t, cli, &tls.Config{KeyLogWriter: &theirs})
 		if cerr != nil || serr != nil {
 			t.Fatalf("client %v, server %v", cerr, serr)
 		}
@@ -125,15 +126,15 @@ func TestKeyLogOfManyConnections(t *testing.T) {
 	var log keyLog
 	const each = 10
 	var wg sync.WaitGroup
-	for _, v := range versions {
-		srv, cli := serverConfig(t), clientConfig(t)
+	for _, v := range ssltest.Versions {
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		cli.MaxVersion, cli.KeyLogWriter, srv.KeyLogWriter = v, &log, &log
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		for range each {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			wg.Go(func() {
-				if c, s := p.shake(); c != nil || s != nil {
+				if c, s := p.Shake(); c != nil || s != nil {
 					t.Errorf("client %v, server %v", c, s)
 				}
 			})
@@ -153,11 +154,11 @@ func TestKeyLogOfManyConnections(t *testing.T) {
 // A handshake that fails has logged what there was: that is when it is needed.
 func TestKeyLogOfFailure(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	var log keyLog
 	cli.KeyLogWriter, cli.ServerName, cli.MinVersion = &log, "other.test", ssl.VersionTLS13
-	cerr, _ := newTCPPair(t, cli, srv).shake()
-	if verifyCode(cerr) != hostnameMismatch || len(log.lines) == 0 || !strings.HasPrefix(log.lines[0], "SERVER_HANDSHAKE_TRAFFIC_SECRET ") {
+	cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
+	if ssltest.VerifyCode(cerr) != ssltest.HostnameMismatch || len(log.lines) == 0 || !strings.HasPrefix(log.lines[0], "SERVER_HANDSHAKE_TRAFFIC_SECRET ") {
 		t.Errorf("%v, and %d lines, want the secret that the certificate came under", cerr, len(log.lines))
 	}
 }
@@ -165,71 +166,59 @@ func TestKeyLogOfFailure(t *testing.T) {
 // An error of the writer ends the handshake, and delivers no session.
 func TestKeyLogError(t *testing.T) {
 	full := errors.New("disk full")
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		box := newInbox(t, cli)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		box := ssltest.NewInbox(t, cli)
 		for what, log := range map[string]*keyLog{"error": {fail: full}, "short write": {fail: io.ErrShortWrite}} {
 			cli.KeyLogWriter = log
-			p := newTCPPair(t, cli, srv)
-			cerr, _ := p.shakeUntilClosed()
-			refuses(t, what, cerr, log.fail)
-			if again := p.client.Handshake(); !errors.Is(again, log.fail) {
+			p := ssltest.NewTCPPair(t, cli, srv)
+			cerr, _ := p.ShakeUntilClosed()
+			ssltest.Refuses(t, what, cerr, log.fail)
+			if again := p.Client.Handshake(); !errors.Is(again, log.fail) {
 				t.Errorf("%s: the second call says %v", what, again)
 			}
-			if n := len(box.all()); n != 0 {
+			if n := len(box.All()); n != 0 {
 				t.Errorf("%s: %d sessions", what, n)
 			}
 		}
 	})
 }
 
-// shakeUntilClosed is shake for a client that fails after its part is done: the server may
-// be waiting for what does not come.
-func (p pair) shakeUntilClosed() (client, server error) {
-	done := make(chan error)
-	go func() { done <- p.server.Handshake() }()
-	client = p.client.Handshake()
-	if client != nil {
-		p.client.NetConn().Close()
-	}
-	return client, <-done
-}
-
 // A panic of the writer goes on to the caller of Handshake, and holds nobody else up.
 func TestKeyLogPanic(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		log := keyLog{on: func() { panic("writer") }}
 		cli.KeyLogWriter = &log
-		p := newTCPPair(t, cli, srv)
+		p := ssltest.NewTCPPair(t, cli, srv)
 		func() {
 			defer func() {
 				if r := recover(); r != "writer" {
 					t.Errorf("recovered %v", r)
 				}
 			}()
-			go p.server.Handshake()
-			p.client.Handshake()
+			go p.Server.Handshake()
+			p.Client.Handshake()
 		}()
-		p.closeBoth()
+		p.CloseBoth()
 		log.on = nil
-		newTCPPair(t, cli, srv).mustShake(t)
+		ssltest.NewTCPPair(t, cli, srv).MustShake(t)
 		log.check(t, cli.MaxVersion)
 	})
 }
 
 // The writer may use the connection: no lock is held.
 func TestKeyLogWriterUsesConn(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		var p pair
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		var p ssltest.Pair
 		log := keyLog{on: func() {
-			p.client.ConnectionState()
-			if _, err := p.client.Session(); !errors.Is(err, ssl.ErrNoSession) {
+			p.Client.ConnectionState()
+			if _, err := p.Client.Session(); !errors.Is(err, ssl.ErrNoSession) {
 				t.Errorf("Session inside: %v", err)
 			}
-			p.client.Pending()
+			p.Client.Pending()
 		}}
 		cli.KeyLogWriter = &log
-		p = newTCPPair(t, cli, srv)
-		p.mustShake(t)
+		p = ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
 		log.check(t, cli.MaxVersion)
 	})
 }
@@ -238,12 +227,12 @@ func TestKeyLogWriterUsesConn(t *testing.T) {
 func TestKeyLogIsWiped(t *testing.T) {
 	leakcheck.Test(t)
 	var kept [][]byte
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	cli.KeyLogWriter = writerFunc(func(b []byte) (int, error) {
 		kept = append(kept, b) // which a Writer must not do
 		return len(b), nil
 	})
-	newTCPPair(t, cli, srv).mustShake(t)
+	ssltest.NewTCPPair(t, cli, srv).MustShake(t)
 	if len(kept) != len(labels13) {
 		t.Errorf("%d lines", len(kept))
 	}
@@ -262,7 +251,7 @@ func TestKeyLogFromEnvironment(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "keys.log")
 	t.Setenv("SSLKEYLOGFILE", name)
-	session(t, clientConfig(t), serverConfig(t)) // nobody has asked for a log
+	ssltest.Session(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t)) // nobody has asked for a log
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("the variable alone has made a log: %v", err)
 	}
@@ -271,9 +260,9 @@ func TestKeyLogFromEnvironment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cli := clientConfig(t)
+		cli := ssltest.ClientConfig(t)
 		cli.KeyLogWriter = w
-		newTCPPair(t, cli, serverConfig(t)).mustShake(t)
+		ssltest.NewTCPPair(t, cli, ssltest.ServerConfig(t)).MustShake(t)
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,7 +21,7 @@ func (l givenListener) Accept() (net.Conn, error) { return l.accept() }
 // A Ctx that is closed while Accept waits ends the listener: it is no failure of one connection.
 func TestAcceptOfAClosedCtx(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	a, b := net.Pipe()
 	defer a.Close()
 	l := ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return b, ctx.Close() }}, ctx)
@@ -32,7 +33,7 @@ func TestAcceptOfAClosedCtx(t *testing.T) {
 	if _, err := b.Write(nil); err == nil {
 		t.Error("the connection is still open")
 	}
-	l = ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return nil, nil }}, newServerCtx(t, serverConfig(t)))
+	l = ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return nil, nil }}, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
 	if c, err := l.Accept(); c != nil || !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("Accept of nothing: %v, %v", c, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,17 +27,17 @@ func logged(t *testing.T, v any) (any, string) {
 }
 
 func TestLogValues(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.NextProtos, cli.NextProtos = []string{"h2"}, []string{"h2"}
-		cctx := newClientCtx(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, newServerCtx(t, srv), a, b)
-		p.mustShake(t)
-		p.echo(t)
-		s := sessionOf(t, p.client)
-		conn, _ := logged(t, p.client)
+		cctx := ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, ssltest.NewServerCtx(t, srv), a, b)
+		p.MustShake(t)
+		p.Echo(t)
+		s := ssltest.SessionOf(t, p.Client)
+		conn, _ := logged(t, p.Client)
 		state := conn.(map[string]any)["state"].(map[string]any)
-		own := p.client.ConnectionState()
+		own := p.Client.ConnectionState()
 		want := map[string]any{"version": ssl.VersionName(own.Version), "cipher": own.CipherName, "resumed": false,
 			"verified": true, "protocol": "h2", "server_name": "localhost", "peer": own.PeerCertificates[0].Subject.String()}
 		for k, v := range want {
@@ -44,7 +45,7 @@ func TestLogValues(t *testing.T) {
 				t.Errorf("state: %s is %v, want %v", k, state[k], v)
 			}
 		}
-		if got := conn.(map[string]any)["remote"]; got != p.client.RemoteAddr().String() {
+		if got := conn.(map[string]any)["remote"]; got != p.Client.RemoteAddr().String() {
 			t.Errorf("remote %v", got)
 		}
 		session, _ := logged(t, s)
@@ -56,7 +57,7 @@ func TestLogValues(t *testing.T) {
 		if m := ctx.(map[string]any); m["role"] != "client" || m["server_name"] != "localhost" || m["verifies"] != true {
 			t.Errorf("ctx %v", ctx)
 		}
-		keepsSecrets(t, s, p.client, p.server, cctx, own, s)
+		keepsSecrets(t, s, p.Client, p.Server, cctx, own, s)
 	})
 }
 
@@ -88,8 +89,8 @@ func keepsSecrets(t *testing.T, s *ssl.Session, values ...any) {
 
 func TestLogValueOfErrors(t *testing.T) {
 	leakcheck.Test(t)
-	p := newTCPPair(t, &ssl.Config{RootCAs: roots(t, "other-ca"), ServerName: "localhost"}, serverConfig(t))
-	cerr, serr := p.shake()
+	p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"), ServerName: "localhost"}, ssltest.ServerConfig(t))
+	cerr, serr := p.Shake()
 	got, _ := logged(t, cerr)
 	m := got.(map[string]any)
 	if m["op"] != "handshake" || !strings.Contains(fmt.Sprint(m["cause"]), "peer certificate refused") ||
@@ -97,8 +98,8 @@ func TestLogValueOfErrors(t *testing.T) {
 		t.Errorf("the client's error: %v", got)
 	}
 	got, _ = logged(t, serr)
-	if alert := got.(map[string]any)["alert"]; alert != float64(alertOf(serr)) || alertOf(serr) < 0 {
-		t.Errorf("the server's error: %v, want alert %d", got, alertOf(serr))
+	if alert := got.(map[string]any)["alert"]; alert != float64(ssltest.AlertOf(serr)) || ssltest.AlertOf(serr) < 0 {
+		t.Errorf("the server's error: %v, want alert %d", got, ssltest.AlertOf(serr))
 	}
 	if got, _ := logged(t, fmt.Errorf("around: %w", cerr)); got != "around: "+cerr.Error() {
 		t.Errorf("a wrapped error: %v", got)

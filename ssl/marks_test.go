@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,8 +16,8 @@ func unmarked(t *testing.T, what string, s *ssl.Session) {
 	if err := s.SetTimeout(time.Minute); err != nil {
 		t.Errorf("%s: the session is frozen: %v", what, err)
 	}
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	if err := p.client.SetSharedSession(s); err != nil {
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	if err := p.Client.SetSharedSession(s); err != nil {
 		t.Errorf("%s: another Ctx is to have it: %v", what, err)
 	}
 }
@@ -24,24 +25,24 @@ func unmarked(t *testing.T, what string, s *ssl.Session) {
 // A call that fails leaves the session as it was: it belongs to no Ctx that it did not belong
 // to, and its setters work.
 func TestFailedCallsLeaveNoMarks(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		made := madeWith(t, cli, sctx)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		made := ssltest.MadeWith(t, cli, sctx)
 
-		limited := newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
-		s := reparsed(t, made) // nothing is known of its age
+		limited := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
+		s := ssltest.Reparsed(t, made) // nothing is known of its age
 		if _, err := limited.AddSession(s); !errors.Is(err, ssl.ErrNotResumable) {
 			t.Fatalf("AddSession of a session of unknown age: %v", err)
 		}
 		unmarked(t, "AddSession", s)
 
-		s = reparsed(t, made)
-		if _, err := newClientCtx(t, cli).AddSession(s); !errors.Is(err, ssl.ErrClient) {
+		s = ssltest.Reparsed(t, made)
+		if _, err := ssltest.NewClientCtx(t, cli).AddSession(s); !errors.Is(err, ssl.ErrClient) {
 			t.Fatalf("AddSession on a client: %v", err)
 		}
 		unmarked(t, "AddSession on a client", s)
 
-		s = reparsed(t, made)
+		s = ssltest.Reparsed(t, made)
 		id, err := s.ID()
 		if err != nil {
 			t.Fatal(err)
@@ -49,8 +50,8 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 		if err := s.SetID(nil); err != nil {
 			t.Fatal(err)
 		}
-		p := newTCPPair(t, cli, srv)
-		if err := p.client.SetSharedSession(s); !errors.Is(err, ssl.ErrNotResumable) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		if err := p.Client.SetSharedSession(s); !errors.Is(err, ssl.ErrNotResumable) {
 			t.Fatalf("SetSharedSession of a session without an id: %v", err)
 		}
 		if err := s.SetID(id); err != nil {
@@ -58,12 +59,12 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 		}
 		unmarked(t, "SetSharedSession", s)
 
-		if err := p.server.SetSharedSession(s); !errors.Is(err, ssl.ErrServer) {
+		if err := p.Server.SetSharedSession(s); !errors.Is(err, ssl.ErrServer) {
 			t.Fatalf("SetSharedSession on a server: %v", err)
 		}
-		p.mustShake(t)
-		s = reparsed(t, made)
-		if err := p.client.SetSharedSession(s); !errors.Is(err, ssl.ErrHandshakeStarted) {
+		p.MustShake(t)
+		s = ssltest.Reparsed(t, made)
+		if err := p.Client.SetSharedSession(s); !errors.Is(err, ssl.ErrHandshakeStarted) {
 			t.Fatalf("SetSharedSession after the handshake: %v", err)
 		}
 		unmarked(t, "SetSharedSession after the handshake", s)
@@ -73,7 +74,7 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cache.Close()
-		s = reparsed(t, made)
+		s = ssltest.Reparsed(t, made)
 		if err := s.SetTime(time.Now().Add(-48 * time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -91,9 +92,9 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 // A claim is taken back by the call that made it, and by no other.
 func TestFailedCallKeepsOlderClaim(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
-	s := reparsed(t, sessionOf(t, meet(t, newClientCtx(t, clientConfig(t)), ctx, nil).server))
-	limited := newServerCtx(t, copyOf(serverConfig(t), func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	s := ssltest.Reparsed(t, ssltest.SessionOf(t, ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ctx, nil).Server))
+	limited := ssltest.NewServerCtx(t, ssltest.CopyOf(ssltest.ServerConfig(t), func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
 	if _, err := limited.AddSession(s); !errors.Is(err, ssl.ErrNotResumable) {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package ssl_test
 
 import (
-	"crypto/sha256"
 	"errors"
 	"io"
 	"syscall"
@@ -9,66 +8,18 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// halfKeyUpdate is the header of a KeyUpdate in a record, the rest in another.
-func (r *rogue) halfKeyUpdate() (first, second []byte) {
-	first, second = r.record(typeHandshake, []byte{24, 0, 0, 1}), r.record(typeHandshake, []byte{0})
-	r.use(expand(r.secret, "traffic upd", sha256.Size))
-	return first, second
-}
-
-// midwayServer is a server Conn that is in the middle of a message from its peer, and a
-// function that sends the rest and some data. One Read is under way, or none is.
-func midwayServer(t *testing.T, w wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *rogue, rest func(), done func()) {
-	t.Helper()
-	a, b := w.pipe(t)
-	c, err := ssl.Server(b, ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	r = newRogue(t, a, c)
-	data := r.record(typeData, []byte("ping"))
-	first, second := r.halfKeyUpdate()
-	after := r.record(typeData, []byte("pong"))
-	go r.Write(append(data, first...))
-	// A large buffer, so that the Read goes on after the data and meets the message.
-	if n, err := c.Read(make([]byte, 64)); n != 4 || err != nil {
-		t.Fatal(n, err)
-	}
-	read, drained := make(chan error, 1), make(chan struct{})
-	if reads {
-		go func() { read <- readUntil(c, "pong") }()
-		w.parked(t)
-	}
-	go func() {
-		defer close(drained)
-		io.Copy(io.Discard, a)
-	}()
-	rest = func() { r.Write(append(second, after...)) }
-	done = func() {
-		if reads {
-			if err := <-read; err != nil && !isClosed(err) {
-				t.Error(err)
-			}
-		}
-		c.Close()
-		a.Close()
-		<-drained
-	}
-	return c, r, rest, done
-}
 
 // A Write in the middle of a message that the peer sends in parts waits for the rest,
 // whether somebody reads meanwhile or not.
 func TestWriteMidway(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	for _, reads := range []bool{true, false} {
-		forEachWire(t, func(t *testing.T, w wire) {
-			c, _, rest, done := midwayServer(t, w, ctx, reads)
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+			c, _, rest, done := ssltest.MidwayServer(t, w, ctx, reads)
 			defer done()
 			wrote := make(chan error, 1)
 			go func() {
@@ -78,7 +29,7 @@ func TestWriteMidway(t *testing.T) {
 				}
 				wrote <- err
 			}()
-			w.parked(t)
+			w.Parked(t)
 			select {
 			case err := <-wrote:
 				t.Fatalf("reads %t: Write did not wait: %v", reads, err)
@@ -89,7 +40,7 @@ func TestWriteMidway(t *testing.T) {
 				t.Errorf("reads %t: %v", reads, err)
 			}
 			if !reads {
-				if err := readUntil(c, "pong"); err != nil {
+				if err := ssltest.ReadUntil(c, "pong"); err != nil {
 					t.Error(err)
 				}
 			}
@@ -101,22 +52,22 @@ func TestWriteMidway(t *testing.T) {
 // repeated; by Close; and by the end of the connection.
 func TestWriteMidwayEnds(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	for _, reads := range []bool{true, false} {
-		for name, end := range map[string]func(c *ssl.Conn, r *rogue){
-			"deadline": func(c *ssl.Conn, _ *rogue) { c.SetWriteDeadline(time.Unix(1, 0)) },
-			"timer":    func(*ssl.Conn, *rogue) {},
-			"close":    func(c *ssl.Conn, _ *rogue) { c.Close() },
-			"hang up":  func(_ *ssl.Conn, r *rogue) { r.Close() },
+		for name, end := range map[string]func(c *ssl.Conn, r *ssltest.Rogue){
+			"deadline": func(c *ssl.Conn, _ *ssltest.Rogue) { c.SetWriteDeadline(time.Unix(1, 0)) },
+			"timer":    func(*ssl.Conn, *ssltest.Rogue) {},
+			"close":    func(c *ssl.Conn, _ *ssltest.Rogue) { c.Close() },
+			"hang up":  func(_ *ssl.Conn, r *ssltest.Rogue) { r.Close() },
 		} {
 			if name == "hang up" && reads {
 				continue // the Read has the error then, and says so: see the case without
 			}
-			forEachWire(t, func(t *testing.T, w wire) {
-				c, r, rest, done := midwayServer(t, w, ctx, reads)
+			ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+				c, r, rest, done := ssltest.MidwayServer(t, w, ctx, reads)
 				defer done()
 				if name == "timer" {
-					c.SetWriteDeadline(time.Now().Add(w.soon))
+					c.SetWriteDeadline(time.Now().Add(w.Soon))
 				}
 				wrote := make(chan error, 1)
 				go func() {
@@ -127,13 +78,13 @@ func TestWriteMidwayEnds(t *testing.T) {
 					wrote <- err
 				}()
 				if name != "timer" {
-					w.parked(t)
+					w.Parked(t)
 				}
 				end(c, r)
 				err := <-wrote
 				switch name {
 				case "deadline", "timer":
-					if !isTimeout(err) {
+					if !ssltest.IsTimeout(err) {
 						t.Errorf("%s: %v", name, err)
 					}
 					c.SetWriteDeadline(time.Time{})
@@ -142,12 +93,12 @@ func TestWriteMidwayEnds(t *testing.T) {
 						t.Errorf("%s, once more: %d, %v", name, n, err)
 					}
 				case "close":
-					if !isClosed(err) {
+					if !ssltest.IsClosed(err) {
 						t.Errorf("close: %v", err)
 					}
 				case "hang up":
 					// A socket that is closed with tickets unread resets the connection.
-					if !errors.Is(err, io.ErrUnexpectedEOF) && !(w.room > 0 && errors.Is(err, syscall.ECONNRESET)) {
+					if !errors.Is(err, io.ErrUnexpectedEOF) && !(w.Room > 0 && errors.Is(err, syscall.ECONNRESET)) {
 						t.Errorf("hang up: %v", err)
 					}
 				}
@@ -160,17 +111,17 @@ func TestWriteMidwayEnds(t *testing.T) {
 // that waits for it comes to know.
 func TestWriteMidwaySocket(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	for range 20 {
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		c, err := ssl.Server(b, ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(ioTimeout))
-		r := newRogue(t, a, c)
-		data := r.record(typeData, []byte("ping"))
-		first, second := r.halfKeyUpdate()
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
+		r := ssltest.NewRogue(t, a, c)
+		data := r.Record(ssltest.TypeData, []byte("ping"))
+		first, second := r.HalfKeyUpdate()
 		go r.Write(append(data, first...))
 		if n, err := c.Read(make([]byte, 64)); n != 4 || err != nil {
 			t.Fatal(n, err)
@@ -180,8 +131,8 @@ func TestWriteMidwaySocket(t *testing.T) {
 			_, err := c.Write([]byte("x"))
 			wrote <- err
 		}()
-		go func() { read <- readUntil(c, "pong") }()
-		r.Write(append(second, r.record(typeData, []byte("pong"))...))
+		go func() { read <- ssltest.ReadUntil(c, "pong") }()
+		r.Write(append(second, r.Record(ssltest.TypeData, []byte("pong"))...))
 		if err := errors.Join(<-wrote, <-read); err != nil {
 			t.Fatal(err)
 		}

@@ -4,40 +4,41 @@ import (
 	"errors"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // The last session given to SetSession counts: one that may not be offered takes back the
 // one before it, and the handshake is a full one; one that may takes its place.
 func TestLastOfferCounts(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		good := madeWith(t, cli, sctx)
-		bad := madeWith(t, copyOf(cli, insecure), newServerCtx(t, copyOf(srv, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{keyPair(t, "selfsigned")}
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		good := ssltest.MadeWith(t, cli, sctx)
+		bad := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
 		})))
 		for _, shared := range []bool{false, true} {
 			for _, test := range []struct {
 				first, last *ssl.Session
 				resumes     bool
 			}{{good, bad, false}, {bad, good, true}, {good, good, true}} {
-				a, b := tcpPipe(t)
-				p := newPair(t, cctx, sctx, a, b)
+				a, b := ssltest.TCPPipe(t)
+				p := ssltest.NewPair(t, cctx, sctx, a, b)
 				for _, s := range []*ssl.Session{test.first, test.last} {
-					set := p.client.SetSession
+					set := p.Client.SetSession
 					if shared {
-						s, set = dup(t, s), p.client.SetSharedSession
+						s, set = ssltest.Dup(t, s), p.Client.SetSharedSession
 					}
 					if err := set(s); err != nil {
 						t.Fatal(err)
 					}
 				}
-				p.mustShake(t)
-				if p.client.SessionOffered() != test.resumes || p.client.SessionReused() != test.resumes {
+				p.MustShake(t)
+				if p.Client.SessionOffered() != test.resumes || p.Client.SessionReused() != test.resumes {
 					t.Errorf("shared %t: offered %t, reused %t; want %t",
-						shared, p.client.SessionOffered(), p.client.SessionReused(), test.resumes)
+						shared, p.Client.SessionOffered(), p.Client.SessionReused(), test.resumes)
 				}
-				p.closeBoth()
+				p.CloseBoth()
 			}
 		}
 	})
@@ -45,12 +46,12 @@ func TestLastOfferCounts(t *testing.T) {
 
 // A session that fails to be offered leaves the one before it in place.
 func TestFailedOfferChangesNothing(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		good := madeWith(t, cli, sctx)
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
-		if err := p.client.SetSession(good); err != nil {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		good := ssltest.MadeWith(t, cli, sctx)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+		if err := p.Client.SetSession(good); err != nil {
 			t.Fatal(err)
 		}
 		empty, err := ssl.NewSession()
@@ -58,29 +59,29 @@ func TestFailedOfferChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer empty.Close()
-		if err := p.client.SetSession(empty); !errors.Is(err, ssl.ErrNotResumable) {
+		if err := p.Client.SetSession(empty); !errors.Is(err, ssl.ErrNotResumable) {
 			t.Fatalf("SetSession of an empty session: %v", err)
 		}
-		p.mustShake(t)
-		if !p.client.SessionReused() {
+		p.MustShake(t)
+		if !p.Client.SessionReused() {
 			t.Error("not resumed")
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
 // SetSharedSession freezes a session also when it is withheld: what the caller may do with
 // it does not depend on what the client trusts.
 func TestWithheldSharedSessionIsFrozen(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		s := reparsed(t, madeWith(t, copyOf(cli, insecure), newServerCtx(t, copyOf(srv, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{keyPair(t, "selfsigned")}
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.Reparsed(t, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
 		}))))
-		p := newTCPPair(t, cli, srv)
-		if err := p.client.SetSharedSession(s); err != nil {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		if err := p.Client.SetSharedSession(s); err != nil {
 			t.Fatal(err)
 		}
-		if p.client.SessionOffered() {
+		if p.Client.SessionOffered() {
 			t.Error("offered")
 		}
 		if err := s.SetID([]byte("other")); !errors.Is(err, ssl.ErrSessionShared) {
@@ -93,44 +94,44 @@ func TestWithheldSharedSessionIsFrozen(t *testing.T) {
 // fails, is given back once: the copy with the connection, the session itself with the
 // last handle.
 func TestOwnershipOfOffersInVain(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		first := madeWith(t, cli, sctx)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		first := ssltest.MadeWith(t, cli, sctx)
 		var mine *ssl.Session
-		var p pair
+		var p ssltest.Pair
 		connect := func() error {
-			a, b := tcpPipe(t)
-			p = newPair(t, cctx, sctx, a, b)
+			a, b := ssltest.TCPPipe(t)
+			p = ssltest.NewPair(t, cctx, sctx, a, b)
 			return nil
 		}
-		closeClient := func() error { return p.client.Close() }
-		closeServer := func() error { return p.server.Close() }
+		closeClient := func() error { return p.Client.Close() }
+		closeServer := func() error { return p.Server.Close() }
 		fail := func() error {
-			p.server.NetConn().Close()
-			if p.client.Handshake() == nil {
+			p.Server.NetConn().Close()
+			if p.Client.Handshake() == nil {
 				return errors.New("a handshake with nobody")
 			}
 			return nil
 		}
 		runSteps(t, []step{
-			{"Dup", into(&mine, first.Dup), census{created: 1, opened: 1}},
+			{"Dup", into(&mine, first.Dup), ssltest.Census{Created: 1, Opened: 1}},
 
-			{"Client and Server", connect, census{conns: 2}},
-			{"SetSession", func() error { return p.client.SetSession(mine) }, census{created: 1}},
-			{"Close without a handshake", closeClient, census{conns: -1, freed: 1}},
-			{"Close of the server", closeServer, census{conns: -1}},
+			{"Client and Server", connect, ssltest.Census{Conns: 2}},
+			{"SetSession", func() error { return p.Client.SetSession(mine) }, ssltest.Census{Created: 1}},
+			{"Close without a handshake", closeClient, ssltest.Census{Conns: -1, Freed: 1}},
+			{"Close of the server", closeServer, ssltest.Census{Conns: -1}},
 
-			{"Client and Server", connect, census{conns: 2}},
-			{"SetSession", func() error { return p.client.SetSession(mine) }, census{created: 1}},
-			{"failed handshake", fail, census{}},
-			{"Close of the client", closeClient, census{conns: -1, freed: 1}},
-			{"Close of the server", func() error { closeServer(); return nil }, census{conns: -1}},
+			{"Client and Server", connect, ssltest.Census{Conns: 2}},
+			{"SetSession", func() error { return p.Client.SetSession(mine) }, ssltest.Census{Created: 1}},
+			{"failed handshake", fail, ssltest.Census{}},
+			{"Close of the client", closeClient, ssltest.Census{Conns: -1, Freed: 1}},
+			{"Close of the server", func() error { closeServer(); return nil }, ssltest.Census{Conns: -1}},
 
-			{"Client and Server", connect, census{conns: 2}},
-			{"SetSharedSession", func() error { return p.client.SetSharedSession(mine) }, census{}},
-			{"Close without a handshake", closeClient, census{conns: -1}},
-			{"Close of the server", closeServer, census{conns: -1}},
-			{"Close of the session", closing(&mine), census{closed: 1, freed: 1}},
+			{"Client and Server", connect, ssltest.Census{Conns: 2}},
+			{"SetSharedSession", func() error { return p.Client.SetSharedSession(mine) }, ssltest.Census{}},
+			{"Close without a handshake", closeClient, ssltest.Census{Conns: -1}},
+			{"Close of the server", closeServer, ssltest.Census{Conns: -1}},
+			{"Close of the session", closing(&mine), ssltest.Census{Closed: 1, Freed: 1}},
 		})
 	})
 }
@@ -138,22 +139,22 @@ func TestOwnershipOfOffersInVain(t *testing.T) {
 // The copy that SetSession offers belongs to the connection's Ctx like any session that is
 // born there: what a resumed connection hands out is refused by another Ctx.
 func TestOfferedCopyBelongsToTheCtx(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
-		if err := p.client.SetSession(s); err != nil {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+		if err := p.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
-		p.mustShake(t)
-		if !p.client.SessionReused() {
+		p.MustShake(t)
+		if !p.Client.SessionReused() {
 			t.Fatal("not resumed")
 		}
-		now := sessionOf(t, p.client) // in TLS 1.2 the copy itself
-		a, b = tcpPipe(t)
-		other := newPair(t, newClientCtx(t, cli), sctx, a, b)
-		if err := other.client.SetSharedSession(now); !errors.Is(err, ssl.ErrSessionCtx) && !errors.Is(err, ssl.ErrNotResumable) {
+		now := ssltest.SessionOf(t, p.Client) // in TLS 1.2 the copy itself
+		a, b = ssltest.TCPPipe(t)
+		other := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+		if err := other.Client.SetSharedSession(now); !errors.Is(err, ssl.ErrSessionCtx) && !errors.Is(err, ssl.ErrNotResumable) {
 			t.Errorf("SetSharedSession in another Ctx: %v", err)
 		}
 	})

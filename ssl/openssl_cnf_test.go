@@ -7,19 +7,15 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// cnfEnv tells a child process of the tests what to do.
-const cnfEnv = "SESSL_CNF_CASE"
 
 // cnfCase is an openssl.cnf, and what connections of this package and crypto/tls see of it.
 // libssl reads the file once a process, so each case has a process of its own.
@@ -33,50 +29,34 @@ type cnfCase struct {
 // application's setting counts where it has one: in each setting and on both sides.
 func TestOpenSSLConf(t *testing.T) {
 	leakcheck.Test(t)
-	if name := os.Getenv(cnfEnv); name != "" {
+	if name := os.Getenv(ssltest.CnfEnv); name != "" {
 		i := slices.IndexFunc(cnfCases, func(c cnfCase) bool { return c.name == name })
 		cnfCases[i].run(t)
 		return
 	}
 	for _, c := range cnfCases {
 		t.Run(c.name, func(t *testing.T) {
-			underConf(t, "TestOpenSSLConf", c.lines, c.name)
+			ssltest.UnderConf(t, "TestOpenSSLConf", c.lines, c.name)
 		})
-	}
-}
-
-// underConf runs a test in a process whose openssl.cnf has lines in its section system_default,
-// and which finds value in the environment.
-func underConf(t *testing.T, test, lines, value string) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "openssl.cnf")
-	text := "openssl_conf = conf\n[conf]\nssl_conf = sect\n[sect]\nsystem_default = settings\n[settings]\n" + lines + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), "OPENSSL_CONF="+file, cnfEnv+"="+value)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 // helloOf is what a client with that Config offers.
 func helloOf(t *testing.T, change func(*ssl.Config)) *tls.ClientHelloInfo {
 	t.Helper()
-	cfg := clientConfig(t)
+	cfg := ssltest.ClientConfig(t)
 	if change != nil {
 		change(cfg)
 	}
 	a, b := net.Pipe()
 	defer b.Close()
-	c, err := ssl.Client(a, newClientCtx(t, cfg))
+	c, err := ssl.Client(a, ssltest.NewClientCtx(t, cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	b.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	b.SetDeadline(time.Now().Add(ssltest.Timeout))
 	got := make(chan *tls.ClientHelloInfo, 1)
 	go func() {
 		srv := tls.Server(b, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -99,19 +79,19 @@ func helloOf(t *testing.T, change func(*ssl.Config)) *tls.ClientHelloInfo {
 // probe connects crypto/tls to a server with that Config.
 func probe(t *testing.T, change func(*ssl.Config), with *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
-	cfg := serverConfig(t)
+	cfg := ssltest.ServerConfig(t)
 	if change != nil {
 		change(cfg)
 	}
-	ctx := newServerCtx(t, cfg)
-	a, b := tcpPipe(t)
+	ctx := ssltest.NewServerCtx(t, cfg)
+	a, b := ssltest.TCPPipe(t)
 	s, err := ssl.Server(b, ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.SetDeadline(time.Now().Add(ioTimeout))
-	a.SetDeadline(time.Now().Add(ioTimeout))
+	s.SetDeadline(time.Now().Add(ssltest.Timeout))
+	a.SetDeadline(time.Now().Add(ssltest.Timeout))
 	with.InsecureSkipVerify = true
 	c := tls.Client(a, with)
 	defer c.Close()
@@ -119,7 +99,7 @@ func probe(t *testing.T, change func(*ssl.Config), with *tls.Config) (tls.Connec
 	go func() {
 		err := s.Handshake()
 		if err == nil {
-			err = echoOnce(s)
+			err = ssltest.EchoOnce(s)
 		}
 		s.Close() // the client hears of it
 		done <- err
@@ -166,11 +146,6 @@ func suites13(h *tls.ClientHelloInfo) []uint16 {
 
 func only12() *tls.Config { return &tls.Config{MaxVersion: tls.VersionTLS12} }
 
-const (
-	suiteECDSAAES256 = 0xC02C
-	suiteECDSAChaCha = 0xCCA9
-)
-
 var cnfCases = []cnfCase{
 	{"nothing", "NumTickets = 2", func(t *testing.T) {
 		h := helloOf(t, nil)
@@ -179,12 +154,12 @@ var cnfCases = []cnfCase{
 		wantHello(t, "suites", suites13(h), []uint16{0x1301, 0x1303, 0x1302})
 		for _, highest := range []uint16{ssl.VersionTLS11, ssl.VersionTLS12, 0} { // the default has no suite for old versions
 			for _, check := range []func(*ssl.Config) error{(*ssl.Config).CheckClient, (*ssl.Config).CheckServer} {
-				cfg := serverConfig(t)
+				cfg := ssltest.ServerConfig(t)
 				cfg.MinVersion, cfg.MaxVersion, cfg.SecurityLevel = ssl.VersionTLS10, highest, ssl.InsecureSecurityLevel0
 				if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "no suite for TLS 1.0") {
 					t.Errorf("TLS 1.0 to %x: %v", highest, err)
 				}
-				cfg.CipherSuites = []uint16{suiteECDSACBC}
+				cfg.CipherSuites = []uint16{ssltest.SuiteECDSACBC}
 				if err := check(cfg); err != nil {
 					t.Errorf("TLS 1.0 to %x, with a suite: %v", highest, err)
 				}
@@ -200,7 +175,7 @@ var cnfCases = []cnfCase{
 		st, err = probe(t, explicit, only12())
 		wantProbe(t, "explicit", st, err, tls.VersionTLS12, 0)
 		for _, check := range []func(*ssl.Config) error{(*ssl.Config).CheckClient, (*ssl.Config).CheckServer} {
-			cfg := serverConfig(t)
+			cfg := ssltest.ServerConfig(t)
 			cfg.MaxVersion = ssl.VersionTLS12
 			if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "MinProtocol") {
 				t.Errorf("MaxVersion below MinProtocol: %v", err)
@@ -217,7 +192,7 @@ var cnfCases = []cnfCase{
 		wantProbe(t, "default", st, err, tls.VersionTLS12, 0)
 		st, err = probe(t, explicit, &tls.Config{})
 		wantProbe(t, "explicit", st, err, tls.VersionTLS13, 0)
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.MinVersion = ssl.VersionTLS13
 		if err := cfg.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "MaxProtocol") {
 			t.Errorf("MinVersion above MaxProtocol: %v", err)
@@ -233,21 +208,21 @@ var cnfCases = []cnfCase{
 			t.Errorf("the client offers %x", h.SupportedVersions)
 		}
 		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.MinVersion = ssl.VersionTLS13
 		if err := cfg.CheckClient(); err != nil {
 			t.Errorf("an explicit MinVersion enables its version: %v", err)
 		}
 	}},
 	{"no version", "Protocol = -TLSv1.3,-TLSv1.2", func(t *testing.T) {
-		if err := clientConfig(t).CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "openssl.cnf") {
+		if err := ssltest.ClientConfig(t).CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "openssl.cnf") {
 			t.Errorf("no version is left: %v", err)
 		}
 	}},
 	{"an old version that the level forbids", "MinProtocol = TLSv1\nCipherString = ECDHE+AESGCM:@SECLEVEL=2", func(t *testing.T) {
 		st, err := probe(t, nil, &tls.Config{})
 		wantProbe(t, "default", st, err, tls.VersionTLS13, 0)
-		if err := clientConfig(t).CheckClient(); err != nil {
+		if err := ssltest.ClientConfig(t).CheckClient(); err != nil {
 			t.Error(err)
 		}
 	}},
@@ -265,35 +240,35 @@ var cnfCases = []cnfCase{
 		wantHello(t, "versions", helloOf(t, nil).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS11})
 	}},
 	{"CipherString", "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", func(t *testing.T) {
-		explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{suiteECDSAChaCha} }
-		half := func(c *ssl.Config) { c.CipherSuites = []uint16{suiteAES256GCM13} }
-		wantHello(t, "suites", suites12(helloOf(t, nil)), []uint16{suiteECDSAAES256, suiteECDSAAES128})
-		wantHello(t, "suites", suites12(helloOf(t, half)), []uint16{suiteECDSAAES256, suiteECDSAAES128})
-		wantHello(t, "suites", suites12(helloOf(t, explicit)), []uint16{suiteECDSAChaCha})
+		explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAChaCha} }
+		half := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES256GCM13} }
+		wantHello(t, "suites", suites12(helloOf(t, nil)), []uint16{ssltest.SuiteECDSAAES256, ssltest.SuiteECDSAAES128})
+		wantHello(t, "suites", suites12(helloOf(t, half)), []uint16{ssltest.SuiteECDSAAES256, ssltest.SuiteECDSAAES128})
+		wantHello(t, "suites", suites12(helloOf(t, explicit)), []uint16{ssltest.SuiteECDSAChaCha})
 		st, err := probe(t, nil, only12())
-		wantProbe(t, "default", st, err, tls.VersionTLS12, suiteECDSAAES256) // the server prefers it
+		wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES256) // the server prefers it
 		st, err = probe(t, explicit, only12())
-		wantProbe(t, "explicit", st, err, tls.VersionTLS12, suiteECDSAChaCha)
+		wantProbe(t, "explicit", st, err, tls.VersionTLS12, ssltest.SuiteECDSAChaCha)
 	}},
 	{"CipherString of libssl", "CipherString = DEFAULT", func(t *testing.T) {
-		if h := helloOf(t, nil); !slices.Contains(h.CipherSuites, suiteECDSACBC) {
+		if h := helloOf(t, nil); !slices.Contains(h.CipherSuites, ssltest.SuiteECDSACBC) {
 			t.Errorf("the client offers %x", h.CipherSuites)
 		}
 	}},
 	{"Ciphersuites", "Ciphersuites = TLS_AES_256_GCM_SHA384", func(t *testing.T) {
-		explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{suiteAES128GCM13} }
-		half := func(c *ssl.Config) { c.CipherSuites = []uint16{suiteECDSAAES128} }
-		wantHello(t, "suites", suites13(helloOf(t, nil)), []uint16{suiteAES256GCM13})
-		wantHello(t, "suites", suites13(helloOf(t, half)), []uint16{suiteAES256GCM13})
-		wantHello(t, "suites", suites13(helloOf(t, explicit)), []uint16{suiteAES128GCM13})
+		explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES128GCM13} }
+		half := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128} }
+		wantHello(t, "suites", suites13(helloOf(t, nil)), []uint16{ssltest.SuiteAES256GCM13})
+		wantHello(t, "suites", suites13(helloOf(t, half)), []uint16{ssltest.SuiteAES256GCM13})
+		wantHello(t, "suites", suites13(helloOf(t, explicit)), []uint16{ssltest.SuiteAES128GCM13})
 		st, err := probe(t, nil, &tls.Config{})
-		wantProbe(t, "default", st, err, tls.VersionTLS13, suiteAES256GCM13)
+		wantProbe(t, "default", st, err, tls.VersionTLS13, ssltest.SuiteAES256GCM13)
 		st, err = probe(t, explicit, &tls.Config{})
-		wantProbe(t, "explicit", st, err, tls.VersionTLS13, suiteAES128GCM13)
+		wantProbe(t, "explicit", st, err, tls.VersionTLS13, ssltest.SuiteAES128GCM13)
 	}},
 	{"ServerPreference", "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256\nOptions = -ServerPreference", func(t *testing.T) {
 		st, err := probe(t, nil, only12()) // crypto/tls prefers AES-128, or ChaCha20 on machines without AES
-		wantProbe(t, "default", st, err, tls.VersionTLS12, suiteECDSAAES128)
+		wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES128)
 	}},
 	{"SessionTicket", "Options = -SessionTicket", func(t *testing.T) {
 		keys, err := ssl.NewTicketKeys(nil)
@@ -355,10 +330,10 @@ var cnfCases = []cnfCase{
 		}
 	}},
 	{"level", "CipherString = DEFAULT@SECLEVEL=4", func(t *testing.T) {
-		if err := serverConfig(t).CheckServer(); err == nil || !strings.Contains(err.Error(), "too small") {
+		if err := ssltest.ServerConfig(t).CheckServer(); err == nil || !strings.Contains(err.Error(), "too small") {
 			t.Errorf("P-256 at level 4: %v", err)
 		}
-		cfg := serverConfig(t)
+		cfg := ssltest.ServerConfig(t)
 		cfg.SecurityLevel = 2
 		if err := cfg.CheckServer(); err != nil {
 			t.Errorf("explicit: %v", err)
@@ -371,11 +346,11 @@ var cnfCases = []cnfCase{
 		}
 	}},
 	{"VerifyMode", "VerifyMode = Require", func(t *testing.T) {
-		if err := serverConfig(t).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "VerifyMode") {
+		if err := ssltest.ServerConfig(t).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "VerifyMode") {
 			t.Errorf("without ClientCAs: %v", err)
 		}
-		cas := func(c *ssl.Config) { c.ClientCAs = roots(t, "ca") }
-		own, err := tls.LoadX509KeyPair(certFile("client.pem"), certFile("client.key"))
+		cas := func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }
+		own, err := tls.LoadX509KeyPair(ssltest.CertFile("client.pem"), ssltest.CertFile("client.key"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -387,49 +362,49 @@ var cnfCases = []cnfCase{
 			st, err = probe(t, func(c *ssl.Config) { c.ClientAuth = ssl.RequestClientCert }, &tls.Config{MaxVersion: v})
 			wantProbe(t, "explicit", st, err, v, 0)
 		}
-		if err := clientConfig(t).CheckClient(); err != nil {
+		if err := ssltest.ClientConfig(t).CheckClient(); err != nil {
 			t.Errorf("client: %v", err)
 		}
 	}},
 	{"other options", "Options = -MiddleboxCompat,-EncryptThenMac,AllowNoDHEKEX,-ExtendedMasterSecret,KTLS,-CANames\nRecordPadding = 512", func(t *testing.T) {
-		for _, v := range versions {
-			srv, cli := serverConfig(t), clientConfig(t)
+		for _, v := range ssltest.Versions {
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion = v
-			sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-			first := meet(t, cctx, sctx, nil)
-			second := meet(t, cctx, sctx, sessionOf(t, first.client))
-			if !second.client.SessionReused() || !second.server.SessionReused() {
-				t.Errorf("%s: %v", ssl.VersionName(v), second.client.ReuseState())
+			sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+			first := ssltest.Meet(t, cctx, sctx, nil)
+			second := ssltest.Meet(t, cctx, sctx, ssltest.SessionOf(t, first.Client))
+			if !second.Client.SessionReused() || !second.Server.SessionReused() {
+				t.Errorf("%s: %v", ssl.VersionName(v), second.Client.ReuseState())
 			}
 		}
 	}},
 	{"NumTickets", "NumTickets = 5", func(t *testing.T) {
 		for want, app := range map[int]int{5: 0, 1: 1} {
-			cfg := serverConfig(t)
+			cfg := ssltest.ServerConfig(t)
 			cfg.NumTickets = app
-			if s, err := newServerCtx(t, cfg).SessionSettings(); err != nil || s.NumTickets != want {
+			if s, err := ssltest.NewServerCtx(t, cfg).SessionSettings(); err != nil || s.NumTickets != want {
 				t.Errorf("%d tickets, want %d: %v", s.NumTickets, want, err)
 			}
 			cfg.VerifyConnection = func(ssl.ConnectionState) error { return nil } // its tickets come from Go
-			if s, err := newServerCtx(t, cfg).SessionSettings(); err != nil || s.NumTickets != want {
+			if s, err := ssltest.NewServerCtx(t, cfg).SessionSettings(); err != nil || s.NumTickets != want {
 				t.Errorf("%d tickets with VerifyConnection, want %d: %v", s.NumTickets, want, err)
 			}
 		}
 	}},
 	{"keys in TLS 1.2", "CipherString = DEFAULT", func(t *testing.T) {
-		key := newPSK(t, "id", pskKey)
-		srv, cli := serverConfig(t), clientConfig(t)
+		key := ssltest.NewPSK(t, "id", ssltest.PSKKey)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		srv.PSKs, cli.PSKs, srv.MaxVersion = []ssl.PSK{key}, []ssl.PSK{key}, ssl.VersionTLS12
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		if id := p.server.ConnectionState().PSKIdentity; id != "id" {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		if id := p.Server.ConnectionState().PSKIdentity; id != "id" {
 			t.Errorf("the identity is %q", id)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}},
 	{"no keys in TLS 1.2", "CipherString = ECDHE-ECDSA-AES128-GCM-SHA256\nCiphersuites = TLS_AES_256_GCM_SHA384", func(t *testing.T) {
-		cfg := serverConfig(t)
-		cfg.PSKs, cfg.MaxVersion = []ssl.PSK{newPSK(t, "id", pskKey)}, ssl.VersionTLS12
+		cfg := ssltest.ServerConfig(t)
+		cfg.PSKs, cfg.MaxVersion = []ssl.PSK{ssltest.NewPSK(t, "id", ssltest.PSKKey)}, ssl.VersionTLS12
 		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "CipherString") {
 			t.Errorf("no suite for keys: %v", err)
 		}

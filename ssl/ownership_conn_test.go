@@ -5,15 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // costs is what one form makes and frees, for both ends together. A handshake ends here
 // when the client has read what the server sent after it.
 type costs struct {
-	full     census // a full handshake
-	fullEnd  int    // objects freed by the Closes after it
-	again    census // a resumption with SetSharedSession
+	full     ssltest.Census // a full handshake
+	fullEnd  int            // objects freed by the Closes after it
+	again    ssltest.Census // a resumption with SetSharedSession
 	againEnd int
 	dupEnds  bool // the copy that SetSession made goes during the handshake, not at Close
 	cached   int  // objects in the server's cache after a full handshake and two resumptions
@@ -26,20 +27,20 @@ type costs struct {
 // freed with the connection.
 var costsOf = map[string]costs{
 	"TLS1.2-id": {
-		full: census{created: 2, opened: 1}, fullEnd: 0, // the client's was delivered, the server's is cached
-		again: census{}, againEnd: 0, cached: 1,
+		full: ssltest.Census{Created: 2, Opened: 1}, fullEnd: 0, // the client's was delivered, the server's is cached
+		again: ssltest.Census{}, againEnd: 0, cached: 1,
 	},
 	"TLS1.2-ticket": {
-		full: census{created: 3, freed: 1, opened: 1}, fullEnd: 1,
-		again: census{created: 1}, againEnd: 1, // the server's, from the ticket
+		full: ssltest.Census{Created: 3, Freed: 1, Opened: 1}, fullEnd: 1,
+		again: ssltest.Census{Created: 1}, againEnd: 1, // the server's, from the ticket
 	},
 	"TLS1.3-stateful": {
-		full: census{created: 5, freed: 1, opened: 2}, fullEnd: 0,
-		again: census{created: 2, opened: 1}, againEnd: 0, dupEnds: true, cached: 4,
+		full: ssltest.Census{Created: 5, Freed: 1, Opened: 2}, fullEnd: 0,
+		again: ssltest.Census{Created: 2, Opened: 1}, againEnd: 0, dupEnds: true, cached: 4,
 	},
 	"TLS1.3-stateless": {
-		full: census{created: 7, freed: 4, opened: 2}, fullEnd: 1,
-		again: census{created: 4, freed: 2, opened: 1}, againEnd: 1, dupEnds: true,
+		full: ssltest.Census{Created: 7, Freed: 4, Opened: 2}, fullEnd: 1,
+		again: ssltest.Census{Created: 4, Freed: 2, Opened: 1}, againEnd: 1, dupEnds: true,
 	},
 }
 
@@ -48,7 +49,7 @@ type connTest struct {
 	t          *testing.T
 	client     *ssl.Ctx
 	server     *ssl.Ctx
-	pair       pair
+	pair       ssltest.Pair
 	fresh      []*ssl.Session // delivered, not yet closed
 	one, two   *ssl.Session
 	mine       *ssl.Session // a Dup of what the first connection left
@@ -57,23 +58,23 @@ type connTest struct {
 
 // connect makes the Conns.
 func (c *connTest) connect() error {
-	a, b := tcpPipe(c.t)
-	c.pair = newPair(c.t, c.client, c.server, a, b)
+	a, b := ssltest.TCPPipe(c.t)
+	c.pair = ssltest.NewPair(c.t, c.client, c.server, a, b)
 	return nil
 }
 
 // handshake ends when the client has read the tickets.
 func (c *connTest) handshake() error {
-	c.pair.mustShake(c.t)
-	c.pair.echo(c.t)
-	if c.pair.client.SessionReused() != c.wantReused || c.pair.server.SessionReused() != c.wantReused {
+	c.pair.MustShake(c.t)
+	c.pair.Echo(c.t)
+	if c.pair.Client.SessionReused() != c.wantReused || c.pair.Server.SessionReused() != c.wantReused {
 		return errors.New("the wrong kind of handshake")
 	}
 	return nil
 }
 
 func (c *connTest) close() error {
-	c.pair.closeBoth()
+	c.pair.CloseBoth()
 	return nil
 }
 
@@ -86,7 +87,7 @@ func (c *connTest) closeFresh() error {
 }
 
 func (c *connTest) borrow() error {
-	return c.pair.client.WithSession(func(b *ssl.BorrowedSession) error {
+	return c.pair.Client.WithSession(func(b *ssl.BorrowedSession) error {
 		up, err := b.UpRef()
 		if err != nil {
 			return err
@@ -96,8 +97,8 @@ func (c *connTest) borrow() error {
 }
 
 func TestOwnershipOfConnections(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		n := costsOf[fm.name]
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		n := costsOf[fm.Name]
 		c := &connTest{t: t}
 		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { c.fresh = append(c.fresh, s) }
 		var err error
@@ -109,67 +110,67 @@ func TestOwnershipOfConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.server.Close()
-		session := func() (*ssl.Session, error) { return c.pair.client.Session() }
+		session := func() (*ssl.Session, error) { return c.pair.Client.Session() }
 		runSteps(t, []step{
-			{"Client and Server", c.connect, census{conns: 2}},
+			{"Client and Server", c.connect, ssltest.Census{Conns: 2}},
 			{"full handshake", c.handshake, n.full},
-			{"Conn.Session", into(&c.one, session), census{opened: 1}},
-			{"Conn.Session again", into(&c.two, session), census{opened: 1}},
-			{"WithSession and UpRef", c.borrow, census{lent: 1, back: 1, opened: 1, closed: 1}},
-			{"Session.Close", closing(&c.two), census{closed: 1}},
-			{"Dup", into(&c.mine, func() (*ssl.Session, error) { return c.one.Dup() }), census{created: 1, opened: 1}},
-			{"Close of both ends", c.close, census{conns: -2, freed: n.fullEnd}},
-			{"Close again", c.close, census{}},
-			{"Close of the session", closing(&c.one), census{closed: 1}}, // OnNewSession's handle is left
-			{"Close of what OnNewSession got", c.closeFresh, census{closed: n.full.opened, freed: n.full.opened}},
+			{"Conn.Session", into(&c.one, session), ssltest.Census{Opened: 1}},
+			{"Conn.Session again", into(&c.two, session), ssltest.Census{Opened: 1}},
+			{"WithSession and UpRef", c.borrow, ssltest.Census{Lent: 1, Back: 1, Opened: 1, Closed: 1}},
+			{"Session.Close", closing(&c.two), ssltest.Census{Closed: 1}},
+			{"Dup", into(&c.mine, func() (*ssl.Session, error) { return c.one.Dup() }), ssltest.Census{Created: 1, Opened: 1}},
+			{"Close of both ends", c.close, ssltest.Census{Conns: -2, Freed: n.fullEnd}},
+			{"Close again", c.close, ssltest.Census{}},
+			{"Close of the session", closing(&c.one), ssltest.Census{Closed: 1}}, // OnNewSession's handle is left
+			{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: n.full.Opened, Freed: n.full.Opened}},
 		})
 		c.wantReused = true
 		resume := func(extra int) {
 			again, end := n.again, n.againEnd
 			if n.dupEnds {
-				again.freed += extra
+				again.Freed += extra
 			} else {
 				end += extra
 			}
 			runSteps(t, []step{
 				{"resumption", c.handshake, again},
-				{"Close of both ends", c.close, census{conns: -2, freed: end}},
-				{"Close of what OnNewSession got", c.closeFresh, census{closed: again.opened, freed: again.opened}},
+				{"Close of both ends", c.close, ssltest.Census{Conns: -2, Freed: end}},
+				{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: again.Opened, Freed: again.Opened}},
 			})
 		}
 		runSteps(t, []step{
-			{"Client and Server", c.connect, census{conns: 2}},
-			{"SetSession", func() error { return c.pair.client.SetSession(c.mine) }, census{created: 1}},
-			{"SetSession again", func() error { return c.pair.client.SetSession(c.mine) }, census{created: 1, freed: 1}},
+			{"Client and Server", c.connect, ssltest.Census{Conns: 2}},
+			{"SetSession", func() error { return c.pair.Client.SetSession(c.mine) }, ssltest.Census{Created: 1}},
+			{"SetSession again", func() error { return c.pair.Client.SetSession(c.mine) }, ssltest.Census{Created: 1, Freed: 1}},
 		})
 		resume(1)
 		runSteps(t, []step{
-			{"Client and Server", c.connect, census{conns: 2}},
-			{"SetSharedSession", func() error { return c.pair.client.SetSharedSession(c.mine) }, census{}},
+			{"Client and Server", c.connect, ssltest.Census{Conns: 2}},
+			{"SetSharedSession", func() error { return c.pair.Client.SetSharedSession(c.mine) }, ssltest.Census{}},
 		})
 		resume(0)
 		runSteps(t, []step{
-			{"Close of the session", closing(&c.mine), census{closed: 1, freed: 1}},
-			{"Close of the client's Ctx", c.client.Close, census{ctxs: -1}},
-			{"Close of the server's Ctx", c.server.Close, census{ctxs: -1, freed: n.cached}},
+			{"Close of the session", closing(&c.mine), ssltest.Census{Closed: 1, Freed: 1}},
+			{"Close of the client's Ctx", c.client.Close, ssltest.Census{Ctxs: -1}},
+			{"Close of the server's Ctx", c.server.Close, ssltest.Census{Ctxs: -1, Freed: n.cached}},
 		})
 	})
 }
 
 // What is dropped instead of closed ends the same way, by the collector.
 func TestOwnershipOfDroppedConnections(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		delivered := 0
 		cli.OnNewSession = func(*ssl.Conn, *ssl.Session) { delivered++ }
 		before := ssl.ReadCounters()
 		dropConnections(t, srv, cli)
-		eventually(t, "everything dropped is freed", func() bool {
+		ssltest.Eventually(t, "everything dropped is freed", func() bool {
 			now := ssl.ReadCounters()
 			return now.Conns.Collected-before.Conns.Collected == 2 && now.Ctxs.Collected-before.Ctxs.Collected == 2 &&
 				int(now.Sessions.Collected-before.Sessions.Collected) == delivered+2
 		})
-		got := since(before)
-		if got.created != got.freed || got.created == 0 || got.closed != 0 || got.lent != got.back {
+		got := ssltest.Since(before)
+		if got.Created != got.Freed || got.Created == 0 || got.Closed != 0 || got.Lent != got.Back {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -185,21 +186,21 @@ func dropConnections(t *testing.T, srv, cli *ssl.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := tcpPipe(t)
+	a, b := ssltest.TCPPipe(t)
 	cc, err := ssl.Client(a, client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	offerNothing(t, cc)
+	ssltest.OfferNothing(t, cc)
 	sc, err := ssl.Server(b, server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cc.SetDeadline(time.Now().Add(ioTimeout))
-	sc.SetDeadline(time.Now().Add(ioTimeout))
-	p := pair{cc, sc}
-	p.mustShake(t)
-	p.echo(t)
+	cc.SetDeadline(time.Now().Add(ssltest.Timeout))
+	sc.SetDeadline(time.Now().Add(ssltest.Timeout))
+	p := ssltest.Pair{Client: cc, Server: sc}
+	p.MustShake(t)
+	p.Echo(t)
 	for _, c := range []*ssl.Conn{cc, sc} {
 		if _, err := c.Session(); err != nil {
 			t.Fatal(err)

@@ -6,35 +6,15 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// census is what an operation changes: SSL_SESSION objects of the whole process, and
-// handles. Both ends of a connection are in this process, so both are in the numbers.
-type census struct {
-	created, freed            int // SSL_SESSION objects
-	opened, closed, collected int // Session handles
-	lent, back                int // BorrowedSession handles
-	conns, ctxs               int // more Conns and Ctxs alive
-}
-
-func since(b ssl.Counters) census {
-	a := ssl.ReadCounters()
-	d := func(x, y uint64) int { return int(int64(x - y)) }
-	return census{
-		created: d(a.SessionObjectsCreated, b.SessionObjectsCreated), freed: d(a.SessionObjectsFreed, b.SessionObjectsFreed),
-		opened: d(a.Sessions.Opened, b.Sessions.Opened), closed: d(a.Sessions.Closed, b.Sessions.Closed),
-		collected: d(a.Sessions.Collected, b.Sessions.Collected),
-		lent:      d(a.Borrowed.Opened, b.Borrowed.Opened), back: d(a.Borrowed.Closed, b.Borrowed.Closed),
-		conns: d(a.Conns.Live, b.Conns.Live), ctxs: d(a.Ctxs.Live, b.Ctxs.Live),
-	}
-}
 
 // A step is one operation and all that it may change.
 type step struct {
 	op   string
 	do   func() error
-	want census
+	want ssltest.Census
 }
 
 func (s step) run(t *testing.T) {
@@ -43,7 +23,7 @@ func (s step) run(t *testing.T) {
 	if err := s.do(); err != nil {
 		t.Fatalf("%s: %v", s.op, err)
 	}
-	if got := since(before); got != s.want {
+	if got := ssltest.Since(before); got != s.want {
 		t.Errorf("%s:\n got %+v\nwant %+v", s.op, got, s.want)
 	}
 }
@@ -64,31 +44,31 @@ func closing(s **ssl.Session) func() error { return func() error { return (*s).C
 
 func TestOwnershipOfSessions(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
-	der, text := marshal(t, s), marshalPEM(t, s)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	der, text := ssltest.Marshal(t, s), ssltest.MarshalPEM(t, s)
 	var empty, up, copied, parsed, fromPEM *ssl.Session
 	runSteps(t, []step{
-		{"NewSession", into(&empty, ssl.NewSession), census{created: 1, opened: 1}},
-		{"Close of the only handle", closing(&empty), census{closed: 1, freed: 1}},
-		{"Close again", closing(&empty), census{}},
-		{"UpRef", into(&up, s.UpRef), census{opened: 1}},
-		{"Dup", into(&copied, s.Dup), census{created: 1, opened: 1}},
-		{"Close of one of two handles", closing(&up), census{closed: 1}},
-		{"Close of the copy", closing(&copied), census{closed: 1, freed: 1}},
-		{"ParseSession", into(&parsed, func() (*ssl.Session, error) { return ssl.ParseSession(der) }), census{created: 1, opened: 1}},
-		{"ParseSessionPEM", into(&fromPEM, func() (*ssl.Session, error) { return ssl.ParseSessionPEM(text) }), census{created: 1, opened: 1}},
-		{"Close of the parsed", closing(&parsed), census{closed: 1, freed: 1}},
-		{"Close of the one from PEM", closing(&fromPEM), census{closed: 1, freed: 1}},
-		{"MarshalBinary", func() error { _, err := s.MarshalBinary(); return err }, census{}},
-		{"MarshalPEM", func() error { _, err := s.MarshalPEM(); return err }, census{}},
-		{"setters", func() error { return s.SetCipher(0xC02F) }, census{}},
-		{"SetExData", func() error { return s.SetExData(reflectIndex, 1) }, census{}},
+		{"NewSession", into(&empty, ssl.NewSession), ssltest.Census{Created: 1, Opened: 1}},
+		{"Close of the only handle", closing(&empty), ssltest.Census{Closed: 1, Freed: 1}},
+		{"Close again", closing(&empty), ssltest.Census{}},
+		{"UpRef", into(&up, s.UpRef), ssltest.Census{Opened: 1}},
+		{"Dup", into(&copied, s.Dup), ssltest.Census{Created: 1, Opened: 1}},
+		{"Close of one of two handles", closing(&up), ssltest.Census{Closed: 1}},
+		{"Close of the copy", closing(&copied), ssltest.Census{Closed: 1, Freed: 1}},
+		{"ParseSession", into(&parsed, func() (*ssl.Session, error) { return ssl.ParseSession(der) }), ssltest.Census{Created: 1, Opened: 1}},
+		{"ParseSessionPEM", into(&fromPEM, func() (*ssl.Session, error) { return ssl.ParseSessionPEM(text) }), ssltest.Census{Created: 1, Opened: 1}},
+		{"Close of the parsed", closing(&parsed), ssltest.Census{Closed: 1, Freed: 1}},
+		{"Close of the one from PEM", closing(&fromPEM), ssltest.Census{Closed: 1, Freed: 1}},
+		{"MarshalBinary", func() error { _, err := s.MarshalBinary(); return err }, ssltest.Census{}},
+		{"MarshalPEM", func() error { _, err := s.MarshalPEM(); return err }, ssltest.Census{}},
+		{"setters", func() error { return s.SetCipher(0xC02F) }, ssltest.Census{}},
+		{"SetExData", func() error { return s.SetExData(ssltest.ReflectIndex, 1) }, ssltest.Census{}},
 	})
 }
 
 func TestOwnershipOfFailedParses(t *testing.T) {
 	leakcheck.Test(t)
-	der := marshal(t, filled(t, ssl.VersionTLS12))
+	der := ssltest.Marshal(t, ssltest.FilledSession(t, ssl.VersionTLS12))
 	before := ssl.ReadCounters()
 	for n := range der {
 		if s, err := ssl.ParseSession(der[:n]); err == nil {
@@ -96,14 +76,14 @@ func TestOwnershipOfFailedParses(t *testing.T) {
 			t.Errorf("%d of %d bytes were enough", n, len(der))
 		}
 	}
-	if got := since(before); got.created != got.freed || got.opened != 0 {
+	if got := ssltest.Since(before); got.Created != got.Freed || got.Opened != 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestOwnershipInACache(t *testing.T) {
 	leakcheck.Test(t)
-	s, same, other := filled(t, ssl.VersionTLS12), filled(t, ssl.VersionTLS12), filled(t, ssl.VersionTLS12)
+	s, same, other := ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12)
 	var ctx *ssl.Ctx
 	add := func(s **ssl.Session, want bool) func() error {
 		return func() error {
@@ -135,30 +115,30 @@ func TestOwnershipInACache(t *testing.T) {
 	if err := other.SetID([]byte("other")); err != nil {
 		t.Fatal(err)
 	}
-	cfg := serverConfig(t)
+	cfg := ssltest.ServerConfig(t)
 	runSteps(t, []step{
-		{"NewServerCtx", func() (err error) { ctx, err = ssl.NewServerCtx(cfg); return err }, census{ctxs: 1}},
-		{"AddSession", add(&s, true), census{}},
-		{"AddSession of the same object", add(&s, false), census{}},
-		{"one is in", number(1), census{}},
-		{"Close of a cached session", closing(&s), census{closed: 1}}, // the cache has its own reference
-		{"AddSession of another object with its id", add(&same, true), census{freed: 1}},
-		{"one is in", number(1), census{}},
-		{"RemoveSession", remove(&same, true), census{}}, // the handle keeps it
-		{"RemoveSession again", remove(&same, false), census{}},
-		{"none is in", number(0), census{}},
-		{"Close of a removed session", closing(&same), census{closed: 1, freed: 1}},
-		{"AddSession", add(&other, true), census{}},
-		{"Close of a cached session", closing(&other), census{closed: 1}},
-		{"FlushSessions of what has expired", func() error { return ctx.FlushSessions(time.Now()) }, census{}},
-		{"FlushSessions of everything", func() error { return ctx.FlushSessions(time.Time{}) }, census{freed: 1}},
-		{"none is in", number(0), census{}},
+		{"NewServerCtx", func() (err error) { ctx, err = ssl.NewServerCtx(cfg); return err }, ssltest.Census{Ctxs: 1}},
+		{"AddSession", add(&s, true), ssltest.Census{}},
+		{"AddSession of the same object", add(&s, false), ssltest.Census{}},
+		{"one is in", number(1), ssltest.Census{}},
+		{"Close of a cached session", closing(&s), ssltest.Census{Closed: 1}}, // the cache has its own reference
+		{"AddSession of another object with its id", add(&same, true), ssltest.Census{Freed: 1}},
+		{"one is in", number(1), ssltest.Census{}},
+		{"RemoveSession", remove(&same, true), ssltest.Census{}}, // the handle keeps it
+		{"RemoveSession again", remove(&same, false), ssltest.Census{}},
+		{"none is in", number(0), ssltest.Census{}},
+		{"Close of a removed session", closing(&same), ssltest.Census{Closed: 1, Freed: 1}},
+		{"AddSession", add(&other, true), ssltest.Census{}},
+		{"Close of a cached session", closing(&other), ssltest.Census{Closed: 1}},
+		{"FlushSessions of what has expired", func() error { return ctx.FlushSessions(time.Now()) }, ssltest.Census{}},
+		{"FlushSessions of everything", func() error { return ctx.FlushSessions(time.Time{}) }, ssltest.Census{Freed: 1}},
+		{"none is in", number(0), ssltest.Census{}},
 	})
-	last := filled(t, ssl.VersionTLS12)
+	last := ssltest.FilledSession(t, ssl.VersionTLS12)
 	runSteps(t, []step{
-		{"AddSession", add(&last, true), census{}},
-		{"Close of a cached session", closing(&last), census{closed: 1}},
-		{"Ctx.Close", func() error { return ctx.Close() }, census{freed: 1, ctxs: -1}},
-		{"Ctx.Close again", func() error { return ctx.Close() }, census{}},
+		{"AddSession", add(&last, true), ssltest.Census{}},
+		{"Close of a cached session", closing(&last), ssltest.Census{Closed: 1}},
+		{"Ctx.Close", func() error { return ctx.Close() }, ssltest.Census{Freed: 1, Ctxs: -1}},
+		{"Ctx.Close again", func() error { return ctx.Close() }, ssltest.Census{}},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,7 +27,7 @@ func TestOwnershipTicketKeys(t *testing.T) {
 	var ctx *ssl.Ctx
 	var key, other ssl.TicketKey
 	var secret []byte
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	for _, s := range []struct {
 		op   string
 		do   func() error

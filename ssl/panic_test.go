@@ -7,51 +7,22 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-const onPurpose = "on purpose"
-
-// recovered is what f panics with.
-func recovered(f func()) (r any) {
-	defer func() { r = recover() }()
-	f()
-	return nil
-}
-
-// wantAbandoned checks that nobody has to close a Conn whose Config panicked.
-func wantAbandoned(t *testing.T, c *ssl.Conn, before ssl.Counters) {
-	t.Helper()
-	if n := ssl.ReadCounters().Conns.Closed - before.Conns.Closed; n != 1 {
-		t.Errorf("%d Conns were closed, want this one", n)
-	}
-	if _, err := c.NetConn().Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the socket: %v, want it closed", err)
-	}
-	var e *ssl.Error
-	if _, err := c.Read(make([]byte, 1)); !errors.As(err, &e) {
-		t.Errorf("Read: %v, want an *ssl.Error", err)
-	}
-	if _, err := c.Write([]byte("x")); !errors.As(err, &e) {
-		t.Errorf("Write: %v, want an *ssl.Error", err)
-	}
-	if err := c.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-}
 
 // A panic in OnNewSession surfaces from the call in which the session came, at either end.
 func TestPanicInOnNewSession(t *testing.T) {
 	for _, role := range []string{"client", "server"} {
 		t.Run(role, func(t *testing.T) {
-			forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+			ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 				cfg := cli
 				if role == "server" {
 					cfg = srv
 				}
-				cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close(); panic(onPurpose) }
-				p := newTCPPair(t, cli, srv)
-				c, peer := p.client, p.server
+				cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close(); panic(ssltest.OnPurpose) }
+				p := ssltest.NewTCPPair(t, cli, srv)
+				c, peer := p.Client, p.Server
 				if role == "server" {
 					c, peer = peer, c
 				}
@@ -63,12 +34,12 @@ func TestPanicInOnNewSession(t *testing.T) {
 				}()
 				before := ssl.ReadCounters()
 				surfaced := "Handshake"
-				r := recovered(func() { c.Handshake() })
+				r := ssltest.Recovered(func() { c.Handshake() })
 				if r == nil {
 					surfaced = "Read"
-					r = recovered(func() { c.Read(make([]byte, 4)) })
+					r = ssltest.Recovered(func() { c.Read(make([]byte, 4)) })
 				}
-				if role == "server" && fm.version == ssl.VersionTLS12 && fm.tickets {
+				if role == "server" && fm.Version == ssl.VersionTLS12 && fm.Tickets {
 					if r != nil {
 						t.Errorf("recovered %v; the session left in the ticket", r)
 					}
@@ -76,17 +47,17 @@ func TestPanicInOnNewSession(t *testing.T) {
 					<-ended
 					return
 				}
-				if r != onPurpose {
+				if r != ssltest.OnPurpose {
 					t.Fatalf("recovered %v", r)
 				}
 				want := "Handshake"
-				if role == "client" && fm.version == ssl.VersionTLS13 {
+				if role == "client" && fm.Version == ssl.VersionTLS13 {
 					want = "Read"
 				}
 				if surfaced != want {
 					t.Errorf("it surfaced from %s, want %s", surfaced, want)
 				}
-				wantAbandoned(t, c, before)
+				ssltest.WantAbandoned(t, c, before)
 				<-ended
 			})
 		})
@@ -103,15 +74,15 @@ func TestPanicInVerifyConnection(t *testing.T) {
 	for name, call := range calls {
 		for _, role := range []string{"client", "server"} {
 			t.Run(name+"/"+role, func(t *testing.T) {
-				forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 					cfg := cli
 					if role == "server" {
 						cfg = srv
 					}
-					got := newInbox(t, cfg)
-					cfg.VerifyConnection = func(ssl.ConnectionState) error { panic(onPurpose) }
-					p := newTCPPair(t, cli, srv)
-					c, peer := p.client, p.server
+					got := ssltest.NewInbox(t, cfg)
+					cfg.VerifyConnection = func(ssl.ConnectionState) error { panic(ssltest.OnPurpose) }
+					p := ssltest.NewTCPPair(t, cli, srv)
+					c, peer := p.Client, p.Server
 					if role == "server" {
 						c, peer = peer, c
 					}
@@ -121,13 +92,13 @@ func TestPanicInVerifyConnection(t *testing.T) {
 						peer.Read(make([]byte, 1))
 					}()
 					before := ssl.ReadCounters()
-					if r := recovered(func() { call(c) }); r != onPurpose {
+					if r := ssltest.Recovered(func() { call(c) }); r != ssltest.OnPurpose {
 						t.Fatalf("recovered %v", r)
 					}
-					if n := len(got.all()); n != 0 {
+					if n := len(got.All()); n != 0 {
 						t.Errorf("%d sessions were delivered", n)
 					}
-					wantAbandoned(t, c, before)
+					ssltest.WantAbandoned(t, c, before)
 					<-ended
 				})
 			})
@@ -138,11 +109,11 @@ func TestPanicInVerifyConnection(t *testing.T) {
 // A function of the application can also end its goroutine: t.FailNow does.
 func TestGoexitInOnNewSession(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	cli.MaxVersion = ssl.VersionTLS12
 	cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close(); runtime.Goexit() }
-	s := startServer(t, srv)
-	c := clientConn(t, s, newClientCtx(t, cli))
+	s := ssltest.StartServer(t, srv)
+	c := ssltest.ClientConn(t, s, ssltest.NewClientCtx(t, cli))
 	before := ssl.ReadCounters()
 	ended := make(chan struct{})
 	go func() {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -27,13 +28,13 @@ type several struct {
 // that is known by cn.
 func (s *several) add(t testing.TB, kind, cn string, names ...string) {
 	t.Helper()
-	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: names, NotAfter: farFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: names, NotAfter: ssltest.FarFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	var key crypto.Signer
 	var err error
 	switch kind {
 	case "RSA":
 		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(certFile("server-rsa.pem"), certFile("server-rsa.key")); err == nil {
+		if pair, err = tls.LoadX509KeyPair(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile("server-rsa.key")); err == nil {
 			key = pair.PrivateKey.(crypto.Signer)
 		}
 	case "P384":
@@ -44,7 +45,7 @@ func (s *several) add(t testing.TB, kind, cn string, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, other := issuedWith(t, "ca", leaf, key)
+	own, other := ssltest.IssuedWith(t, "ca", leaf, key)
 	s.own, s.other = append(s.own, own), append(s.other, other)
 }
 
@@ -52,13 +53,13 @@ func (s *several) add(t testing.TB, kind, cn string, names ...string) {
 func (s *several) ways(t testing.TB, srv *ssl.Config) map[string]*ssl.Config {
 	t.Helper()
 	with := func(change func(*ssl.Config)) *ssl.Config {
-		return copyOf(srv, func(c *ssl.Config) { c.Certificates = nil; change(c) })
+		return ssltest.CopyOf(srv, func(c *ssl.Config) { c.Certificates = nil; change(c) })
 	}
 	before, err := ssl.NewReloadableCertificates(s.own...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := ssl.NewReloadableCertificates(keyPair(t, "server-ecdsa"))
+	after, err := ssl.NewReloadableCertificates(ssltest.KeyPair(t, "server-ecdsa"))
 	if err == nil {
 		err = after.Replace(s.own...)
 	}
@@ -66,13 +67,13 @@ func (s *several) ways(t testing.TB, srv *ssl.Config) map[string]*ssl.Config {
 		t.Fatal(err)
 	}
 	own := func(c *ssl.Config) { c.Certificates = s.own }
-	host := newServerCtx(t, with(own))
+	host := ssltest.NewServerCtx(t, with(own))
 	return map[string]*ssl.Config{
 		"Certificates": with(own),
 		"reloadable":   with(func(c *ssl.Config) { c.ReloadableCertificates = before }),
 		"reloaded":     with(func(c *ssl.Config) { c.ReloadableCertificates = after }),
 		"a host's": with(func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{keyPair(t, "server-ecdsa"), keyPair(t, "a-test")}
+			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "a-test")}
 			c.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 		}),
 		"GetCertificate has none": with(func(c *ssl.Config) {
@@ -86,12 +87,12 @@ func (s *several) ways(t testing.TB, srv *ssl.Config) map[string]*ssl.Config {
 // not come together. The server says the same of itself.
 func showsTo(t *testing.T, cfg, cli *ssl.Config) string {
 	t.Helper()
-	p := newTCPPair(t, cli, cfg)
-	defer p.closeBoth()
-	if cerr, _ := p.shake(); cerr != nil {
+	p := ssltest.NewTCPPair(t, cli, cfg)
+	defer p.CloseBoth()
+	if cerr, _ := p.Shake(); cerr != nil {
 		return ""
 	}
-	got, own := p.client.ConnectionState().PeerCertificates[0], p.server.ConnectionState().LocalCertificates
+	got, own := p.Client.ConnectionState().PeerCertificates[0], p.Server.ConnectionState().LocalCertificates
 	if len(own) == 0 || !own[0].Equal(got) {
 		t.Errorf("the server says that it has sent %v", own)
 	}
@@ -101,15 +102,15 @@ func showsTo(t *testing.T, cfg, cli *ssl.Config) string {
 // shownByGo is showsTo for a server of crypto/tls.
 func (s *several) shownByGo(t *testing.T, cli *ssl.Config) string {
 	t.Helper()
-	a, b := tcpPipe(t)
-	c, err := ssl.Client(a, newClientCtx(t, cli))
+	a, b := ssltest.TCPPipe(t)
+	c, err := ssl.Client(a, ssltest.NewClientCtx(t, cli))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	srv := tls.Server(b, &tls.Config{Certificates: s.other})
-	b.SetDeadline(time.Now().Add(ioTimeout))
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	b.SetDeadline(time.Now().Add(ssltest.Timeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	done := make(chan error)
 	go func() { done <- srv.Handshake() }()
 	err = c.Handshake()
@@ -136,8 +137,8 @@ func TestCertificateByName(t *testing.T) {
 		"": "first", "a.test": "first", "www.a.test": "first", "b.test": "second", "B.Test": "second", "c.test": "third", "a_b.wild.example": "third",
 		"x.wild.example": "third", "wild.example": "first", "x.y.wild.example": "first", "late.test": "late", "unknown.test": "first", "a.local": "local", "192.0.2.1": "first",
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		insecure(cli)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		ssltest.Insecure(cli)
 		cli.RootCAs = nil
 		ways := s.ways(t, srv)
 		for name, cn := range want {
@@ -186,11 +187,11 @@ func TestCertificateByNameAndKey(t *testing.T) {
 		{"another name, RSA", "unknown.test", 0, onlyRSA, "RSA a"},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				if tc.only != 0 && cli.MaxVersion != tc.only {
 					return
 				}
-				insecure(cli)
+				ssltest.Insecure(cli)
 				cli.RootCAs, cli.ServerName = nil, tc.name
 				tc.limit(cli)
 				for way, srv := range s.ways(t, srv) {
@@ -206,12 +207,12 @@ func TestCertificateByNameAndKey(t *testing.T) {
 	var two several
 	two.add(t, "RSA", "RSA a", "a.test")
 	two.add(t, "ECDSA", "EC b", "b.test")
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		insecure(cli)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		ssltest.Insecure(cli)
 		cli.RootCAs, cli.ServerName = nil, ""
-		ec := copyOf(cli, suites(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
+		ec := ssltest.CopyOf(cli, suites(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
 		if cli.MaxVersion == ssl.VersionTLS13 {
-			ec = copyOf(cli, func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} })
+			ec = ssltest.CopyOf(cli, func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} })
 		}
 		for way, srv := range two.ways(t, srv) {
 			if got := showsTo(t, srv, cli); got != "RSA a" {
@@ -226,20 +227,20 @@ func TestCertificateByNameAndKey(t *testing.T) {
 
 // Each certificate of one type has its own staple.
 func TestStaplesByName(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, certs := range [][]ssl.Certificate{
-			{certNamed(t, "plain.test"), stapled(t, "server-ecdsa")},
-			{stapled(t, "server-ecdsa"), certNamed(t, "plain.test")},
+			{certNamed(t, "plain.test"), ssltest.Stapled(t, "server-ecdsa")},
+			{ssltest.Stapled(t, "server-ecdsa"), certNamed(t, "plain.test")},
 		} {
 			srv.Certificates = certs
-			for name, want := range map[string][]byte{"localhost": staple(t, "server-ecdsa"), "plain.test": nil} {
+			for name, want := range map[string][]byte{"localhost": ssltest.Staple(t, "server-ecdsa"), "plain.test": nil} {
 				cli.ServerName, cli.RequestOCSPStaple = name, true
-				p := newTCPPair(t, cli, srv)
-				p.mustShake(t)
-				if got := p.client.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
+				p := ssltest.NewTCPPair(t, cli, srv)
+				p.MustShake(t)
+				if got := p.Client.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
 					t.Errorf("%s: a staple of %d bytes, want %d", name, len(got), len(want))
 				}
-				p.closeBoth()
+				p.CloseBoth()
 			}
 		}
 	})
@@ -247,22 +248,22 @@ func TestStaplesByName(t *testing.T) {
 
 // Servers of which one has one name more do not resume each other's sessions.
 func TestAllNamesInTheContext(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		shareSessions(t, srv)
 		a, b, c := certNamed(t, "localhost"), certNamed(t, "b.test"), certNamed(t, "c.test")
 		with := func(certs ...ssl.Certificate) *ssl.Ctx {
-			return newServerCtx(t, copyOf(srv, func(cfg *ssl.Config) { cfg.Certificates = certs }))
+			return ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(cfg *ssl.Config) { cfg.Certificates = certs }))
 		}
-		cctx, here := newClientCtx(t, cli), with(a, b, c)
-		p := meet(t, cctx, here, nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
+		cctx, here := ssltest.NewClientCtx(t, cli), with(a, b, c)
+		p := ssltest.Meet(t, cctx, here, nil)
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
 		for sctx, want := range map[*ssl.Ctx]bool{with(a, b): false, with(a, c, b): true, here: true} {
-			p := meet(t, cctx, sctx, dup(t, s))
-			if p.server.SessionReused() != want {
+			p := ssltest.Meet(t, cctx, sctx, ssltest.Dup(t, s))
+			if p.Server.SessionReused() != want {
 				t.Errorf("resumed %t", !want)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -271,8 +272,8 @@ func TestAllNamesInTheContext(t *testing.T) {
 // signed; if there is none, the first.
 func TestClientCertificateByAuthority(t *testing.T) {
 	usage := x509.ExtKeyUsageClientAuth
-	mine, others := issued(t, "other-ca", usage, "other's", nil, farFuture), issued(t, "ca", usage, "ca's", nil, farFuture)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	mine, others := ssltest.Issued(t, "other-ca", usage, "other's", nil, ssltest.FarFuture), ssltest.Issued(t, "ca", usage, "ca's", nil, ssltest.FarFuture)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		reloadable, err := ssl.NewReloadableCertificates(mine, others)
 		if err != nil {
 			t.Fatal(err)
@@ -281,18 +282,18 @@ func TestClientCertificateByAuthority(t *testing.T) {
 		for ca, want := range map[string]string{"ca": "ca's", "other-ca": "other's", "selfsigned": "other's", "": "other's"} {
 			srv.ClientCAs = nil
 			if ca != "" {
-				srv.ClientCAs = roots(t, ca)
+				srv.ClientCAs = ssltest.Roots(t, ca)
 			}
 			for way, cli := range map[string]*ssl.Config{
-				"Certificates": copyOf(cli, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{mine, others} }),
-				"reloadable":   copyOf(cli, func(c *ssl.Config) { c.ReloadableCertificates = reloadable }),
+				"Certificates": ssltest.CopyOf(cli, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{mine, others} }),
+				"reloadable":   ssltest.CopyOf(cli, func(c *ssl.Config) { c.ReloadableCertificates = reloadable }),
 			} {
-				p := newTCPPair(t, cli, srv)
-				p.mustShake(t)
-				if got := p.server.ConnectionState().PeerCertificates[0].Subject.CommonName; got != want {
+				p := ssltest.NewTCPPair(t, cli, srv)
+				p.MustShake(t)
+				if got := p.Server.ConnectionState().PeerCertificates[0].Subject.CommonName; got != want {
 					t.Errorf("%s, authorities of %q: shows %q, want %q", way, ca, got, want)
 				}
-				p.closeBoth()
+				p.CloseBoth()
 			}
 		}
 	})
@@ -315,7 +316,7 @@ func TestServerNameAcknowledged(t *testing.T) {
 			c.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return &a, nil }
 		}, true},
 		{"GetConfigForClient", func(t *testing.T, c *ssl.Config) {
-			chosen := newServerCtx(t, copyOf(c, one))
+			chosen := ssltest.NewServerCtx(t, ssltest.CopyOf(c, one))
 			c.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return chosen, nil }
 		}, true},
 		{"GetConfigForClient that has none", func(_ *testing.T, c *ssl.Config) {
@@ -334,12 +335,12 @@ func TestServerNameAcknowledged(t *testing.T) {
 		}, true},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
+			ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 				tc.change(t, srv)
-				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-				p := meet(t, cctx, sctx, nil)
-				s := sessionOf(t, p.client)
-				p.closeBoth()
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+				p := ssltest.Meet(t, cctx, sctx, nil)
+				s := ssltest.SessionOf(t, p.Client)
+				p.CloseBoth()
 				want := ""
 				if tc.acks {
 					want = "localhost"
@@ -348,12 +349,12 @@ func TestServerNameAcknowledged(t *testing.T) {
 					t.Errorf("acknowledged %q, %v; want %q", got, err, want)
 				}
 				for range 2 {
-					p := meet(t, cctx, sctx, s)
-					if !p.server.SessionReused() || p.server.ConnectionState().ServerName != "localhost" {
-						t.Errorf("resumed %t, name %q", p.server.SessionReused(), p.server.ConnectionState().ServerName)
+					p := ssltest.Meet(t, cctx, sctx, s)
+					if !p.Server.SessionReused() || p.Server.ConnectionState().ServerName != "localhost" {
+						t.Errorf("resumed %t, name %q", p.Server.SessionReused(), p.Server.ConnectionState().ServerName)
 					}
-					s = sessionOf(t, p.client)
-					p.closeBoth()
+					s = ssltest.SessionOf(t, p.Client)
+					p.CloseBoth()
 				}
 				if p := meetUnnamed(t, cli, sctx); p != "" {
 					t.Errorf("acknowledged %q to a client that asks for nothing", p)
@@ -366,9 +367,9 @@ func TestServerNameAcknowledged(t *testing.T) {
 // meetUnnamed is what a server acknowledges to a client that sends no name.
 func meetUnnamed(t *testing.T, cli *ssl.Config, sctx *ssl.Ctx) string {
 	t.Helper()
-	p := meet(t, newClientCtx(t, copyOf(cli, func(c *ssl.Config) { insecure(c); c.ServerName, c.RootCAs = "", nil })), sctx, nil)
-	defer p.closeBoth()
-	name, err := sessionOf(t, p.client).Hostname()
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { ssltest.Insecure(c); c.ServerName, c.RootCAs = "", nil })), sctx, nil)
+	defer p.CloseBoth()
+	name, err := ssltest.SessionOf(t, p.Client).Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,18 +380,18 @@ func meetUnnamed(t *testing.T, cli *ssl.Config, sctx *ssl.Ctx) string {
 // client of crypto/tls takes an acknowledgement in both versions.
 func TestServerNameOfOthers(t *testing.T) {
 	leakcheck.Test(t)
-	k := newPSK(t, pskName, pskKey)
+	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	certs := []ssl.Certificate{certNamed(t, "b.test"), certNamed(t, "localhost")}
 	srv := &ssl.Config{PSKs: []ssl.PSK{k}, Certificates: certs}
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.PSKs = []ssl.PSK{k}
-	p := meet(t, newClientCtx(t, cli), newServerCtx(t, srv), nil)
-	wantPSK(t, p.server, pskName)
-	p.closeBoth()
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), nil)
+	ssltest.WantPSK(t, p.Server, ssltest.PSKName)
+	p.CloseBoth()
 
-	s := startServer(t, &ssl.Config{Certificates: certs})
+	s := ssltest.StartServer(t, &ssl.Config{Certificates: certs})
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(readFile(t, "ca.pem"))
+	pool.AppendCertsFromPEM(ssltest.ReadFile(t, "ca.pem"))
 	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		cfg := &tls.Config{RootCAs: pool, ServerName: "localhost", MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
 		for i := range 3 {
@@ -399,7 +400,7 @@ func TestServerNameOfOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := tls.Client(raw, cfg)
-			c.SetDeadline(time.Now().Add(ioTimeout))
+			c.SetDeadline(time.Now().Add(ssltest.Timeout))
 			if _, err := c.Write([]byte("ping")); err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -35,7 +36,7 @@ type scene struct {
 // clientShows is a server's demand, and what the client has to show.
 func clientShows(auth ssl.ClientAuthType, cert func(t *testing.T) ssl.Certificate) func(*testing.T, *ssl.Config, *ssl.Config) {
 	return func(t *testing.T, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs = auth, roots(t, "ca")
+		srv.ClientAuth, srv.ClientCAs = auth, ssltest.Roots(t, "ca")
 		if cert != nil {
 			cli.Certificates = []ssl.Certificate{cert(t)}
 		}
@@ -43,7 +44,7 @@ func clientShows(auth ssl.ClientAuthType, cert func(t *testing.T) ssl.Certificat
 }
 
 func fromFile(name string) func(*testing.T) ssl.Certificate {
-	return func(t *testing.T) ssl.Certificate { return keyPair(t, name) }
+	return func(t *testing.T) ssl.Certificate { return ssltest.KeyPair(t, name) }
 }
 
 func serverShows(cert func(t *testing.T) ssl.Certificate) func(*testing.T, *ssl.Config, *ssl.Config) {
@@ -55,7 +56,7 @@ var (
 	orphanClient = func(t *testing.T) ssl.Certificate { return forged(t, x509.ExtKeyUsageClientAuth, false) }
 	forgedServer = func(t *testing.T) ssl.Certificate { return forged(t, x509.ExtKeyUsageServerAuth, true) }
 	otherClient  = func(t *testing.T) ssl.Certificate {
-		return issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, farFuture)
+		return ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)
 	}
 )
 
@@ -102,25 +103,25 @@ var scenes = []scene{
 	{name: "expired server", set: serverShows(fromFile("expired"))},
 	{name: "self-signed server", set: serverShows(fromFile("selfsigned"))},
 	{name: "wrong name", set: func(_ *testing.T, _, cli *ssl.Config) { cli.ServerName = "elsewhere.test" }},
-	{name: "no root", set: func(t *testing.T, _, cli *ssl.Config) { cli.RootCAs = roots(t, "other-ca") }},
+	{name: "no root", set: func(t *testing.T, _, cli *ssl.Config) { cli.RootCAs = ssltest.Roots(t, "other-ca") }},
 	{name: "no protocol", set: func(_ *testing.T, srv, cli *ssl.Config) {
 		srv.NextProtos, cli.NextProtos = []string{"a"}, []string{"b"}
 	}},
 	{name: "a certificate that is asked for", set: func(t *testing.T, srv, _ *ssl.Config) {
-		cert := keyPair(t, "server-rsa")
+		cert := ssltest.KeyPair(t, "server-rsa")
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return &cert, nil }
 	}},
 	{name: "a virtual host", set: func(t *testing.T, srv, _ *ssl.Config) {
 		host := *srv
-		ctx := newServerCtx(t, &host)
+		ctx := ssltest.NewServerCtx(t, &host)
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return ctx, nil }
 	}},
 	{name: "no virtual host", set: func(_ *testing.T, srv, _ *ssl.Config) {
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, ssl.AlertError(112) }
 	}},
 	{name: "a client that refuses", set: func(_ *testing.T, _, cli *ssl.Config) {
-		if release() != "1.1.1" { // where it is asked too late to tell the server
-			cli.VerifyConnection = func(ssl.ConnectionState) error { return errRefused }
+		if ssltest.LibraryRelease() != "1.1.1" { // where it is asked too late to tell the server
+			cli.VerifyConnection = func(ssl.ConnectionState) error { return ssltest.ErrRefused }
 		} else {
 			cli.ServerName = "elsewhere.test"
 		}
@@ -133,21 +134,21 @@ var scenes = []scene{
 }
 
 // play is what comes of the conversation, in words: it does not depend on how its bytes are cut.
-func (s scene) play(t *testing.T, p pair) string {
+func (s scene) play(t *testing.T, p ssltest.Pair) string {
 	told := make(chan error, 1)
-	go func() { told <- s.serve(p.server) }()
+	go func() { told <- s.serve(p.Server) }()
 	client := func() error {
-		if err := p.client.Handshake(); err != nil {
+		if err := p.Client.Handshake(); err != nil {
 			return err
 		}
-		if err := readUntil(p.client, "ping"); err != nil {
+		if err := ssltest.ReadUntil(p.Client, "ping"); err != nil {
 			return err
 		}
-		_, err := p.client.Write([]byte("ping"))
+		_, err := p.Client.Write([]byte("ping"))
 		return err
 	}()
 	server := <-told
-	c, v := p.client.ConnectionState(), p.server.ConnectionState()
+	c, v := p.Client.ConnectionState(), p.Server.ConnectionState()
 	return fmt.Sprintf("client: %v, %t, %t, %d; server: %v, %t, %t, %d", client, c.DidResume, c.Verified, len(c.PeerCertificates),
 		server, v.DidResume, v.Verified, len(v.PeerCertificates))
 }
@@ -173,7 +174,7 @@ func (s scene) serve(c *ssl.Conn) error {
 	if _, err := c.Write([]byte("ping")); err != nil {
 		return err
 	}
-	return readUntil(c, "ping")
+	return ssltest.ReadUntil(c, "ping")
 }
 
 // Whatever an exchange comes to, it comes to the same, with the same error, over a socket and in
@@ -181,12 +182,12 @@ func (s scene) serve(c *ssl.Conn) error {
 func TestPieces(t *testing.T) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				if s.v13 && srv.MaxVersion != ssl.VersionTLS13 {
 					return
 				}
 				s.set(t, srv, cli)
-				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 				want := ""
 				for _, cut := range []int{0, 1 << 20, 64, 7, 1} { // 0 is a socket
 					got := s.over(t, cctx, sctx, cut)
@@ -205,18 +206,18 @@ func TestPieces(t *testing.T) {
 func (s scene) over(t *testing.T, cctx, sctx *ssl.Ctx, most int) string {
 	var offer *ssl.Session
 	if s.resumes {
-		first := meet(t, cctx, sctx, nil)
-		offer = sessionOf(t, first.client)
-		first.closeBoth()
+		first := ssltest.Meet(t, cctx, sctx, nil)
+		offer = ssltest.SessionOf(t, first.Client)
+		first.CloseBoth()
 	}
-	a, b := tcpPipe(t)
+	a, b := ssltest.TCPPipe(t)
 	if most > 0 {
 		a, b = trickle{a, most}, trickle{b, most}
 	}
-	p := newPair(t, cctx, sctx, a, b)
-	defer p.closeBoth()
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	defer p.CloseBoth()
 	if offer != nil {
-		if err := p.client.SetSession(offer); err != nil {
+		if err := p.Client.SetSession(offer); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -234,17 +235,17 @@ func TestNothingIsVerifiedForNothing(t *testing.T) {
 		"server, forged": allOf(serverShows(forgedServer), skipping),
 	} {
 		t.Run(name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				set(t, srv, cli)
-				p := newTCPPair(t, cli, srv)
-				p.mustShake(t)
-				p.echo(t)
-				c := p.server
+				p := ssltest.NewTCPPair(t, cli, srv)
+				p.MustShake(t)
+				p.Echo(t)
+				c := p.Server
 				if cli.InsecureSkipVerify {
-					c = p.client
+					c = p.Client
 				}
 				var text bytes.Buffer
-				if err := sessionOf(t, c).Print(&text); err != nil {
+				if err := ssltest.SessionOf(t, c).Print(&text); err != nil {
 					t.Fatal(err)
 				}
 				if want := "Verify return code: 50 ("; !strings.Contains(text.String(), want) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -39,9 +40,9 @@ func TestUnderPolicy(t *testing.T) {
 	file := os.Getenv(policyFile)
 	switch os.Getenv(policySide) {
 	case "client":
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.MaxVersion = uint16(version)
-		cache, keys := newCache(t, 0), newSealKeys(t, 1)
+		cache, keys := ssltest.NewCache(t, 0), ssltest.NewSealKeys(t, 1)
 		if _, err := cache.Load(file, keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
@@ -49,20 +50,20 @@ func TestUnderPolicy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := ssl.Client(raw, newClientCtx(t, cfg))
+		c, err := ssl.Client(raw, ssltest.NewClientCtx(t, cfg))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ioTimeout))
-		if err := c.UseSessionCache(cache, here); err != nil {
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
+		if err := c.UseSessionCache(cache, ssltest.Here); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Handshake(); err != nil {
 			fmt.Println("says: refused", err)
 			return
 		}
-		roundTrip(t, c)
+		ssltest.RoundTrip(t, c)
 		fmt.Println("says: resumed", c.SessionReused())
 		if err := cache.Save(file, keys); err != nil {
 			t.Fatal(err)
@@ -73,10 +74,10 @@ func TestUnderPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer keys.Close()
-		cfg := serverConfig(t)
+		cfg := ssltest.ServerConfig(t)
 		cfg.MaxVersion, cfg.TicketKeys = uint16(version), keys
-		cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-		s := startServer(t, cfg)
+		cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+		s := ssltest.StartServer(t, cfg)
 		fmt.Println("says:", s.Addr)
 		io.Copy(io.Discard, os.Stdin)
 	}
@@ -129,7 +130,7 @@ func policies(t *testing.T) (first string, others map[string]string) {
 	conf := func(ssl, more string) string {
 		n++
 		file := filepath.Join(dir, fmt.Sprintf("%d.cnf", n))
-		putFile(t, file, []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n"+more+"[ssl]\nsystem_default = system\n[system]\n"+ssl))
+		ssltest.PutFile(t, file, []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n"+more+"[ssl]\nsystem_default = system\n[system]\n"+ssl))
 		return file
 	}
 	return conf("CipherString = DEFAULT:@SECLEVEL=1\n", ""), map[string]string{
@@ -146,10 +147,10 @@ func TestPolicyOfNoUse(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.cnf")
-	putFile(t, broken, []byte("openssl_conf = init\n[init\nssl_conf = ssl\n"))
+	ssltest.PutFile(t, broken, []byte("openssl_conf = init\n[init\nssl_conf = ssl\n"))
 	endless := filepath.Join(dir, "endless.cnf")
-	putFile(t, endless, []byte("openssl_conf = init\n[init]\nx_unknown = init\n"))
-	s := startServer(t, serverConfig(t))
+	ssltest.PutFile(t, endless, []byte("openssl_conf = init\n[init]\nx_unknown = init\n"))
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 	for _, conf := range []string{broken, endless, dir, filepath.Join(dir, "missing"), filepath.Join(broken, "below"), ""} {
 		file := filepath.Join(t.TempDir(), "sessions")
 		for i := range 2 {
@@ -167,10 +168,10 @@ func TestPolicyOfNoUse(t *testing.T) {
 func TestPolicyFromPipe(t *testing.T) {
 	leakcheck.Test(t)
 	policy := []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = here\n[here]\nMinProtocol = TLSv1.3\n")
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.MaxVersion = ssl.VersionTLS12
-	s := startServer(t, serverConfig(t))
-	old := startServer(t, srv)
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+	old := ssltest.StartServer(t, srv)
 	file := filepath.Join(t.TempDir(), "sessions")
 	for _, run := range []struct{ addr, want string }{{s.Addr, "resumed false"}, {s.Addr, "resumed false"}, {old.Addr, "refused"}} {
 		pipe := filepath.Join(t.TempDir(), "pipe.cnf")
@@ -192,11 +193,11 @@ func TestPolicyFromPipe(t *testing.T) {
 // tickets, a change of it costs a full handshake, or the refusal that it is for.
 func TestAttackPolicyHasChanged(t *testing.T) {
 	first, others := policies(t)
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		version := fmt.Sprintf("%s=%d", policyVersion, v)
 		t.Run("client "+ssl.VersionName(v), func(t *testing.T) {
 			leakcheck.Test(t)
-			s := startServer(t, serverConfig(t))
+			s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 			for what, other := range others {
 				file := filepath.Join(t.TempDir(), "sessions")
 				for i, conf := range []string{first, first, other} {
@@ -215,15 +216,15 @@ func TestAttackPolicyHasChanged(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "keys")
 			key := make([]byte, 80)
 			rand.Read(key)
-			putFile(t, file, key)
-			cli := clientConfig(t)
-			cli.Certificates, cli.MaxVersion = []ssl.Certificate{keyPair(t, "client")}, v
-			cctx := newClientCtx(t, cli)
+			ssltest.PutFile(t, file, key)
+			cli := ssltest.ClientConfig(t)
+			cli.Certificates, cli.MaxVersion = []ssl.Certificate{ssltest.KeyPair(t, "client")}, v
+			cctx := ssltest.NewClientCtx(t, cli)
 			for what, other := range others {
 				if what == "refused" {
 					continue // so is the server's own certificate
 				}
-				cache := newCache(t, 0)
+				cache := ssltest.NewCache(t, 0)
 				for i, conf := range []string{first, first, other} {
 					addr, end := underPolicy(t, conf, policySide+"=server", version, policyFile+"="+file)
 					raw, err := net.Dial("tcp", addr)
@@ -234,8 +235,8 @@ func TestAttackPolicyHasChanged(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					c.SetDeadline(time.Now().Add(ioTimeout))
-					if err := c.UseSessionCache(cache, here); err != nil {
+					c.SetDeadline(time.Now().Add(ssltest.Timeout))
+					if err := c.UseSessionCache(cache, ssltest.Here); err != nil {
 						t.Fatal(err)
 					}
 					err = c.Handshake()
@@ -260,28 +261,28 @@ func TestAttackPolicyHasChanged(t *testing.T) {
 // verified again is what has no stamp, and that says nothing of curves and schemes.
 func TestAttackGroupsHaveChanged(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t) // a key of P-256
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t) // a key of P-256
 	srv.MaxVersion, cli.MaxVersion = ssl.VersionTLS12, ssl.VersionTLS12
-	sctx := newServerCtx(t, srv)
-	s := madeWith(t, cli, sctx)
+	sctx := ssltest.NewServerCtx(t, srv)
+	s := ssltest.MadeWith(t, cli, sctx)
 	for _, change := range []func(*ssl.Config){
 		func(c *ssl.Config) { c.CurvePreferences = curvesWithoutP256 },
 		func(c *ssl.Config) { c.SignatureSchemes = schemesWithoutECDSA },
 	} {
-		for _, s := range []*ssl.Session{s, reparsed(t, s)} {
-			x, y := tcpPipe(t)
-			p := newPair(t, newClientCtx(t, copyOf(cli, change)), sctx, x, y)
-			if err := p.client.SetSession(s); err != nil {
+		for _, s := range []*ssl.Session{s, ssltest.Reparsed(t, s)} {
+			x, y := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, change)), sctx, x, y)
+			if err := p.Client.SetSession(s); err != nil {
 				t.Fatal(err)
 			}
-			if c, s := p.shake(); c == nil && s == nil {
-				t.Errorf("passed, resumed is %t", p.client.SessionReused())
+			if c, s := p.Shake(); c == nil && s == nil {
+				t.Errorf("passed, resumed is %t", p.Client.SessionReused())
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	}
-	for _, s := range []*ssl.Session{s, reparsed(t, s)} {
-		wantResumed(t, try(t, copyOf(cli, func(c *ssl.Config) {}), sctx, s))
+	for _, s := range []*ssl.Session{s, ssltest.Reparsed(t, s)} {
+		ssltest.WantResumed(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) {}), sctx, s))
 	}
 }
 

@@ -2,12 +2,7 @@ package ssl_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -16,50 +11,19 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-func pemOf(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-// resigned is the root with a part of what is signed replaced, and signed again by its key.
-func (root *signed) resigned(t testing.TB, old, new []byte) *signed {
-	t.Helper()
-	var cert struct {
-		TBS       asn1.RawValue
-		Algorithm pkix.AlgorithmIdentifier
-		Signature asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(root.cert.Raw, &cert); err != nil {
-		t.Fatal(err)
-	}
-	if len(old) != len(new) || bytes.Count(cert.TBS.FullBytes, old) != 1 {
-		t.Fatal("not once there")
-	}
-	cert.TBS.FullBytes = bytes.Replace(cert.TBS.FullBytes, old, new, 1)
-	sum := sha256.Sum256(cert.TBS.FullBytes)
-	sig, err := ecdsa.SignASN1(rand.Reader, root.key, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert.Signature = asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}
-	der, err := asn1.Marshal(cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &signed{cert: root.cert, key: root.key, pem: pemOf("CERTIFICATE", der)}
-}
-
 // negativeRoot has a negative serial number, as a root of 2021 had.
-func negativeRoot(t testing.TB) *signed {
+func negativeRoot(t testing.TB) *ssltest.Signed {
 	t.Helper()
-	root := newRoot(t)
-	serial := root.cert.SerialNumber.Bytes()
+	root := ssltest.NewRoot(t)
+	serial := root.Cert.SerialNumber.Bytes()
 	odd := bytes.Clone(serial)
 	odd[0] |= 0x80
-	r := root.resigned(t, serial, odd)
-	if b, _ := pem.Decode(r.pem); second(x509.ParseCertificate(b.Bytes)) == nil {
+	r := root.Resigned(t, serial, odd)
+	if b, _ := pem.Decode(r.Pem); ssltest.ErrorAlone(x509.ParseCertificate(b.Bytes)) == nil {
 		t.Fatal("crypto/x509 reads it")
 	}
 	return r
@@ -72,18 +36,18 @@ var (
 
 // badRoots are what nothing can be verified by.
 func badRoots(t testing.TB) map[string][]byte {
-	good := newRoot(t)
-	lines := strings.SplitAfter(string(good.pem), "\n")
-	short := pemOf("CERTIFICATE", good.cert.Raw[:len(good.cert.Raw)-1])
+	good := ssltest.NewRoot(t)
+	lines := strings.SplitAfter(string(good.Pem), "\n")
+	short := ssltest.PEMOf("CERTIFICATE", good.Cert.Raw[:len(good.Cert.Raw)-1])
 	return map[string][]byte{
-		"an unknown curve":       good.resigned(t, oidP256, oidUnknown).pem,
+		"an unknown curve":       good.Resigned(t, oidP256, oidUnknown).Pem,
 		"cut off":                short,
-		"no certificate":         pemOf("CERTIFICATE", []byte("text")),
+		"no certificate":         ssltest.PEMOf("CERTIFICATE", []byte("text")),
 		"an empty block":         []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
 		"a damaged line":         []byte(lines[0] + "!" + strings.Join(lines[1:], "")),
 		"no end":                 []byte(strings.Join(lines[:len(lines)-2], "")),
-		"another end":            bytes.Replace(good.pem, []byte("END CERTIFICATE"), []byte("END X509 CERTIFICATE"), 1),
-		"damaged trust settings": pemOf("TRUSTED CERTIFICATE", append(bytes.Clone(good.cert.Raw), "text"...)),
+		"another end":            bytes.Replace(good.Pem, []byte("END CERTIFICATE"), []byte("END X509 CERTIFICATE"), 1),
+		"damaged trust settings": ssltest.PEMOf("TRUSTED CERTIFICATE", append(bytes.Clone(good.Cert.Raw), "text"...)),
 	}
 }
 
@@ -93,10 +57,10 @@ func TestOddRootAmongOthers(t *testing.T) {
 	leakcheck.Test(t)
 	negative := negativeRoot(t)
 	for what, bad := range badRoots(t) {
-		a, b := newRoot(t), newRoot(t)
-		bundle := bytes.Join([][]byte{[]byte("# two good ones\n"), a.pem, bad, negative.pem, b.pem}, nil)
+		a, b := ssltest.NewRoot(t), ssltest.NewRoot(t)
+		bundle := bytes.Join([][]byte{[]byte("# two good ones\n"), a.Pem, bad, negative.Pem, b.Pem}, nil)
 		file := filepath.Join(t.TempDir(), "bundle.pem")
-		putFile(t, file, bundle)
+		ssltest.PutFile(t, file, bundle)
 		loaded, err := ssl.LoadCertPool(file)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -113,17 +77,17 @@ func TestOddRootAmongOthers(t *testing.T) {
 			if len(odd) != 1 || !errors.Is(odd[0], ssl.ErrMalformed) || !strings.Contains(odd[0].Error(), "certificate 2: ") || how != "AppendCerts" && !strings.Contains(odd[0].Error(), file) {
 				t.Errorf("%s, %s: reported %v", what, how, odd)
 			}
-			cctx := newClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool})
-			for i, root := range []*signed{a, b, negative} {
-				if !trusts(t, cctx, root) {
+			cctx := ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool})
+			for i, root := range []*ssltest.Signed{a, b, negative} {
+				if !ssltest.Trusts(t, cctx, root) {
 					t.Errorf("%s, %s: root %d is not trusted", what, how, i)
 				}
 			}
 		}
-		putFile(t, file, bad)
-		refuses(t, what+" alone", second(ssl.LoadCertPool(file)), ssl.ErrMalformed)
-		refuses(t, what+" alone", appended.AppendCerts(bad), ssl.ErrMalformed)
-		if pool := ssl.SystemCertPool(); len(pool.Skipped()) != 1 || trusts(t, newClientCtx(t, systemClient), a) {
+		ssltest.PutFile(t, file, bad)
+		ssltest.Refuses(t, what+" alone", ssltest.ErrorAlone(ssl.LoadCertPool(file)), ssl.ErrMalformed)
+		ssltest.Refuses(t, what+" alone", appended.AppendCerts(bad), ssl.ErrMalformed)
+		if pool := ssl.SystemCertPool(); len(pool.Skipped()) != 1 || ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), a) {
 			t.Errorf("%s alone: %v", what, pool.Skipped())
 		}
 	}
@@ -133,18 +97,18 @@ func TestOddRootAmongOthers(t *testing.T) {
 // both sides.
 func TestOddRootResumes(t *testing.T) {
 	root := negativeRoot(t)
-	for _, fm := range agingForms {
-		t.Run(fm.name, func(t *testing.T) {
+	for _, fm := range ssltest.AgingForms {
+		t.Run(fm.Name, func(t *testing.T) {
 			leakcheck.Test(t)
 			pool := ssl.NewCertPool()
-			if err := pool.AppendCerts(root.pem); err != nil {
+			if err := pool.AppendCerts(root.Pem); err != nil {
 				t.Fatal(err)
 			}
-			srv := &ssl.Config{Certificates: []ssl.Certificate{root.pair(t)}, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: pool, MaxVersion: fm.version}
-			cli := &ssl.Config{Certificates: []ssl.Certificate{root.pair(t)}, RootCAs: pool, ServerName: "localhost", MaxVersion: fm.version}
-			a, cctx := newAging(t, srv, fm.setup(t, srv)), newClientCtx(t, cli)
-			s := wantVisit(t, cctx, a.next(), nil, false)
-			wantVisit(t, cctx, a.next(), s, true)
+			srv := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: pool, MaxVersion: fm.Version}
+			cli := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}, RootCAs: pool, ServerName: "localhost", MaxVersion: fm.Version}
+			a, cctx := ssltest.NewAging(t, srv, fm.Setup(t, srv)), ssltest.NewClientCtx(t, cli)
+			s := ssltest.WantVisit(t, cctx, a.Next(), nil, false)
+			ssltest.WantVisit(t, cctx, a.Next(), s, true)
 		})
 	}
 }
@@ -152,18 +116,18 @@ func TestOddRootResumes(t *testing.T) {
 // AddCert takes what crypto/x509 has read, and says what OpenSSL does not take of it.
 func TestAddCertOfOddRoot(t *testing.T) {
 	leakcheck.Test(t)
-	root, pool := newRoot(t), ssl.NewCertPool()
+	root, pool := ssltest.NewRoot(t), ssl.NewCertPool()
 	pool.AddCert(nil)
-	pool.AddCert(root.cert)
+	pool.AddCert(root.Cert)
 	if odd := pool.Skipped(); len(odd) > 0 {
 		t.Error(odd)
 	}
-	pool.AddCert(&x509.Certificate{Raw: root.cert.Raw[:100]})
+	pool.AddCert(&x509.Certificate{Raw: root.Cert.Raw[:100]})
 	pool.AddCert(&x509.Certificate{})
 	if odd := pool.Skipped(); len(odd) != 2 || !errors.Is(odd[0], ssl.ErrMalformed) || !errors.Is(odd[1], ssl.ErrMalformed) {
 		t.Error(odd)
 	}
-	if !trusts(t, newClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool}), root) {
+	if !ssltest.Trusts(t, ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool}), root) {
 		t.Error("not trusted")
 	}
 }
@@ -172,13 +136,13 @@ func TestAddCertOfOddRoot(t *testing.T) {
 // servers, in a pool and among the system's, and no session says otherwise.
 func TestTrustSettings(t *testing.T) {
 	leakcheck.Test(t)
-	root := newRoot(t)
+	root := ssltest.NewRoot(t)
 	serverAuth := []byte{0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1}
 	aux := func(tag byte) []byte { // trust for, or [0] reject
 		list := append([]byte{tag, byte(len(serverAuth))}, serverAuth...)
-		return pemOf("TRUSTED CERTIFICATE", append(append(bytes.Clone(root.cert.Raw), 0x30, byte(len(list))), list...))
+		return ssltest.PEMOf("TRUSTED CERTIFICATE", append(append(bytes.Clone(root.Cert.Raw), 0x30, byte(len(list))), list...))
 	}
-	sctx := newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.pair(t)}})
+	sctx := ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}})
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	t.Setenv("SSL_CERT_FILE", file)
 	t.Setenv("SSL_CERT_DIR", "")
@@ -188,9 +152,9 @@ func TestTrustSettings(t *testing.T) {
 			what string
 			data []byte
 			want bool
-		}{{"plain", root.pem, true}, {"trusted", aux(0x30), true}, {"rejected", aux(0xa0), false}} {
-			cfg := copyOf(systemClient, func(c *ssl.Config) {})
-			putFile(t, file, c.data)
+		}{{"plain", root.Pem, true}, {"trusted", aux(0x30), true}, {"rejected", aux(0xa0), false}} {
+			cfg := ssltest.CopyOf(ssltest.SystemClient, func(c *ssl.Config) {})
+			ssltest.PutFile(t, file, c.data)
 			if pool {
 				p, err := ssl.LoadCertPool(file)
 				if err != nil {
@@ -198,23 +162,23 @@ func TestTrustSettings(t *testing.T) {
 				}
 				cfg.RootCAs = p
 			}
-			cctx := newClientCtx(t, cfg)
-			if trusts(t, cctx, root) != c.want {
+			cctx := ssltest.NewClientCtx(t, cfg)
+			if ssltest.Trusts(t, cctx, root) != c.want {
 				t.Errorf("%s: trusted is %t", c.what, !c.want)
 			}
 			if c.want {
-				s = madeWith(t, cfg, sctx)
+				s = ssltest.MadeWith(t, cfg, sctx)
 				continue
 			}
-			x, y := tcpPipe(t)
-			p := newPair(t, cctx, sctx, x, y)
-			if err := p.client.SetSession(s); err != nil {
+			x, y := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, x, y)
+			if err := p.Client.SetSession(s); err != nil {
 				t.Fatal(err)
 			}
-			if cerr, _ := p.shake(); cerr == nil {
-				t.Errorf("%s: passed, resumed is %t", c.what, p.client.SessionReused())
+			if cerr, _ := p.Shake(); cerr == nil {
+				t.Errorf("%s: passed, resumed is %t", c.what, p.Client.SessionReused())
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -30,41 +31,41 @@ func TestPostHandshakeAuthImpossible(t *testing.T) {
 	ctx := context.Background()
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	srv, cli := laterConfigs(t)
-	p := newTCPPair(t, cli, srv)
-	wantIs(t, "before the handshake", p.server.RequestClientCertificate(ctx), ssl.ErrHandshakeIncomplete)
-	p.mustShake(t)
-	wantIs(t, "a client", p.client.RequestClientCertificate(ctx), ssl.ErrClient)
+	srv, cli := ssltest.LaterConfigs(t)
+	p := ssltest.NewTCPPair(t, cli, srv)
+	wantIs(t, "before the handshake", p.Server.RequestClientCertificate(ctx), ssl.ErrHandshakeIncomplete)
+	p.MustShake(t)
+	wantIs(t, "a client", p.Client.RequestClientCertificate(ctx), ssl.ErrClient)
 	wantIs(t, "nil Conn", (*ssl.Conn)(nil).RequestClientCertificate(ctx), ssl.ErrNil)
 	wantIs(t, "zero Conn", new(ssl.Conn).RequestClientCertificate(ctx), ssl.ErrClosed)
-	wantIs(t, "nil context", p.server.RequestClientCertificate(noContext), ssl.ErrNil)
-	wantIs(t, "ended context", p.server.RequestClientCertificate(ended), context.Canceled)
-	p.echo(t)
-	p.server.CloseWrite()
-	wantIs(t, "after CloseWrite", p.server.RequestClientCertificate(ctx), ssl.ErrClosed)
-	p.closeBoth()
-	wantIs(t, "closed", p.server.RequestClientCertificate(ctx), ssl.ErrClosed)
+	wantIs(t, "nil context", p.Server.RequestClientCertificate(noContext), ssl.ErrNil)
+	wantIs(t, "ended context", p.Server.RequestClientCertificate(ended), context.Canceled)
+	p.Echo(t)
+	p.Server.CloseWrite()
+	wantIs(t, "after CloseWrite", p.Server.RequestClientCertificate(ctx), ssl.ErrClosed)
+	p.CloseBoth()
+	wantIs(t, "closed", p.Server.RequestClientCertificate(ctx), ssl.ErrClosed)
 
 	refused := func(what string, want error, srv, cli *ssl.Config) {
 		t.Helper()
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		wantIs(t, what, p.server.RequestClientCertificate(ctx), want)
-		p.echo(t)
-		p.closeBoth()
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		wantIs(t, what, p.Server.RequestClientCertificate(ctx), want)
+		p.Echo(t)
+		p.CloseBoth()
 	}
 	cli.PostHandshakeAuth = false
 	refused("not offered", ssl.ErrPostHandshakeAuth, srv, cli)
 	cli.MaxVersion = ssl.VersionTLS12
 	refused("TLS 1.2", ssl.ErrPostHandshakeAuth, srv, cli)
 	cli.MaxVersion = 0
-	refused("NoClientCert", ssl.ErrConfig, serverConfig(t), cli)
+	refused("NoClientCert", ssl.ErrConfig, ssltest.ServerConfig(t), cli)
 
 	for _, bad := range []func(*ssl.Config){
 		func(c *ssl.Config) { c.ClientAuth = ssl.NoClientCert },
 		func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
 	} {
-		cfg, _ := laterConfigs(t)
+		cfg, _ := ssltest.LaterConfigs(t)
 		bad(cfg)
 		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("CheckServer: %v", err)
@@ -75,26 +76,26 @@ func TestPostHandshakeAuthImpossible(t *testing.T) {
 // A client of TLS 1.2 cannot be asked later, so it is asked in the handshake.
 func TestPostHandshakeAuthTLS12(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
+	srv, cli := ssltest.LaterConfigs(t)
 	cli.PostHandshakeAuth, cli.MaxVersion = false, ssl.VersionTLS12
-	p := newTCPPair(t, cli, srv)
-	p.mustShake(t)
-	wantClient(t, p.server, clientName)
-	p.closeBoth()
+	p := ssltest.NewTCPPair(t, cli, srv)
+	p.MustShake(t)
+	ssltest.WantClient(t, p.Server, ssltest.ClientName)
+	p.CloseBoth()
 	cli.Certificates = nil
-	p = newTCPPair(t, cli, srv)
-	if _, err := p.shake(); err == nil {
+	p = ssltest.NewTCPPair(t, cli, srv)
+	if _, err := p.Shake(); err == nil {
 		t.Error("a client of TLS 1.2 got in without a certificate")
 	}
-	p.closeBoth()
+	p.CloseBoth()
 }
 
 // crypto/tls has no post-handshake authentication.
 func TestPostHandshakeAuthCryptoTLS(t *testing.T) {
 	leakcheck.Test(t)
-	srv, _ := laterConfigs(t)
-	a, b := tcpPipe(t)
-	s, err := ssl.Server(b, newServerCtx(t, srv))
+	srv, _ := ssltest.LaterConfigs(t)
+	a, b := ssltest.TCPPipe(t)
+	s, err := ssl.Server(b, ssltest.NewServerCtx(t, srv))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +110,6 @@ func TestPostHandshakeAuthCryptoTLS(t *testing.T) {
 	}
 	wantIs(t, "crypto/tls", s.RequestClientCertificate(context.Background()), ssl.ErrPostHandshakeAuth)
 }
-
-var errNotHim = errors.New("not him")
 
 // gated is a net.Conn that reads nothing while its gate is shut.
 type gated struct {
@@ -130,61 +129,61 @@ func (g *gated) Read(b []byte) (int, error) {
 func TestPostHandshakeAuthRefused(t *testing.T) {
 	for _, disabled := range []bool{false, true} {
 		leakcheck.Test(t)
-		srv, cli := laterConfigs(t)
+		srv, cli := ssltest.LaterConfigs(t)
 		srv.SessionTicketsDisabled = disabled
-		got, met := newInbox(t, cli), meets(cli)
+		got, met := ssltest.NewInbox(t, cli), meets(cli)
 		srv.VerifyConnection = func(s ssl.ConnectionState) error {
 			if s.Verified {
-				return errNotHim
+				return ssltest.ErrNotHim
 			}
 			return nil
 		}
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		g := &gated{Conn: b}
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, g)
-		p.mustShake(t)
-		p.echo(t)
-		n := len(got.all())
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, g)
+		p.MustShake(t)
+		p.Echo(t)
+		n := len(got.All())
 		gate := make(chan struct{})
 		g.gate.Store(&gate)
 		heard := make(chan error, 1)
 		go func() {
-			_, err := p.client.Read(make([]byte, 1))
+			_, err := p.Client.Read(make([]byte, 1))
 			heard <- err
 		}()
 		go func() {
 			defer close(gate) // the server gets certificate and secret in one piece
 			<-met
-			if _, err := p.client.Write([]byte("secret")); err != nil {
+			if _, err := p.Client.Write([]byte("secret")); err != nil {
 				t.Error(err)
 			}
 		}()
-		wantIs(t, "request", p.server.RequestClientCertificate(context.Background()), errNotHim)
-		if n, err := p.server.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errNotHim) {
+		wantIs(t, "request", p.Server.RequestClientCertificate(context.Background()), ssltest.ErrNotHim)
+		if n, err := p.Server.Read(make([]byte, 10)); n != 0 || !errors.Is(err, ssltest.ErrNotHim) {
 			t.Errorf("Read: %d bytes, %v", n, err)
 		}
-		if _, err := p.server.Write([]byte("x")); !errors.Is(err, errNotHim) {
+		if _, err := p.Server.Write([]byte("x")); !errors.Is(err, ssltest.ErrNotHim) {
 			t.Errorf("Write: %v", err)
 		}
-		wantClient(t, p.server, "")
-		p.server.Close()
+		ssltest.WantClient(t, p.Server, "")
+		p.Server.Close()
 		if err := <-heard; err == nil || err == io.EOF {
 			t.Errorf("the client saw a clean end: %v", err)
 		}
-		if more := len(got.all()) - n; more != 0 {
+		if more := len(got.All()) - n; more != 0 {
 			t.Errorf("%d tickets for a client that was refused", more)
 		}
-		p.client.Close()
+		p.Client.Close()
 	}
 }
 
 // quietPair is a pair over net.Pipe, for a bubble. Its client does not read.
-func quietPair(t *testing.T, cli, srv *ssl.Ctx) pair {
+func quietPair(t *testing.T, cli, srv *ssl.Ctx) ssltest.Pair {
 	a, b := net.Pipe()
-	p := newPair(t, cli, srv, a, b)
-	p.client.SetDeadline(time.Time{})
-	p.server.SetDeadline(time.Time{})
-	p.mustShake(t)
+	p := ssltest.NewPair(t, cli, srv, a, b)
+	p.Client.SetDeadline(time.Time{})
+	p.Server.SetDeadline(time.Time{})
+	p.MustShake(t)
 	return p
 }
 
@@ -192,61 +191,61 @@ func quietPair(t *testing.T, cli, srv *ssl.Ctx) pair {
 // the first two cases the answer still counts when it comes.
 func TestPostHandshakeAuthEnds(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-	for name, end := range map[string]func(p pair, cancel func()) error{
-		"context":  func(_ pair, cancel func()) error { cancel(); return context.Canceled },
-		"deadline": func(p pair, _ func()) error { p.server.SetReadDeadline(time.Unix(1, 0)); return nil },
-		"close":    func(p pair, _ func()) error { p.server.Close(); return ssl.ErrClosed },
-		"hang up":  func(p pair, _ func()) error { p.client.NetConn().Close(); return io.ErrUnexpectedEOF },
+	srv, cli := ssltest.LaterConfigs(t)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	for name, end := range map[string]func(p ssltest.Pair, cancel func()) error{
+		"context":  func(_ ssltest.Pair, cancel func()) error { cancel(); return context.Canceled },
+		"deadline": func(p ssltest.Pair, _ func()) error { p.Server.SetReadDeadline(time.Unix(1, 0)); return nil },
+		"close":    func(p ssltest.Pair, _ func()) error { p.Server.Close(); return ssl.ErrClosed },
+		"hang up":  func(p ssltest.Pair, _ func()) error { p.Client.NetConn().Close(); return io.ErrUnexpectedEOF },
 	} {
 		for _, reads := range []bool{false, true} {
-			bubble(t, func(t *testing.T) {
+			ssltest.Bubble(t, func(t *testing.T) {
 				p := quietPair(t, cctx, sctx)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				read := make(chan error, 1)
 				if reads {
-					go func() { read <- readUntil(p.server, "ping") }()
+					go func() { read <- ssltest.ReadUntil(p.Server, "ping") }()
 				}
 				asked := make(chan error, 1)
-				go func() { asked <- p.server.RequestClientCertificate(ctx) }()
+				go func() { asked <- p.Server.RequestClientCertificate(ctx) }()
 				synctest.Wait()
-				wantIs(t, "a second call", p.server.RequestClientCertificate(ctx), ssl.ErrRequestPending)
+				wantIs(t, "a second call", p.Server.RequestClientCertificate(ctx), ssl.ErrRequestPending)
 				want := end(p, cancel)
 				err := <-asked
 				if name == "deadline" {
-					if !isTimeout(err) {
+					if !ssltest.IsTimeout(err) {
 						t.Errorf("%s: %v", name, err)
 					}
 					if reads {
 						<-read // that one met it, too
 					}
-					p.server.SetReadDeadline(time.Time{})
+					p.Server.SetReadDeadline(time.Time{})
 					if reads {
-						go func() { read <- readUntil(p.server, "ping") }()
+						go func() { read <- ssltest.ReadUntil(p.Server, "ping") }()
 					}
 				} else {
 					wantIs(t, name, err, want)
 				}
 				if name == "context" || name == "deadline" {
-					go func() { asked <- p.server.RequestClientCertificate(context.Background()) }()
+					go func() { asked <- p.Server.RequestClientCertificate(context.Background()) }()
 					synctest.Wait() // it waits for the same answer; later it would ask anew
-					go p.server.Write([]byte("go on"))
+					go p.Server.Write([]byte("go on"))
 					wrote := make(chan error, 1)
 					go func() {
-						err := readUntil(p.client, "go on")
+						err := ssltest.ReadUntil(p.Client, "go on")
 						if err == nil {
-							_, err = p.client.Write([]byte("ping"))
+							_, err = p.Client.Write([]byte("ping"))
 						}
 						wrote <- err
 					}()
 					if err := <-asked; err != nil {
 						t.Errorf("%s, once more: %v", name, err)
 					}
-					wantClient(t, p.server, clientName)
+					ssltest.WantClient(t, p.Server, ssltest.ClientName)
 					if !reads {
-						read <- readUntil(p.server, "ping")
+						read <- ssltest.ReadUntil(p.Server, "ping")
 					}
 					if err := <-read; err != nil {
 						t.Errorf("%s: %v", name, err)
@@ -257,9 +256,9 @@ func TestPostHandshakeAuthEnds(t *testing.T) {
 				} else if reads {
 					<-read
 				}
-				p.client.NetConn().Close()
-				p.server.Close()
-				p.client.Close()
+				p.Client.NetConn().Close()
+				p.Server.Close()
+				p.Client.Close()
 			})
 		}
 	}
@@ -269,11 +268,11 @@ func TestPostHandshakeAuthEnds(t *testing.T) {
 // waits as a Write does.
 func TestPostHandshakeAuthMidway(t *testing.T) {
 	leakcheck.Test(t)
-	srv, _ := laterConfigs(t)
-	sctx := newServerCtx(t, srv)
+	srv, _ := ssltest.LaterConfigs(t)
+	sctx := ssltest.NewServerCtx(t, srv)
 	for _, reads := range []bool{true, false} {
-		bubble(t, func(t *testing.T) {
-			c, _, rest, done := midwayServer(t, pipeWire, sctx, reads)
+		ssltest.Bubble(t, func(t *testing.T) {
+			c, _, rest, done := ssltest.MidwayServer(t, ssltest.PipeWire, sctx, reads)
 			defer done()
 			ctx, cancel := context.WithCancel(context.Background())
 			asked := make(chan error, 1)
@@ -287,7 +286,7 @@ func TestPostHandshakeAuthMidway(t *testing.T) {
 			rest()
 			wantIs(t, "afterwards", <-asked, ssl.ErrPostHandshakeAuth) // that client has not offered it
 			if !reads {
-				if err := readUntil(c, "pong"); err != nil {
+				if err := ssltest.ReadUntil(c, "pong"); err != nil {
 					t.Error(err)
 				}
 			}
@@ -297,76 +296,76 @@ func TestPostHandshakeAuthMidway(t *testing.T) {
 
 // More data than is kept waits for a Read to take it.
 func TestPostHandshakeAuthMuchData(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
 		const size = 300 << 10
 		sent := make(chan error, 1)
 		go func() {
-			_, err := p.client.Write(make([]byte, size))
+			_, err := p.Client.Write(make([]byte, size))
 			if err == nil {
-				err = readUntil(p.client, "done")
+				err = ssltest.ReadUntil(p.Client, "done")
 			}
 			sent <- err
 		}()
 		asked := make(chan error, 1)
-		go func() { asked <- p.server.RequestClientCertificate(context.Background()) }()
-		if n, err := io.CopyN(io.Discard, p.server, size); n != size || err != nil {
+		go func() { asked <- p.Server.RequestClientCertificate(context.Background()) }()
+		if n, err := io.CopyN(io.Discard, p.Server, size); n != size || err != nil {
 			t.Errorf("%d bytes, %v", n, err)
 		}
 		if err := <-asked; err != nil {
 			t.Error(err)
 		}
-		if _, err := p.server.Write([]byte("done")); err != nil {
+		if _, err := p.Server.Write([]byte("done")); err != nil {
 			t.Error(err)
 		}
-		wantClient(t, p.server, clientName)
+		ssltest.WantClient(t, p.Server, ssltest.ClientName)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
 // A panic of the application's code ends the connection and surfaces, at the server from
 // the request, at the client from the Read; an error of GetClientCertificate ends it too.
 func TestPostHandshakeAuthPanics(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.VerifyConnection = func(s ssl.ConnectionState) error {
 			if s.Verified {
-				panic(onPurpose)
+				panic(ssltest.OnPurpose)
 			}
 			return nil
 		}
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
 		read := make(chan error, 1)
-		go func() { read <- readUntil(p.client, "done") }()
+		go func() { read <- ssltest.ReadUntil(p.Client, "done") }()
 		before := ssl.ReadCounters()
 		var err error
-		if r := recovered(func() { err = p.server.RequestClientCertificate(context.Background()) }); r != onPurpose {
+		if r := ssltest.Recovered(func() { err = p.Server.RequestClientCertificate(context.Background()) }); r != ssltest.OnPurpose {
 			t.Errorf("recovered %v, error %v", r, err)
 		}
-		wantAbandoned(t, p.server, before)
+		ssltest.WantAbandoned(t, p.Server, before)
 		<-read
-		p.client.Close()
+		p.Client.Close()
 
 		srv.VerifyConnection = nil
-		for _, answer := range []func() error{func() error { return errNotHim }, func() error { panic(onPurpose) }} {
+		for _, answer := range []func() error{func() error { return ssltest.ErrNotHim }, func() error { panic(ssltest.OnPurpose) }} {
 			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, answer() }
-			p = newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			p = ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			asked := make(chan error, 1)
-			go func() { asked <- p.server.RequestClientCertificate(context.Background()) }()
+			go func() { asked <- p.Server.RequestClientCertificate(context.Background()) }()
 			var err error
-			r := recovered(func() { err = readUntil(p.client, "done") })
-			if r != onPurpose && !errors.Is(err, errNotHim) {
+			r := ssltest.Recovered(func() { err = ssltest.ReadUntil(p.Client, "done") })
+			if r != ssltest.OnPurpose && !errors.Is(err, ssltest.ErrNotHim) {
 				t.Errorf("recovered %v, error %v", r, err)
 			}
-			if serr := <-asked; serr == nil || r == nil && alertOf(serr) != 80 {
+			if serr := <-asked; serr == nil || r == nil && ssltest.AlertOf(serr) != 80 {
 				t.Errorf("server: %v", serr)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -53,62 +54,62 @@ func (c *corked) pop() error {
 // application's word then. A Write does not go on with it, but waits for a read to do so.
 func TestWriteBehindRequest(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
+	srv, cli := ssltest.LaterConfigs(t)
 	var asked atomic.Int32
 	cert := cli.Certificates[0]
 	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
 		asked.Add(1)
 		return &cert, nil
 	}
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 	for _, reads := range []bool{false, true} {
-		bubble(t, func(t *testing.T) {
+		ssltest.Bubble(t, func(t *testing.T) {
 			a, b := net.Pipe()
 			cork := &corked{Conn: b}
-			p := newPair(t, cctx, sctx, a, cork)
-			p.mustShake(t)
-			p.echo(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, cork)
+			p.MustShake(t)
+			p.Echo(t)
 			cork.setCork()
-			if _, err := p.server.Write([]byte("ping")); err != nil {
+			if _, err := p.Server.Write([]byte("ping")); err != nil {
 				t.Fatal(err)
 			}
 			request := make(chan error, 1)
-			go func() { request <- p.server.RequestClientCertificate(context.Background()) }()
+			go func() { request <- p.Server.RequestClientCertificate(context.Background()) }()
 			synctest.Wait()
 			go cork.pop()
-			if n, err := p.client.Read(make([]byte, 64)); n != 4 || err != nil {
+			if n, err := p.Client.Read(make([]byte, 64)); n != 4 || err != nil {
 				t.Fatal(n, err)
 			}
 			done := make(chan error, 1)
 			if reads {
-				go func() { done <- readUntil(p.client, "done") }()
+				go func() { done <- ssltest.ReadUntil(p.Client, "done") }()
 				synctest.Wait()
 			}
 			heard := make(chan error, 1)
 			go func() {
 				err := <-request
 				if err == nil {
-					err = readUntil(p.server, "pong")
+					err = ssltest.ReadUntil(p.Server, "pong")
 				}
 				heard <- err
 			}()
-			if n, err := p.client.Write([]byte("pong")); n != 4 || err != nil {
+			if n, err := p.Client.Write([]byte("pong")); n != 4 || err != nil {
 				t.Errorf("reads %t: Write: %d bytes, %v", reads, n, err)
 			}
 			if err := <-heard; err != nil {
 				t.Errorf("reads %t: server: %v", reads, err)
 			}
-			wantClient(t, p.server, clientName)
+			ssltest.WantClient(t, p.Server, ssltest.ClientName)
 			if !reads {
-				go func() { done <- readUntil(p.client, "done") }()
+				go func() { done <- ssltest.ReadUntil(p.Client, "done") }()
 			}
-			if _, err := p.server.Write([]byte("done")); err != nil {
+			if _, err := p.Server.Write([]byte("done")); err != nil {
 				t.Error(err)
 			}
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		})
 	}
 	if n := asked.Load(); n != 2 {

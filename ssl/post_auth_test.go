@@ -8,148 +8,92 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// laterConfigs are for a server that asks after the handshake and a client that has a
-// certificate for it.
-func laterConfigs(t testing.TB) (srv, cli *ssl.Config) {
-	srv, cli = serverConfig(t), clientConfig(t)
-	srv.PostHandshakeAuth, cli.PostHandshakeAuth = true, true
-	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-	cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-	return srv, cli
-}
-
-// forEachLater runs f for both kinds of ticket and both transports.
-func forEachLater(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
-	defer func() { plainTCP = false }()
-	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
-		for tickets, disabled := range map[string]bool{"stateless": false, "stateful": true} {
-			plainTCP = hide
-			t.Run(name+"/"+tickets, func(t *testing.T) {
-				leakcheck.Test(t)
-				srv, cli := laterConfigs(t)
-				srv.SessionTicketsDisabled = disabled
-				f(t, srv, cli)
-			})
-		}
-	}
-}
-
-// request has the server ask, and the client read until the server has said "done".
-func (p pair) request(t testing.TB) error {
-	t.Helper()
-	read := make(chan error, 1)
-	go func() { read <- readUntil(p.client, "done") }()
-	err := p.server.RequestClientCertificate(context.Background())
-	if err == nil {
-		_, err = p.server.Write([]byte("done"))
-	}
-	if rerr := <-read; err == nil && rerr != nil {
-		t.Errorf("client: %v", rerr)
-	}
-	return err
-}
-
-// wantClient checks whom the server takes the client for; "" is nobody.
-func wantClient(t testing.TB, c *ssl.Conn, name string) {
-	t.Helper()
-	s := c.ConnectionState()
-	got := ""
-	if len(s.PeerCertificates) > 0 {
-		got = s.PeerCertificates[0].Subject.CommonName
-	}
-	if got != name || s.Verified != (name != "") || !s.DidResume && (len(s.VerifiedChain) > 0) != s.Verified {
-		t.Errorf("the client is %q, verified %t by a chain of %d, want %q", got, s.Verified, len(s.VerifiedChain), name)
-	}
-}
-
-const clientName = "sessl test client"
 
 // A client is nobody until it is asked, and then somebody: on the connection, and on those
 // that resume a session issued since; not on those that resume an earlier one. A resumed
 // connection can be asked, too.
 func TestPostHandshakeAuth(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		got := ssltest.NewInbox(t, cli)
 		var judged atomic.Int32
-		if release() != "1.1.1" { // where no ticket could be issued after it
+		if ssltest.LibraryRelease() != "1.1.1" { // where no ticket could be issued after it
 			srv.VerifyConnection = func(ssl.ConnectionState) error { judged.Add(1); return nil }
 		}
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		connect := func(offer *ssl.Session) pair {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		connect := func(offer *ssl.Session) ssltest.Pair {
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
+				if err := p.Client.SetSession(offer); err != nil {
 					t.Fatal(err)
 				}
 			}
-			p.mustShake(t)
-			if offer != nil && !p.server.SessionReused() {
+			p.MustShake(t)
+			if offer != nil && !p.Server.SessionReused() {
 				t.Error("not resumed")
 			}
 			return p
 		}
-		ask := func(p pair) {
+		ask := func(p ssltest.Pair) {
 			t.Helper()
 			before := judged.Load()
-			if err := p.request(t); err != nil {
+			if err := p.Request(t); err != nil {
 				t.Fatal(err)
 			}
-			wantClient(t, p.server, clientName)
+			ssltest.WantClient(t, p.Server, ssltest.ClientName)
 			if srv.VerifyConnection != nil && judged.Load() != before+1 {
 				t.Errorf("VerifyConnection was called %d times", judged.Load()-before)
 			}
-			p.echo(t)
+			p.Echo(t)
 		}
 		p := connect(nil)
-		wantClient(t, p.server, "")
-		p.echo(t)
-		early := dup(t, got.last(t))
-		n := len(got.all())
+		ssltest.WantClient(t, p.Server, "")
+		p.Echo(t)
+		early := ssltest.Dup(t, got.Last(t))
+		n := len(got.All())
 		ask(p)
-		if issued := len(got.all()) - n; issued != 2 {
+		if issued := len(got.All()) - n; issued != 2 {
 			t.Errorf("%d tickets were issued after the authentication, want 2", issued)
 		}
-		late := dup(t, got.last(t))
-		p.closeBoth()
+		late := ssltest.Dup(t, got.Last(t))
+		p.CloseBoth()
 
 		p = connect(early)
-		wantClient(t, p.server, "")
-		if release() == "1.1.1" {
-			if err := p.request(t); err == nil {
+		ssltest.WantClient(t, p.Server, "")
+		if ssltest.LibraryRelease() == "1.1.1" {
+			if err := p.Request(t); err == nil {
 				t.Error("a client with OpenSSL 1.1.1 has answered on a resumed connection: see RequestClientCertificate")
 			}
-			p.closeBoth()
+			p.CloseBoth()
 			p = connect(late)
-			wantClient(t, p.server, clientName)
-			p.closeBoth()
+			ssltest.WantClient(t, p.Server, ssltest.ClientName)
+			p.CloseBoth()
 			return
 		}
-		n = len(got.all())
+		n = len(got.All())
 		ask(p)
-		if issued := len(got.all()) - n; issued != 2 { // that of the resumption, and one more
+		if issued := len(got.All()) - n; issued != 2 { // that of the resumption, and one more
 			t.Errorf("%d tickets were issued on a resumed connection, want 2", issued)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 
 		p = connect(late)
-		wantClient(t, p.server, clientName)
-		if n := len(p.server.ConnectionState().VerifiedChain); srv.SessionTicketsDisabled && n != 2 {
+		ssltest.WantClient(t, p.Server, ssltest.ClientName)
+		if n := len(p.Server.ConnectionState().VerifiedChain); srv.SessionTicketsDisabled && n != 2 {
 			t.Errorf("the session has a verified chain of %d, want 2", n)
 		}
 		ask(p)
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 
 // A client may be asked again; each answer replaces the one before, also in its sessions.
 func TestPostHandshakeAuthAgain(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
-		certs := []ssl.Certificate{keyPair(t, "client"), keyPair(t, "client-chain"), {}}
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		certs := []ssl.Certificate{ssltest.KeyPair(t, "client"), ssltest.KeyPair(t, "client-chain"), {}}
 		asked := 0
 		cli.Certificates = nil
 		cli.GetClientCertificate = func(r *ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
@@ -161,39 +105,39 @@ func TestPostHandshakeAuthAgain(t *testing.T) {
 			return &cert, nil
 		}
 		srv.ClientAuth = ssl.VerifyClientCertIfGiven
-		got := newInbox(t, cli)
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		p.mustShake(t)
-		p.echo(t)
+		got := ssltest.NewInbox(t, cli)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		p.MustShake(t)
+		p.Echo(t)
 		for _, cert := range certs {
-			name, before := "", len(got.all())
+			name, before := "", len(got.All())
 			if leaf := cert.Leaf(); leaf != nil {
 				name = leaf.Subject.CommonName
 			}
-			if err := p.request(t); err != nil {
+			if err := p.Request(t); err != nil {
 				t.Fatal(err)
 			}
-			wantClient(t, p.server, name)
-			p.echo(t)
-			if issued := len(got.all()) - before; issued != 2 {
+			ssltest.WantClient(t, p.Server, name)
+			p.Echo(t)
+			if issued := len(got.All()) - before; issued != 2 {
 				t.Errorf("%d tickets were issued, want 2", issued)
 			}
-			offer := dup(t, got.last(t))
-			a, b := tcpPipe(t)
-			q := newPair(t, cctx, sctx, a, b)
-			if err := q.client.SetSession(offer); err != nil {
+			offer := ssltest.Dup(t, got.Last(t))
+			a, b := ssltest.TCPPipe(t)
+			q := ssltest.NewPair(t, cctx, sctx, a, b)
+			if err := q.Client.SetSession(offer); err != nil {
 				t.Fatal(err)
 			}
-			q.mustShake(t)
-			if !q.server.SessionReused() {
+			q.MustShake(t)
+			if !q.Server.SessionReused() {
 				t.Error("not resumed")
 			}
-			wantClient(t, q.server, name)
-			q.closeBoth()
+			ssltest.WantClient(t, q.Server, name)
+			q.CloseBoth()
 		}
-		p.closeBoth()
+		p.CloseBoth()
 		if asked != len(certs) {
 			t.Errorf("GetClientCertificate was called %d times, want %d", asked, len(certs))
 		}
@@ -215,26 +159,26 @@ func meets(cli *ssl.Config) <-chan struct{} {
 // What the client sends before its answer waits for Read while nobody reads, in order with
 // what comes after it; and VerifyConnection comes before a Read has what came after it.
 func TestPostHandshakeAuthKeepsData(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
 		met := meets(cli)
 		var judged atomic.Bool
 		srv.VerifyConnection = func(s ssl.ConnectionState) error { judged.Store(s.Verified); return nil }
 		for _, reads := range []bool{false, true} {
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			const before, after = 40 << 10, 100 << 10
 			sent, heard, read := make(chan error, 1), make(chan error, 1), make(chan error, 1)
-			go func() { heard <- readUntil(p.client, "done") }()
+			go func() { heard <- ssltest.ReadUntil(p.Client, "done") }()
 			go func() {
-				_, err := p.client.Write(make([]byte, before))
+				_, err := p.Client.Write(make([]byte, before))
 				if err == nil {
 					<-met
-					_, err = p.client.Write(append(make([]byte, after), "end"...))
+					_, err = p.Client.Write(append(make([]byte, after), "end"...))
 				}
 				sent <- err
 			}()
 			take := func() {
-				data, err := io.ReadAll(io.LimitReader(p.server, before+after+3))
+				data, err := io.ReadAll(io.LimitReader(p.Server, before+after+3))
 				if err == nil && (len(data) != before+after+3 || string(data[len(data)-3:]) != "end" || !judged.Load()) {
 					err = errors.New("lost or out of order")
 				}
@@ -243,17 +187,17 @@ func TestPostHandshakeAuthKeepsData(t *testing.T) {
 			if reads {
 				go take()
 			}
-			if err := p.server.KeyUpdate(true); err != nil {
+			if err := p.Server.KeyUpdate(true); err != nil {
 				t.Error(err)
 			}
-			if err := p.server.RequestClientCertificate(context.Background()); err != nil {
+			if err := p.Server.RequestClientCertificate(context.Background()); err != nil {
 				t.Error(err)
 			}
-			wantClient(t, p.server, clientName)
+			ssltest.WantClient(t, p.Server, ssltest.ClientName)
 			if !reads {
 				go take()
 			}
-			if _, err := p.server.Write([]byte("done")); err != nil {
+			if _, err := p.Server.Write([]byte("done")); err != nil {
 				t.Error(err)
 			}
 			for _, ch := range []chan error{sent, heard, read} {
@@ -261,15 +205,15 @@ func TestPostHandshakeAuthKeepsData(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
 
 // Each level of ClientAuth decides as it does in a handshake.
 func TestPostHandshakeAuthLevels(t *testing.T) {
-	forEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
-		other := issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, farFuture)
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		other := ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)
 		for _, c := range []struct {
 			name  string
 			auth  ssl.ClientAuthType
@@ -280,41 +224,41 @@ func TestPostHandshakeAuthLevels(t *testing.T) {
 			{"nothing to request", ssl.RequestClientCert, nil, 0, 0},
 			{"nothing if given", ssl.VerifyClientCertIfGiven, nil, 0, 0},
 			{"any", ssl.RequireAnyClientCert, &other, 0, 0},
-			{"none for any", ssl.RequireAnyClientCert, nil, 0, alertCertificateRequired},
-			{"none to verify", ssl.RequireAndVerifyClientCert, nil, 0, alertCertificateRequired},
-			{"other CA", ssl.RequireAndVerifyClientCert, &other, noIssuer, alertUnknownCA},
+			{"none for any", ssl.RequireAnyClientCert, nil, 0, ssltest.AlertCertificateRequired},
+			{"none to verify", ssl.RequireAndVerifyClientCert, nil, 0, ssltest.AlertCertificateRequired},
+			{"other CA", ssl.RequireAndVerifyClientCert, &other, ssltest.NoIssuer, ssltest.AlertUnknownCA},
 		} {
 			srv.ClientAuth, cli.Certificates = c.auth, nil
 			if c.cert != nil {
 				cli.Certificates = []ssl.Certificate{*c.cert}
 			}
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			heard := make(chan error, 1)
-			go func() { heard <- readUntil(p.client, "done") }()
-			err := p.server.RequestClientCertificate(context.Background())
+			go func() { heard <- ssltest.ReadUntil(p.Client, "done") }()
+			err := p.Server.RequestClientCertificate(context.Background())
 			if err == nil {
-				p.server.Write([]byte("done"))
+				p.Server.Write([]byte("done"))
 			}
 			cerr := <-heard
 			if c.alert == 0 {
-				if err != nil || cerr != nil || (len(p.server.ConnectionState().PeerCertificates) > 0) != (c.cert != nil) || p.server.ConnectionState().Verified {
-					t.Errorf("%s: server %v, client %v, %+v", c.name, err, cerr, p.server.ConnectionState())
+				if err != nil || cerr != nil || (len(p.Server.ConnectionState().PeerCertificates) > 0) != (c.cert != nil) || p.Server.ConnectionState().Verified {
+					t.Errorf("%s: server %v, client %v, %+v", c.name, err, cerr, p.Server.ConnectionState())
 				}
-				p.closeBoth()
+				p.CloseBoth()
 				continue
 			}
-			if err == nil || verifyCode(err) != c.code || alertOf(cerr) != c.alert {
-				t.Errorf("%s: server: code %d, want %d: %v; client: alert %d, want %d: %v", c.name, verifyCode(err), c.code, err, alertOf(cerr), c.alert, cerr)
+			if err == nil || ssltest.VerifyCode(err) != c.code || ssltest.AlertOf(cerr) != c.alert {
+				t.Errorf("%s: server: code %d, want %d: %v; client: alert %d, want %d: %v", c.name, ssltest.VerifyCode(err), c.code, err, ssltest.AlertOf(cerr), c.alert, cerr)
 			}
-			wantClient(t, p.server, "")
-			if _, err := p.server.Read(make([]byte, 1)); err == nil || verifyCode(err) != c.code {
+			ssltest.WantClient(t, p.Server, "")
+			if _, err := p.Server.Read(make([]byte, 1)); err == nil || ssltest.VerifyCode(err) != c.code {
 				t.Errorf("%s: a Read afterwards: %v", c.name, err)
 			}
-			if _, err := p.server.Write([]byte("x")); err == nil {
+			if _, err := p.Server.Write([]byte("x")); err == nil {
 				t.Errorf("%s: a Write afterwards works", c.name)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }

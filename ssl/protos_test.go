@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // What one connection offers or accepts is its own affair, in both roles and versions.
 func TestSetNextProtos(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		all := []string{"h2", "http/1.1"}
 		for _, tc := range []struct {
 			name           string
@@ -33,8 +34,8 @@ func TestSetNextProtos(t *testing.T) {
 				leakcheck.Test(t)
 				s, c := *srv, *cli
 				s.NextProtos, c.NextProtos = tc.ctxs, tc.ctxs
-				p := newTCPPair(t, &c, &s)
-				for conn, protos := range map[*ssl.Conn][]string{p.client: tc.client, p.server: tc.server} {
+				p := ssltest.NewTCPPair(t, &c, &s)
+				for conn, protos := range map[*ssl.Conn][]string{p.Client: tc.client, p.Server: tc.server} {
 					if protos == nil {
 						continue
 					}
@@ -48,17 +49,17 @@ func TestSetNextProtos(t *testing.T) {
 						own[i] = "changed later"
 					}
 				}
-				cerr, serr := p.shake()
+				cerr, serr := p.Shake()
 				if (cerr != nil || serr != nil) != tc.fails {
 					t.Fatal(cerr, serr)
 				}
 				if tc.fails {
-					if alertOf(cerr) != 120 {
+					if ssltest.AlertOf(cerr) != 120 {
 						t.Errorf("%v, want no_application_protocol", cerr)
 					}
 					return
 				}
-				for _, conn := range []*ssl.Conn{p.client, p.server} {
+				for _, conn := range []*ssl.Conn{p.Client, p.Server} {
 					if got := conn.ConnectionState().NegotiatedProtocol; got != tc.want {
 						t.Errorf("%q, want %q", got, tc.want)
 					}
@@ -71,33 +72,33 @@ func TestSetNextProtos(t *testing.T) {
 // A virtual host's Ctx has protocols of its own, which do not come back.
 func TestSetNextProtosAndVirtualHosts(t *testing.T) {
 	leakcheck.Test(t)
-	cfg := serverConfig(t)
+	cfg := ssltest.ServerConfig(t)
 	cfg.NextProtos = []string{"h2", "http/1.1"}
-	chosen := newServerCtx(t, cfg)
-	cfg = serverConfig(t)
+	chosen := ssltest.NewServerCtx(t, cfg)
+	cfg = ssltest.ServerConfig(t)
 	cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return chosen, nil }
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.NextProtos = []string{"h2", "http/1.1"}
-	p := newTCPPair(t, cli, cfg)
-	if err := p.server.SetNextProtos([]string{"http/1.1"}); err != nil {
+	p := ssltest.NewTCPPair(t, cli, cfg)
+	if err := p.Server.SetNextProtos([]string{"http/1.1"}); err != nil {
 		t.Fatal(err)
 	}
-	p.mustShake(t)
-	if got := p.client.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+	p.MustShake(t)
+	if got := p.Client.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestSetNextProtosRefuses(t *testing.T) {
 	leakcheck.Test(t)
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
 	for _, protos := range [][]string{{""}, {strings.Repeat("x", 256)}} {
-		if err := p.client.SetNextProtos(protos); !errors.Is(err, ssl.ErrConfig) {
+		if err := p.Client.SetNextProtos(protos); !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("%q: %v", protos, err)
 		}
 	}
-	p.mustShake(t)
-	for _, c := range []*ssl.Conn{p.client, p.server} {
+	p.MustShake(t)
+	for _, c := range []*ssl.Conn{p.Client, p.Server} {
 		if err := c.SetNextProtos(nil); !errors.Is(err, ssl.ErrHandshakeStarted) {
 			t.Error(err)
 		}

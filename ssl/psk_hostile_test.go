@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,7 +18,7 @@ func pskHello(t *testing.T, identity string) []byte {
 	t.Helper()
 	a, b := net.Pipe()
 	defer b.Close()
-	ctx := newClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{newPSK(t, identity, pskKey)}, PSKOnly: true, MinVersion: ssl.VersionTLS13})
+	ctx := ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{ssltest.NewPSK(t, identity, ssltest.PSKKey)}, PSKOnly: true, MinVersion: ssl.VersionTLS13})
 	c, err := ssl.Client(a, ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -48,14 +49,14 @@ func (c *told) Read(p []byte) (int, error) { return c.in.Read(p) }
 // GetPSK has it, and has asked for nothing that is not in the hello.
 func TestC27_ChangedOffer(t *testing.T) {
 	leakcheck.Test(t)
-	k := newPSK(t, pskName, pskKey)
-	hello := pskHello(t, pskName)
-	offer := bytes.Index(hello, []byte(pskName)) - 8 // number and length of the extension, of the list and of the identity
+	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
+	hello := pskHello(t, ssltest.PSKName)
+	offer := bytes.Index(hello, []byte(ssltest.PSKName)) - 8 // number and length of the extension, of the list and of the identity
 	if offer < 0 || hello[offer] != 0 || hello[offer+1] != 41 {
 		t.Fatal("the offer is not where it should be")
 	}
 	get := func(_ *ssl.ClientHelloInfo, identity string) (ssl.PSK, error) {
-		if identity == pskName {
+		if identity == ssltest.PSKName {
 			return k, nil
 		}
 		return ssl.PSK{}, nil
@@ -64,7 +65,7 @@ func TestC27_ChangedOffer(t *testing.T) {
 		"table":  {MinVersion: ssl.VersionTLS13, PSKs: []ssl.PSK{k}},
 		"GetPSK": {MinVersion: ssl.VersionTLS13, GetPSK: get},
 	} {
-		ctx := newServerCtx(t, cfg)
+		ctx := ssltest.NewServerCtx(t, cfg)
 		if err := answerTo(t, ctx, hello); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: the hello as it was: %v", name, err) // it waits for the client's Finished
 		}
@@ -96,24 +97,24 @@ func answerTo(t *testing.T, ctx *ssl.Ctx, hello []byte) error {
 
 // C-27: a lookup that hangs ends with the connection.
 func TestC27_GetPSKHangs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	ssltest.Bubble(t, func(t *testing.T) {
 		entered := make(chan struct{})
 		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(h *ssl.ClientHelloInfo, _ string) (ssl.PSK, error) {
 			close(entered)
 			<-h.Context().Done()
 			return ssl.PSK{}, h.Context().Err()
 		}}
-		cli := &ssl.Config{PSKs: []ssl.PSK{newPSK(t, pskName, pskKey)}, PSKOnly: true}
-		p := newPipePair(t, cli, srv)
+		cli := &ssl.Config{PSKs: []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)}, PSKOnly: true}
+		p := ssltest.NewPipePair(t, cli, srv)
 		done := make(chan error)
-		go func() { done <- p.server.Handshake() }()
-		go p.client.Handshake()
+		go func() { done <- p.Server.Handshake() }()
+		go p.Client.Handshake()
 		<-entered
 		synctest.Wait()
-		p.server.Close()
+		p.Server.Close()
 		if err := <-done; err == nil {
 			t.Error("the handshake went on")
 		}
-		p.client.Close()
+		p.Client.Close()
 	})
 }

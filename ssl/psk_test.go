@@ -10,47 +10,19 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-const pskName = "Client_identity"
-
-var pskKey = []byte("0123456789abcdef-0123456789abcdef")[:32] // for tests
-
-// newPSK makes a key of SHA-256.
-func newPSK(t testing.TB, identity string, key []byte) ssl.PSK {
-	t.Helper()
-	k, err := ssl.NewPSK(identity, key, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// otherKey is as long as pskKey, and not the same.
-func otherKey() []byte { return bytes.Repeat([]byte{0x5a}, len(pskKey)) }
 
 // forEachPSK runs f for both versions with a server that has no certificate, and a client
 // that takes none.
 func forEachPSK(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leakcheck.Test(t)
-			k := newPSK(t, pskName, pskKey)
+			k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 			f(t, &ssl.Config{PSKs: []ssl.PSK{k}, MaxVersion: v}, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, MaxVersion: v})
 		})
-	}
-}
-
-// wantPSK checks that the connection rests on the key and on nothing else.
-func wantPSK(t *testing.T, c *ssl.Conn, identity string) {
-	t.Helper()
-	s := c.ConnectionState()
-	if s.PSKIdentity != identity || s.DidResume || s.Verified || len(s.PeerCertificates)+len(s.VerifiedChain)+len(s.LocalCertificates) > 0 {
-		t.Errorf("identity %q, resumed %t, verified %t, %d certificates", s.PSKIdentity, s.DidResume, s.Verified, len(s.PeerCertificates))
-	}
-	if c.SessionReused() || c.ReuseState().Resumed() {
-		t.Errorf("a key is called a resumption: %v", c.ReuseState())
 	}
 }
 
@@ -63,16 +35,16 @@ func TestPSKValidation(t *testing.T) {
 		hash           crypto.Hash
 		want           error
 	}{
-		{"no identity", "", pskKey, 0, ssl.ErrConfig},
+		{"no identity", "", ssltest.PSKKey, 0, ssl.ErrConfig},
 		{"no key", "a", nil, 0, ssl.ErrConfig},
-		{"15 bytes", "a", pskKey[:15], 0, ssl.ErrConfig},
-		{"16 bytes", "a", pskKey[:16], 0, nil},
-		{"longest identity", long[1:], pskKey, 0, nil},
-		{"identity too long", long, pskKey, 0, ssl.ErrTooLarge},
+		{"15 bytes", "a", ssltest.PSKKey[:15], 0, ssl.ErrConfig},
+		{"16 bytes", "a", ssltest.PSKKey[:16], 0, nil},
+		{"longest identity", long[1:], ssltest.PSKKey, 0, nil},
+		{"identity too long", long, ssltest.PSKKey, 0, ssl.ErrTooLarge},
 		{"key too long", "a", make([]byte, 513), 0, ssl.ErrTooLarge},
 		{"longest key of 1.1.1", "a", make([]byte, 256), 0, nil},
-		{"SHA-384", "a\x00b", pskKey, crypto.SHA384, nil},
-		{"SHA-1", "a", pskKey, crypto.SHA1, ssl.ErrConfig},
+		{"SHA-384", "a\x00b", ssltest.PSKKey, crypto.SHA384, nil},
+		{"SHA-1", "a", ssltest.PSKKey, crypto.SHA1, ssl.ErrConfig},
 	} {
 		k, err := ssl.NewPSK(tc.identity, tc.key, tc.hash)
 		if !errors.Is(err, tc.want) || (tc.want == nil) != (err == nil) {
@@ -93,13 +65,13 @@ func TestPSKValidation(t *testing.T) {
 // No way of printing a key, or an error about it, shows any of it.
 func TestPSKIsRedacted(t *testing.T) {
 	leakcheck.Test(t)
-	k := newPSK(t, "who\n", pskKey)
+	k := ssltest.NewPSK(t, "who\n", ssltest.PSKKey)
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("key", "psk", k, "zero", ssl.PSK{})
-	_, short := ssl.NewPSK("who", pskKey[:8], 0)
+	_, short := ssl.NewPSK("who", ssltest.PSKKey[:8], 0)
 	cfg := &ssl.Config{PSKs: []ssl.PSK{k, k}}
 	text := fmt.Sprintf("%v %+v %#v %s %q %v %v %v", k, k, k, k, k, short, cfg.CheckServer(), ssl.PSK{}) + log.String()
-	for _, secret := range []string{string(pskKey[:8]), fmt.Sprintf("%x", pskKey[:8]), fmt.Sprint(pskKey[:8])[1:20]} {
+	for _, secret := range []string{string(ssltest.PSKKey[:8]), fmt.Sprintf("%x", ssltest.PSKKey[:8]), fmt.Sprint(ssltest.PSKKey[:8])[1:20]} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q has the key", text)
 		}
@@ -112,8 +84,8 @@ func TestPSKIsRedacted(t *testing.T) {
 // What a Config with keys must not be.
 func TestPSKConfig(t *testing.T) {
 	leakcheck.Test(t)
-	k, k384 := newPSK(t, "a", pskKey), must384(t)
-	nul := newPSK(t, "a\x00b", pskKey)
+	k, k384 := ssltest.NewPSK(t, "a", ssltest.PSKKey), must384(t)
+	nul := ssltest.NewPSK(t, "a\x00b", ssltest.PSKKey)
 	get := func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return ssl.PSK{}, nil }
 	one := []ssl.PSK{k}
 	for name, tc := range map[string]struct {
@@ -130,7 +102,7 @@ func TestPSKConfig(t *testing.T) {
 		"zero byte":                 {true, ssl.Config{PSKs: []ssl.PSK{nul}}, ""},
 		"plain suite":               {true, ssl.Config{PSKs: one, CipherSuites: []uint16{0xa8}}, ""},
 		"empty key":                 {true, ssl.Config{PSKs: []ssl.PSK{{}}}, "PSK 0 in PSKs is empty"},
-		"twice":                     {true, ssl.Config{PSKs: []ssl.PSK{k, newPSK(t, "a", otherKey())}}, `PSKs has "a" twice`},
+		"twice":                     {true, ssl.Config{PSKs: []ssl.PSK{k, ssltest.NewPSK(t, "a", ssltest.OtherKey())}}, `PSKs has "a" twice`},
 		"two of a client":           {false, ssl.Config{PSKs: []ssl.PSK{k, nul}, PSKOnly: true}, "a client offers one"},
 		"SHA-384 behind":            {true, ssl.Config{PSKs: []ssl.PSK{k384}}, "begin CipherSuites with one that fits"},
 		"SHA-256 behind":            {false, ssl.Config{PSKs: one, PSKOnly: true, CipherSuites: []uint16{0x1302, 0x1301}}, "begin CipherSuites with one that fits"},
@@ -142,12 +114,12 @@ func TestPSKConfig(t *testing.T) {
 		"PSKOnly server":            {true, ssl.Config{PSKs: one, PSKOnly: true}, "PSKOnly is for clients"},
 		"PSKOnly with roots":        {false, ssl.Config{PSKs: one, PSKOnly: true, RootCAs: ssl.NewCertPool()}, "PSKOnly accepts no certificate"},
 		"InsecureSkipVerify":        {false, ssl.Config{PSKs: one, InsecureSkipVerify: true}, "undoes PSKs"},
-		"demanded certificate":      {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: roots(t, "ca")}, "InsecurePSKInsteadOfClientCert"},
+		"demanded certificate":      {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: ssltest.Roots(t, "ca")}, "InsecurePSKInsteadOfClientCert"},
 		"any certificate":           {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert}, "InsecurePSKInsteadOfClientCert"},
 		"demanded, and GetPSK":      {true, ssl.Config{GetPSK: get, ClientAuth: ssl.RequireAnyClientCert}, "InsecurePSKInsteadOfClientCert"},
 		"instead":                   {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert, InsecurePSKInsteadOfClientCert: true}, ""},
 		"instead of nothing":        {true, ssl.Config{PSKs: one, InsecurePSKInsteadOfClientCert: true}, "no effect"},
-		"hint without keys":         {true, ssl.Config{Certificates: keyPairs(t, []string{"server-ecdsa"}), PSKIdentityHint: "a"}, "no effect"},
+		"hint without keys":         {true, ssl.Config{Certificates: ssltest.KeyPairs(t, []string{"server-ecdsa"}), PSKIdentityHint: "a"}, "no effect"},
 		"hint of a client":          {false, ssl.Config{PSKs: one, PSKOnly: true, PSKIdentityHint: "a"}, "for servers"},
 		"hint too long":             {true, ssl.Config{PSKs: one, PSKIdentityHint: strings.Repeat("h", 257)}, "PSKIdentityHint has 257 bytes"},
 		"suites for keys, and none": {false, ssl.Config{ServerName: "a", CipherSuites: []uint16{0xccac}}, "PSKs for TLS 1.2"},
@@ -165,7 +137,7 @@ func TestPSKConfig(t *testing.T) {
 
 func must384(t testing.TB) ssl.PSK {
 	t.Helper()
-	k, err := ssl.NewPSK("for SHA-384", pskKey, crypto.SHA384)
+	k, err := ssl.NewPSK("for SHA-384", ssltest.PSKKey, crypto.SHA384)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,25 +150,27 @@ func TestOwnershipPSK(t *testing.T) {
 	leakcheck.Collect()
 	var k ssl.PSK
 	var cctx, sctx, ask *ssl.Ctx
-	var p pair
+	var p ssltest.Pair
 	cfg := &ssl.Config{PSKOnly: true, MinVersion: ssl.VersionTLS13}
 	for _, s := range []struct {
 		op   string
 		do   func() error
 		want int
 	}{
-		{"NewPSK", func() (err error) { k, err = ssl.NewPSK(pskName, pskKey, 0); return err }, 1},
-		{"NewPSK of too little", func() error { ssl.NewPSK(pskName, pskKey[:1], 0); return nil }, 0},
+		{"NewPSK", func() (err error) { k, err = ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, 0); return err }, 1},
+		{"NewPSK of too little", func() error { ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey[:1], 0); return nil }, 0},
 		{"NewClientCtx", func() (err error) { cfg.PSKs = []ssl.PSK{k}; cctx, err = ssl.NewClientCtx(cfg); return err }, 0},
 		{"NewServerCtx", func() (err error) { sctx, err = ssl.NewServerCtx(&ssl.Config{PSKs: []ssl.PSK{k}}); return err }, 0},
 		{"GetPSK", func() (err error) {
-			ask, err = ssl.NewServerCtx(&ssl.Config{GetPSK: func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return ssl.NewPSK(pskName, pskKey, 0) }})
+			ask, err = ssl.NewServerCtx(&ssl.Config{GetPSK: func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) {
+				return ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, 0)
+			}})
 			return err
 		}, 0},
-		{"a handshake with the table", func() error { p = meet(t, cctx, sctx, nil); p.closeBoth(); return nil }, 0},
-		{"a handshake with GetPSK", func() error { p = meet(t, cctx, ask, nil); leakcheck.Collect(); return nil }, 0},
+		{"a handshake with the table", func() error { p = ssltest.Meet(t, cctx, sctx, nil); p.CloseBoth(); return nil }, 0},
+		{"a handshake with GetPSK", func() error { p = ssltest.Meet(t, cctx, ask, nil); leakcheck.Collect(); return nil }, 0},
 		{"the application's last copy", func() error { k, cfg.PSKs = ssl.PSK{}, nil; leakcheck.Collect(); return nil }, 0},
-		{"one Ctx", func() error { p.closeBoth(); ask.Close(); return cctx.Close() }, 0},
+		{"one Ctx", func() error { p.CloseBoth(); ask.Close(); return cctx.Close() }, 0},
 		{"the other", func() error { return sctx.Close() }, -1},
 	} {
 		before := ssl.ReadCounters()

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // impostor has the certificate of testdata's RSA server, and another key.
 func impostor(t testing.TB, key *rsa.PrivateKey) tls.Certificate {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(certFile("server-rsa.pem"), certFile("server-rsa.key"))
+	cert, err := tls.LoadX509KeyPair(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile("server-rsa.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,15 +30,15 @@ func TestBadSignatureIsNoRefusal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		std := stdConfig(t, cli.MaxVersion)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		std := ssltest.StdConfig(t, cli.MaxVersion)
 		std.Certificates[0] = impostor(t, key)
 		srv.ClientAuth = ssl.RequireAnyClientCert
 		lax := *cli
 		lax.InsecureSkipVerify = true
-		for _, ctx := range []*ssl.Ctx{newClientCtx(t, cli), newClientCtx(t, &lax), newServerCtx(t, srv)} {
+		for _, ctx := range []*ssl.Ctx{ssltest.NewClientCtx(t, cli), ssltest.NewClientCtx(t, &lax), ssltest.NewServerCtx(t, srv)} {
 			for range 16 {
-				c, p := rawFor(t, ctx, std)
+				c, p := ssltest.RawFor(t, ctx, std)
 				go p.Handshake()
 				err := c.Handshake()
 				var v *ssl.VerificationError

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -38,7 +39,7 @@ func (d *renewable) put(cert, key, ocsp string) {
 			}
 			continue
 		}
-		b, err := os.ReadFile(certFile(from))
+		b, err := os.ReadFile(ssltest.CertFile(from))
 		if err == nil {
 			err = os.WriteFile(to, b, 0o600)
 		}
@@ -50,7 +51,7 @@ func (d *renewable) put(cert, key, ocsp string) {
 
 // What is wrong in the files is an error, and all stays as it was.
 func TestReloadFromFiles(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		d := newRenewable(t)
 		d.put("server-ecdsa.pem", "server-ecdsa.key", "server-ecdsa.ocsp")
 		r, err := ssl.LoadReloadableCertificates(d.files)
@@ -59,17 +60,17 @@ func TestReloadFromFiles(t *testing.T) {
 		}
 		srv.Certificates, srv.ReloadableCertificates = nil, r
 		cli.RequestOCSPStaple = true
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		wants := func(name string) {
 			t.Helper()
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			p.mustShake(t)
-			st := p.client.ConnectionState()
-			if got := shown(p.client, false); got != named+name || !bytes.Equal(st.OCSPResponse, staple(t, name)) {
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			p.MustShake(t)
+			st := p.Client.ConnectionState()
+			if got := shown(p.Client, false); got != named+name || !bytes.Equal(st.OCSPResponse, ssltest.Staple(t, name)) {
 				t.Errorf("%q was shown, with a staple of %d bytes", got, len(st.OCSPResponse))
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 		wants("server-ecdsa")
 		for _, c := range []struct {
@@ -145,8 +146,8 @@ func TestReloadWithPassword(t *testing.T) {
 
 func TestReloadMisuse(t *testing.T) {
 	leakcheck.Test(t)
-	cert := keyPair(t, "server-ecdsa")
-	r := reloadable(t, "server-ecdsa")
+	cert := ssltest.KeyPair(t, "server-ecdsa")
+	r := ssltest.Reloadable(t, "server-ecdsa")
 	var none *ssl.ReloadableCertificates
 	made := func(_ *ssl.ReloadableCertificates, err error) error { return err }
 	for what, c := range map[string]struct{ err, want error }{
@@ -162,8 +163,8 @@ func TestReloadMisuse(t *testing.T) {
 		"both set":          {(&ssl.Config{Certificates: []ssl.Certificate{cert}, ReloadableCertificates: r}).CheckServer(), ssl.ErrConfig},
 		"zero value":        {(&ssl.Config{ReloadableCertificates: &ssl.ReloadableCertificates{}}).CheckServer(), ssl.ErrConfig},
 		"client, both set":  {(&ssl.Config{Certificates: []ssl.Certificate{cert}, ReloadableCertificates: r}).CheckClient(), ssl.ErrConfig},
-		"schemes":           {(&ssl.Config{ReloadableCertificates: reloadable(t, "server-rsa"), SignatureSchemes: ecdsaOnly}).CheckServer(), ssl.ErrConfig},
-		"level":             {(&ssl.Config{ReloadableCertificates: reloadable(t, "server-rsa"), SecurityLevel: 3}).CheckServer(), ssl.ErrConfig},
+		"schemes":           {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"), SignatureSchemes: ecdsaOnly}).CheckServer(), ssl.ErrConfig},
+		"level":             {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"), SecurityLevel: 3}).CheckServer(), ssl.ErrConfig},
 		"nothing is wrong":  {(&ssl.Config{ReloadableCertificates: r}).CheckServer(), nil},
 		"nor for a client":  {(&ssl.Config{ReloadableCertificates: r}).CheckClient(), nil},
 		"replace, no users": {r.Replace(cert), nil},

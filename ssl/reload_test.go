@@ -6,21 +6,13 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-func reloadable(t testing.TB, names ...string) *ssl.ReloadableCertificates {
-	t.Helper()
-	r, err := ssl.NewReloadableCertificates(keyPairs(t, names)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func mustReplace(t testing.TB, r *ssl.ReloadableCertificates, names ...string) {
 	t.Helper()
-	if err := r.Replace(keyPairs(t, names)...); err != nil {
+	if err := r.Replace(ssltest.KeyPairs(t, names)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -46,27 +38,27 @@ type reloadRole struct {
 	first    string
 	second   string
 	use      func(t *testing.T, r *ssl.ReloadableCertificates, srv, cli *ssl.Config)
-	got, own func(p pair) *ssl.Conn
+	got, own func(p ssltest.Pair) *ssl.Conn
 }
 
 var reloadRoles = []reloadRole{
 	{"server", "server-ecdsa", "server-chain", func(_ *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
 		srv.Certificates, srv.ReloadableCertificates = nil, r
-	}, func(p pair) *ssl.Conn { return p.client }, func(p pair) *ssl.Conn { return p.server }},
+	}, func(p ssltest.Pair) *ssl.Conn { return p.Client }, func(p ssltest.Pair) *ssl.Conn { return p.Server }},
 	{"server of another type", "server-ecdsa", "server-rsa", func(_ *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
 		srv.Certificates, srv.ReloadableCertificates = nil, r
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, nil }
-	}, func(p pair) *ssl.Conn { return p.client }, func(p pair) *ssl.Conn { return p.server }},
+	}, func(p ssltest.Pair) *ssl.Conn { return p.Client }, func(p ssltest.Pair) *ssl.Conn { return p.Server }},
 	{"virtual host", "server-rsa", "server-ecdsa", func(t *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
 		own := *srv
 		own.Certificates, own.ReloadableCertificates = nil, r
-		host := newServerCtx(t, &own)
+		host := ssltest.NewServerCtx(t, &own)
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
-	}, func(p pair) *ssl.Conn { return p.client }, func(p pair) *ssl.Conn { return p.server }},
+	}, func(p ssltest.Pair) *ssl.Conn { return p.Client }, func(p ssltest.Pair) *ssl.Conn { return p.Server }},
 	{"client", "client", "client2", func(t *testing.T, r *ssl.ReloadableCertificates, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		cli.ReloadableCertificates = r
-	}, func(p pair) *ssl.Conn { return p.server }, func(p pair) *ssl.Conn { return p.client }},
+	}, func(p ssltest.Pair) *ssl.Conn { return p.Server }, func(p ssltest.Pair) *ssl.Conn { return p.Client }},
 }
 
 // New connections show the new certificate, and a session from before resumes, with what
@@ -74,15 +66,15 @@ var reloadRoles = []reloadRole{
 func TestReloadableCertificates(t *testing.T) {
 	for _, role := range reloadRoles {
 		t.Run(role.name, func(t *testing.T) {
-			forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-				r := reloadable(t, role.first)
+			ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+				r := ssltest.Reloadable(t, role.first)
 				role.use(t, r, srv, cli)
-				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-				connect := func(offer *ssl.Session, want string) (pair, *ssl.Session) {
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+				connect := func(offer *ssl.Session, want string) (ssltest.Pair, *ssl.Session) {
 					t.Helper()
-					p := meet(t, cctx, sctx, offer)
-					if p.client.SessionReused() != (offer != nil) {
-						t.Fatalf("resumed: %t", p.client.SessionReused())
+					p := ssltest.Meet(t, cctx, sctx, offer)
+					if p.Client.SessionReused() != (offer != nil) {
+						t.Fatalf("resumed: %t", p.Client.SessionReused())
 					}
 					if got := shown(role.got(p), false); got != named+want {
 						t.Errorf("%q was shown, want %s", got, want)
@@ -90,18 +82,18 @@ func TestReloadableCertificates(t *testing.T) {
 					if own := shown(role.own(p), true); offer == nil && own != named+want || offer != nil && own != "" {
 						t.Errorf("%q was sent", own)
 					}
-					return p, sessionOf(t, p.client)
+					return p, ssltest.SessionOf(t, p.Client)
 				}
 				open, before := connect(nil, role.first)
 				mustReplace(t, r, role.second)
-				open.echo(t) // it goes on with what it has
+				open.Echo(t) // it goes on with what it has
 				after, session := connect(nil, role.second)
 				again, renewed := connect(before, role.first)
 				mustReplace(t, r, role.first)
 				back, _ := connect(session, role.second)
 				last, _ := connect(renewed, role.first)
-				for _, p := range []pair{open, after, again, back, last} {
-					p.closeBoth()
+				for _, p := range []ssltest.Pair{open, after, again, back, last} {
+					p.CloseBoth()
 				}
 			})
 		})
@@ -110,22 +102,22 @@ func TestReloadableCertificates(t *testing.T) {
 
 // A connection has what was there when it was made, and a set may be of several types.
 func TestReloadBetweenTheConnAndItsHandshake(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		r := reloadable(t, "server-rsa", "server-ecdsa")
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		r := ssltest.Reloadable(t, "server-rsa", "server-ecdsa")
 		srv.Certificates, srv.ReloadableCertificates = nil, r
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		a, b := tcpPipe(t)
-		before := newPair(t, cctx, sctx, a, b)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		a, b := ssltest.TCPPipe(t)
+		before := ssltest.NewPair(t, cctx, sctx, a, b)
 		mustReplace(t, r, "server-chain")
-		a, b = tcpPipe(t)
-		after := newPair(t, cctx, sctx, a, b)
-		for p, want := range map[pair]string{before: "server-ecdsa", after: "server-chain"} {
-			p.mustShake(t)
-			if got := shown(p.client, false); got != named+want && got != named+"server-rsa" || got == named+"server-rsa" && want == "server-chain" {
+		a, b = ssltest.TCPPipe(t)
+		after := ssltest.NewPair(t, cctx, sctx, a, b)
+		for p, want := range map[ssltest.Pair]string{before: "server-ecdsa", after: "server-chain"} {
+			p.MustShake(t)
+			if got := shown(p.Client, false); got != named+want && got != named+"server-rsa" || got == named+"server-rsa" && want == "server-chain" {
 				t.Errorf("%q was shown, want %s", got, want)
 			}
 		}
-		if got := after.server.ConnectionState().LocalCertificates; len(got) != 2 {
+		if got := after.Server.ConnectionState().LocalCertificates; len(got) != 2 {
 			t.Errorf("%d certificates were sent, want the chain of 2", len(got))
 		}
 	})
@@ -133,10 +125,10 @@ func TestReloadBetweenTheConnAndItsHandshake(t *testing.T) {
 
 // Replace under load: each connection shows one of the two, and both ends agree on which.
 func TestReloadUnderLoad(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		r := reloadable(t, "server-ecdsa")
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		r := ssltest.Reloadable(t, "server-ecdsa")
 		srv.Certificates, srv.ReloadableCertificates = nil, r
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		stop := make(chan struct{})
 		var load, replacing sync.WaitGroup
 		replacing.Go(func() {
@@ -147,7 +139,7 @@ func TestReloadUnderLoad(t *testing.T) {
 				default:
 				}
 				name := []string{"server-rsa", "server-ecdsa"}[i%2]
-				cert, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
+				cert, err := ssl.LoadX509KeyPair(ssltest.CertFile(name+".pem"), ssltest.CertFile(name+".key"))
 				if err == nil {
 					err = r.Replace(cert)
 				}
@@ -161,21 +153,21 @@ func TestReloadUnderLoad(t *testing.T) {
 		for range 4 {
 			load.Go(func() {
 				for range 12 { // leakcheck bears with some two hundred functions of Cleanup
-					a, b := tcpPipe(t)
-					p := newPair(t, cctx, sctx, a, b)
-					c, s := p.shake()
+					a, b := ssltest.TCPPipe(t)
+					p := ssltest.NewPair(t, cctx, sctx, a, b)
+					c, s := p.Shake()
 					if c != nil || s != nil {
 						t.Errorf("client: %v, server: %v", c, s)
 						return
 					}
-					got, sent := shown(p.client, false), shown(p.server, true)
+					got, sent := shown(p.Client, false), shown(p.Server, true)
 					if got != sent || got == "" {
 						t.Errorf("%q was sent, %q was shown", sent, got)
 					}
 					mu.Lock()
 					seen[got]++
 					mu.Unlock()
-					p.closeBoth()
+					p.CloseBoth()
 				}
 			})
 		}
@@ -191,15 +183,15 @@ func TestReloadUnderLoad(t *testing.T) {
 // The Go objects of the old certificates go with the set, and what connections show of them
 // lives in C until they end.
 func TestReloadedCertificatesAreFreed(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.Certificates = nil
 		leakcheck.Collect()
 		before := ssl.ReadCounters().Certificates.Live
-		r := reloadable(t, "server-ecdsa")
+		r := ssltest.Reloadable(t, "server-ecdsa")
 		srv.ReloadableCertificates = r
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
 		for range 10 {
 			mustReplace(t, r, "server-chain")
 		}
@@ -207,9 +199,9 @@ func TestReloadedCertificatesAreFreed(t *testing.T) {
 		if n := ssl.ReadCounters().Certificates.Live - before; n != 1 {
 			t.Errorf("%d certificates are alive, want the one in use", n)
 		}
-		p.mustShake(t)
-		p.echo(t)
-		if got := shown(p.client, false); got != named+"server-ecdsa" {
+		p.MustShake(t)
+		p.Echo(t)
+		if got := shown(p.Client, false); got != named+"server-ecdsa" {
 			t.Errorf("%q was shown", got)
 		}
 	})
@@ -229,13 +221,13 @@ func TestReloadRefusedByACtx(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)
-			r := reloadable(t, "server-ecdsa")
-			picky, easy := serverConfig(t), serverConfig(t)
+			r := ssltest.Reloadable(t, "server-ecdsa")
+			picky, easy := ssltest.ServerConfig(t), ssltest.ServerConfig(t)
 			picky.Certificates, picky.ReloadableCertificates = nil, r
 			easy.Certificates, easy.ReloadableCertificates = nil, r
 			c.set(picky)
-			ctx, other := newServerCtx(t, picky), newServerCtx(t, easy)
-			bad := keyPair(t, c.bad)
+			ctx, other := ssltest.NewServerCtx(t, picky), ssltest.NewServerCtx(t, easy)
+			bad := ssltest.KeyPair(t, c.bad)
 			if err := r.Replace(bad); !errors.Is(err, ssl.ErrConfig) {
 				t.Errorf("%v, want %v", err, ssl.ErrConfig)
 			}
@@ -247,10 +239,10 @@ func TestReloadRefusedByACtx(t *testing.T) {
 				t.Fatal(err)
 			}
 			mustReplace(t, r, c.bad)
-			a, b := tcpPipe(t)
-			p := newPair(t, newClientCtx(t, clientConfig(t)), other, a, b)
-			p.mustShake(t)
-			if got := shown(p.client, false); got != named+c.bad {
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), other, a, b)
+			p.MustShake(t)
+			if got := shown(p.Client, false); got != named+c.bad {
 				t.Errorf("%q is shown", got)
 			}
 		})

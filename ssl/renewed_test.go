@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,17 +16,17 @@ import (
 func TestRenewedTicketIsDelivered(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		leakcheck.Test(t)
-		key, err := tls.LoadX509KeyPair(certFile("server-chain.pem"), certFile("server-chain.key"))
+		key, err := tls.LoadX509KeyPair(ssltest.CertFile("server-chain.pem"), ssltest.CertFile("server-chain.key"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv := &tls.Config{Certificates: []tls.Certificate{key}, MaxVersion: tls.VersionTLS12}
-		cli := clientConfig(t)
-		got := newInbox(t, cli)
-		ctx := newClientCtx(t, cli)
+		cli := ssltest.ClientConfig(t)
+		got := ssltest.NewInbox(t, cli)
+		ctx := ssltest.NewClientCtx(t, cli)
 		var offer *ssl.Session
 		for round := range 4 {
-			a, b := tcpPipe(t)
+			a, b := ssltest.TCPPipe(t)
 			go func() { // its certificate has an intermediate, so only a stamp has it resumed
 				s := tls.Server(b, srv)
 				defer s.Close()
@@ -45,20 +46,20 @@ func TestRenewedTicketIsDelivered(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			roundTrip(t, c)
+			ssltest.RoundTrip(t, c)
 			if c.SessionReused() != (round > 0) {
 				t.Errorf("shared %t, round %d: reused is %t", shared, round, c.SessionReused())
 			}
-			if n := len(got.all()); n != round+1 {
+			if n := len(got.All()); n != round+1 {
 				t.Fatalf("shared %t, round %d: %d sessions delivered so far", shared, round, n)
 			}
-			if offer != nil && got.last(t).Same(offer) {
+			if offer != nil && got.Last(t).Same(offer) {
 				t.Errorf("shared %t, round %d: delivered what was offered", shared, round)
 			}
-			if now := sessionOf(t, c); !now.Same(got.last(t)) {
+			if now := ssltest.SessionOf(t, c); !now.Same(got.Last(t)) {
 				t.Errorf("shared %t, round %d: delivered another than the connection's", shared, round)
 			}
-			offer = got.last(t)
+			offer = got.Last(t)
 			c.Close()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -12,9 +13,9 @@ import (
 // with it to sctx, which ends the handshake: its binder is made with the key of other.
 func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 	t.Helper()
-	_, cli := earlyConfigs(t)
+	_, cli := ssltest.EarlyConfigs(t)
 	cli.InsecureSkipVerify, cli.ServerName = true, "" // what has been through DER has no name
-	f := flight(t, newClientCtx(t, cli), withEarlyTicket(t, other, ticketOf(t, s)), "theft")
+	f := flight(t, ssltest.NewClientCtx(t, cli), withEarlyTicket(t, other, ssltest.TicketOf(t, s)), "theft")
 	if got, status := replay(t, sctx, f); got != "" || status == ssl.EarlyDataAccepted {
 		t.Fatalf("a thief's early data: %q, %v", got, status)
 	}
@@ -23,30 +24,30 @@ func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 // Whoever has seen a ticket cannot use up its early data: the guard is asked about those alone
 // who have the session. A hash of SHA-384 counts as one of SHA-256, and a chosen host as any.
 func TestStolenTicketClaimsNothing(t *testing.T) {
-	for name, build := range fleets {
+	for name, build := range ssltest.Fleets {
 		for _, suite := range []uint16{0x1301, 0x1302} {
 			for _, host := range []bool{false, true} {
 				t.Run(name, func(t *testing.T) {
 					leakcheck.Test(t)
-					srv, cli := earlyConfigs(t)
-					g := newSpyGuard(t)
+					srv, cli := ssltest.EarlyConfigs(t)
+					g := ssltest.NewSpyGuard(t)
 					srv.ReplayGuard, srv.CipherSuites = g, []uint16{suite}
 					a, b := build(t, srv)
 					front := b
 					if host {
-						listening := serverConfig(t)
+						listening := ssltest.ServerConfig(t)
 						listening.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return b, nil }
-						front = newServerCtx(t, listening)
+						front = ssltest.NewServerCtx(t, listening)
 					}
-					cctx := newClientCtx(t, cli)
+					cctx := ssltest.NewClientCtx(t, cli)
 					s, other := storedSession(t, cctx, a, b), storedSession(t, cctx, a, b)
 					steal(t, front, s, other)
-					if n := g.count(); n != 0 {
+					if n := g.Count(); n != 0 {
 						t.Errorf("the guard was asked %d times", n)
 					}
-					earlyPair(t, cctx, front, s).wantEarly(t, ssl.EarlyDataAccepted)
-					earlyPair(t, cctx, front, s).wantEarly(t, ssl.EarlyDataRejected)
-					if n := g.count(); n != 2 {
+					ssltest.EarlyPair(t, cctx, front, s).WantEarly(t, ssl.EarlyDataAccepted)
+					ssltest.EarlyPair(t, cctx, front, s).WantEarly(t, ssl.EarlyDataRejected)
+					if n := g.Count(); n != 2 {
 						t.Errorf("the guard was asked %d times for the owner", n)
 					}
 				})
@@ -59,9 +60,9 @@ func TestStolenTicketClaimsNothing(t *testing.T) {
 // tickets neither early data nor a resumption is any the worse, and a recorded flight counts once.
 func TestStolenTicketOfOneServer(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	s, other := earlySession(t, cctx, sctx), earlySession(t, cctx, sctx)
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	s, other := ssltest.EarlySession(t, cctx, sctx), ssltest.EarlySession(t, cctx, sctx)
 	steal(t, sctx, s, other)
 	f := flight(t, cctx, s, "pay")
 	if got, status := replay(t, sctx, f); got != "pay" || status != ssl.EarlyDataAccepted {
@@ -70,9 +71,9 @@ func TestStolenTicketOfOneServer(t *testing.T) {
 	if got, status := replay(t, sctx, f); got != "" || status != ssl.EarlyDataRejected {
 		t.Errorf("again: %q, %v", got, status)
 	}
-	p := earlyPair(t, cctx, sctx, s)
-	p.wantEarly(t, ssl.EarlyDataRejected)
-	if !p.client.SessionReused() {
+	p := ssltest.EarlyPair(t, cctx, sctx, s)
+	p.WantEarly(t, ssl.EarlyDataRejected)
+	if !p.Client.SessionReused() {
 		t.Error("the owner does not resume")
 	}
 	if st := sctx.EarlyDataStats(); st.Accepted != 1 || st.Replayed != 2 {
@@ -84,18 +85,18 @@ func TestStolenTicketOfOneServer(t *testing.T) {
 func TestEarlyDataServerResumesAfterHelloRetryRequest(t *testing.T) {
 	for _, disabled := range []bool{false, true} {
 		leakcheck.Test(t)
-		srv, cli := earlyConfigs(t)
+		srv, cli := ssltest.EarlyConfigs(t)
 		srv.CurvePreferences = []tls.CurveID{tls.CurveP256}
 		srv.SessionTicketsDisabled = disabled
 		cli.CurvePreferences = []tls.CurveID{tls.CurveP521, tls.CurveP256}
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		for range 2 {
-			p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
-			p.wantEarly(t, ssl.EarlyDataRejected)
-			if got := p.client.SessionReused(); got == disabled {
+			p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
+			p.WantEarly(t, ssl.EarlyDataRejected)
+			if got := p.Client.SessionReused(); got == disabled {
 				t.Errorf("tickets disabled %v: resumed %v", disabled, got) // libssl's own way: see MaxEarlyData
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	}
 }

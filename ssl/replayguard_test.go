@@ -5,91 +5,32 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-// spyGuard is a guard of which a test decides, and which counts.
-type spyGuard struct {
-	ssl.ReplayGuard
-	mu    sync.Mutex
-	asked int
-	claim func(ctx context.Context, id []byte) (bool, error) // instead
-}
-
-func (g *spyGuard) Claim(ctx context.Context, id []byte, until time.Time) (bool, error) {
-	g.mu.Lock()
-	g.asked++
-	claim := g.claim
-	g.mu.Unlock()
-	if claim != nil {
-		return claim(ctx, id)
-	}
-	return g.ReplayGuard.Claim(ctx, id, until)
-}
-
-func (g *spyGuard) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.asked
-}
-
-func newSpyGuard(t testing.TB) *spyGuard {
-	t.Helper()
-	g, err := ssl.NewReplayGuard(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &spyGuard{ReplayGuard: g}
-}
-
-// fleets are two servers that resume each other's sessions and share a guard, for each way to
-// do that.
-var fleets = map[string]func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx){
-	"tickets": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
-		set := ssl.TicketKeySet{Current: newTicketKey(t)}
-		return ticketServer(t, srv, ticketKeys(t, set)), ticketServer(t, srv, ticketKeys(t, set))
-	},
-	"short old key": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
-		old := shortTicketKey(t)
-		return ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: old})),
-			ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t), Old: []ssl.TicketKey{old}}))
-	},
-	"cache": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
-		cfg := *srv
-		cfg.SessionCache = newServerCache(t, nil)
-		return newServerCtx(t, &cfg), newServerCtx(t, &cfg)
-	},
-	"store": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
-		store, keys := newMemStore(), newSealKeys(t, 1)
-		a, _ = machine(t, srv, store, keys)
-		b, _ = machine(t, srv, store, keys)
-		return a, b
-	},
-}
-
-func forEachFleet(t *testing.T, f func(t *testing.T, g *spyGuard, cctx, a, b *ssl.Ctx)) {
-	for name, build := range fleets {
+func forEachFleet(t *testing.T, f func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx)) {
+	for name, build := range ssltest.Fleets {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)
-			srv, cli := earlyConfigs(t)
-			g := newSpyGuard(t)
+			srv, cli := ssltest.EarlyConfigs(t)
+			g := ssltest.NewSpyGuard(t)
 			srv.ReplayGuard = g
 			a, b := build(t, srv)
-			f(t, g, newClientCtx(t, cli), a, b)
+			f(t, g, ssltest.NewClientCtx(t, cli), a, b)
 		})
 	}
 }
 
-// storedSession is earlySession, once a store behind the server has what it needs for it.
+// storedSession is EarlySession, once a store behind the server has what it needs for it.
 func storedSession(t testing.TB, cctx, a, b *ssl.Ctx) *ssl.Session {
 	t.Helper()
-	s := earlySession(t, cctx, a)
-	for deadline := time.Now().Add(ioTimeout); ; {
+	s := ssltest.EarlySession(t, cctx, a)
+	for deadline := time.Now().Add(ssltest.Timeout); ; {
 		if a, err := a.Stats(); err != nil || a.Store == nil || a.Store.Pending == 0 {
 			return s
 		}
@@ -102,7 +43,7 @@ func storedSession(t testing.TB, cctx, a, b *ssl.Ctx) *ssl.Session {
 // The same recorded first flight, sent to two servers that resume each other's sessions: one
 // accepts it, once.
 func TestC26_EarlyDataReplayedToAFleet(t *testing.T) {
-	forEachFleet(t, func(t *testing.T, g *spyGuard, cctx, a, b *ssl.Ctx) {
+	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
 		f := flight(t, cctx, storedSession(t, cctx, a, b), "pay")
 		if got, s := replay(t, b, f); got != "pay" || s != ssl.EarlyDataAccepted {
 			t.Fatalf("first: %q, %v", got, s)
@@ -116,20 +57,20 @@ func TestC26_EarlyDataReplayedToAFleet(t *testing.T) {
 		if sa != (ssl.EarlyDataStats{Rejected: 1, Replayed: 1}) || sb != (ssl.EarlyDataStats{Accepted: 1, Rejected: 2, Replayed: 2}) {
 			t.Errorf("counters: %+v, %+v", sa, sb)
 		}
-		if g.count() != 4 {
-			t.Errorf("the guard was asked %d times", g.count())
+		if g.Count() != 4 {
+			t.Errorf("the guard was asked %d times", g.Count())
 		}
 	})
 }
 
 // A client's own second use of a ticket loses its early data, and resumes all the same.
 func TestReplayGuardKeepsResumption(t *testing.T) {
-	forEachFleet(t, func(t *testing.T, g *spyGuard, cctx, a, b *ssl.Ctx) {
+	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
 		s := storedSession(t, cctx, a, b)
-		earlyPair(t, cctx, b, s).wantEarly(t, ssl.EarlyDataAccepted)
-		p := earlyPair(t, cctx, a, s)
-		p.wantEarly(t, ssl.EarlyDataRejected)
-		if !p.client.SessionReused() {
+		ssltest.EarlyPair(t, cctx, b, s).WantEarly(t, ssl.EarlyDataAccepted)
+		p := ssltest.EarlyPair(t, cctx, a, s)
+		p.WantEarly(t, ssl.EarlyDataRejected)
+		if !p.Client.SessionReused() {
 			t.Error("not resumed")
 		}
 	})
@@ -148,13 +89,13 @@ func TestReplayGuardFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)
-			srv, cli := earlyConfigs(t)
-			g := newSpyGuard(t)
-			g.claim, srv.ReplayGuard = claim, g
-			cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)}))
-			p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
-			p.wantEarly(t, ssl.EarlyDataRejected)
-			if !p.client.SessionReused() {
+			srv, cli := ssltest.EarlyConfigs(t)
+			g := ssltest.NewSpyGuard(t)
+			g.OnClaim, srv.ReplayGuard = claim, g
+			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}))
+			p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
+			p.WantEarly(t, ssl.EarlyDataRejected)
+			if !p.Client.SessionReused() {
 				t.Error("not resumed")
 			}
 			want := ssl.EarlyDataStats{Rejected: 1, GuardFailures: 1}
@@ -171,40 +112,40 @@ func TestReplayGuardFaults(t *testing.T) {
 // Nobody but a client with a session of ours, whose early data somebody reads, has the guard
 // asked: else anybody could fill it.
 func TestReplayGuardIsNotAskedInVain(t *testing.T) {
-	forEachFleet(t, func(t *testing.T, g *spyGuard, cctx, a, b *ssl.Ctx) {
+	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
 		s := storedSession(t, cctx, a, b)
-		ticket := ticketOf(t, s)
-		_, cli := earlyConfigs(t)
+		ticket := ssltest.TicketOf(t, s)
+		_, cli := ssltest.EarlyConfigs(t)
 		cli.InsecureSkipVerify, cli.ServerName = true, "" // what has been through DER has no name
-		careless := newClientCtx(t, cli)
+		careless := ssltest.NewClientCtx(t, cli)
 		for _, at := range []int{0, 20, len(ticket) - 1} { // name or id, ciphertext, MAC
 			forged := append([]byte(nil), ticket...)
 			forged[at] ^= 1
-			earlyPair(t, careless, b, withEarlyTicket(t, s, forged)).wantEarly(t, ssl.EarlyDataRejected)
+			ssltest.EarlyPair(t, careless, b, withEarlyTicket(t, s, forged)).WantEarly(t, ssl.EarlyDataRejected)
 		}
-		earlyPair(t, careless, b, withEarlyTicket(t, s, ticket[:10])).wantEarly(t, ssl.EarlyDataRejected)
+		ssltest.EarlyPair(t, careless, b, withEarlyTicket(t, s, ticket[:10])).WantEarly(t, ssl.EarlyDataRejected)
 
-		p := earlyPair(t, cctx, b, s) // nobody reads
+		p := ssltest.EarlyPair(t, cctx, b, s) // nobody reads
 		done := make(chan error, 1)
-		go func() { done <- writeEarly(p.client, "x") }()
-		if err := p.server.Handshake(); err != nil {
+		go func() { done <- ssltest.WriteEarly(p.Client, "x") }()
+		if err := p.Server.Handshake(); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		p.echo(t)
+		p.Echo(t)
 
-		p = earlyPair(t, cctx, b, s) // nobody writes
-		go func() { done <- p.client.Handshake() }()
-		if rest, err := io.ReadAll(earlyReader{p.server}); len(rest) != 0 || err != nil {
+		p = ssltest.EarlyPair(t, cctx, b, s) // nobody writes
+		go func() { done <- p.Client.Handshake() }()
+		if rest, err := io.ReadAll(ssltest.EarlyReader{C: p.Server}); len(rest) != 0 || err != nil {
 			t.Errorf("%q, %v", rest, err)
 		}
-		p.echo(t)
+		p.Echo(t)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if n := g.count(); n != 0 {
+		if n := g.Count(); n != 0 {
 			t.Errorf("the guard was asked %d times", n)
 		}
 	})
@@ -218,7 +159,7 @@ func withEarlyTicket(t testing.TB, s *ssl.Session, ticket []byte) *ssl.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged, err := ssl.ParseSession(replaceTicket(t, der, ticket))
+	forged, err := ssl.ParseSession(ssltest.ReplaceTicket(t, der, ticket))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,12 +206,12 @@ func TestMemoryReplayGuard(t *testing.T) {
 		t.Errorf("an expired claim: %t, %v", first, err)
 	}
 	var none *ssl.MemoryReplayGuard
-	refuses(t, "nil", errOf(none.Claim(context.Background(), id(1), later)), ssl.ErrNil)
-	refuses(t, "zero", errOf(new(ssl.MemoryReplayGuard).Claim(context.Background(), id(1), later)), ssl.ErrClosed)
-	refuses(t, "short", errOf(g.Claim(context.Background(), nil, later)), ssl.ErrRange)
+	ssltest.Refuses(t, "nil", errOf(none.Claim(context.Background(), id(1), later)), ssl.ErrNil)
+	ssltest.Refuses(t, "zero", errOf(new(ssl.MemoryReplayGuard).Claim(context.Background(), id(1), later)), ssl.ErrClosed)
+	ssltest.Refuses(t, "short", errOf(g.Claim(context.Background(), nil, later)), ssl.ErrRange)
 	for _, n := range []int{-1, 1 << 30} {
 		_, err := ssl.NewReplayGuard(n)
-		refuses(t, "size", err, ssl.ErrConfig)
+		ssltest.Refuses(t, "size", err, ssl.ErrConfig)
 	}
 	if none.Len() != 0 {
 		t.Error("a nil guard has claims")
@@ -307,12 +248,12 @@ func TestMemoryReplayGuardAtOnce(t *testing.T) {
 // A guard that would decide nothing is refused.
 func TestReplayGuardConfig(t *testing.T) {
 	leakcheck.Test(t)
-	g := newSpyGuard(t)
+	g := ssltest.NewSpyGuard(t)
 	for what, change := range map[string]func(*ssl.Config){
 		"MaxEarlyData is 0":       func(c *ssl.Config) { c.MaxEarlyData = 0 },
 		"TicketKeys or a Session": func(*ssl.Config) {},
 	} {
-		srv, _ := earlyConfigs(t)
+		srv, _ := ssltest.EarlyConfigs(t)
 		srv.ReplayGuard = g
 		change(srv)
 		err := srv.CheckServer()
@@ -320,7 +261,7 @@ func TestReplayGuardConfig(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.ReplayGuard = g
-	refuses(t, "a client's", cli.CheckClient(), ssl.ErrConfig)
+	ssltest.Refuses(t, "a client's", cli.CheckClient(), ssl.ErrConfig)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -24,7 +25,8 @@ func (c at) RemoteAddr() net.Addr { return c.addr }
 type namedAddr struct{ network, addr string }
 
 func (a namedAddr) Network() string { return a.network }
-func (a namedAddr) String() string  { return a.addr }
+
+func (a namedAddr) String() string { return a.addr }
 
 // ends are both ends of a new connection.
 type ends func(t testing.TB) (client, server net.Conn)
@@ -34,7 +36,7 @@ func pipeEnds(testing.TB) (client, server net.Conn) { return net.Pipe() }
 // claiming are ends whose client takes its peer to be at addr.
 func claiming(network, addr string) ends {
 	return func(t testing.TB) (client, server net.Conn) {
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		return at{a, namedAddr{network, addr}}, b
 	}
 }
@@ -52,7 +54,7 @@ func visitBy(t testing.TB, open openBy, sctx *ssl.Ctx, e ends) (client, server s
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.SetDeadline(time.Now().Add(ioTimeout))
+	s.SetDeadline(time.Now().Add(ssltest.Timeout))
 	done := make(chan error, 1)
 	go func() {
 		defer s.Close()
@@ -63,8 +65,8 @@ func visitBy(t testing.TB, open openBy, sctx *ssl.Ctx, e ends) (client, server s
 	if err != nil {
 		t.Fatalf("%v; the server: %v", err, <-done)
 	}
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	roundTrip(t, c)
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	ssltest.RoundTrip(t, c)
 	c.Close()
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -82,7 +84,7 @@ func namedClient(ctx *ssl.Ctx, name string) openBy {
 
 func dialerClient(d *ssl.Dialer, network, addr string) openBy {
 	return func(raw net.Conn) (*ssl.Conn, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), ssltest.Timeout)
 		defer cancel()
 		return d.Client(ctx, raw, network, addr)
 	}
@@ -90,16 +92,16 @@ func dialerClient(d *ssl.Dialer, network, addr string) openBy {
 
 // Whichever way a client comes, it resumes the second time, with what any other way has left.
 func TestClientsResumeByThemselves(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		s := newServerCtx(t, srv)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.NewServerCtx(t, srv)
 		for name, e := range map[string]ends{
 			"socket": claiming("tcp", "192.0.2.1:5432"), "net.Conn": func(t testing.TB) (net.Conn, net.Conn) {
-				a, b := tcpPipe(t)
-				return plain{at{a, namedAddr{"tcp", "192.0.2.2:5432"}}}, b
+				a, b := ssltest.TCPPipe(t)
+				return ssltest.Plain{Conn: at{a, namedAddr{"tcp", "192.0.2.2:5432"}}}, b
 			},
 			"pipe": pipeEnds,
 		} {
-			cctx := newClientCtx(t, cli)
+			cctx := ssltest.NewClientCtx(t, cli)
 			d := &ssl.Dialer{Ctx: cctx}
 			network, addr := "tcp", "db.test:5432"
 			if name == "pipe" {
@@ -109,12 +111,12 @@ func TestClientsResumeByThemselves(t *testing.T) {
 				plainClient(cctx), plainClient(cctx), namedClient(cctx, ""), namedClient(cctx, "localhost"),
 				dialerClient(d, network, addr), dialerClient(d, network, addr), plainClient(cctx),
 			} {
-				want, wantS := wants[fm.name], wants[fm.name]
+				want, wantS := ssltest.Wants[fm.Name], ssltest.Wants[fm.Name]
 				if i == 0 {
 					want, wantS = ssl.ReuseNoSession, ssl.ReuseNoSession
 				}
 				c, s := visitBy(t, open, s, e)
-				wantStates(t, name, c, s, want, wantS)
+				ssltest.WantStates(t, name, c, s, want, wantS)
 			}
 		}
 	})
@@ -132,13 +134,13 @@ func cacheOf(t testing.TB, ctx *ssl.Ctx) ssl.ClientCacheStats {
 
 // Who says what is to be offered, or that nothing is, is obeyed: the cache of the Ctx has no part.
 func TestClientSessionsOfTheApplication(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		box := newInbox(t, cli)
-		s, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		mine := newCache(t, 0)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		box := ssltest.NewInbox(t, cli)
+		s, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		mine := ssltest.NewCache(t, 0)
 		e := claiming("tcp", "192.0.2.1:443")
 		visitBy(t, plainClient(cctx), s, e)
-		given := dup(t, box.last(t))
+		given := ssltest.Dup(t, box.Last(t))
 		stores := cacheOf(t, cctx).Stores
 		if stores == 0 {
 			t.Fatal("nothing is in the Ctx's cache")
@@ -148,13 +150,13 @@ func TestClientSessionsOfTheApplication(t *testing.T) {
 			set  func(*ssl.Conn) error
 			want ssl.ReuseState
 		}{
-			{"SetSession", func(c *ssl.Conn) error { return c.SetSession(given) }, wants[fm.name]},
+			{"SetSession", func(c *ssl.Conn) error { return c.SetSession(given) }, ssltest.Wants[fm.Name]},
 			{"none", func(c *ssl.Conn) error { return c.UseSessionCache(ssl.NoSessionCache{}, "") }, ssl.ReuseNoSession},
 			{"another cache", func(c *ssl.Conn) error { return c.UseSessionCache(mine, "") }, ssl.ReuseNoSession},
-			{"the same again", func(c *ssl.Conn) error { return c.UseSessionCache(mine, "") }, wants[fm.name]},
+			{"the same again", func(c *ssl.Conn) error { return c.UseSessionCache(mine, "") }, ssltest.Wants[fm.Name]},
 			{"another after all", func(c *ssl.Conn) error {
 				return errors.Join(c.UseSessionCache(mine, ""), c.UseSessionCache(ssl.NoSessionCache{}, ""), c.SetSession(given))
-			}, wants[fm.name]},
+			}, ssltest.Wants[fm.Name]},
 		} {
 			open := func(raw net.Conn) (*ssl.Conn, error) {
 				c, err := ssl.Client(raw, cctx)
@@ -170,7 +172,7 @@ func TestClientSessionsOfTheApplication(t *testing.T) {
 		if got := cacheOf(t, cctx); got.Stores != stores || got.Hits != 0 {
 			t.Errorf("the cache of the Ctx was used: %+v", got)
 		}
-		if got, _ := visitBy(t, plainClient(cctx), s, e); got != wants[fm.name] {
+		if got, _ := visitBy(t, plainClient(cctx), s, e); got != ssltest.Wants[fm.Name] {
 			t.Errorf("at the end: %q", got)
 		}
 	})
@@ -180,12 +182,12 @@ func TestClientSessionsOfTheApplication(t *testing.T) {
 // address, whoever connects.
 func TestWhereSessionsBelong(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.NumTickets = 8
-	s := newServerCtx(t, srv)
-	verifying := clientConfig(t)
-	blind := copyOf(verifying, insecure)
-	keyed := copyOf(verifying, func(c *ssl.Config) { c.PSKs = []ssl.PSK{newPSK(t, "device", pskKey)} })
+	s := ssltest.NewServerCtx(t, srv)
+	verifying := ssltest.ClientConfig(t)
+	blind := ssltest.CopyOf(verifying, ssltest.Insecure)
+	keyed := ssltest.CopyOf(verifying, func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, "device", ssltest.PSKKey)} })
 	for _, tc := range []struct {
 		what        string
 		cfg         *ssl.Config
@@ -215,7 +217,7 @@ func TestWhereSessionsBelong(t *testing.T) {
 		if tc.same {
 			want = ssl.ReusedPSK
 		}
-		ctx := newClientCtx(t, tc.cfg)
+		ctx := ssltest.NewClientCtx(t, tc.cfg)
 		visitBy(t, plainClient(ctx), s, claiming(tc.first.network, tc.first.addr))
 		if got, _ := visitBy(t, plainClient(ctx), s, claiming(tc.then.network, tc.then.addr)); got != want {
 			t.Errorf("%s: %q, want %q", tc.what, got, want)
@@ -223,7 +225,7 @@ func TestWhereSessionsBelong(t *testing.T) {
 		if tc.first.network == "" || tc.first.network == "pipe" || tc.first.addr == "@" || tc.first.addr == "0.0.0.0:0" {
 			continue
 		}
-		d := &ssl.Dialer{Ctx: newClientCtx(t, tc.cfg)}
+		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, tc.cfg)}
 		visitBy(t, dialerClient(d, tc.first.network, tc.first.addr), s, pipeEnds)
 		if got, _ := visitBy(t, dialerClient(d, tc.then.network, tc.then.addr), s, pipeEnds); got != want {
 			t.Errorf("%s, by a Dialer: %q, want %q", tc.what, got, want)
@@ -234,9 +236,9 @@ func TestWhereSessionsBelong(t *testing.T) {
 // An address of nil, which some connections have, is no address.
 func TestClientWithoutRemoteAddr(t *testing.T) {
 	leakcheck.Test(t)
-	s, cctx := newServerCtx(t, serverConfig(t)), newClientCtx(t, clientConfig(t))
+	s, cctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	nowhere := func(t testing.TB) (client, server net.Conn) {
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		return at{a, nil}, b
 	}
 	visitBy(t, plainClient(cctx), s, nowhere)
@@ -248,16 +250,16 @@ func TestClientWithoutRemoteAddr(t *testing.T) {
 // Three backends with the same ticket keys are one server as soon as one of them is known; a
 // group of its own for each makes three of them.
 func TestDialerBehindServiceDiscovery(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		keys, err := ssl.NewTicketKeys(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer keys.Close()
 		srv.TicketKeys = keys
-		s := newServerCtx(t, srv)
+		s := ssltest.NewServerCtx(t, srv)
 		for _, group := range []bool{false, true} {
-			cctx := newClientCtx(t, cli)
+			cctx := ssltest.NewClientCtx(t, cli)
 			full := 0
 			for range 2 {
 				for _, addr := range []string{"192.0.2.1:443", "192.0.2.2:443", "192.0.2.3:443"} {
@@ -274,7 +276,7 @@ func TestDialerBehindServiceDiscovery(t *testing.T) {
 				t.Errorf("groups %t: %d full handshakes, want %d", group, full, want)
 			}
 		}
-		joined := ssl.Dialer{Ctx: newClientCtx(t, cli), SessionGroup: "shop"}
+		joined := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, cli), SessionGroup: "shop"}
 		visitBy(t, dialerClient(&joined, "tcp", "192.0.2.1:443"), s, pipeEnds)
 		if got, _ := visitBy(t, dialerClient(&joined, "unix", "/run/shop"), s, pipeEnds); !got.Resumed() {
 			t.Errorf("one group for two ways: %q", got)
@@ -284,11 +286,11 @@ func TestDialerBehindServiceDiscovery(t *testing.T) {
 
 // What must be apart stays apart, whatever the group says.
 func TestSessionGroupJoinsNoMore(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.ClientAuth = ssl.RequestClientCert
-		s, cache := newServerCtx(t, srv), newCache(t, 0)
+		s, cache := ssltest.NewServerCtx(t, srv), ssltest.NewCache(t, 0)
 		by := func(change func(*ssl.Config)) openBy {
-			d := &ssl.Dialer{Ctx: newClientCtx(t, copyOf(cli, change)), Sessions: cache, SessionGroup: "g"}
+			d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.CopyOf(cli, change)), Sessions: cache, SessionGroup: "g"}
 			return dialerClient(d, "tcp", "192.0.2.1:443")
 		}
 		same := func(*ssl.Config) {}
@@ -296,15 +298,15 @@ func TestSessionGroupJoinsNoMore(t *testing.T) {
 		for name, change := range map[string]func(*ssl.Config){
 			"name":      func(c *ssl.Config) { c.ServerName = "127.0.0.1" },
 			"protocols": func(c *ssl.Config) { c.NextProtos = []string{"h2"} },
-			"roots":     func(c *ssl.Config) { c.RootCAs = bothRoots(t) },
-			"blind":     insecure,
-			"identity":  func(c *ssl.Config) { c.Certificates = []ssl.Certificate{keyPair(t, "client")} },
+			"roots":     func(c *ssl.Config) { c.RootCAs = ssltest.BothRoots(t) },
+			"blind":     ssltest.Insecure,
+			"identity":  func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} },
 		} {
 			if got, _ := visitBy(t, by(change), s, pipeEnds); got.Offered() {
 				t.Errorf("%s: %q", name, got)
 			}
 		}
-		if got, _ := visitBy(t, by(same), s, pipeEnds); got != wants[fm.name] {
+		if got, _ := visitBy(t, by(same), s, pipeEnds); got != ssltest.Wants[fm.Name] {
 			t.Errorf("the same: %q", got)
 		}
 	})
@@ -313,11 +315,11 @@ func TestSessionGroupJoinsNoMore(t *testing.T) {
 // Early data goes with a session that a Client has found for itself.
 func TestClientSendsEarlyData(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.MaxEarlyData = 1024
-	s, cctx := newServerCtx(t, srv), newClientCtx(t, clientConfig(t))
+	s, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	visitBy(t, plainClient(cctx), s, pipeEnds)
-	a, b := tcpPipe(t)
+	a, b := ssltest.TCPPipe(t)
 	c, err := ssl.Client(at{a, namedAddr{"pipe", "pipe"}}, cctx)
 	if err != nil {
 		t.Fatal(err)
@@ -334,12 +336,12 @@ func TestClientSendsEarlyData(t *testing.T) {
 	if _, err := c.WriteEarlyData([]byte("early")); err != nil {
 		t.Fatal(err)
 	}
-	sc.SetDeadline(time.Now().Add(ioTimeout))
+	sc.SetDeadline(time.Now().Add(ssltest.Timeout))
 	got := make([]byte, 5)
 	if n, err := sc.ReadEarlyData(got); err != nil || string(got[:n]) != "early" {
 		t.Fatalf("%q, %v", got[:n], err)
 	}
-	if c, s := (pair{c, sc}).shake(); c != nil || s != nil {
+	if c, s := (ssltest.Pair{Client: c, Server: sc}).Shake(); c != nil || s != nil {
 		t.Fatal(c, s)
 	}
 	if got := c.EarlyDataStatus(); got != ssl.EarlyDataAccepted {
@@ -350,13 +352,13 @@ func TestClientSendsEarlyData(t *testing.T) {
 // Two goroutines that begin at once, one with a session of its own: either is told the truth.
 func TestClientSetSessionWhileItBegins(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	box := newInbox(t, cli)
-	s, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	box := ssltest.NewInbox(t, cli)
+	s, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 	visitBy(t, plainClient(cctx), s, pipeEnds)
-	given := dup(t, box.last(t))
+	given := ssltest.Dup(t, box.Last(t))
 	for range 20 {
-		a, b := tcpPipe(t)
+		a, b := ssltest.TCPPipe(t)
 		c, err := ssl.Client(at{a, namedAddr{"pipe", "pipe"}}, cctx)
 		if err != nil {
 			t.Fatal(err)
@@ -365,8 +367,8 @@ func TestClientSetSessionWhileItBegins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := pair{c, sc}
-		p.server.SetDeadline(time.Now().Add(ioTimeout))
+		p := ssltest.Pair{Client: c, Server: sc}
+		p.Server.SetDeadline(time.Now().Add(ssltest.Timeout))
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := c.SetSession(given); err != nil && !errors.Is(err, ssl.ErrHandshakeStarted) {
@@ -376,25 +378,17 @@ func TestClientSetSessionWhileItBegins(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		p.mustShake(t)
+		p.MustShake(t)
 		wg.Wait()
-		p.closeBoth()
+		p.CloseBoth()
 	}
 }
-
-// deadConn says how often it was closed.
-type deadConn struct {
-	net.Conn
-	closed int
-}
-
-func (c *deadConn) Close() error { c.closed++; return c.Conn.Close() }
 
 // A Dialer closes what it was given and cannot use, also where it has not begun.
 func TestDialerClientCloses(t *testing.T) {
 	leakcheck.Test(t)
-	ctx, server := newClientCtx(t, clientConfig(t)), newServerCtx(t, serverConfig(t))
-	nameless := newClientCtx(t, copyOf(clientConfig(t), func(c *ssl.Config) { c.ServerName = "" }))
+	ctx, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	nameless := ssltest.NewClientCtx(t, ssltest.CopyOf(ssltest.ClientConfig(t), func(c *ssl.Config) { c.ServerName = "" }))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tc := range []struct {
@@ -419,12 +413,12 @@ func TestDialerClientCloses(t *testing.T) {
 		if tc.what == "peer that goes away" {
 			go func() { b.Read(make([]byte, 1)); b.Close() }()
 		}
-		raw := &deadConn{Conn: a}
+		raw := &ssltest.DeadConn{Conn: a}
 		c, err := tc.d.Client(tc.ctx, raw, tc.network, tc.addr)
 		if c != nil || err == nil || tc.want != nil && !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, %v, want %v", tc.what, c, err, tc.want)
 		}
-		if raw.closed == 0 {
+		if raw.Closed == 0 {
 			t.Errorf("%s: the connection was left open", tc.what)
 		}
 		b.Close()

@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // Clients of TLS 1.2 that know tickets make up a session id on their first visit, in whatever
 // form the server resumes: nothing was offered, so nothing was declined.
 func TestMadeUpSessionID(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, _ *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, _ *ssl.Config) {
 		srv.MaxVersion = ssl.VersionTLS13
-		cached := copyOf(srv, func(c *ssl.Config) {
+		cached := ssltest.CopyOf(srv, func(c *ssl.Config) {
 			cache, err := ssl.NewServerSessionCache(nil)
 			if err != nil {
 				t.Fatal(err)
@@ -24,13 +25,13 @@ func TestMadeUpSessionID(t *testing.T) {
 			c.SessionCache = cache
 		})
 		for what, cfg := range map[string]*ssl.Config{"libssl's": srv, "a SessionCache": cached} {
-			sctx := newServerCtx(t, cfg)
-			a, b := tcpPipe(t)
+			sctx := ssltest.NewServerCtx(t, cfg)
+			a, b := ssltest.TCPPipe(t)
 			s, err := ssl.Server(b, sctx)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := tls.Client(a, &tls.Config{InsecureSkipVerify: true, MaxVersion: fm.version})
+			c := tls.Client(a, &tls.Config{InsecureSkipVerify: true, MaxVersion: fm.Version})
 			done := make(chan error, 1)
 			go func() { done <- s.Handshake() }()
 			if err := c.Handshake(); err != nil {
@@ -47,37 +48,28 @@ func TestMadeUpSessionID(t *testing.T) {
 	})
 }
 
-// unknownTo is what a server says of a client whose session it does not know: the id of TLS 1.2
-// could be one that was made up.
-func unknownTo(client *ssl.Config) ssl.ReuseState {
-	if client.MaxVersion == ssl.VersionTLS12 {
-		return ssl.ReuseNoSession
-	}
-	return ssl.ReuseDeclined
-}
-
 // A ticket is a ticket in both versions, and an external key is none. In JSON and in metrics
 // the words have no spaces.
 func TestReuseWords(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		first := meet(t, cctx, sctx, nil)
-		second := meet(t, cctx, sctx, sessionOf(t, first.client))
-		for _, c := range []*ssl.Conn{second.client, second.server} {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		first := ssltest.Meet(t, cctx, sctx, nil)
+		second := ssltest.Meet(t, cctx, sctx, ssltest.SessionOf(t, first.Client))
+		for _, c := range []*ssl.Conn{second.Client, second.Server} {
 			if c.ReuseState().String() != "resumed by ticket" {
 				t.Errorf("%q", c.ReuseState())
 			}
 		}
-		key := []ssl.PSK{newPSK(t, pskName, pskKey)}
+		key := []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)}
 		srv.PSKs, cli.PSKs = key, key
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		for _, c := range []*ssl.Conn{p.client, p.server} {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
 			if r := c.ReuseState(); r != ssl.ReuseExternalPSK || r.Resumed() || r.Offered() || r.String() != "by external PSK" {
 				t.Errorf("with a key: %q", r)
 			}
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 	leakcheck.Test(t)
 	seen := map[string]bool{}

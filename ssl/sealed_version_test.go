@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -38,8 +39,8 @@ func packedOf(version byte, parts ...[]byte) []byte {
 func TestSealedByAnotherVersion(t *testing.T) {
 	leakcheck.Test(t)
 	keys := fuzzKeys(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
 		id, err := s.ID()
 		if err != nil {
 			t.Fatal(err)
@@ -90,14 +91,14 @@ func TestSealedByAnotherVersion(t *testing.T) {
 func offered(t *testing.T, cli, srv *ssl.Config, s *ssl.Session) {
 	t.Helper()
 	defer s.Close()
-	a, b := tcpPipe(t)
-	p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
-	if err := p.client.SetSession(s); err != nil {
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, b)
+	if err := p.Client.SetSession(s); err != nil {
 		t.Error(err)
 	}
-	p.mustShake(t)
-	p.echo(t)
-	p.closeBoth()
+	p.MustShake(t)
+	p.Echo(t)
+	p.CloseBoth()
 }
 
 // loadedFrom has a client's cache load a file with one session.

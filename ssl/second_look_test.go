@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // What was resumed and then refused by the application is not resumed again, by whoever has it.
 func TestRefusedSessionIsSpent(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxVersion, srv.SessionTicketsDisabled = ssl.VersionTLS12, true
 	refuse := false
 	judge := func(ssl.ConnectionState) error {
@@ -28,40 +29,40 @@ func TestRefusedSessionIsSpent(t *testing.T) {
 		return nil
 	}
 	for _, side := range []string{"server", "client"} {
-		srv, cli := copyOf(srv, func(*ssl.Config) {}), copyOf(cli, func(*ssl.Config) {})
+		srv, cli := ssltest.CopyOf(srv, func(*ssl.Config) {}), ssltest.CopyOf(cli, func(*ssl.Config) {})
 		if side == "server" {
 			srv.VerifyConnection = judge
 		} else {
 			cli.VerifyConnection = judge
 		}
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		first := meet(t, cctx, sctx, nil)
-		s := sessionOf(t, first.client)
-		first.closeBoth()
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		first := ssltest.Meet(t, cctx, sctx, nil)
+		s := ssltest.SessionOf(t, first.Client)
+		first.CloseBoth()
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
 		offered := s
 		if side == "client" {
-			if err := p.client.SetSharedSession(s); err != nil {
+			if err := p.Client.SetSharedSession(s); err != nil {
 				t.Fatal(err)
 			}
-			offered = dup(t, s)
-		} else if err := p.client.SetSession(s); err != nil {
+			offered = ssltest.Dup(t, s)
+		} else if err := p.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
 		refuse = true
-		if c, srv := p.shake(); c == nil && srv == nil {
+		if c, srv := p.Shake(); c == nil && srv == nil {
 			t.Fatal("the application has refused nothing")
 		}
-		p.closeBoth()
+		p.CloseBoth()
 		refuse = false
 		if side == "client" {
-			if resumable(t, s) {
+			if ssltest.Resumable(t, s) {
 				t.Errorf("%s: the object is still resumable", side)
 			}
 			continue
 		}
-		if again := meet(t, cctx, sctx, offered); again.server.SessionReused() {
+		if again := ssltest.Meet(t, cctx, sctx, offered); again.Server.SessionReused() {
 			t.Errorf("%s: resumed after all", side)
 		}
 	}
@@ -109,13 +110,13 @@ func (f lastStep) Write(b []byte) (int, error) { f(); return len(b), nil }
 
 // Nothing of a server's last flight is in the socket before its cache has the session.
 func TestSessionsAreKeptBeforeTheyAreSent(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range ssltest.Versions {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leakcheck.Test(t)
-			srv, cli := serverConfig(t), clientConfig(t)
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion = v
-			srv.SessionCache = newServerCache(t, nil)
-			a, b := tcpPipe(t)
+			srv.SessionCache = ssltest.NewServerCache(t, nil)
+			a, b := ssltest.TCPPipe(t)
 			client := &heldBack{TCPConn: a.(*net.TCPConn), let: make(chan struct{})}
 			var once sync.Once
 			srv.KeyLogWriter = lastStep(func() {
@@ -126,10 +127,10 @@ func TestSessionsAreKeptBeforeTheyAreSent(t *testing.T) {
 					close(client.let)
 				})
 			})
-			p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), client, b)
-			p.mustShake(t)
-			p.echo(t)
-			p.closeBoth()
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), client, b)
+			p.MustShake(t)
+			p.Echo(t)
+			p.CloseBoth()
 		})
 	}
 }
@@ -143,22 +144,22 @@ func TestLaterAuthIsAnotherContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	later, cli := laterConfigs(t)
+	later, cli := ssltest.LaterConfigs(t)
 	later.TicketKeys = keys
 	for _, id := range []string{"", "fleet"} {
 		later.SessionIDContext = []byte(id)
-		atOnce := copyOf(later, func(c *ssl.Config) { c.PostHandshakeAuth = false })
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, newServerCtx(t, later), nil)
-		wantClient(t, p.server, "")
-		s := sessionOf(t, p.client)
-		p.closeBoth()
-		p = meet(t, cctx, newServerCtx(t, atOnce), s)
-		if p.server.SessionReused() {
+		atOnce := ssltest.CopyOf(later, func(c *ssl.Config) { c.PostHandshakeAuth = false })
+		cctx := ssltest.NewClientCtx(t, cli)
+		p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, later), nil)
+		ssltest.WantClient(t, p.Server, "")
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		p = ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, atOnce), s)
+		if p.Server.SessionReused() {
 			t.Errorf("context %q: resumed without a certificate", id)
 		}
-		wantClient(t, p.server, clientName)
-		p.closeBoth()
+		ssltest.WantClient(t, p.Server, ssltest.ClientName)
+		p.CloseBoth()
 	}
 }
 
@@ -166,23 +167,23 @@ func TestLaterAuthIsAnotherContext(t *testing.T) {
 // a server with several names would do as one what was meant for the other.
 func TestUnverifiedEarlyDataKeepsItsName(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxEarlyData, cli.InsecureSkipVerify = 1024, true
-	p := newTCPPair(t, cli, srv)
-	p.mustShake(t)
-	p.echo(t)
-	s := sessionOf(t, p.client)
-	p.closeBoth()
+	p := ssltest.NewTCPPair(t, cli, srv)
+	p.MustShake(t)
+	p.Echo(t)
+	s := ssltest.SessionOf(t, p.Client)
+	p.CloseBoth()
 	for name, want := range map[string]error{"localhost": nil, "elsewhere.test": ssl.ErrNoEarlyData, "": ssl.ErrNoEarlyData} {
-		a, b := tcpPipe(t)
-		next := newPair(t, newClientCtx(t, copyOf(cli, func(c *ssl.Config) { c.ServerName = name })), newServerCtx(t, srv), a, b)
-		if err := next.client.SetSession(s); err != nil {
+		a, b := ssltest.TCPPipe(t)
+		next := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.ServerName = name })), ssltest.NewServerCtx(t, srv), a, b)
+		if err := next.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := next.client.EarlyDataTerms(); !errors.Is(err, want) || (err == nil) != (want == nil) {
+		if _, _, err := next.Client.EarlyDataTerms(); !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("%q: %v, want %v", name, err, want)
 		}
-		next.closeBoth()
+		next.CloseBoth()
 	}
 }
 
@@ -222,28 +223,28 @@ func (c *clogged) SetDeadline(t time.Time) error {
 // A peer whose stream ends in the middle of a Write is not told that this was all of it, even
 // when there is room again.
 func TestCloseTellsNoEndBehindACutWrite(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		a, b := tcpPipe(t)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		a, b := ssltest.TCPPipe(t)
 		c := &clogged{Conn: a, inside: make(chan struct{}), kicked: make(chan struct{})}
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), c, b)
-		p.mustShake(t)
-		p.echo(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), c, b)
+		p.MustShake(t)
+		p.Echo(t)
 		c.mu.Lock()
 		c.armed = true
 		c.mu.Unlock()
 		wrote := make(chan error)
 		go func() {
-			_, err := p.client.Write(make([]byte, 1<<20))
+			_, err := p.Client.Write(make([]byte, 1<<20))
 			wrote <- err
 		}()
 		<-c.inside
 		got := make(chan error)
 		go func() {
-			_, err := io.Copy(io.Discard, p.server)
+			_, err := io.Copy(io.Discard, p.Server)
 			got <- err
 		}()
-		p.client.Close()
-		if err := <-wrote; !isClosed(err) {
+		p.Client.Close()
+		if err := <-wrote; !ssltest.IsClosed(err) {
 			t.Errorf("Write: %v", err)
 		}
 		if err := <-got; err == nil {
@@ -256,28 +257,28 @@ func TestCloseTellsNoEndBehindACutWrite(t *testing.T) {
 // whoever keeps sessions may have forgotten when this one was to end.
 func TestServerLooksAtTheLeafAgain(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxVersion, srv.SessionTicketsDisabled = ssl.VersionTLS12, true
-	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-	box := newInbox(t, srv)
-	sctx := newServerCtx(t, srv)
+	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+	box := ssltest.NewInbox(t, srv)
+	sctx := ssltest.NewServerCtx(t, srv)
 	var offer, kept *ssl.Session
 	var cctx *ssl.Ctx
 	var until time.Time
 	for life := 2 * time.Second; offer == nil; life *= 2 {
 		until = time.Now().Add(life).Truncate(time.Second)
-		cctx = newClientCtx(t, copyOf(cli, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil, until)}
+		cctx = ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil, until)}
 		}))
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		if c, s := p.shake(); c == nil && s == nil {
-			p.echo(t)
-			offer, kept = sessionOf(t, p.client), dup(t, box.last(t))
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		if c, s := p.Shake(); c == nil && s == nil {
+			p.Echo(t)
+			offer, kept = ssltest.SessionOf(t, p.Client), ssltest.Dup(t, box.Last(t))
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
-	if _, err := sctx.RemoveSession(box.last(t)); err != nil {
+	if _, err := sctx.RemoveSession(box.Last(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := kept.SetTimeout(time.Hour); err != nil {
@@ -287,41 +288,41 @@ func TestServerLooksAtTheLeafAgain(t *testing.T) {
 		t.Fatal(added, err)
 	}
 	<-time.After(time.Until(until.Add(1100 * time.Millisecond))) // OpenSSL counts in seconds
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	if err := p.client.SetSession(offer); err != nil {
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	if err := p.Client.SetSession(offer); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.shake(); !errors.Is(err, ssl.ErrUnverified) {
-		t.Errorf("%v, reused is %t", err, p.server.SessionReused())
+	if _, err := p.Shake(); !errors.Is(err, ssl.ErrUnverified) {
+		t.Errorf("%v, reused is %t", err, p.Server.SessionReused())
 	}
-	p.closeBoth()
+	p.CloseBoth()
 }
 
 // A session does not outlive the certificate of its peer, also where that was not verified: the
 // application may have.
 func TestUnverifiedLeafEndsItsSession(t *testing.T) {
-	for _, fm := range agingForms {
-		t.Run(fm.name, func(t *testing.T) {
+	for _, fm := range ssltest.AgingForms {
+		t.Run(fm.Name, func(t *testing.T) {
 			leakcheck.Test(t)
-			srv, cli := serverConfig(t), clientConfig(t)
-			srv.MaxVersion, srv.ClientAuth = fm.version, ssl.RequireAnyClientCert
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+			srv.MaxVersion, srv.ClientAuth = fm.Version, ssl.RequireAnyClientCert
 			srv.SessionTimeout, cli.SessionTimeout = 2*time.Hour, 2*time.Hour
 			const left = time.Hour
-			cli.Certificates = []ssl.Certificate{issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "any", nil, time.Now().Add(left))}
-			a := newAging(t, srv, fm.setup(t, srv))
-			p := meet(t, newClientCtx(t, cli), a.next(), nil)
-			defer p.closeBoth()
-			for _, s := range a.made.all() {
+			cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "any", nil, time.Now().Add(left))}
+			a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
+			p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), a.Next(), nil)
+			defer p.CloseBoth()
+			for _, s := range a.Made.All() {
 				// C's clock may be a little behind Go's, and so a second earlier.
-				if d, err := s.Timeout(); err != nil || d > left+time.Second || d < left-ioTimeout {
+				if d, err := s.Timeout(); err != nil || d > left+time.Second || d < left-ssltest.Timeout {
 					t.Errorf("timeout %v, %v; the certificate has %v", d, err, left)
 				}
 			}
-			s := sessionOf(t, p.client)
+			s := ssltest.SessionOf(t, p.Client)
 			if d, err := s.TicketLifetimeHint(); err != nil || d > left+time.Second {
 				t.Errorf("the client is told of %v, %v", d, err)
-			} else if len(a.made.all()) == 0 && d < left-ioTimeout {
+			} else if len(a.Made.All()) == 0 && d < left-ssltest.Timeout {
 				t.Errorf("no session on the server, and a ticket of %v", d)
 			}
 		})

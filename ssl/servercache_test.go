@@ -11,31 +11,13 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-func newServerCache(t testing.TB, opts *ssl.ServerCacheOptions) *ssl.ServerSessionCache {
-	t.Helper()
-	c, err := ssl.NewServerSessionCache(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// forEachCached is forEachForm for a server with a ServerSessionCache: by id in TLS 1.2, and
-// by tickets that are ids in TLS 1.3.
-func forEachCached(t *testing.T, f func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config)) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.SessionCache = newServerCache(t, nil)
-		f(t, srv.SessionCache, srv, cli)
-	})
-}
-
 // reused is the state of a resumption from a ServerSessionCache.
 func reused(cli *ssl.Config) ssl.ReuseState {
-	return want(cli.MaxVersion == ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedPSK)
+	return ssltest.If(cli.MaxVersion == ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedPSK)
 }
 
 // The cache has all sessions of a handshake before the client has one of them, and can be back:
@@ -43,8 +25,8 @@ func reused(cli *ssl.Config) ssl.ReuseState {
 func TestServerCacheKnowsBeforeTheClient(t *testing.T) {
 	for name, judge := range map[string]func(ssl.ConnectionState) error{"": nil, "VerifyConnection": func(ssl.ConnectionState) error { return nil }} {
 		t.Run(name, func(t *testing.T) {
-			forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-				cache, seen := newServerCache(t, nil), make(chan struct{})
+			ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+				cache, seen := ssltest.NewServerCache(t, nil), make(chan struct{})
 				srv.SessionCache, srv.VerifyConnection = cache, judge
 				srv.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) {
 					<-seen
@@ -55,25 +37,25 @@ func TestServerCacheKnowsBeforeTheClient(t *testing.T) {
 					s.Close()
 					arrived <- struct{}{}
 				}
-				p := newTCPPair(t, cli, srv)
+				p := ssltest.NewTCPPair(t, cli, srv)
 				served, met := make(chan error), make(chan error)
-				go func() { served <- errors.Join(p.server.Handshake(), echoOnce(p.server)) }()
+				go func() { served <- errors.Join(p.Server.Handshake(), ssltest.EchoOnce(p.Server)) }()
 				go func() {
-					_, err := p.client.Write([]byte("ping"))
-					met <- errors.Join(err, readUntil(p.client, "ping"))
+					_, err := p.Client.Write([]byte("ping"))
+					met <- errors.Join(err, ssltest.ReadUntil(p.Client, "ping"))
 				}()
-				for range sessionsOf(cli) {
+				for range ssltest.SessionsOf(cli) {
 					<-arrived
 				}
-				if n := cache.Stats().Sessions; n != sessionsOf(cli) {
-					t.Errorf("the client has %d sessions, the cache %d", sessionsOf(cli), n)
+				if n := cache.Stats().Sessions; n != ssltest.SessionsOf(cli) {
+					t.Errorf("the client has %d sessions, the cache %d", ssltest.SessionsOf(cli), n)
 				}
 				close(seen)
 				if err := errors.Join(<-served, <-met); err != nil {
 					t.Error(err)
 				}
-				p.closeBoth()
-				if st := cache.Stats(); st.Stores != uint64(sessionsOf(cli)) {
+				p.CloseBoth()
+				if st := cache.Stats(); st.Stores != uint64(ssltest.SessionsOf(cli)) {
 					t.Errorf("%+v", st)
 				}
 			})
@@ -85,37 +67,37 @@ func TestServerCacheKnowsBeforeTheClient(t *testing.T) {
 // as well have been made up.
 func TestServerCacheOfTLS12WithNewerClients(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxVersion = ssl.VersionTLS12
-	srv.SessionCache = newServerCache(t, nil)
-	sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
-	c, s := attend(t, cctx, sctx, mine, here)
-	wantStates(t, "the first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
-	c, s = attend(t, cctx, sctx, mine, here)
-	wantStates(t, "the second", c, s, ssl.ReusedID, ssl.ReusedID)
+	srv.SessionCache = ssltest.NewServerCache(t, nil)
+	sctx, cctx, mine := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli), ssltest.NewCache(t, 0)
+	c, s := ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+	ssltest.WantStates(t, "the first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
+	c, s = ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+	ssltest.WantStates(t, "the second", c, s, ssl.ReusedID, ssl.ReusedID)
 }
 
 // Ctxs that share a cache resume each other's sessions; without the cache, or after a Flush,
 // the client gets a full handshake.
 func TestServerCacheIsShared(t *testing.T) {
-	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
-		one, two, cctx := newServerCtx(t, srv), newServerCtx(t, srv), newClientCtx(t, cli)
-		mine := newCache(t, 0)
-		c, s := attend(t, cctx, one, mine, here)
-		wantStates(t, "first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
+	ssltest.ForEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		one, two, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		mine := ssltest.NewCache(t, 0)
+		c, s := ssltest.Attend(t, cctx, one, mine, ssltest.Here)
+		ssltest.WantStates(t, "first", c, s, ssl.ReuseNoSession, ssl.ReuseNoSession)
 		for range 3 {
-			c, s = attend(t, cctx, two, mine, here)
-			wantStates(t, "at the other", c, s, reused(cli), reused(cli))
-			c, s = attend(t, cctx, one, mine, here)
-			wantStates(t, "back", c, s, reused(cli), reused(cli))
+			c, s = ssltest.Attend(t, cctx, two, mine, ssltest.Here)
+			ssltest.WantStates(t, "at the other", c, s, reused(cli), reused(cli))
+			c, s = ssltest.Attend(t, cctx, one, mine, ssltest.Here)
+			ssltest.WantStates(t, "back", c, s, reused(cli), reused(cli))
 		}
-		other := copyOf(srv, func(c *ssl.Config) { c.SessionCache = newServerCache(t, nil) })
-		c, s = attend(t, cctx, newServerCtx(t, other), mine, here)
-		wantStates(t, "with another cache", c, s, ssl.ReuseDeclined, unknownTo(cli))
-		attend(t, cctx, one, mine, here)
+		other := ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionCache = ssltest.NewServerCache(t, nil) })
+		c, s = ssltest.Attend(t, cctx, ssltest.NewServerCtx(t, other), mine, ssltest.Here)
+		ssltest.WantStates(t, "with another cache", c, s, ssl.ReuseDeclined, ssltest.UnknownTo(cli))
+		ssltest.Attend(t, cctx, one, mine, ssltest.Here)
 		cache.Flush(time.Time{})
-		c, s = attend(t, cctx, one, mine, here)
-		wantStates(t, "after Flush", c, s, ssl.ReuseDeclined, unknownTo(cli))
+		c, s = ssltest.Attend(t, cctx, one, mine, ssltest.Here)
+		ssltest.WantStates(t, "after Flush", c, s, ssl.ReuseDeclined, ssltest.UnknownTo(cli))
 		st, err := one.SessionStats()
 		if err != nil || st.Number != 0 || st.CallbackHits != 3 || st.CallbackHits != st.Hits {
 			t.Errorf("%+v, %v", st, err)
@@ -130,17 +112,17 @@ func TestServerCacheIsShared(t *testing.T) {
 // of TLS 1.3 make up, nor tickets.
 func TestServerCacheIsAskedInTimeOnly(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	mine := newCache(t, 0)
-	attend(t, newClientCtx(t, cli), newServerCtx(t, srv), mine, here) // a stateless ticket
-	srv.SessionCache = newServerCache(t, nil)
-	sctx := newServerCtx(t, srv)
-	attend(t, newClientCtx(t, cli), sctx, newCache(t, 0), here) // nothing but an id for show
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	mine := ssltest.NewCache(t, 0)
+	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), mine, ssltest.Here) // a stateless ticket
+	srv.SessionCache = ssltest.NewServerCache(t, nil)
+	sctx := ssltest.NewServerCtx(t, srv)
+	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, ssltest.NewCache(t, 0), ssltest.Here) // nothing but an id for show
 	if st := srv.SessionCache.Stats(); st.Misses+st.Hits != 0 {
 		t.Errorf("asked for an id that means nothing: %+v", st)
 	}
-	c, s := attend(t, newClientCtx(t, cli), sctx, mine, here)
-	wantStates(t, "a ticket", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+	c, s := ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, mine, ssltest.Here)
+	ssltest.WantStates(t, "a ticket", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
 	if st := srv.SessionCache.Stats(); st.Misses+st.Hits != 0 {
 		t.Errorf("asked for a ticket: %+v", st)
 	}
@@ -149,42 +131,42 @@ func TestServerCacheIsAskedInTimeOnly(t *testing.T) {
 // Client certificates survive the cache with the whole chain, and demands separate hosts: a
 // session of one that does not ask is a full handshake at one that does (C-31).
 func TestC31_ServerCacheAndClientAuth(t *testing.T) {
-	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
-		strict := copyOf(srv, func(c *ssl.Config) {
-			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+	ssltest.ForEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
+		strict := ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		})
-		open, closed, cctx := newServerCtx(t, srv), newServerCtx(t, strict), newClientCtx(t, cli)
-		mine := newCache(t, 0)
-		attend(t, cctx, open, mine, here)
-		c, s := attend(t, cctx, closed, mine, here)
-		wantStates(t, "a session of the open host", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
+		open, closed, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewServerCtx(t, strict), ssltest.NewClientCtx(t, cli)
+		mine := ssltest.NewCache(t, 0)
+		ssltest.Attend(t, cctx, open, mine, ssltest.Here)
+		c, s := ssltest.Attend(t, cctx, closed, mine, ssltest.Here)
+		ssltest.WantStates(t, "a session of the open host", c, s, ssl.ReuseDeclined, ssl.ReuseDeclined)
 		for range 3 { // each takes another ticket
-			p := cached(t, cctx, closed, mine, here)
-			p.mustShake(t)
-			p.echo(t)
-			st := p.server.ConnectionState()
+			p := ssltest.Cached(t, cctx, closed, mine, ssltest.Here)
+			p.MustShake(t)
+			p.Echo(t)
+			st := p.Server.ConnectionState()
 			if !st.DidResume || !st.Verified || len(st.PeerCertificates) != 2 || len(st.VerifiedChain) != 3 {
 				t.Errorf("resumed %t, verified %t, %d certificates, chain of %d",
 					st.DidResume, st.Verified, len(st.PeerCertificates), len(st.VerifiedChain))
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
 
 // Through GetConfigForClient the chosen Ctx's cache is asked, and no other.
 func TestServerCacheOfAVirtualHost(t *testing.T) {
-	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
-		chosen := newServerCtx(t, srv)
-		front := copyOf(srv, func(c *ssl.Config) {
-			c.SessionCache = newServerCache(t, nil)
+	ssltest.ForEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+		chosen := ssltest.NewServerCtx(t, srv)
+		front := ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.SessionCache = ssltest.NewServerCache(t, nil)
 			c.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return chosen, nil }
 		})
-		fctx, cctx, mine := newServerCtx(t, front), newClientCtx(t, cli), newCache(t, 0)
-		attend(t, cctx, fctx, mine, here)
-		c, s := attend(t, cctx, fctx, mine, here)
-		wantStates(t, "through the front", c, s, reused(cli), reused(cli))
+		fctx, cctx, mine := ssltest.NewServerCtx(t, front), ssltest.NewClientCtx(t, cli), ssltest.NewCache(t, 0)
+		ssltest.Attend(t, cctx, fctx, mine, ssltest.Here)
+		c, s := ssltest.Attend(t, cctx, fctx, mine, ssltest.Here)
+		ssltest.WantStates(t, "through the front", c, s, reused(cli), reused(cli))
 		if st := front.SessionCache.Stats(); st.Stores+st.Hits+st.Misses != 0 || cache.Stats().Hits != 1 {
 			t.Errorf("front %+v, chosen %+v", st, cache.Stats())
 		}
@@ -194,24 +176,24 @@ func TestServerCacheOfAVirtualHost(t *testing.T) {
 // A second ClientHello names the session again, and gets it.
 func TestServerCacheAfterHelloRetryRequest(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.SessionCache = newServerCache(t, nil)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.SessionCache = ssltest.NewServerCache(t, nil)
 	srv.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	cli.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
-	sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
-	attend(t, cctx, sctx, mine, here)
-	c, s := attend(t, cctx, sctx, mine, here)
-	wantStates(t, "after HelloRetryRequest", c, s, ssl.ReusedPSK, ssl.ReusedPSK)
+	sctx, cctx, mine := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli), ssltest.NewCache(t, 0)
+	ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+	c, s := ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+	ssltest.WantStates(t, "after HelloRetryRequest", c, s, ssl.ReusedPSK, ssl.ReusedPSK)
 }
 
 // What OpenSSL has marked, and what has expired, is not resumed but forgotten.
 func TestServerCacheForgets(t *testing.T) {
-	forEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
+	ssltest.ForEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
 		srv.NumTickets = 1
-		box := newInbox(t, srv)
-		sctx, cctx, mine := newServerCtx(t, srv), newClientCtx(t, cli), newCache(t, 0)
-		attend(t, cctx, sctx, mine, here)
-		kept := box.last(t)
+		box := ssltest.NewInbox(t, srv)
+		sctx, cctx, mine := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli), ssltest.NewCache(t, 0)
+		ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+		kept := box.Last(t)
 		id, err := kept.ID()
 		if err != nil {
 			t.Fatal(err)
@@ -224,12 +206,12 @@ func TestServerCacheForgets(t *testing.T) {
 		if _, err := sctx.RemoveSession(kept); err != nil { // which marks it
 			t.Fatal(err)
 		}
-		c, s := attend(t, cctx, sctx, mine, here)
-		wantStates(t, "marked", c, s, ssl.ReuseDeclined, unknownTo(cli))
+		c, s := ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
+		ssltest.WantStates(t, "marked", c, s, ssl.ReuseDeclined, ssltest.UnknownTo(cli))
 		if st := cache.Stats(); st.NotResumable != 1 {
 			t.Errorf("%+v", st)
 		}
-		fresh := box.last(t)
+		fresh := box.Last(t)
 		if id, err = fresh.ID(); err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +237,7 @@ func TestServerCacheForgets(t *testing.T) {
 
 // Limits hold, whatever is put; closed handles and sessions without an id are refused.
 func TestServerCacheLimits(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, bad := range []ssl.ServerCacheOptions{{MaxSessions: -1}, {MaxBytes: -1}, {MaxSessions: 1 << 31}} {
 			if c, err := ssl.NewServerSessionCache(&bad); c != nil || !errors.Is(err, ssl.ErrConfig) {
 				t.Errorf("%+v: %v", bad, err)
@@ -263,13 +245,13 @@ func TestServerCacheLimits(t *testing.T) {
 		}
 		base := liveSession(t, srv, cli)
 		nth := func(i int) *ssl.Session {
-			s := dup(t, base)
+			s := ssltest.Dup(t, base)
 			if err := s.SetID(fmt.Appendf(nil, "%032d", i)); err != nil {
 				t.Fatal(err)
 			}
 			return own(t, s)
 		}
-		few := newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 3})
+		few := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 3})
 		for i := range 5 {
 			few.Put(nth(i))
 			few.Get(fmt.Appendf(nil, "%032d", 0)).Close() // stays the most recent
@@ -278,7 +260,7 @@ func TestServerCacheLimits(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		size := few.Stats().Bytes / 3
-		small := newServerCache(t, &ssl.ServerCacheOptions{MaxBytes: 2*size + size/2})
+		small := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxBytes: 2*size + size/2})
 		for i := range 5 {
 			small.Put(nth(i))
 		}
@@ -308,44 +290,44 @@ func TestServerCacheConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	both := serverConfig(t)
-	both.SessionCache, both.TicketKeys = newServerCache(t, nil), keys
+	both := ssltest.ServerConfig(t)
+	both.SessionCache, both.TicketKeys = ssltest.NewServerCache(t, nil), keys
 	if err := both.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("with TicketKeys: %v", err)
 	}
-	cli := clientConfig(t)
+	cli := ssltest.ClientConfig(t)
 	cli.SessionCache = both.SessionCache
 	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("of a client: %v", err)
 	}
-	shut := newServerCache(t, nil)
+	shut := ssltest.NewServerCache(t, nil)
 	shut.Close()
 	for name, bad := range map[string]*ssl.ServerSessionCache{"closed": shut, "zero": {}} {
-		cfg := serverConfig(t)
+		cfg := ssltest.ServerConfig(t)
 		cfg.SessionCache = bad
 		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	tickets := clientConfig(t)
+	tickets := ssltest.ClientConfig(t)
 	tickets.TicketKeys = keys
 	if err := tickets.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("TicketKeys of a client: %v", err)
 	}
 	both.TicketKeys = nil
-	sctx := newServerCtx(t, both)
-	if _, err := sctx.AddSession(liveSession(t, serverConfig(t), clientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
+	sctx := ssltest.NewServerCtx(t, both)
+	if _, err := sctx.AddSession(liveSession(t, ssltest.ServerConfig(t), ssltest.ClientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("AddSession: %v", err)
 	}
 }
 
 // Many clients at once resume from a cache that is flushed and evicts meanwhile: none fails.
 func TestServerCacheConcurrently(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.SessionCache = newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 20})
-		s := startServer(t, srv)
-		d := &ssl.Dialer{Ctx: newClientCtx(t, cli), Sessions: newCache(t, 0)}
-		ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.SessionCache = ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 20})
+		s := ssltest.StartServer(t, srv)
+		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, cli), Sessions: ssltest.NewCache(t, 0)}
+		ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 		defer cancel()
 		var wg sync.WaitGroup
 		for g := range 8 {
@@ -375,20 +357,20 @@ func TestServerCacheConcurrently(t *testing.T) {
 
 // The bound of bytes counts the certificates, whose number is the client's choice.
 func TestServerCacheCountsCertificates(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.ClientAuth = ssl.RequestClientCert
 		size := func(cli *ssl.Config) (session, chain int64) {
-			cache := newServerCache(t, nil)
-			p := meet(t, newClientCtx(t, cli), newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.SessionCache = cache })), nil)
-			for _, c := range p.server.ConnectionState().PeerCertificates {
+			cache := ssltest.NewServerCache(t, nil)
+			p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionCache = cache })), nil)
+			for _, c := range p.Server.ConnectionState().PeerCertificates {
 				chain += int64(len(c.Raw))
 			}
-			p.closeBoth()
+			p.CloseBoth()
 			st := cache.Stats()
 			return st.Bytes / int64(max(st.Sessions, 1)), chain
 		}
 		nobody, _ := size(cli)
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 		if somebody, chain := size(cli); chain == 0 || somebody < nobody+3*chain {
 			t.Errorf("%d bytes with a chain of %d, %d without", somebody, chain, nobody)
 		}
@@ -398,14 +380,14 @@ func TestServerCacheCountsCertificates(t *testing.T) {
 // Without a bound of bytes there is one: each session may have 16 KiB.
 func TestServerCacheBytesByDefault(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := tls12(t)
+	srv, cli := ssltest.TLS12(t)
 	base := liveSession(t, srv, cli)
 	if err := base.SetTicketAppData(make([]byte, 30<<10)); err != nil {
 		t.Fatal(err)
 	}
-	cache := newServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 100})
+	cache := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 100})
 	for i := range 100 {
-		s := dup(t, base)
+		s := ssltest.Dup(t, base)
 		if err := s.SetID(fmt.Appendf(nil, "%032d", i)); err != nil {
 			t.Fatal(err)
 		}

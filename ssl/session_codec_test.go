@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-const pemType = "SSL SESSION PARAMETERS"
 
 var _ encoding.BinaryMarshaler = (*ssl.Session)(nil)
 
@@ -35,11 +34,11 @@ func sameFields(t *testing.T, a, b *ssl.Session) {
 			t.Fatal(err)
 		}
 		return fields{
-			string(get(t, s.ID)), string(get(t, s.IDContext)), string(get(t, s.SecretMasterKey)), string(get(t, s.Ticket)),
-			string(get(t, s.PeerCertificateDER)), string(get(t, s.TicketAppData)),
-			get(t, s.ProtocolVersion), id, name, get(t, s.Hostname), get(t, s.ALPN),
-			get(t, s.Time).Unix(), get(t, s.Timeout), get(t, s.TicketLifetimeHint), get(t, s.MaxEarlyData),
-			get(t, s.MaxFragmentLength), get(t, s.HasTicket), get(t, s.Resumable),
+			string(ssltest.Get(t, s.ID)), string(ssltest.Get(t, s.IDContext)), string(ssltest.Get(t, s.SecretMasterKey)), string(ssltest.Get(t, s.Ticket)),
+			string(ssltest.Get(t, s.PeerCertificateDER)), string(ssltest.Get(t, s.TicketAppData)),
+			ssltest.Get(t, s.ProtocolVersion), id, name, ssltest.Get(t, s.Hostname), ssltest.Get(t, s.ALPN),
+			ssltest.Get(t, s.Time).Unix(), ssltest.Get(t, s.Timeout), ssltest.Get(t, s.TicketLifetimeHint), ssltest.Get(t, s.MaxEarlyData),
+			ssltest.Get(t, s.MaxFragmentLength), ssltest.Get(t, s.HasTicket), ssltest.Get(t, s.Resumable),
 		}
 	}
 	if x, y := read(a), read(b); x != y {
@@ -50,7 +49,7 @@ func sameFields(t *testing.T, a, b *ssl.Session) {
 // roundTrips fails t unless s comes back from DER and PEM as it was.
 func roundTrips(t *testing.T, s *ssl.Session) {
 	t.Helper()
-	der, text := marshal(t, s), marshalPEM(t, s)
+	der, text := ssltest.Marshal(t, s), ssltest.MarshalPEM(t, s)
 	fromDER, err := ssl.ParseSession(der)
 	fromPEM, err2 := ssl.ParseSessionPEM(text)
 	if err := errors.Join(err, err2); err != nil {
@@ -60,7 +59,7 @@ func roundTrips(t *testing.T, s *ssl.Session) {
 	defer fromPEM.Close()
 	for _, back := range []*ssl.Session{fromDER, fromPEM} {
 		sameFields(t, s, back)
-		if !bytes.Equal(marshal(t, back), der) || !bytes.Equal(marshalPEM(t, back), text) {
+		if !bytes.Equal(ssltest.Marshal(t, back), der) || !bytes.Equal(ssltest.MarshalPEM(t, back), text) {
 			t.Error("what came back is encoded differently")
 		}
 		if back.Same(s) {
@@ -68,15 +67,15 @@ func roundTrips(t *testing.T, s *ssl.Session) {
 		}
 	}
 	block, rest := pem.Decode(text)
-	if block == nil || block.Type != pemType || len(rest) != 0 || !bytes.Equal(block.Bytes, der) {
+	if block == nil || block.Type != ssltest.PEMType || len(rest) != 0 || !bytes.Equal(block.Bytes, der) {
 		t.Errorf("the PEM block is not the DER: %.60q", text)
 	}
 }
 
 func TestRoundTripOfFilledSessions(t *testing.T) {
 	leakcheck.Test(t)
-	for _, v := range versions {
-		s := filled(t, v)
+	for _, v := range ssltest.Versions {
+		s := ssltest.FilledSession(t, v)
 		roundTrips(t, s)
 		if err := errors.Join(s.SetALPN("h2"), s.SetTicketAppData([]byte("app\x00data")), s.SetMaxEarlyData(1<<31),
 			s.SetTime(time.Unix(1<<32, 0)), s.SetTimeout(time.Hour)); err != nil {
@@ -87,27 +86,27 @@ func TestRoundTripOfFilledSessions(t *testing.T) {
 }
 
 func TestRoundTripOfRealSessions(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		client, server := sessionOf(t, p.client), sessionOf(t, p.server)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		client, server := ssltest.SessionOf(t, p.Client), ssltest.SessionOf(t, p.Server)
 		roundTrips(t, client)
 		roundTrips(t, server)
-		if get(t, client.ProtocolVersion) != fm.version {
-			t.Errorf("version %#x", get(t, client.ProtocolVersion))
+		if ssltest.Get(t, client.ProtocolVersion) != fm.Version {
+			t.Errorf("version %#x", ssltest.Get(t, client.ProtocolVersion))
 		}
 		cert, err := client.PeerCertificate()
 		if err != nil || cert == nil || cert.VerifyHostname("localhost") != nil {
 			t.Errorf("peer certificate: %v, %v", cert, err)
 		}
-		if n := len(get(t, client.SecretMasterKey)); n != 48 && fm.version == ssl.VersionTLS12 || n == 0 {
+		if n := len(ssltest.Get(t, client.SecretMasterKey)); n != 48 && fm.Version == ssl.VersionTLS12 || n == 0 {
 			t.Errorf("the master key has %d bytes", n)
 		}
-		if want := fm.version == ssl.VersionTLS13 || fm.tickets; get(t, client.HasTicket) != want || (get(t, client.Ticket) != nil) != want {
-			t.Errorf("has a ticket: %t, want %t", get(t, client.HasTicket), want)
+		if want := fm.Version == ssl.VersionTLS13 || fm.Tickets; ssltest.Get(t, client.HasTicket) != want || (ssltest.Get(t, client.Ticket) != nil) != want {
+			t.Errorf("has a ticket: %t, want %t", ssltest.Get(t, client.HasTicket), want)
 		}
-		if d := time.Since(get(t, client.Time)); d < 0 || d > ioTimeout {
+		if d := time.Since(ssltest.Get(t, client.Time)); d < 0 || d > ssltest.Timeout {
 			t.Errorf("made %s ago", d)
 		}
 	})
@@ -116,57 +115,57 @@ func TestRoundTripOfRealSessions(t *testing.T) {
 // What DER does not carry.
 func TestEncodingLoses(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	if err := errors.Join(s.SetTimeout(0), s.SetTime(time.Unix(0, 0))); err != nil {
 		t.Fatal(err)
 	}
-	if get(t, s.Timeout) != 0 || get(t, s.Time).Unix() != 0 {
+	if ssltest.Get(t, s.Timeout) != 0 || ssltest.Get(t, s.Time).Unix() != 0 {
 		t.Error("zero is not kept before encoding")
 	}
 	before := time.Now().Add(-100 * time.Millisecond).Truncate(time.Second) // time(3) lags by up to a tick
-	back := reparsed(t, s)
-	if d := get(t, back.Timeout); d != 3*time.Second {
+	back := ssltest.Reparsed(t, s)
+	if d := ssltest.Get(t, back.Timeout); d != 3*time.Second {
 		t.Errorf("a timeout of zero became %s", d)
 	}
-	if at := get(t, back.Time); at.Before(before) || at.After(time.Now()) {
+	if at := ssltest.Get(t, back.Time); at.Before(before) || at.After(time.Now()) {
 		t.Errorf("a time of zero became %s", at)
 	}
 }
 
 func TestEncodingForgetsNotResumable(t *testing.T) {
 	leakcheck.Test(t)
-	ctx := newServerCtx(t, serverConfig(t))
-	s := filled(t, ssl.VersionTLS12)
-	if !get(t, s.Resumable) {
+	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	if !ssltest.Get(t, s.Resumable) {
 		t.Fatal("it is not resumable to begin with")
 	}
 	if _, err := ctx.RemoveSession(s); err != nil {
 		t.Fatal(err)
 	}
-	d := get(t, s.Dup)
+	d := ssltest.Get(t, s.Dup)
 	defer d.Close()
-	if get(t, s.Resumable) || get(t, d.Resumable) {
+	if ssltest.Get(t, s.Resumable) || ssltest.Get(t, d.Resumable) {
 		t.Error("still resumable after RemoveSession, itself or its copy")
 	}
-	if !get(t, reparsed(t, s).Resumable) {
+	if !ssltest.Get(t, ssltest.Reparsed(t, s).Resumable) {
 		t.Error("the mark travelled in DER")
 	}
 }
 
 func TestPEMTakesTheFirstBlock(t *testing.T) {
 	leakcheck.Test(t)
-	a, b := filled(t, ssl.VersionTLS12), filled(t, ssl.VersionTLS12)
+	a, b := ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12)
 	if err := errors.Join(a.SetID([]byte("first")), b.SetID([]byte("second"))); err != nil {
 		t.Fatal(err)
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}})
-	text := bytes.Join([][]byte{[]byte("text before\n"), cert, marshalPEM(t, a), []byte("between\n"), marshalPEM(t, b), []byte("after")}, nil)
+	text := bytes.Join([][]byte{[]byte("text before\n"), cert, ssltest.MarshalPEM(t, a), []byte("between\n"), ssltest.MarshalPEM(t, b), []byte("after")}, nil)
 	s, err := ssl.ParseSessionPEM(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if string(get(t, s.ID)) != "first" {
-		t.Errorf("id %q", get(t, s.ID))
+	if string(ssltest.Get(t, s.ID)) != "first" {
+		t.Errorf("id %q", ssltest.Get(t, s.ID))
 	}
 }

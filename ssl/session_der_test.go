@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -32,7 +33,7 @@ func derSession(t *testing.T, tag int, n *big.Int) []byte {
 		return b
 	}
 	var body []byte
-	for _, v := range []any{1, ssl.VersionTLS12, []byte{0xC0, 0x2B}, []byte("id"), secret} {
+	for _, v := range []any{1, ssl.VersionTLS12, []byte{0xC0, 0x2B}, []byte("id"), ssltest.Secret} {
 		body = append(body, encode(v)...)
 	}
 	field := func(tag int, b []byte) {
@@ -70,7 +71,7 @@ func TestNumbersFromHostileDER(t *testing.T) {
 				}
 				continue
 			}
-			d := get(t, func() (time.Duration, error) { return c.get(s) })
+			d := ssltest.Get(t, func() (time.Duration, error) { return c.get(s) })
 			switch {
 			case n.Sign() > 0 && n.Cmp(big.NewInt(int64(most/time.Second))) <= 0 && d != time.Duration(n.Int64())*time.Second:
 				t.Errorf("%s %s is %s", c.name, text, d)
@@ -92,7 +93,7 @@ func TestNumbersFromHostileDER(t *testing.T) {
 			}
 			continue
 		}
-		if at := get(t, s.Time).Unix(); unix > 0 && unix <= 1<<33 && at != unix {
+		if at := ssltest.Get(t, s.Time).Unix(); unix > 0 && unix <= 1<<33 && at != unix {
 			t.Errorf("time %d is %d", unix, at)
 		}
 		if !strings.HasPrefix(s.String(), "ssl.Session(TLS 1.2") {

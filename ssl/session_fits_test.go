@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -27,7 +28,7 @@ func opensslTool() string {
 
 // toolSession is what s_client with those options gets from the server; nil where it knows no
 // such option, or gets no connection.
-func toolSession(t *testing.T, s *server, options ...string) *ssl.Session {
+func toolSession(t *testing.T, s *ssltest.Server, options ...string) *ssl.Session {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "session.pem")
 	args := append([]string{"s_client", "-connect", s.Addr, "-sess_out", file}, options...)
@@ -46,7 +47,7 @@ func toolSession(t *testing.T, s *server, options ...string) *ssl.Session {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := time.AfterFunc(ioTimeout, func() { cmd.Process.Kill() })
+	kill := time.AfterFunc(ssltest.Timeout, func() { cmd.Process.Kill() })
 	fmt.Fprintln(in, "ping") // its echo comes after the tickets
 	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ping"; {
 	}
@@ -89,40 +90,46 @@ var toolOptions = []string{
 // client the session is from; and ReuseState has a reason where it is not offered.
 func TestSessionsOfOtherClients(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
-	srv.Certificates = keyPairs(t, []string{"server-ecdsa", "server-rsa"})
+	srv := ssltest.ServerConfig(t)
+	srv.Certificates = ssltest.KeyPairs(t, []string{"server-ecdsa", "server-rsa"})
 	srv.MinVersion, srv.SecurityLevel = ssl.VersionTLS10, ssl.InsecureSecurityLevel0
 	srv.NextProtos = []string{"h2", "http/1.1"}
-	srv.PSKs = []ssl.PSK{newPSK(t, "test", []byte("1234567890123456"))}
+	srv.PSKs = []ssl.PSK{ssltest.NewPSK(t, "test", []byte("1234567890123456"))}
 	srv.CipherSuites = []uint16{
-		0x1301, 0x1302, 0x1303, 0x1304, suitePSK, 0xCCAC,
-		suiteECDSAAES128, suiteECDSAAES256, suiteRSAAES128, suiteECDSAChaCha, 0xCCA8, 0xC0AF,
-		suiteECDSACBC, 0xC028, 0x002F, 0x009D, suiteNULL,
+		0x1301, 0x1302, 0x1303, 0x1304, ssltest.SuitePSK, 0xCCAC,
+		ssltest.SuiteECDSAAES128, ssltest.SuiteECDSAAES256, ssltest.SuiteRSAAES128, ssltest.SuiteECDSAChaCha, 0xCCA8, 0xC0AF,
+		ssltest.SuiteECDSACBC, 0xC028, 0x002F, 0x009D, ssltest.SuiteNULL,
 	}
-	s := startServer(t, srv)
+	s := ssltest.StartServer(t, srv)
 	configs := map[string]func(*ssl.Config){
 		"verifying":  func(*ssl.Config) {},
-		"unverified": insecure,
-		"TLS 1.2":    func(c *ssl.Config) { insecure(c); c.MaxVersion = ssl.VersionTLS12 },
-		"TLS 1.3":    func(c *ssl.Config) { insecure(c); c.MinVersion = ssl.VersionTLS13 },
-		"one suite":  func(c *ssl.Config) { insecure(c); c.CipherSuites = []uint16{suiteAES128GCM13, suiteRSAAES128} },
-		"SHA-384":    func(c *ssl.Config) { insecure(c); c.CipherSuites = []uint16{suiteAES256GCM13, suiteECDSAAES256} },
-		"no tickets": func(c *ssl.Config) { insecure(c); c.SessionTicketsDisabled = true },
-		"high level": func(c *ssl.Config) { insecure(c); c.SecurityLevel = 3 },
-		"ALPN":       func(c *ssl.Config) { insecure(c); c.NextProtos = []string{"http/1.1"} },
-		"no name":    func(c *ssl.Config) { insecure(c); c.ServerName = "" },
+		"unverified": ssltest.Insecure,
+		"TLS 1.2":    func(c *ssl.Config) { ssltest.Insecure(c); c.MaxVersion = ssl.VersionTLS12 },
+		"TLS 1.3":    func(c *ssl.Config) { ssltest.Insecure(c); c.MinVersion = ssl.VersionTLS13 },
+		"one suite": func(c *ssl.Config) {
+			ssltest.Insecure(c)
+			c.CipherSuites = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteRSAAES128}
+		},
+		"SHA-384": func(c *ssl.Config) {
+			ssltest.Insecure(c)
+			c.CipherSuites = []uint16{ssltest.SuiteAES256GCM13, ssltest.SuiteECDSAAES256}
+		},
+		"no tickets": func(c *ssl.Config) { ssltest.Insecure(c); c.SessionTicketsDisabled = true },
+		"high level": func(c *ssl.Config) { ssltest.Insecure(c); c.SecurityLevel = 3 },
+		"ALPN":       func(c *ssl.Config) { ssltest.Insecure(c); c.NextProtos = []string{"http/1.1"} },
+		"no name":    func(c *ssl.Config) { ssltest.Insecure(c); c.ServerName = "" },
 		"all suites": func(c *ssl.Config) {
-			insecure(c)
-			c.CipherSuites = []uint16{0x1304, suiteECDSACBC, 0x002F, suiteECDSAAES128}
+			ssltest.Insecure(c)
+			c.CipherSuites = []uint16{0x1304, ssltest.SuiteECDSACBC, 0x002F, ssltest.SuiteECDSAAES128}
 		},
 		"old version": func(c *ssl.Config) {
-			insecure(c)
-			c.MinVersion, c.MaxVersion, c.SecurityLevel, c.CipherSuites = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0, []uint16{suiteECDSACBC, 0x002F}
+			ssltest.Insecure(c)
+			c.MinVersion, c.MaxVersion, c.SecurityLevel, c.CipherSuites = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0, []uint16{ssltest.SuiteECDSACBC, 0x002F}
 		},
 	}
 	ctxs := map[string]*ssl.Ctx{}
 	for name, change := range configs {
-		ctxs[name] = newClientCtx(t, copyOf(clientConfig(t), change))
+		ctxs[name] = ssltest.NewClientCtx(t, ssltest.CopyOf(ssltest.ClientConfig(t), change))
 		if err := toolDial(s, ctxs[name], nil); err != nil {
 			if name == "high level" { // of RSA keys with 2048 bits
 				delete(ctxs, name)
@@ -154,14 +161,14 @@ func TestSessionsOfOtherClients(t *testing.T) {
 }
 
 // toolDial does a round trip, and counts what became of the session.
-func toolDial(s *server, ctx *ssl.Ctx, offer func(*ssl.Conn) error, states ...map[ssl.ReuseState]int) error {
+func toolDial(s *ssltest.Server, ctx *ssl.Ctx, offer func(*ssl.Conn) error, states ...map[ssl.ReuseState]int) error {
 	d := ssl.Dialer{Ctx: ctx, Sessions: ssl.NoSessionCache{}}
 	c, err := d.Connect(context.Background(), "tcp", s.Addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if offer != nil {
 		if err := offer(c); err != nil {
 			return fmt.Errorf("SetSession: %w", err)
@@ -184,12 +191,12 @@ func toolDial(s *server, ctx *ssl.Ctx, offer func(*ssl.Conn) error, states ...ma
 
 // What cannot be in a ClientHello is not offered; what nothing could resume is an error.
 func TestSessionsThatDoNotFit(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		insecure(cli)
-		sctx := newServerCtx(t, srv)
-		good := madeWith(t, cli, sctx)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		ssltest.Insecure(cli)
+		sctx := ssltest.NewServerCtx(t, srv)
+		good := ssltest.MadeWith(t, cli, sctx)
 		change := func(f func(*ssl.Session) error) *ssl.Session {
-			s := dup(t, good)
+			s := ssltest.Dup(t, good)
 			if err := f(s); err != nil {
 				t.Fatal(err)
 			}
@@ -201,33 +208,33 @@ func TestSessionsThatDoNotFit(t *testing.T) {
 		}{
 			"a server's context": {s: change(func(s *ssl.Session) error { return s.SetIDContext([]byte("server")) })},
 			"another version": {s: change(func(s *ssl.Session) error {
-				return s.SetProtocolVersion(ssl.VersionTLS13 + ssl.VersionTLS12 - fm.version)
-			}), never: fm.version == ssl.VersionTLS13}, // its key is not one of TLS 1.2
+				return s.SetProtocolVersion(ssl.VersionTLS13 + ssl.VersionTLS12 - fm.Version)
+			}), never: fm.Version == ssl.VersionTLS13}, // its key is not one of TLS 1.2
 			"another suite": {s: change(func(s *ssl.Session) error {
-				if fm.version == ssl.VersionTLS12 {
-					return s.SetCipher(suiteECDSACBC)
+				if fm.Version == ssl.VersionTLS12 {
+					return s.SetCipher(ssltest.SuiteECDSACBC)
 				}
-				return s.SetCipher(suiteECDSAAES128)
+				return s.SetCipher(ssltest.SuiteECDSAAES128)
 			})},
 			"no id":  {s: change(func(s *ssl.Session) error { return s.SetID(nil) }), never: true},
 			"no key": {s: change(func(s *ssl.Session) error { return s.SetSecretMasterKey(nil) }), never: true},
 		} {
-			a, b := tcpPipe(t)
-			cctx := newClientCtx(t, copyOf(cli, func(c *ssl.Config) { c.CipherSuites = []uint16{0x1301, suiteECDSAAES256} }))
-			p := newPair(t, cctx, sctx, a, b)
-			err := p.client.SetSession(test.s)
+			a, b := ssltest.TCPPipe(t)
+			cctx := ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.CipherSuites = []uint16{0x1301, ssltest.SuiteECDSAAES256} }))
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			err := p.Client.SetSession(test.s)
 			if test.never != errors.Is(err, ssl.ErrNotResumable) || !test.never && err != nil {
 				t.Errorf("%s: SetSession: %v", what, err)
 			}
-			p.mustShake(t)
+			p.MustShake(t)
 			want := ssl.ReuseOtherConfig
 			if test.never {
 				want = ssl.ReuseNotResumable
 			}
-			if got := p.client.ReuseState(); got != want || p.client.SessionOffered() {
-				t.Errorf("%s: %q, offered %t, want %q", what, got, p.client.SessionOffered(), want)
+			if got := p.Client.ReuseState(); got != want || p.Client.SessionOffered() {
+				t.Errorf("%s: %q, offered %t, want %q", what, got, p.Client.SessionOffered(), want)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -236,13 +243,13 @@ func TestSessionsThatDoNotFit(t *testing.T) {
 // client that has no such thing any more: openssl.cnf can turn it off from OpenSSL 3.0 on.
 func TestSessionWithExtendedSecret(t *testing.T) {
 	leakcheck.Test(t)
-	if dir := os.Getenv(cnfEnv); dir != "" {
+	if dir := os.Getenv(ssltest.CnfEnv); dir != "" {
 		withoutExtendedSecret(t, dir)
 		return
 	}
-	cfg := serverConfig(t)
+	cfg := ssltest.ServerConfig(t)
 	cfg.MaxVersion = ssl.VersionTLS12
-	s := startServer(t, cfg)
+	s := ssltest.StartServer(t, cfg)
 	pem, err := toolSession(t, s, "-tls1_2").MarshalPEM()
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +260,7 @@ func TestSessionWithExtendedSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	underConf(t, "TestSessionWithExtendedSecret", "Options = -ExtendedMasterSecret", dir)
+	ssltest.UnderConf(t, "TestSessionWithExtendedSecret", "Options = -ExtendedMasterSecret", dir)
 }
 
 func withoutExtendedSecret(t *testing.T, dir string) {
@@ -270,8 +277,8 @@ func withoutExtendedSecret(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer sess.Close()
-	s := &server{Addr: string(addr)}
-	ctx := newClientCtx(t, clientConfig(t))
+	s := &ssltest.Server{Addr: string(addr)}
+	ctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
 	if err := toolDial(s, ctx, func(c *ssl.Conn) error { return c.SetSession(sess) }); err != nil {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -39,9 +40,9 @@ func TestReveals(t *testing.T) {
 }
 
 func TestPrintRedacts(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
-		key := get(t, s.SecretMasterKey)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
+		key := ssltest.Get(t, s.SecretMasterKey)
 		var without, with bytes.Buffer
 		if err := errors.Join(s.Print(&without), s.PrintWithSecrets(&with)); err != nil {
 			t.Fatal(err)
@@ -56,7 +57,7 @@ func TestPrintRedacts(t *testing.T) {
 			t.Errorf("Print wrote %d bytes, PrintWithSecrets %d", without.Len(), with.Len())
 		}
 		_, cipher, _ := s.Cipher()
-		for _, want := range []string{"SSL-Session:", cipher, "Timeout", fmt.Sprintf("%X", get(t, s.ID))} {
+		for _, want := range []string{"SSL-Session:", cipher, "Timeout", fmt.Sprintf("%X", ssltest.Get(t, s.ID))} {
 			if !strings.Contains(without.String(), want) {
 				t.Errorf("Print lacks %q:\n%s", want, &without)
 			}
@@ -65,9 +66,9 @@ func TestPrintRedacts(t *testing.T) {
 }
 
 func TestFormattingHidesSecrets(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		s := session(t, cli, srv)
-		key := get(t, s.SecretMasterKey)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		s := ssltest.Session(t, cli, srv)
+		key := ssltest.Get(t, s.SecretMasterKey)
 		check := func(what string, v any) {
 			for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%x", "%d"} {
 				if text := fmt.Sprintf(verb, v); reveals(text, key) {
@@ -83,11 +84,11 @@ func TestFormattingHidesSecrets(t *testing.T) {
 				t.Errorf("it is shown as %q", text)
 			}
 		}
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		err := p.client.WithSession(func(b *ssl.BorrowedSession) error {
-			key = get(t, b.SecretMasterKey)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		err := p.Client.WithSession(func(b *ssl.BorrowedSession) error {
+			key = ssltest.Get(t, b.SecretMasterKey)
 			check("a BorrowedSession", b)
 			if fmt.Sprintf("%#v", b) != b.String() || !strings.HasPrefix(b.String(), "ssl.Session(TLS 1.") {
 				t.Errorf("it is shown as %q and %#v", b, b)
@@ -102,8 +103,8 @@ func TestFormattingHidesSecrets(t *testing.T) {
 
 func TestKeysOfConfigsAreHidden(t *testing.T) {
 	leakcheck.Test(t)
-	pair := keyPair(t, "server-ecdsa")
-	cfg := serverConfig(t)
+	pair := ssltest.KeyPair(t, "server-ecdsa")
+	cfg := ssltest.ServerConfig(t)
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		for _, v := range []any{pair, &pair, cfg, *cfg} {
 			text := fmt.Sprintf(verb, v)
@@ -123,25 +124,25 @@ func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestPrintReportsTheWriter(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	for _, print := range []func(io.Writer) error{s.Print, s.PrintWithSecrets} {
 		if err := print(brokenWriter{io.ErrShortWrite}); !errors.Is(err, io.ErrShortWrite) {
 			t.Errorf("%v, want the writer's error", err)
 		}
-		refuses(t, "print to nil", print(nil), ssl.ErrNil)
+		ssltest.Refuses(t, "print to nil", print(nil), ssl.ErrNil)
 	}
 }
 
 func TestKeyLogLine(t *testing.T) {
 	leakcheck.Test(t)
-	s := filled(t, ssl.VersionTLS12)
-	want := fmt.Sprintf("RSA Session-ID:%X Master-Key:%X", "session id", secret)
-	if got := strings.TrimSpace(get(t, s.SecretKeyLogLine)); got != want {
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	want := fmt.Sprintf("RSA Session-ID:%X Master-Key:%X", "session id", ssltest.Secret)
+	if got := strings.TrimSpace(ssltest.Get(t, s.SecretKeyLogLine)); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if err := s.SetID(nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.SecretKeyLogLine()
-	refuses(t, "without an id", err, ssl.ErrNotResumable)
+	ssltest.Refuses(t, "without an id", err, ssl.ErrNotResumable)
 }

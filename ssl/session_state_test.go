@@ -11,10 +11,9 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-var reflectIndex = ssl.NewSessionIndex()
 
 // methods returns the exported methods of a type by name. Hold is a helper of the tests.
 func methods(x any) map[string]reflect.Method {
@@ -37,9 +36,9 @@ func call(t *testing.T, recv any, name string) []reflect.Value {
 		case reflect.TypeFor[io.Writer]():
 			args = append(args, reflect.ValueOf(io.Discard))
 		case reflect.TypeFor[ssl.SessionIndex]():
-			args = append(args, reflect.ValueOf(reflectIndex))
+			args = append(args, reflect.ValueOf(ssltest.ReflectIndex))
 		case reflect.TypeFor[*ssl.Session]():
-			args = append(args, reflect.ValueOf(filled(t, ssl.VersionTLS12)))
+			args = append(args, reflect.ValueOf(ssltest.FilledSession(t, ssl.VersionTLS12)))
 		default:
 			args = append(args, reflect.Zero(in))
 		}
@@ -82,7 +81,7 @@ func without(t *testing.T, name string, out []reflect.Value, want error) (err er
 // without being listed here.
 func TestEveryMethodOfADeadSession(t *testing.T) {
 	closed := func(t *testing.T) *ssl.Session {
-		s := mustNew(t)
+		s := ssltest.MustNew(t)
 		s.Close()
 		return s
 	}
@@ -102,7 +101,7 @@ func TestEveryMethodOfADeadSession(t *testing.T) {
 				if !reports {
 					continue
 				}
-				refuses(t, name, err, dead.want)
+				ssltest.Refuses(t, name, err, dead.want)
 				var e *ssl.Error
 				if errors.As(err, &e) && e.Op != "Session."+name {
 					t.Errorf("%s: the error names the operation %q", name, e.Op)
@@ -115,8 +114,8 @@ func TestEveryMethodOfADeadSession(t *testing.T) {
 // withBorrowed runs f with a session on loan, made by a real connection.
 func withBorrowed(t *testing.T, f func(*ssl.BorrowedSession)) {
 	t.Helper()
-	s := startServer(t, serverConfig(t))
-	c := dial(t, s, newClientCtx(t, clientConfig(t)), nil)
+	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
+	c := ssltest.Dial(t, s, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), nil)
 	defer c.Close()
 	err := c.WithSession(func(b *ssl.BorrowedSession) error { f(b); return nil })
 	if err != nil {
@@ -131,8 +130,8 @@ func TestEveryMethodOfAnExpiredLoan(t *testing.T) {
 	var id []byte
 	withBorrowed(t, func(b *ssl.BorrowedSession) {
 		kept = b
-		outlives = get(t, b.UpRef)
-		id = get(t, b.ID)
+		outlives = ssltest.Get(t, b.UpRef)
+		id = ssltest.Get(t, b.ID)
 		for name := range methods(b) {
 			if out := call(t, b, name); out[len(out)-1].Type() == reflect.TypeFor[error]() && !out[len(out)-1].IsNil() {
 				// What this session cannot do is no matter of the loan.
@@ -147,18 +146,18 @@ func TestEveryMethodOfAnExpiredLoan(t *testing.T) {
 	})
 	for name := range methods(kept) {
 		if err, reports := without(t, name, call(t, kept, name), ssl.ErrBorrowExpired); reports {
-			refuses(t, name, err, ssl.ErrBorrowExpired)
+			ssltest.Refuses(t, name, err, ssl.ErrBorrowExpired)
 		}
 	}
 	for name := range methods(kept) {
 		if err, reports := without(t, name, call(t, (*ssl.BorrowedSession)(nil), name), ssl.ErrNil); reports {
-			refuses(t, name, err, ssl.ErrNil)
+			ssltest.Refuses(t, name, err, ssl.ErrNil)
 		}
 		if err, reports := without(t, name, call(t, new(ssl.BorrowedSession), name), ssl.ErrClosed); reports {
-			refuses(t, name, err, ssl.ErrClosed)
+			ssltest.Refuses(t, name, err, ssl.ErrClosed)
 		}
 	}
-	if got := get(t, outlives.ID); string(got) != string(id) || len(got) == 0 {
+	if got := ssltest.Get(t, outlives.ID); string(got) != string(id) || len(got) == 0 {
 		t.Errorf("after the loan the id is %x, during it %x", got, id)
 	}
 	outlives.Close()
@@ -218,15 +217,15 @@ func frozen(t *testing.T, how string, s *ssl.Session) {
 	if len(all) < 11 {
 		t.Fatalf("only %d setters found: %v", len(all), all)
 	}
-	was := marshal(t, s)
+	was := ssltest.Marshal(t, s)
 	for _, name := range all {
 		err, _ := call(t, s, name)[0].Interface().(error)
-		refuses(t, how+": "+name, err, ssl.ErrSessionShared)
+		ssltest.Refuses(t, how+": "+name, err, ssl.ErrSessionShared)
 	}
-	if string(marshal(t, s)) != string(was) {
+	if string(ssltest.Marshal(t, s)) != string(was) {
 		t.Errorf("%s: a setter that refused changed the session", how)
 	}
-	if err := s.SetExData(reflectIndex, how); err != nil || get(t, func() (any, error) { return s.ExData(reflectIndex) }) != how {
+	if err := s.SetExData(ssltest.ReflectIndex, how); err != nil || ssltest.Get(t, func() (any, error) { return s.ExData(ssltest.ReflectIndex) }) != how {
 		t.Errorf("%s: SetExData: %v", how, err)
 	}
 }
@@ -242,17 +241,17 @@ func thawed(t *testing.T, how string, s *ssl.Session) {
 // Sessions that libssl has not announced: a TLS 1.3 client's before its tickets, a TLS 1.2
 // server's that went into a ticket.
 func TestUnannouncedSessionsAreFrozen(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		for _, get1 := range []bool{true, false} {
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
-			for name, c := range map[string]*ssl.Conn{"client": p.client, "server": p.server} {
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
+			for name, c := range map[string]*ssl.Conn{"client": p.Client, "server": p.Server} {
 				if get1 {
-					frozen(t, name+", Conn.Session", sessionOf(t, c))
+					frozen(t, name+", Conn.Session", ssltest.SessionOf(t, c))
 					continue
 				}
 				err := c.WithSession(func(b *ssl.BorrowedSession) error {
-					up := get(t, b.UpRef)
+					up := ssltest.Get(t, b.UpRef)
 					defer up.Close()
 					frozen(t, name+", WithSession", up)
 					return nil
@@ -261,50 +260,50 @@ func TestUnannouncedSessionsAreFrozen(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p.echo(t)
-			p.closeBoth()
+			p.Echo(t)
+			p.CloseBoth()
 		}
 	})
 }
 
 func TestSharedSessionsAreFrozen(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		c := dial(t, s, ctx, nil)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		c := ssltest.Dial(t, s, ctx, nil)
 		defer c.Close()
-		frozen(t, "OnNewSession", got.last(t))
-		one := get(t, c.Session)
+		frozen(t, "OnNewSession", got.Last(t))
+		one := ssltest.Get(t, c.Session)
 		defer one.Close()
 		frozen(t, "Conn.Session", one)
 		var up *ssl.Session
-		if err := c.WithSession(func(b *ssl.BorrowedSession) error { up = get(t, b.UpRef); return nil }); err != nil {
+		if err := c.WithSession(func(b *ssl.BorrowedSession) error { up = ssltest.Get(t, b.UpRef); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		defer up.Close()
 		frozen(t, "WithSession", up)
 
-		mine := get(t, one.Dup)
+		mine := ssltest.Get(t, one.Dup)
 		defer mine.Close()
 		thawed(t, "Dup of a shared session", mine)
-		parsed, err := ssl.ParseSession(marshal(t, one))
+		parsed, err := ssl.ParseSession(ssltest.Marshal(t, one))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer parsed.Close()
-		second := clientConn(t, s, ctx)
+		second := ssltest.ClientConn(t, s, ctx)
 		if err := second.SetSession(parsed); err != nil {
 			t.Fatal(err)
 		}
 		thawed(t, "argument of SetSession", parsed)
-		shared := get(t, one.Dup)
+		shared := ssltest.Get(t, one.Dup)
 		defer shared.Close()
 		if err := second.SetSharedSession(shared); err != nil {
 			t.Fatal(err)
 		}
 		frozen(t, "SetSharedSession", shared)
-		cached := get(t, one.Dup)
+		cached := ssltest.Get(t, one.Dup)
 		defer cached.Close()
 		if _, err := s.Ctx.AddSession(cached); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -29,7 +30,7 @@ func TestSessionSettings(t *testing.T) {
 		{func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
 			ssl.SessionSettings{CacheSize: 20480, Timeout: 2 * time.Hour, NumTickets: 2}},
 	} {
-		got, err := newServerCtx(t, copyOf(serverConfig(t), c.change)).SessionSettings()
+		got, err := ssltest.NewServerCtx(t, ssltest.CopyOf(ssltest.ServerConfig(t), c.change)).SessionSettings()
 		c.want.SkipEarlyData = 16384 // libssl's default
 		if err != nil || got != c.want {
 			t.Errorf("%+v, %v, want %+v", got, err, c.want)
@@ -40,7 +41,7 @@ func TestSessionSettings(t *testing.T) {
 // Settings that nothing would heed are refused.
 func TestInternalCacheConfig(t *testing.T) {
 	leakcheck.Test(t)
-	cache := newServerCache(t, nil)
+	cache := ssltest.NewServerCache(t, nil)
 	for name, change := range map[string]func(*ssl.Config){
 		"unknown":   func(c *ssl.Config) { c.SessionCacheMode = 9 },
 		"too large": func(c *ssl.Config) { c.SessionCacheSize = 1 << 40 },
@@ -53,9 +54,9 @@ func TestInternalCacheConfig(t *testing.T) {
 	} {
 		var err error
 		if change != nil {
-			err = copyOf(serverConfig(t), change).CheckServer()
+			err = ssltest.CopyOf(ssltest.ServerConfig(t), change).CheckServer()
 		} else {
-			err = copyOf(clientConfig(t), func(c *ssl.Config) { c.SessionCacheSize = 5 }).CheckClient()
+			err = ssltest.CopyOf(ssltest.ClientConfig(t), func(c *ssl.Config) { c.SessionCacheSize = 5 }).CheckClient()
 		}
 		if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
@@ -67,34 +68,34 @@ func TestInternalCacheConfig(t *testing.T) {
 func TestSetNumTickets(t *testing.T) {
 	leakcheck.Test(t)
 	for _, judged := range []bool{false, true} {
-		srv, cli := serverConfig(t), clientConfig(t)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		if judged {
 			srv.VerifyConnection = func(ssl.ConnectionState) error { return nil }
 		}
 		for _, n := range []int{0, 1, 5} {
-			got := newInbox(t, cli)
-			p := newTCPPair(t, cli, srv)
-			if err := p.server.SetNumTickets(n); err != nil || p.server.NumTickets() != n {
-				t.Fatalf("judged %t: %d, %v", judged, p.server.NumTickets(), err)
+			got := ssltest.NewInbox(t, cli)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			if err := p.Server.SetNumTickets(n); err != nil || p.Server.NumTickets() != n {
+				t.Fatalf("judged %t: %d, %v", judged, p.Server.NumTickets(), err)
 			}
-			p.mustShake(t)
-			p.echo(t)
-			if err := p.server.SetNumTickets(1); !errors.Is(err, ssl.ErrHandshakeStarted) {
+			p.MustShake(t)
+			p.Echo(t)
+			if err := p.Server.SetNumTickets(1); !errors.Is(err, ssl.ErrHandshakeStarted) {
 				t.Error(err)
 			}
-			p.closeBoth()
-			if len(got.all()) != n {
-				t.Errorf("judged %t: %d tickets, want %d", judged, len(got.all()), n)
+			p.CloseBoth()
+			if len(got.All()) != n {
+				t.Errorf("judged %t: %d tickets, want %d", judged, len(got.All()), n)
 			}
 		}
 	}
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	defer p.closeBoth()
-	if err := p.client.SetNumTickets(1); !errors.Is(err, ssl.ErrClient) || p.client.NumTickets() != 0 {
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	defer p.CloseBoth()
+	if err := p.Client.SetNumTickets(1); !errors.Is(err, ssl.ErrClient) || p.Client.NumTickets() != 0 {
 		t.Error(err)
 	}
 	for _, n := range []int{-1, 256} {
-		if err := p.server.SetNumTickets(n); !errors.Is(err, ssl.ErrRange) {
+		if err := p.Server.SetNumTickets(n); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
@@ -103,42 +104,42 @@ func TestSetNumTickets(t *testing.T) {
 // Connections resume sessions of their own session id context only.
 func TestSetSessionIDContext(t *testing.T) {
 	leakcheck.Test(t)
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-		visit := func(tenant string, offer *ssl.Session) pair {
-			a, b := tcpPipe(t)
-			p := newPair(t, cctx, sctx, a, b)
-			if err := p.server.SetSessionIDContext([]byte(tenant)); err != nil {
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+		visit := func(tenant string, offer *ssl.Session) ssltest.Pair {
+			a, b := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, a, b)
+			if err := p.Server.SetSessionIDContext([]byte(tenant)); err != nil {
 				t.Fatal(err)
 			}
 			if offer != nil {
-				if err := p.client.SetSession(offer); err != nil {
+				if err := p.Client.SetSession(offer); err != nil {
 					t.Fatal(err)
 				}
 			}
-			p.mustShake(t)
-			p.echo(t)
+			p.MustShake(t)
+			p.Echo(t)
 			return p
 		}
 		p := visit("one", nil)
-		s := sessionOf(t, p.client)
-		p.closeBoth()
+		s := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
 		for _, tenant := range []string{"two", "one"} {
 			p := visit(tenant, s)
-			if p.client.SessionReused() != (tenant == "one") {
-				t.Errorf("%s: reused is %t", tenant, p.client.SessionReused())
+			if p.Client.SessionReused() != (tenant == "one") {
+				t.Errorf("%s: reused is %t", tenant, p.Client.SessionReused())
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
-	p := newTCPPair(t, clientConfig(t), serverConfig(t))
-	defer p.closeBoth()
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+	defer p.CloseBoth()
 	for _, n := range []int{0, 33} {
-		if err := p.server.SetSessionIDContext(make([]byte, n)); !errors.Is(err, ssl.ErrRange) {
+		if err := p.Server.SetSessionIDContext(make([]byte, n)); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
-	if err := p.client.SetSessionIDContext([]byte("x")); !errors.Is(err, ssl.ErrClient) {
+	if err := p.Client.SetSessionIDContext([]byte("x")); !errors.Is(err, ssl.ErrClient) {
 		t.Error(err)
 	}
 }
@@ -147,32 +148,32 @@ func TestSetSessionIDContext(t *testing.T) {
 // more than its Ctx.
 func TestSetMaxEarlyData(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	if st, err := sctx.SessionSettings(); err != nil || st.MaxEarlyData != srv.MaxEarlyData || st.SkipEarlyData <= srv.MaxEarlyData {
 		t.Errorf("%+v, %v", st, err)
 	}
 	for _, n := range []uint32{0, 5, srv.MaxEarlyData} {
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, sctx, a, b)
-		if err := p.server.SetMaxEarlyData(n); err != nil || p.server.MaxEarlyData() != n {
-			t.Fatalf("%d, %v", p.server.MaxEarlyData(), err)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		if err := p.Server.SetMaxEarlyData(n); err != nil || p.Server.MaxEarlyData() != n {
+			t.Fatalf("%d, %v", p.Server.MaxEarlyData(), err)
 		}
-		p.mustShake(t)
-		p.echo(t)
-		got, err := sessionOf(t, p.client).MaxEarlyData()
+		p.MustShake(t)
+		p.Echo(t)
+		got, err := ssltest.SessionOf(t, p.Client).MaxEarlyData()
 		if err != nil || got != n {
 			t.Errorf("the ticket allows %d, %v, want %d", got, err, n)
 		}
-		if err := p.client.SetMaxEarlyData(n); !errors.Is(err, ssl.ErrClient) || p.client.MaxEarlyData() != 0 {
+		if err := p.Client.SetMaxEarlyData(n); !errors.Is(err, ssl.ErrClient) || p.Client.MaxEarlyData() != 0 {
 			t.Error(err)
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	}
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	defer p.closeBoth()
-	if err := p.server.SetMaxEarlyData(srv.MaxEarlyData + 1); !errors.Is(err, ssl.ErrRange) {
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	defer p.CloseBoth()
+	if err := p.Server.SetMaxEarlyData(srv.MaxEarlyData + 1); !errors.Is(err, ssl.ErrRange) {
 		t.Error(err)
 	}
 }
@@ -180,31 +181,31 @@ func TestSetMaxEarlyData(t *testing.T) {
 // Both ends export the same from the secret of early data, another than from the connection's.
 func TestExportEarlyKeyingMaterial(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := earlyConfigs(t)
-	cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
-	p := earlyPair(t, cctx, sctx, earlySession(t, cctx, sctx))
-	defer p.closeBoth()
-	if _, err := p.client.ExportEarlyKeyingMaterial("label", nil, 32); !errors.Is(err, ssl.ErrNoEarlyData) {
+	srv, cli := ssltest.EarlyConfigs(t)
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
+	defer p.CloseBoth()
+	if _, err := p.Client.ExportEarlyKeyingMaterial("label", nil, 32); !errors.Is(err, ssl.ErrNoEarlyData) {
 		t.Errorf("before: %v", err)
 	}
-	p.wantEarly(t, ssl.EarlyDataAccepted)
-	ours, err := p.client.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
+	p.WantEarly(t, ssl.EarlyDataAccepted)
+	ours, err := p.Client.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := p.server.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
+	theirs, err := p.Server.ExportEarlyKeyingMaterial("label", []byte("context"), 32)
 	if err != nil || !bytes.Equal(ours, theirs) {
 		t.Errorf("%x and %x, %v", ours, theirs, err)
 	}
-	late, err := p.client.ExportKeyingMaterial("label", []byte("context"), 32)
+	late, err := p.Client.ExportKeyingMaterial("label", []byte("context"), 32)
 	if err != nil || bytes.Equal(ours, late) {
 		t.Errorf("%x and %x, %v", ours, late, err)
 	}
-	other, err := p.client.ExportEarlyKeyingMaterial("label", []byte("another context"), 32)
+	other, err := p.Client.ExportEarlyKeyingMaterial("label", []byte("another context"), 32)
 	if err != nil || bytes.Equal(ours, other) {
 		t.Errorf("%x and %x, %v", ours, other, err)
 	}
-	if _, err := p.client.ExportEarlyKeyingMaterial("label", nil, -1); !errors.Is(err, ssl.ErrRange) {
+	if _, err := p.Client.ExportEarlyKeyingMaterial("label", nil, -1); !errors.Is(err, ssl.ErrRange) {
 		t.Error(err)
 	}
 }
@@ -212,25 +213,25 @@ func TestExportEarlyKeyingMaterial(t *testing.T) {
 // The hint of a connection reaches its client.
 func TestSetPSKIdentityHint(t *testing.T) {
 	leakcheck.Test(t)
-	key := newPSK(t, "client", []byte("sixteen bytes at least"))
+	key := ssltest.NewPSK(t, "client", []byte("sixteen bytes at least"))
 	srv := &ssl.Config{PSKs: []ssl.PSK{key}, MaxVersion: ssl.VersionTLS12, PSKIdentityHint: "all"}
 	cli := &ssl.Config{PSKs: []ssl.PSK{key}, PSKOnly: true, MaxVersion: ssl.VersionTLS12}
-	p := newTCPPair(t, cli, srv)
-	defer p.closeBoth()
-	if err := p.server.SetPSKIdentityHint("you"); err != nil {
+	p := ssltest.NewTCPPair(t, cli, srv)
+	defer p.CloseBoth()
+	if err := p.Server.SetPSKIdentityHint("you"); err != nil {
 		t.Fatal(err)
 	}
-	p.mustShake(t)
-	if got := p.client.ConnectionState().PSKIdentityHint; got != "you" {
+	p.MustShake(t)
+	if got := p.Client.ConnectionState().PSKIdentityHint; got != "you" {
 		t.Errorf("hint %q", got)
 	}
-	if err := p.server.SetPSKIdentityHint("late"); !errors.Is(err, ssl.ErrHandshakeStarted) {
+	if err := p.Server.SetPSKIdentityHint("late"); !errors.Is(err, ssl.ErrHandshakeStarted) {
 		t.Error(err)
 	}
-	q := newTCPPair(t, cli, srv)
-	defer q.closeBoth()
+	q := ssltest.NewTCPPair(t, cli, srv)
+	defer q.CloseBoth()
 	for _, bad := range []string{strings.Repeat("h", 300), "a\x00b"} {
-		if err := q.server.SetPSKIdentityHint(bad); !errors.Is(err, ssl.ErrRange) {
+		if err := q.Server.SetPSKIdentityHint(bad); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -241,32 +242,32 @@ func TestSetPSKIdentityHint(t *testing.T) {
 func TestSetNumTicketsBesideVerifyConnection(t *testing.T) {
 	leakcheck.Test(t)
 	for _, refuse := range []error{nil, errors.New("no")} {
-		srv, cli := serverConfig(t), clientConfig(t)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		srv.NumTickets = -1
-		keys := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+		keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		early := uint64(0)
 		srv.VerifyConnection = func(ssl.ConnectionState) error {
 			early = keys.Stats().Issued
 			return refuse
 		}
-		got := newInbox(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), ticketServer(t, srv, keys), a, b)
-		if err := p.server.SetNumTickets(3); err != nil || p.server.NumTickets() != 3 {
-			t.Fatal(err, p.server.NumTickets())
+		got := ssltest.NewInbox(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, keys), a, b)
+		if err := p.Server.SetNumTickets(3); err != nil || p.Server.NumTickets() != 3 {
+			t.Fatal(err, p.Server.NumTickets())
 		}
-		p.shake()
+		p.Shake()
 		if refuse == nil {
-			p.echo(t)
+			p.Echo(t)
 		} else {
-			p.server.Close()
-			io.ReadAll(p.client)
+			p.Server.Close()
+			io.ReadAll(p.Client)
 		}
-		n := len(got.all())
-		if release() == "1.1.1" { // it makes them before Go can ask
+		n := len(got.All())
+		if ssltest.LibraryRelease() == "1.1.1" { // it makes them before Go can ask
 			continue
 		}
-		if early != 0 || n != want(refuse == nil, 3, 0) {
+		if early != 0 || n != ssltest.If(refuse == nil, 3, 0) {
 			t.Errorf("refused is %t: %d tickets before VerifyConnection, the client has %d", refuse != nil, early, n)
 		}
 	}
@@ -276,21 +277,21 @@ func TestSetNumTicketsBesideVerifyConnection(t *testing.T) {
 func TestSetNumTicketsAndLaterAuth(t *testing.T) {
 	leakcheck.Test(t)
 	for _, n := range []int{0, 3} {
-		srv, cli := laterConfigs(t)
-		got := newInbox(t, cli)
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
-		if err := p.server.SetNumTickets(n); err != nil {
+		srv, cli := ssltest.LaterConfigs(t)
+		got := ssltest.NewInbox(t, cli)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, b)
+		if err := p.Server.SetNumTickets(n); err != nil {
 			t.Fatal(err)
 		}
-		p.mustShake(t)
-		p.echo(t)
-		if err := p.request(t); err != nil {
+		p.MustShake(t)
+		p.Echo(t)
+		if err := p.Request(t); err != nil {
 			t.Fatal(err)
 		}
-		p.echo(t)
-		if came := len(got.all()); came != 2*n || p.server.NumTickets() != n {
-			t.Errorf("%d tickets came, NumTickets is %d; want %d each time", came, p.server.NumTickets(), n)
+		p.Echo(t)
+		if came := len(got.All()); came != 2*n || p.Server.NumTickets() != n {
+			t.Errorf("%d tickets came, NumTickets is %d; want %d each time", came, p.Server.NumTickets(), n)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,18 +27,18 @@ func TestSilentConfigs(t *testing.T) {
 		server bool
 		want   string
 	}{
-		"roots that nobody is verified against": {func(c *ssl.Config) { c.ClientCAs = roots(t, "ca") }, true, "ClientCAs have no effect"},
-		"a client's roots on a server":          {func(c *ssl.Config) { c.RootCAs = roots(t, "ca") }, true, "RootCAs are a client's"},
-		"a server's roots on a client":          {func(c *ssl.Config) { c.ClientCAs = roots(t, "ca") }, false, "ClientCAs are a server's"},
+		"roots that nobody is verified against": {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }, true, "ClientCAs have no effect"},
+		"a client's roots on a server":          {func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }, true, "RootCAs are a client's"},
+		"a server's roots on a client":          {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }, false, "ClientCAs are a server's"},
 		"a server's demand on a client":         {func(c *ssl.Config) { c.ClientAuth = ssl.RequireAnyClientCert }, false, "ClientAuth is a server's"},
 		"no names of no roots":                  {func(c *ssl.Config) { c.NoClientCANames = true }, true, "NoClientCANames has no effect"},
 		"two keys of one identity": {func(c *ssl.Config) {
-			c.PSKs = []ssl.PSK{newPSK(t, pskName, pskKey), newPSK(t, pskName, otherKey())}
+			c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())}
 		}, true, "twice"},
 	} {
-		cfg, check := clientConfig(t), (*ssl.Config).CheckClient
+		cfg, check := ssltest.ClientConfig(t), (*ssl.Config).CheckClient
 		if test.server {
-			cfg, check = serverConfig(t), (*ssl.Config).CheckServer
+			cfg, check = ssltest.ServerConfig(t), (*ssl.Config).CheckServer
 		}
 		test.change(cfg)
 		if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), test.want) {
@@ -54,23 +55,23 @@ func TestSilentConfigs(t *testing.T) {
 
 // More names than fit are refused, and a server that sends none verifies all the same.
 func TestManyClientCAs(t *testing.T) {
-	own, err := os.ReadFile(certFile("ca.pem"))
+	own, err := os.ReadFile(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, manyRoots(t, own)
 		if err := srv.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "NoClientCANames") {
 			t.Errorf("300 long names: %v", err)
 		}
 		srv.NoClientCANames = true
-		cli.Certificates = keyPairs(t, []string{"client"})
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		if !p.server.ConnectionState().Verified {
+		cli.Certificates = ssltest.KeyPairs(t, []string{"client"})
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		if !p.Server.ConnectionState().Verified {
 			t.Error("not verified")
 		}
-		p.closeBoth()
+		p.CloseBoth()
 	})
 }
 

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // checkSent wants each end to have sent what the other one got.
-func checkSent(t *testing.T, what string, p pair, client, server int) {
+func checkSent(t *testing.T, what string, p ssltest.Pair, client, server int) {
 	t.Helper()
-	c, s := p.client.ConnectionState(), p.server.ConnectionState()
+	c, s := p.Client.ConnectionState(), p.Server.ConnectionState()
 	if len(c.LocalCertificates) != client || len(s.LocalCertificates) != server {
 		t.Errorf("%s: sent %d and %d, want %d and %d", what, len(c.LocalCertificates), len(s.LocalCertificates), client, server)
 	}
@@ -29,23 +30,23 @@ func checkSent(t *testing.T, what string, p pair, client, server int) {
 }
 
 func TestLocalCertificates(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		cli.Certificates, srv.Certificates = nil, nil // a Ctx does not need them any more
 		leakcheck.Collect()
 		var offer *ssl.Session
 		for _, sent := range []int{2, 0} { // then a resumption
-			p := meet(t, cctx, sctx, offer)
-			if got := p.client.SessionReused(); got != (sent == 0) {
+			p := ssltest.Meet(t, cctx, sctx, offer)
+			if got := p.Client.SessionReused(); got != (sent == 0) {
 				t.Fatalf("resumed: %t", got)
 			}
 			checkSent(t, "mutual", p, sent, sent)
-			offer = sessionOf(t, p.client)
-			p.closeBoth()
-			if st := p.server.ConnectionState(); len(st.LocalCertificates) != sent {
+			offer = ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
+			if st := p.Server.ConnectionState(); len(st.LocalCertificates) != sent {
 				t.Errorf("after Close it has sent %d, want %d", len(st.LocalCertificates), sent)
 			}
 		}
@@ -54,12 +55,12 @@ func TestLocalCertificates(t *testing.T) {
 
 // A client has sent one only if it was asked and has one that fits.
 func TestLocalCertificatesOfAClient(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cert := keyPair(t, "client")
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cert := ssltest.KeyPair(t, "client")
 		shake := func(what string, sent int) {
 			t.Helper()
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
 			checkSent(t, what, p, sent, 1)
 		}
 		cli.Certificates = []ssl.Certificate{cert}
@@ -73,30 +74,30 @@ func TestLocalCertificatesOfAClient(t *testing.T) {
 		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, nil }
 		shake("chosen: none", 0)
 		cli.Certificates, cli.GetClientCertificate = []ssl.Certificate{cert}, nil
-		srv.Certificates = []ssl.Certificate{keyPair(t, "server-rsa")}
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")}
 		srv.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256}
 		shake("asked for another kind", 0)
 	})
 }
 
 func TestLocalCertificatesOfAServer(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var judged []*x509.Certificate
 		srv.VerifyConnection = func(st ssl.ConnectionState) error { judged = st.LocalCertificates; return nil }
 		shake := func(what string, want ssl.Certificate) {
 			t.Helper()
 			judged = nil
-			p := newTCPPair(t, cli, srv)
-			p.mustShake(t)
-			if got := p.server.ConnectionState().LocalCertificates; len(got) == 0 || !got[0].Equal(want.Leaf()) {
+			p := ssltest.NewTCPPair(t, cli, srv)
+			p.MustShake(t)
+			if got := p.Server.ConnectionState().LocalCertificates; len(got) == 0 || !got[0].Equal(want.Leaf()) {
 				t.Errorf("%s: sent %d certificates, want %v", what, len(got), want)
 			}
 			if len(judged) == 0 || !judged[0].Equal(want.Leaf()) {
 				t.Errorf("%s: VerifyConnection saw %d", what, len(judged))
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
-		ec, rsa, other := keyPair(t, "server-ecdsa"), keyPair(t, "server-rsa"), keyPair(t, "server-chain")
+		ec, rsa, other := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "server-rsa"), ssltest.KeyPair(t, "server-chain")
 		srv.Certificates = []ssl.Certificate{ec, rsa}
 		cli.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256}
 		shake("RSA", rsa)
@@ -108,7 +109,7 @@ func TestLocalCertificatesOfAServer(t *testing.T) {
 		shake("GetCertificate", other)
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, nil }
 		shake("GetCertificate: nil", ec)
-		host := newServerCtx(t, srv)
+		host := ssltest.NewServerCtx(t, srv)
 		srv.Certificates = []ssl.Certificate{other}
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 		shake("GetConfigForClient", ec)
@@ -118,11 +119,11 @@ func TestLocalCertificatesOfAServer(t *testing.T) {
 // With RSA key exchange the server signs nothing, but it has sent its certificate.
 func TestLocalCertificatesWithoutASignature(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.Certificates = []ssl.Certificate{keyPair(t, "server-rsa")}
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")}
 	srv.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
 	cli.CipherSuites, cli.MaxVersion = srv.CipherSuites, ssl.VersionTLS12
-	p := newTCPPair(t, cli, srv)
-	p.mustShake(t)
+	p := ssltest.NewTCPPair(t, cli, srv)
+	p.MustShake(t)
 	checkSent(t, "RSA key exchange", p, 0, 1)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,10 +27,10 @@ func TestALPN(t *testing.T) {
 		{"client names none", []string{"h2"}, nil, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+			ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 				srv.NextProtos, cli.NextProtos = c.srv, c.cli
-				s := startServer(t, srv)
-				conn := clientConn(t, s, newClientCtx(t, cli))
+				s := ssltest.StartServer(t, srv)
+				conn := ssltest.ClientConn(t, s, ssltest.NewClientCtx(t, cli))
 				err := conn.Handshake()
 				var e *ssl.Error
 				if c.alert {
@@ -55,7 +56,7 @@ func TestALPN(t *testing.T) {
 func TestALPNNamesAreChecked(t *testing.T) {
 	leakcheck.Test(t)
 	for _, names := range [][]string{{""}, {"ok", string(make([]byte, 256))}} {
-		cfg := clientConfig(t)
+		cfg := ssltest.ClientConfig(t)
 		cfg.NextProtos = names
 		if ctx, err := ssl.NewClientCtx(cfg); !errors.Is(err, ssl.ErrConfig) {
 			ctx.Close()
@@ -67,13 +68,13 @@ func TestALPNNamesAreChecked(t *testing.T) {
 // The chains of a resumed connection are those of the first, as long as the session has
 // stayed in the process.
 func TestResumedConnectionKnowsTheChain(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		first := dial(t, s, ctx, nil)
-		second := dial(t, s, ctx, got.last(t))
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		first := ssltest.Dial(t, s, ctx, nil)
+		second := ssltest.Dial(t, s, ctx, got.Last(t))
 		if !second.SessionReused() {
 			t.Fatal("not resumed")
 		}
@@ -95,12 +96,12 @@ func TestResumedConnectionKnowsTheChain(t *testing.T) {
 }
 
 func TestServerSeesSNIAndState(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		a, b := p.client, p.server
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		a, b := p.Client, p.Server
 		st := b.ConnectionState()
-		if st.ServerName != "localhost" || st.Version != fm.version || st.CipherName == "" || st.DidResume {
+		if st.ServerName != "localhost" || st.Version != fm.Version || st.CipherName == "" || st.DidResume {
 			t.Errorf("server's state is %+v", st)
 		}
 		if n := len(a.ConnectionState().PeerCertificates); n != 1 {
@@ -110,10 +111,10 @@ func TestServerSeesSNIAndState(t *testing.T) {
 }
 
 func TestExportKeyingMaterialAgrees(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		a, b := p.client, p.server
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		a, b := p.Client, p.Server
 		export := func(c *ssl.Conn, label string, context []byte) []byte {
 			k, err := c.ExportKeyingMaterial(label, context, 32)
 			if err != nil {
@@ -134,19 +135,19 @@ func TestExportKeyingMaterialAgrees(t *testing.T) {
 }
 
 func TestKeyUpdate(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		s := startServer(t, srv)
-		c := dial(t, s, newClientCtx(t, cli), nil)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		s := ssltest.StartServer(t, srv)
+		c := ssltest.Dial(t, s, ssltest.NewClientCtx(t, cli), nil)
 		for _, request := range []bool{false, true} {
 			err := c.KeyUpdate(request)
-			if fm.version == ssl.VersionTLS13 && err != nil {
+			if fm.Version == ssl.VersionTLS13 && err != nil {
 				t.Fatal(err)
 			}
 			var e *ssl.Error
-			if fm.version == ssl.VersionTLS12 && !errors.As(err, &e) {
+			if fm.Version == ssl.VersionTLS12 && !errors.As(err, &e) {
 				t.Fatalf("TLS 1.2: %v, want an error", err)
 			}
-			roundTrip(t, c)
+			ssltest.RoundTrip(t, c)
 		}
 	})
 }

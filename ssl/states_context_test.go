@@ -6,18 +6,19 @@ import (
 	"io"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // A context that has ended before the handshake begins ends the connection: the one underneath is
 // closed, and no later call shakes hands without a limit.
 func TestHandshakeContextThatHasEnded(t *testing.T) {
-	forEachWireAndVersion(t, func(t *testing.T, w wire, srv, cli *ssl.Config) {
-		for _, end := range []victim{clientEnd, serverEnd} {
-			p := w.pair(t, cli, srv)
-			c, peer := p.client, p.server.NetConn()
-			if end == serverEnd {
-				c, peer = p.server, p.client.NetConn()
+	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
+		for _, end := range []ssltest.Victim{ssltest.ClientEnd, ssltest.ServerEnd} {
+			p := w.Pair(t, cli, srv)
+			c, peer := p.Client, p.Server.NetConn()
+			if end == ssltest.ServerEnd {
+				c, peer = p.Server, p.Client.NetConn()
 			}
 			why := errors.New("too late")
 			ctx, cancel := context.WithCancelCause(context.Background())

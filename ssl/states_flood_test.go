@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -47,40 +46,6 @@ func (b *ticketBox) add(_ *ssl.Conn, s *ssl.Session) {
 	}
 }
 
-// floodedClient is a client that has got "ping" and, with midway, a part of a ticket.
-func floodedClient(t *testing.T, a, b net.Conn, cctx *ssl.Ctx, srv *ssl.Config, midway bool) (c *ssl.Conn, r *rogue, rest []byte) {
-	t.Helper()
-	c, err := ssl.Client(a, cctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	r, _ = newRogueServer(t, b, c, srv)
-	data := r.record(typeData, []byte("ping"))
-	if midway {
-		m := newTicket(0, 0, 32)
-		data = append(data, r.record(typeHandshake, m[:4])...)
-		rest = r.record(typeHandshake, m[4:])
-	}
-	go r.Write(data)
-	if n, err := c.Read(make([]byte, 64)); n != 4 || err != nil {
-		t.Fatal(n, err)
-	}
-	return c, r, rest
-}
-
-// tickets are records with n tickets of that length, numbered from 1.
-func (r *rogue) tickets(n, length int) (out []byte) {
-	for i := range n {
-		for m := newTicket(uint32(i+1), 0, length); len(m) > 0; {
-			k := min(len(m), 1<<14)
-			out = append(out, r.record(typeHandshake, m[:k])...)
-			m = m[k:]
-		}
-	}
-	return out
-}
-
 // A client that writes and does not read keeps a bounded number of the tickets that a server sends
 // without end, the newest ones, and hears of those when it reads.
 func TestHostileTicketFlood(t *testing.T) {
@@ -89,13 +54,13 @@ func TestHostileTicketFlood(t *testing.T) {
 		"many": {5000, 32, mostFresh},
 		"long": {300, 60_000, mostFresh / 15},
 	} {
-		forEachWire(t, func(t *testing.T, w wire) {
-			srv, cli := serverConfig(t), clientConfig(t)
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			var box ticketBox
 			cli.OnNewSession = box.add
-			a, b := w.pipe(t)
-			cctx := newClientCtx(t, cli)
-			c, r, rest := floodedClient(t, a, b, cctx, srv, true)
+			a, b := w.Pipe(t)
+			cctx := ssltest.NewClientCtx(t, cli)
+			c, r, rest := ssltest.FloodedClient(t, a, b, cctx, srv, true)
 			defer c.Close()
 			go io.Copy(io.Discard, b)
 			before := liveSessions()
@@ -104,10 +69,10 @@ func TestHostileTicketFlood(t *testing.T) {
 				_, err := c.Write([]byte("x"))
 				wrote <- err
 			}()
-			w.parked(t)
+			w.Parked(t)
 			ended := ssl.PumpEnded(c)
-			all := append(rest, r.tickets(flood.n, flood.length)...)
-			if _, err := r.Write(append(all, r.record(typeData, []byte("pong"))...)); err != nil {
+			all := append(rest, r.Tickets(flood.n, flood.length)...)
+			if _, err := r.Write(append(all, r.Record(ssltest.TypeData, []byte("pong"))...)); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-wrote; err != nil {
@@ -117,7 +82,7 @@ func TestHostileTicketFlood(t *testing.T) {
 			if n := liveSessions() - before; n > flood.most {
 				t.Errorf("%s: %d tickets make %d sessions without a holder, want at most %d", name, flood.n, n, flood.most)
 			}
-			if err := readUntil(c, "pong"); err != nil {
+			if err := ssltest.ReadUntil(c, "pong"); err != nil {
 				t.Error(err)
 			}
 			if box.n == 0 || box.n > mostFresh || box.last != uint32(flood.n) {
@@ -129,39 +94,24 @@ func TestHostileTicketFlood(t *testing.T) {
 	}
 }
 
-// brokenConn is a net.Conn whose writes fail when it is broken.
-type brokenConn struct {
-	net.Conn
-	broken atomic.Bool
-	tries  atomic.Int32 // writes that have failed
-}
-
-func (c *brokenConn) Write(b []byte) (int, error) {
-	if c.broken.Load() {
-		c.tries.Add(1)
-		return 0, syscall.EPIPE
-	}
-	return c.Conn.Write(b)
-}
-
 // A Write that cannot send looks for an alert of the server's, and may find tickets without end.
 func TestHostileTicketFloodBehindBrokenWrite(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	var box ticketBox
 	cli.OnNewSession = box.add
-	cctx := newClientCtx(t, cli)
-	a, b := tcpPipe(t)
-	broken := &brokenConn{Conn: a}
-	c, r, _ := floodedClient(t, broken, b, cctx, srv, false)
+	cctx := ssltest.NewClientCtx(t, cli)
+	a, b := ssltest.TCPPipe(t)
+	broken := &ssltest.BrokenConn{Conn: a}
+	c, r, _ := ssltest.FloodedClient(t, broken, b, cctx, srv, false)
 	defer c.Close()
 	before := liveSessions()
-	broken.broken.Store(true)
+	broken.Broken.Store(true)
 	if _, err := c.Write([]byte("x")); err == nil {
 		t.Fatal("a broken Write succeeded")
 	}
 	ended := ssl.PumpEnded(c)
-	if _, err := r.Write(append(r.tickets(5000, 32), r.record(typeData, []byte("pong"))...)); err != nil {
+	if _, err := r.Write(append(r.Tickets(5000, 32), r.Record(ssltest.TypeData, []byte("pong"))...)); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
@@ -174,24 +124,24 @@ func TestHostileTicketFloodBehindBrokenWrite(t *testing.T) {
 func TestHostileTicketFloodInClose(t *testing.T) {
 	leakcheck.Test(t)
 	for _, hide := range []bool{false, true} {
-		srv, cli := serverConfig(t), clientConfig(t)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		var box ticketBox
 		cli.OnNewSession = box.add
-		cctx := newClientCtx(t, cli)
-		a, b := tcpPipe(t)
+		cctx := ssltest.NewClientCtx(t, cli)
+		a, b := ssltest.TCPPipe(t)
 		if hide {
-			a = plain{a}
+			a = ssltest.Plain{Conn: a}
 		}
 		c, err := ssl.Client(a, cctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, _ := newRogueServer(t, b, c, srv)
+		r, _ := ssltest.NewRogueServer(t, b, c, srv)
 		before := liveSessions()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for r.flood(1, func() []byte { return r.tickets(500, 32) }) == nil {
+			for r.Flood(1, func() []byte { return r.Tickets(500, 32) }) == nil {
 			}
 		}()
 		c.Close()
@@ -205,29 +155,29 @@ func TestHostileTicketFloodInClose(t *testing.T) {
 // libssl copies the values of a session to those of its tickets: a number for Go to learn of, each.
 func TestHostileTicketFloodOfValues(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
-	srv.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 	srv.MaxVersion = ssl.VersionTLS13
-	cctx := newClientCtx(t, cli)
-	p := meet(t, cctx, newServerCtx(t, srv), nil)
-	s := sessionOf(t, p.client)
-	p.closeBoth()
+	cctx := ssltest.NewClientCtx(t, cli)
+	p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, srv), nil)
+	s := ssltest.SessionOf(t, p.Client)
+	p.CloseBoth()
 	if err := s.SetExData(ssl.NewSessionIndex(), "value"); err != nil {
 		t.Fatal(err)
 	}
-	a, b := tcpPipe(t)
+	a, b := ssltest.TCPPipe(t)
 	c, err := ssl.Client(a, cctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if err := c.SetSession(s); err != nil {
 		t.Fatal(err)
 	}
-	r, _ := newRogueServer(t, b, c, srv)
-	go r.Write(append(r.tickets(2000, 32), r.record(typeData, []byte("pong"))...))
-	if err := readUntil(c, "pong"); err != nil {
+	r, _ := ssltest.NewRogueServer(t, b, c, srv)
+	go r.Write(append(r.Tickets(2000, 32), r.Record(ssltest.TypeData, []byte("pong"))...))
+	if err := ssltest.ReadUntil(c, "pong"); err != nil {
 		t.Fatal(err)
 	}
 	if n := ssl.ValueEvents(); n > 10 {
@@ -239,18 +189,18 @@ func TestHostileTicketFloodOfValues(t *testing.T) {
 // up: they are written, or the oldest are dropped where there is no Read.
 func TestHostileKeyUpdateFloodOfKeyLog(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	var log bytes.Buffer
 	cli.KeyLogWriter = &log
-	a, b := tcpPipe(t)
-	c, r, _ := floodedClient(t, a, b, newClientCtx(t, cli), srv, false)
+	a, b := ssltest.TCPPipe(t)
+	c, r, _ := ssltest.FloodedClient(t, a, b, ssltest.NewClientCtx(t, cli), srv, false)
 	defer c.Close()
 	go io.Copy(io.Discard, b)
 	go func() {
-		r.Write(r.keyUpdates(200))
-		r.Write(r.record(typeData, []byte("pong")))
+		r.Write(r.KeyUpdates(200))
+		r.Write(r.Record(ssltest.TypeData, []byte("pong")))
 	}()
-	if err := readUntil(c, "pong"); err != nil {
+	if err := ssltest.ReadUntil(c, "pong"); err != nil {
 		t.Fatal(err)
 	}
 	if n := ssl.KeyLines(c); n != 0 {
@@ -264,10 +214,10 @@ func TestHostileKeyUpdateFloodOfKeyLog(t *testing.T) {
 // The same behind a Write that waits, where nothing is delivered.
 func TestHostileKeyUpdateFloodBehindWrite(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	cli.KeyLogWriter = io.Discard
-	a, b := tcpPipe(t)
-	c, r, rest := floodedClient(t, a, b, newClientCtx(t, cli), srv, true)
+	a, b := ssltest.TCPPipe(t)
+	c, r, rest := ssltest.FloodedClient(t, a, b, ssltest.NewClientCtx(t, cli), srv, true)
 	defer c.Close()
 	go io.Copy(io.Discard, b)
 	wrote := make(chan error, 1)
@@ -275,12 +225,12 @@ func TestHostileKeyUpdateFloodBehindWrite(t *testing.T) {
 		_, err := c.Write([]byte("x"))
 		wrote <- err
 	}()
-	awaitParked(t)
+	ssltest.AwaitParked(t)
 	ended := ssl.PumpEnded(c)
 	for range 50 {
-		rest = append(rest, r.keyUpdates(200)...)
+		rest = append(rest, r.KeyUpdates(200)...)
 	}
-	if _, err := r.Write(append(rest, r.record(typeData, []byte("pong"))...)); err != nil {
+	if _, err := r.Write(append(rest, r.Record(ssltest.TypeData, []byte("pong"))...)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-wrote; err != nil {
@@ -290,7 +240,7 @@ func TestHostileKeyUpdateFloodBehindWrite(t *testing.T) {
 	if n := ssl.KeyLines(c); n > 16*16384 {
 		t.Errorf("%d bytes of lines wait", n)
 	}
-	if err := readUntil(c, "pong"); err != nil {
+	if err := ssltest.ReadUntil(c, "pong"); err != nil {
 		t.Error(err)
 	}
 	if n := ssl.KeyLines(c); n != 0 {
@@ -301,7 +251,7 @@ func TestHostileKeyUpdateFloodBehindWrite(t *testing.T) {
 // While OnRemoveSession does not return, a bounded number of further ids waits for it.
 func TestRemovedFlood(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := serverConfig(t), clientConfig(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxVersion, srv.SessionTicketsDisabled, srv.SessionCacheSize = ssl.VersionTLS12, true, -1
 	var told atomic.Int32
 	called, goOn := make(chan struct{}), make(chan struct{})
@@ -311,8 +261,8 @@ func TestRemovedFlood(t *testing.T) {
 			<-goOn
 		}
 	}
-	sctx := newServerCtx(t, srv)
-	s := madeWith(t, cli, sctx)
+	sctx := ssltest.NewServerCtx(t, srv)
+	s := ssltest.MadeWith(t, cli, sctx)
 	flushed := make(chan error, 1)
 	go func() { flushed <- sctx.FlushSessions(time.Time{}) }()
 	<-called

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,12 +16,12 @@ import (
 // connection when its GetCertificate is asked. ask sets what that is.
 func fieldsOf(t *testing.T, cctx, ctx *ssl.Ctx, ask *func()) (fields map[string]int64) {
 	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, ctx, a, b)
-	*ask = func() { fields = ssl.ConnFields(p.server) }
-	p.mustShake(t)
-	p.echo(t)
-	p.closeBoth()
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, ctx, a, b)
+	*ask = func() { fields = ssl.ConnFields(p.Server) }
+	p.MustShake(t)
+	p.Echo(t)
+	p.CloseBoth()
 	if len(fields) < 20 {
 		t.Fatalf("only %d fields are known", len(fields))
 	}
@@ -38,7 +39,7 @@ func TestVirtualHostHasAllSettings(t *testing.T) {
 	t.Cleanup(func() { cache.Close() })
 	rich := func(cfg *ssl.Config) {
 		cfg.SessionCache = cache
-		cfg.MaxEarlyData, cfg.ReplayGuard = 100, newSpyGuard(t)
+		cfg.MaxEarlyData, cfg.ReplayGuard = 100, ssltest.NewSpyGuard(t)
 		cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { s.Close() }
 		cfg.GetPSK = func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return ssl.PSK{}, nil }
 	}
@@ -49,19 +50,19 @@ func TestVirtualHostHasAllSettings(t *testing.T) {
 		"old behind poor": {poor, old}, "poor behind old": {old, poor},
 	} {
 		var ask func()
-		cert := keyPair(t, "server-ecdsa")
-		host := serverConfig(t)
+		cert := ssltest.KeyPair(t, "server-ecdsa")
+		host := ssltest.ServerConfig(t)
 		host.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) {
 			ask()
 			return &cert, nil
 		}
 		pick[1](host)
-		hctx := newServerCtx(t, host)
-		front := serverConfig(t)
+		hctx := ssltest.NewServerCtx(t, host)
+		front := ssltest.ServerConfig(t)
 		front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return hctx, nil }
 		pick[0](front)
-		cctx := newClientCtx(t, clientConfig(t))
-		direct, chosen := fieldsOf(t, cctx, hctx, &ask), fieldsOf(t, cctx, newServerCtx(t, front), &ask)
+		cctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
+		direct, chosen := fieldsOf(t, cctx, hctx, &ask), fieldsOf(t, cctx, ssltest.NewServerCtx(t, front), &ask)
 		for f, want := range direct {
 			switch {
 			case f == "hello_use", f == "by_name": // the first Ctx has seen the hello, and chosen by it
@@ -78,34 +79,34 @@ func TestVirtualHostHasAllSettings(t *testing.T) {
 // the handshake, give up, and look. It is the race detector that finds what is wrong.
 func TestVirtualHostBesideOthers(t *testing.T) {
 	leakcheck.Test(t)
-	hctx := newServerCtx(t, serverConfig(t))
+	hctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	var asked, goOn chan struct{}
-	front := serverConfig(t)
+	front := ssltest.ServerConfig(t)
 	front.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) {
 		close(asked)
 		<-goOn
 		return hctx, nil
 	}
-	cctx, fctx := newClientCtx(t, clientConfig(t)), newServerCtx(t, front)
+	cctx, fctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, front)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 50 {
 		asked, goOn = make(chan struct{}), make(chan struct{})
-		a, b := tcpPipe(t)
-		p := newPair(t, cctx, fctx, a, b)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, cctx, fctx, a, b)
 		var ended atomic.Bool
 		var others sync.WaitGroup
 		others.Go(func() {
 			<-asked
 			close(goOn)
 			for !ended.Load() {
-				p.server.HandshakeContext(gone)
+				p.Server.HandshakeContext(gone)
 			}
 		})
-		p.mustShake(t)
+		p.MustShake(t)
 		ended.Store(true)
 		others.Wait()
-		p.echo(t)
-		p.closeBoth()
+		p.Echo(t)
+		p.CloseBoth()
 	}
 }

@@ -8,55 +8,36 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // halves are the messages of which a peer may send a part: what comes first, and the rest.
 var halves = map[string]struct {
 	toClient, toServer bool
-	make               func(r *rogue) (first, rest []byte)
+	make               func(r *ssltest.Rogue) (first, rest []byte)
 }{
-	"ticket": {toClient: true, make: func(r *rogue) (first, rest []byte) {
-		m := newTicket(1, 0, 100)
-		return r.record(typeHandshake, m[:4]), r.record(typeHandshake, m[4:])
+	"ticket": {toClient: true, make: func(r *ssltest.Rogue) (first, rest []byte) {
+		m := ssltest.NewTicket(1, 0, 100)
+		return r.Record(ssltest.TypeHandshake, m[:4]), r.Record(ssltest.TypeHandshake, m[4:])
 	}},
-	"ticket in three": {toClient: true, make: func(r *rogue) (first, rest []byte) {
-		m := newTicket(1, 0, 100)
-		first = r.record(typeHandshake, m[:40])
-		return first, append(r.record(typeHandshake, m[40:41]), r.record(typeHandshake, m[41:])...)
+	"ticket in three": {toClient: true, make: func(r *ssltest.Rogue) (first, rest []byte) {
+		m := ssltest.NewTicket(1, 0, 100)
+		first = r.Record(ssltest.TypeHandshake, m[:40])
+		return first, append(r.Record(ssltest.TypeHandshake, m[40:41]), r.Record(ssltest.TypeHandshake, m[41:])...)
 	}},
-	"key update": {toClient: true, toServer: true, make: (*rogue).halfKeyUpdate},
-	"certificate request": {toClient: true, make: func(r *rogue) (first, rest []byte) {
-		m := message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3})
-		return r.record(typeHandshake, m[:5]), r.record(typeHandshake, m[5:])
-	}},
-}
-
-// sending are the calls that make libssl send something, with what the peer hears then.
-var sending = []struct {
-	name, hears string
-	serverOnly  bool
-	call        func(ctx context.Context, c *ssl.Conn) error
-}{
-	{"Write", "data", false, func(_ context.Context, c *ssl.Conn) error { _, err := c.Write([]byte("x")); return err }},
-	{"CloseWrite", "alert 0", false, func(_ context.Context, c *ssl.Conn) error { return c.CloseWrite() }},
-	{"Close", "alert 0", false, func(_ context.Context, c *ssl.Conn) error { return c.Close() }},
-	{"KeyUpdate", "message 24", false, func(_ context.Context, c *ssl.Conn) error { return c.KeyUpdate(false) }},
-	{"KeyUpdate asked back", "message 24", false, func(_ context.Context, c *ssl.Conn) error { return c.KeyUpdate(true) }},
-	{"IssueTicket", "message 4", true, func(_ context.Context, c *ssl.Conn) error { return c.IssueTicket() }},
-	{"RequestClientCertificate", "message 13", true, func(ctx context.Context, c *ssl.Conn) error {
-		if err := c.RequestClientCertificate(ctx); !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("it ended before its context: %w", err)
-		}
-		return nil
+	"key update": {toClient: true, toServer: true, make: (*ssltest.Rogue).HalfKeyUpdate},
+	"certificate request": {toClient: true, make: func(r *ssltest.Rogue) (first, rest []byte) {
+		m := ssltest.Message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3})
+		return r.Record(ssltest.TypeHandshake, m[:5]), r.Record(ssltest.TypeHandshake, m[5:])
 	}},
 }
 
 // forEachMidway runs f for all that can be sent in all states, on all transports, with a Read
 // under way and without. release sends the rest of the message, and data after it.
-func forEachMidway(t *testing.T, f func(t *testing.T, w wire, m midwayState)) {
-	srv, cli := laterConfigs(t)
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
+func forEachMidway(t *testing.T, f func(t *testing.T, w ssltest.Wire, m midwayState)) {
+	srv, cli := ssltest.LaterConfigs(t)
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 	for state, half := range halves {
 		for _, server := range []bool{false, true} {
 			if server && !half.toServer || !server && !half.toClient {
@@ -65,13 +46,13 @@ func forEachMidway(t *testing.T, f func(t *testing.T, w wire, m midwayState)) {
 			for _, reads := range []bool{false, true} {
 				name := fmt.Sprintf("%s/server=%t/reads=%t", state, server, reads)
 				t.Run(name, func(t *testing.T) {
-					forEachWire(t, func(t *testing.T, w wire) {
-						for i := range sending {
-							if sending[i].serverOnly && !server || sending[i].name == "IssueTicket" && release() == "1.1.1" {
+					ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+						for i := range ssltest.Sending {
+							if ssltest.Sending[i].ServerOnly && !server || ssltest.Sending[i].Name == "IssueTicket" && ssltest.LibraryRelease() == "1.1.1" {
 								continue
 							}
 							m := midwayState{server: server, reads: reads, call: i}
-							a, b := w.pipe(t)
+							a, b := w.Pipe(t)
 							var err error
 							if server {
 								m.c, err = ssl.Server(b, sctx)
@@ -81,12 +62,12 @@ func forEachMidway(t *testing.T, f func(t *testing.T, w wire, m midwayState)) {
 							if err != nil {
 								t.Fatal(err)
 							}
-							m.c.SetDeadline(time.Now().Add(ioTimeout))
+							m.c.SetDeadline(time.Now().Add(ssltest.Timeout))
 							if server {
 								m.c.SetNumTickets(0)
 								m.r, m.ear = newRogueClient(t, a, m.c, cli)
 							} else {
-								m.r, m.ear = newRogueServer(t, b, m.c, srv)
+								m.r, m.ear = ssltest.NewRogueServer(t, b, m.c, srv)
 							}
 							m.enter(t, w, half.make)
 							f(t, w, m)
@@ -108,8 +89,8 @@ func forEachMidway(t *testing.T, f func(t *testing.T, w wire, m midwayState)) {
 // midwayState is a connection that has got a message in part, and one of sending.
 type midwayState struct {
 	c             *ssl.Conn
-	r             *rogue
-	ear           *eavesdropper
+	r             *ssltest.Rogue
+	ear           *ssltest.Eavesdropper
 	server, reads bool
 	call          int
 	rest          []byte
@@ -117,22 +98,22 @@ type midwayState struct {
 	read          chan error // of the Read that is under way
 }
 
-func (m *midwayState) enter(t *testing.T, w wire, half func(r *rogue) (first, rest []byte)) {
+func (m *midwayState) enter(t *testing.T, w ssltest.Wire, half func(r *ssltest.Rogue) (first, rest []byte)) {
 	t.Helper()
-	data := m.r.record(typeData, []byte("ping"))
+	data := m.r.Record(ssltest.TypeData, []byte("ping"))
 	first, rest := half(m.r)
-	m.rest = append(rest, m.r.record(typeData, []byte("pong"))...)
+	m.rest = append(rest, m.r.Record(ssltest.TypeData, []byte("pong"))...)
 	go m.r.Write(append(data, first...))
 	// A large buffer, so that the Read goes on after the data and meets the message.
 	if n, err := m.c.Read(make([]byte, 64)); n != 4 || err != nil {
 		t.Fatal(n, err)
 	}
 	m.heard = make(chan error, 1)
-	go func() { m.heard <- m.ear.listen() }()
+	go func() { m.heard <- m.ear.Listen() }()
 	if m.reads {
 		m.read = make(chan error, 1)
-		go func() { m.read <- readUntil(m.c, "pong") }()
-		w.parked(t)
+		go func() { m.read <- ssltest.ReadUntil(m.c, "pong") }()
+		w.Parked(t)
 	}
 }
 
@@ -140,29 +121,29 @@ func (m *midwayState) enter(t *testing.T, w wire, half func(r *rogue) (first, re
 // rest has come.
 func TestSendMidway(t *testing.T) {
 	leakcheck.Test(t)
-	forEachMidway(t, func(t *testing.T, w wire, m midwayState) {
-		s := sending[m.call]
+	forEachMidway(t, func(t *testing.T, w ssltest.Wire, m midwayState) {
+		s := ssltest.Sending[m.call]
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		called := make(chan error, 1)
-		go func() { called <- s.call(ctx, m.c) }()
-		if s.name != "Close" { // which does not wait for long
-			w.parked(t)
+		go func() { called <- s.Call(ctx, m.c) }()
+		if s.Name != "Close" { // which does not wait for long
+			w.Parked(t)
 		}
 		select {
 		case err := <-called:
-			t.Fatalf("%s did not wait: %v", s.name, err)
+			t.Fatalf("%s did not wait: %v", s.Name, err)
 		default:
 		}
 		go m.r.Write(m.rest)
-		m.ear.await(t, s.hears)
+		m.ear.Await(t, s.Hears)
 		cancel()
 		if err := <-called; err != nil {
-			t.Errorf("%s: %v", s.name, err)
+			t.Errorf("%s: %v", s.Name, err)
 		}
-		if s.name != "Close" && !m.reads {
-			if err := readUntil(m.c, "pong"); err != nil {
-				t.Errorf("after %s: %v", s.name, err)
+		if s.Name != "Close" && !m.reads {
+			if err := ssltest.ReadUntil(m.c, "pong"); err != nil {
+				t.Errorf("after %s: %v", s.Name, err)
 			}
 		}
 	})
@@ -172,27 +153,27 @@ func TestSendMidway(t *testing.T) {
 // ends it at once, and itself soon.
 func TestSendMidwayEnds(t *testing.T) {
 	leakcheck.Test(t)
-	forEachMidway(t, func(t *testing.T, w wire, m midwayState) {
-		s := sending[m.call]
+	forEachMidway(t, func(t *testing.T, w ssltest.Wire, m midwayState) {
+		s := ssltest.Sending[m.call]
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		if s.name == "Close" {
+		if s.Name == "Close" {
 			m.c.Close()
 			return
 		}
 		called := make(chan error, 1)
-		go func() { called <- s.call(ctx, m.c) }()
-		w.parked(t)
+		go func() { called <- s.Call(ctx, m.c) }()
+		w.Parked(t)
 		m.c.SetWriteDeadline(time.Unix(1, 0))
-		if err := <-called; !isTimeout(err) {
-			t.Errorf("%s with a deadline: %v", s.name, err)
+		if err := <-called; !ssltest.IsTimeout(err) {
+			t.Errorf("%s with a deadline: %v", s.Name, err)
 		}
 		m.c.SetWriteDeadline(time.Time{})
-		go func() { called <- s.call(ctx, m.c) }()
-		w.parked(t)
+		go func() { called <- s.Call(ctx, m.c) }()
+		w.Parked(t)
 		m.c.Close()
-		if err := <-called; !isClosed(err) {
-			t.Errorf("%s and Close: %v", s.name, err)
+		if err := <-called; !ssltest.IsClosed(err) {
+			t.Errorf("%s and Close: %v", s.Name, err)
 		}
 	})
 }
@@ -201,32 +182,32 @@ func TestSendMidwayEnds(t *testing.T) {
 // make the Write miss it.
 func TestRequestBesideWriteMidway(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
-	sctx := newServerCtx(t, srv)
-	forEachWire(t, func(t *testing.T, w wire) {
-		a, b := w.pipe(t)
+	srv, cli := ssltest.LaterConfigs(t)
+	sctx := ssltest.NewServerCtx(t, srv)
+	ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+		a, b := w.Pipe(t)
 		c, err := ssl.Server(b, sctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(ioTimeout))
+		c.SetDeadline(time.Now().Add(ssltest.Timeout))
 		c.SetNumTickets(0)
 		m := midwayState{c: c, server: true, reads: true}
 		m.r, m.ear = newRogueClient(t, a, c, cli)
-		m.enter(t, w, (*rogue).halfKeyUpdate)
+		m.enter(t, w, (*ssltest.Rogue).HalfKeyUpdate)
 		wrote, asked := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := c.Write([]byte("x"))
 			wrote <- err
 		}()
-		w.parked(t)
+		w.Parked(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() { asked <- c.RequestClientCertificate(ctx) }()
-		w.parked(t)
-		rest := m.rest[:len(m.rest)-len(m.r.record(typeData, []byte("pong")))] // without the data
+		w.Parked(t)
+		rest := m.rest[:len(m.rest)-len(m.r.Record(ssltest.TypeData, []byte("pong")))] // without the data
 		go m.r.Write(rest)
-		m.ear.await(t, "data")
-		m.ear.await(t, "message 13")
+		m.ear.Await(t, "data")
+		m.ear.Await(t, "message 13")
 		cancel()
 		if err := <-wrote; err != nil {
 			t.Errorf("Write: %v", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,42 +21,42 @@ import (
 // without the application.
 func TestSendBehindRequest(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
+	srv, cli := ssltest.LaterConfigs(t)
 	cert := cli.Certificates[0]
 	var asked atomic.Int32
 	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
 		asked.Add(1)
 		return &cert, nil
 	}
-	cctx := newClientCtx(t, cli)
-	for _, s := range sending {
-		if s.serverOnly {
+	cctx := ssltest.NewClientCtx(t, cli)
+	for _, s := range ssltest.Sending {
+		if s.ServerOnly {
 			continue
 		}
-		forEachWire(t, func(t *testing.T, w wire) {
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
 			asked.Store(0)
-			a, b := w.pipe(t)
+			a, b := w.Pipe(t)
 			c, err := ssl.Client(a, cctx)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.SetDeadline(time.Now().Add(ioTimeout))
-			r, ear := newRogueServer(t, b, c, srv)
-			bytes := r.record(typeData, []byte("ping"))
-			bytes = append(bytes, r.record(typeHandshake, message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3}))...)
+			c.SetDeadline(time.Now().Add(ssltest.Timeout))
+			r, ear := ssltest.NewRogueServer(t, b, c, srv)
+			bytes := r.Record(ssltest.TypeData, []byte("ping"))
+			bytes = append(bytes, r.Record(ssltest.TypeHandshake, ssltest.Message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3}))...)
 			go r.Write(bytes)
 			if n, err := c.Read(make([]byte, 64)); n != 4 || err != nil {
 				t.Fatal(n, err)
 			}
 			heard := make(chan error, 1)
-			go func() { heard <- ear.listen() }()
-			if err := s.call(context.Background(), c); err != nil {
-				t.Errorf("%s: %v", s.name, err)
+			go func() { heard <- ear.Listen() }()
+			if err := s.Call(context.Background(), c); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
 			}
-			ear.await(t, "message 11") // the answer
-			ear.await(t, s.hears)
-			if n := asked.Load(); n != 1 && s.name != "Close" || n != 0 && s.name == "Close" {
-				t.Errorf("%s: GetClientCertificate was called %d times", s.name, n)
+			ear.Await(t, "message 11") // the answer
+			ear.Await(t, s.Hears)
+			if n := asked.Load(); n != 1 && s.Name != "Close" || n != 0 && s.Name == "Close" {
+				t.Errorf("%s: GetClientCertificate was called %d times", s.Name, n)
 			}
 			c.Close()
 			b.Close()
@@ -111,48 +112,48 @@ func (c *cutConn) release() error {
 // whole of it, and is sent then.
 func TestSendMidwayOfAnswer(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := laterConfigs(t)
+	srv, cli := ssltest.LaterConfigs(t)
 	srv.NumTickets = -1
-	sctx, cctx := newServerCtx(t, srv), newClientCtx(t, cli)
-	for _, s := range sending {
-		if s.serverOnly { // one request at a time, and no tickets before the client has been judged
+	sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	for _, s := range ssltest.Sending {
+		if s.ServerOnly { // one request at a time, and no tickets before the client has been judged
 			continue
 		}
-		forEachWire(t, func(t *testing.T, w wire) {
-			a, b := w.pipe(t)
+		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
+			a, b := w.Pipe(t)
 			cut := &cutConn{Conn: a}
-			p := newPair(t, cctx, sctx, cut, b)
-			p.mustShake(t)
-			p.echo(t)
+			p := ssltest.NewPair(t, cctx, sctx, cut, b)
+			p.MustShake(t)
+			p.Echo(t)
 			read := make(chan error, 1)
 			go func() {
-				_, err := io.Copy(io.Discard, p.client)
+				_, err := io.Copy(io.Discard, p.Client)
 				read <- err
 			}()
 			cut.setCut()
 			ctx, cancel := context.WithCancel(context.Background())
 			requested := make(chan error, 1)
-			go func() { requested <- p.server.RequestClientCertificate(ctx) }()
-			for late := time.Now().Add(ioTimeout); !ssl.Midway(p.server); runtime.Gosched() {
+			go func() { requested <- p.Server.RequestClientCertificate(ctx) }()
+			for late := time.Now().Add(ssltest.Timeout); !ssl.Midway(p.Server); runtime.Gosched() {
 				if time.Now().After(late) {
 					t.Fatal("no part of an answer came")
 				}
 			}
 			called := make(chan error, 1)
-			go func() { called <- s.call(context.Background(), p.server) }()
+			go func() { called <- s.Call(context.Background(), p.Server) }()
 			go cut.release()
 			if err := <-called; err != nil {
-				t.Errorf("%s: %v", s.name, err)
+				t.Errorf("%s: %v", s.Name, err)
 			}
 			cancel()
-			if err := <-requested; err != nil && !isClosed(err) && !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: RequestClientCertificate: %v", s.name, err)
+			if err := <-requested; err != nil && !ssltest.IsClosed(err) && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: RequestClientCertificate: %v", s.Name, err)
 			}
-			p.server.Close()
+			p.Server.Close()
 			if err := <-read; err != nil {
-				t.Errorf("%s: the client: %v", s.name, err)
+				t.Errorf("%s: the client: %v", s.Name, err)
 			}
-			p.client.Close()
+			p.Client.Close()
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -14,7 +15,7 @@ import (
 func sealedFor(t testing.TB, keys *ssl.SealKeys, id string, cache *ssl.ServerSessionCache, change func(*ssl.Session) error) ([]byte, error) {
 	s := cache.Get([]byte(id))
 	defer s.Close()
-	d := dup(t, s)
+	d := ssltest.Dup(t, s)
 	if err := change(d); err != nil {
 		return nil, err
 	}
@@ -25,42 +26,42 @@ func sealedFor(t testing.TB, keys *ssl.SealKeys, id string, cache *ssl.ServerSes
 // or on another machine.
 func TestStoreForgetsFailedSessions(t *testing.T) {
 	leakcheck.Test(t)
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		store, keys := newMemStore(), newSealKeys(t, 1)
-		one, _ := machine(t, srv, store, keys)
-		two, _ := machine(t, srv, store, keys)
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, one, nil)
-		s := dup(t, sessionOf(t, p.client))
-		store.await(t, sessionsOf(cli))
-		brokenByClient(t, p)
-		p.closeBoth()
-		store.await(t, 1)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		store, keys := ssltest.NewMemStore(), ssltest.NewSealKeys(t, 1)
+		one, _ := ssltest.Machine(t, srv, store, keys)
+		two, _ := ssltest.Machine(t, srv, store, keys)
+		cctx := ssltest.NewClientCtx(t, cli)
+		p := ssltest.Meet(t, cctx, one, nil)
+		s := ssltest.Dup(t, ssltest.SessionOf(t, p.Client))
+		store.Await(t, ssltest.SessionsOf(cli))
+		ssltest.BrokenByClient(t, p)
+		p.CloseBoth()
+		store.Await(t, 1)
 		for name, ctx := range map[string]*ssl.Ctx{"here": one, "elsewhere": two} {
-			p := meet(t, cctx, ctx, s)
-			if p.client.SessionReused() {
+			p := ssltest.Meet(t, cctx, ctx, s)
+			if p.Client.SessionReused() {
 				t.Errorf("resumed %s", name)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
 
 // Here it does not come back either from a store that does not forget.
 func TestStoreCannotReviveFailedSessions(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		store := newMemStore()
-		sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
-		cctx := newClientCtx(t, cli)
-		p := meet(t, cctx, sctx, nil)
-		s := dup(t, sessionOf(t, p.client))
-		store.await(t, sessionsOf(cli))
-		kept := maps.Clone(store.sealed)
-		brokenByClient(t, p)
-		p.closeBoth()
-		store.await(t, 1)
-		store.answers(func(_ context.Context, id string, _ []byte) ([]byte, error) { return kept[id], nil })
-		wantVisit(t, cctx, sctx, s, false)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		store := ssltest.NewMemStore()
+		sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1))
+		cctx := ssltest.NewClientCtx(t, cli)
+		p := ssltest.Meet(t, cctx, sctx, nil)
+		s := ssltest.Dup(t, ssltest.SessionOf(t, p.Client))
+		store.Await(t, ssltest.SessionsOf(cli))
+		kept := maps.Clone(store.Sealed)
+		ssltest.BrokenByClient(t, p)
+		p.CloseBoth()
+		store.Await(t, 1)
+		store.Answers(func(_ context.Context, id string, _ []byte) ([]byte, error) { return kept[id], nil })
+		ssltest.WantVisit(t, cctx, sctx, s, false)
 		if st, of := cache.StoreStats(), cache.Stats(); st.Hits != 0 || of.NotResumable != 1 {
 			t.Errorf("%+v, %+v", st, of)
 		}

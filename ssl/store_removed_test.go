@@ -5,74 +5,68 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // gatedRemove is a store whose Removes wait.
 type gatedRemove struct {
-	*memStore
+	*ssltest.MemStore
 	gate chan struct{}
 }
 
 func (s gatedRemove) Remove(ctx context.Context, id []byte) error {
 	<-s.gate
-	return s.memStore.Remove(ctx, id)
-}
-
-// tls12 has both ends speak it, where the client knows the id.
-func tls12(t testing.TB) (srv, cli *ssl.Config) {
-	srv, cli = serverConfig(t), clientConfig(t)
-	srv.MaxVersion, cli.MaxVersion = ssl.VersionTLS12, ssl.VersionTLS12
-	return srv, cli
+	return s.MemStore.Remove(ctx, id)
 }
 
 // What was removed does not come back from a store that has not heard of it yet.
 func TestStoreRemovedStaysAway(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := tls12(t)
-	store := gatedRemove{newMemStore(), make(chan struct{})}
+	srv, cli := ssltest.TLS12(t)
+	store := gatedRemove{ssltest.NewMemStore(), make(chan struct{})}
 	defer close(store.gate)
-	sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
-	cctx := newClientCtx(t, cli)
-	s := wantVisit(t, cctx, sctx, nil, false)
-	store.await(t, 1)
-	if !cache.Remove(get(t, s.ID)) {
+	sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1))
+	cctx := ssltest.NewClientCtx(t, cli)
+	s := ssltest.WantVisit(t, cctx, sctx, nil, false)
+	store.Await(t, 1)
+	if !cache.Remove(ssltest.Get(t, s.ID)) {
 		t.Fatal("not there")
 	}
-	wantVisit(t, cctx, sctx, dup(t, s), false)
-	wantVisit(t, cctx, sctx, dup(t, s), false)
+	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), false)
+	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), false)
 }
 
 // Nor by a lookup that was under way.
 func TestStoreRemovedDuringALookup(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := tls12(t)
-	store, keys := newMemStore(), newSealKeys(t, 1)
-	maker, _ := machine(t, srv, store, keys)
-	sctx, cache := machine(t, srv, store, keys)
-	cctx := newClientCtx(t, cli)
-	s := wantVisit(t, cctx, maker, nil, false)
-	store.await(t, 1)
-	id := get(t, s.ID)
-	store.answers(func(_ context.Context, _ string, sealed []byte) ([]byte, error) {
+	srv, cli := ssltest.TLS12(t)
+	store, keys := ssltest.NewMemStore(), ssltest.NewSealKeys(t, 1)
+	maker, _ := ssltest.Machine(t, srv, store, keys)
+	sctx, cache := ssltest.Machine(t, srv, store, keys)
+	cctx := ssltest.NewClientCtx(t, cli)
+	s := ssltest.WantVisit(t, cctx, maker, nil, false)
+	store.Await(t, 1)
+	id := ssltest.Get(t, s.ID)
+	store.Answers(func(_ context.Context, _ string, sealed []byte) ([]byte, error) {
 		cache.Remove(id)
 		return sealed, nil
 	})
-	wantVisit(t, cctx, sctx, dup(t, s), false)
-	store.answers(nil)
-	wantVisit(t, cctx, sctx, dup(t, s), false)
+	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), false)
+	store.Answers(nil)
+	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), false)
 }
 
 // An id that was removed may be used anew, and of those the last hundreds are known.
 func TestStoreRemovedIDs(t *testing.T) {
 	leakcheck.Test(t)
-	srv, cli := tls12(t)
-	store := newMemStore()
-	sctx, cache := machine(t, srv, store, newSealKeys(t, 1))
-	cctx := newClientCtx(t, cli)
-	s := wantVisit(t, cctx, sctx, nil, false)
-	store.await(t, 1)
-	id := get(t, s.ID)
+	srv, cli := ssltest.TLS12(t)
+	store := ssltest.NewMemStore()
+	sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1))
+	cctx := ssltest.NewClientCtx(t, cli)
+	s := ssltest.WantVisit(t, cctx, sctx, nil, false)
+	store.Await(t, 1)
+	id := ssltest.Get(t, s.ID)
 	kept := cache.Get(id)
 	if kept == nil || !cache.Remove(id) {
 		t.Fatal("not there")
@@ -80,7 +74,7 @@ func TestStoreRemovedIDs(t *testing.T) {
 	if !cache.Put(kept) {
 		t.Fatal("a session with an id that was removed is refused")
 	}
-	wantVisit(t, cctx, sctx, dup(t, s), true)
+	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), true)
 	for i := range 1000 {
 		cache.Remove([]byte{byte(i), byte(i >> 8), 1})
 	}

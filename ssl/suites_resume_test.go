@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -13,24 +14,24 @@ import (
 func TestResumptionKeepsToTheSuites(t *testing.T) {
 	const cbc, gcm = 0xC009, 0xC02B // ECDHE-ECDSA-AES128-SHA, ECDHE-ECDSA-AES128-GCM-SHA256
 	leakcheck.Test(t)
-	srv, cli := tls12(t)
+	srv, cli := ssltest.TLS12(t)
 	cli.CipherSuites, srv.SessionIDContext = []uint16{cbc, gcm}, []byte("fleet")
-	cctx := newClientCtx(t, cli)
+	cctx := ssltest.NewClientCtx(t, cli)
 	suites := func(s ...uint16) func(*ssl.Config) { return func(c *ssl.Config) { c.CipherSuites = s } }
-	cache, keys := newServerCache(t, nil), ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+	cache, keys := ssltest.NewServerCache(t, nil), ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 	for name, build := range map[string]func(*ssl.Config) *ssl.Ctx{
 		"cache": func(c *ssl.Config) *ssl.Ctx {
-			return newServerCtx(t, copyOf(c, func(c *ssl.Config) { c.SessionCache = cache }))
+			return ssltest.NewServerCtx(t, ssltest.CopyOf(c, func(c *ssl.Config) { c.SessionCache = cache }))
 		},
-		"tickets": func(c *ssl.Config) *ssl.Ctx { return ticketServer(t, c, keys) },
+		"tickets": func(c *ssl.Config) *ssl.Ctx { return ssltest.TicketServer(t, c, keys) },
 	} {
-		s := wantVisit(t, cctx, build(copyOf(srv, suites(cbc))), nil, false)
-		strict := build(copyOf(srv, suites(gcm)))
-		p := meet(t, cctx, strict, dup(t, s))
-		if st := p.server.ConnectionState(); st.CipherSuite != gcm || st.DidResume {
+		s := ssltest.WantVisit(t, cctx, build(ssltest.CopyOf(srv, suites(cbc))), nil, false)
+		strict := build(ssltest.CopyOf(srv, suites(gcm)))
+		p := ssltest.Meet(t, cctx, strict, ssltest.Dup(t, s))
+		if st := p.Server.ConnectionState(); st.CipherSuite != gcm || st.DidResume {
 			t.Errorf("%s: resumed is %t, with %s", name, st.DidResume, st.CipherName)
 		}
-		p.closeBoth()
-		wantVisit(t, cctx, build(copyOf(srv, suites(gcm, cbc))), s, true)
+		p.CloseBoth()
+		ssltest.WantVisit(t, cctx, build(ssltest.CopyOf(srv, suites(gcm, cbc))), s, true)
 	}
 }

@@ -12,27 +12,14 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// trusts reports whether a client of the system's roots verifies a server of root.
-func trusts(t testing.TB, cctx *ssl.Ctx, root *signed) bool {
-	t.Helper()
-	x, y := tcpPipe(t)
-	p := newPair(t, cctx, newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.pair(t)}}), x, y)
-	defer p.closeBoth()
-	c, _ := p.shake()
-	return c == nil
-}
-
-func newRoot(t testing.TB) *signed { return sign(t, "root", nil, time.Now().Add(time.Hour)) }
-
-var systemClient = &ssl.Config{ServerName: "localhost"}
 
 // The roots are read once while the files are unchanged, and parsed once while they have the
 // same content: also when several Ctxs are made at the same time.
 func TestSystemRootsAreShared(t *testing.T) {
-	for place, setup := range rootPlaces {
+	for place, setup := range ssltest.RootPlaces {
 		if place == "other file" {
 			continue // the name is a part of what is reported about its content
 		}
@@ -40,25 +27,25 @@ func TestSystemRootsAreShared(t *testing.T) {
 			leakcheck.Test(t)
 			undo := ssl.SetRootTimes(time.Hour, time.Second) // all files are new
 			defer func() { undo() }()
-			put, root := setup(t), newRoot(t)
+			put, root := setup(t), ssltest.NewRoot(t)
 			put(root)
-			newClientCtx(t, systemClient)
+			ssltest.NewClientCtx(t, ssltest.SystemClient)
 			files, set := ssl.SystemRootsRead()
 			put(root)
-			newClientCtx(t, systemClient)
+			ssltest.NewClientCtx(t, ssltest.SystemClient)
 			files2, set2 := ssl.SystemRootsRead()
 			if files2 == files || set2 != set {
 				t.Errorf("new files: read again %t, parsed again %t", files2 != files, set2 != set)
 			}
 			undo()
 			undo = ssl.SetRootTimes(-time.Hour, time.Second) // all files are old
-			newClientCtx(t, systemClient)
+			ssltest.NewClientCtx(t, ssltest.SystemClient)
 			files, _ = ssl.SystemRootsRead()
 			var done sync.WaitGroup
 			for range 8 {
 				done.Go(func() {
 					for range 4 {
-						if ctx, err := ssl.NewClientCtx(systemClient); err != nil {
+						if ctx, err := ssl.NewClientCtx(ssltest.SystemClient); err != nil {
 							t.Error(err)
 						} else {
 							ctx.Close()
@@ -70,10 +57,10 @@ func TestSystemRootsAreShared(t *testing.T) {
 			if files2, set2 = ssl.SystemRootsRead(); files2 != files || set2 != set {
 				t.Errorf("old files: read again %t, parsed again %t", files2 != files, set2 != set)
 			}
-			other := newRoot(t)
+			other := ssltest.NewRoot(t)
 			put(other)
-			ctx := newClientCtx(t, systemClient)
-			if _, set2 = ssl.SystemRootsRead(); set2 == set || trusts(t, ctx, root) || !trusts(t, ctx, other) {
+			ctx := ssltest.NewClientCtx(t, ssltest.SystemClient)
+			if _, set2 = ssl.SystemRootsRead(); set2 == set || ssltest.Trusts(t, ctx, root) || !ssltest.Trusts(t, ctx, other) {
 				t.Error("another root went unnoticed")
 			}
 			runtime.GC() // frees the first set
@@ -86,7 +73,7 @@ func TestSystemRootsAreShared(t *testing.T) {
 func TestSystemRootsFromPipe(t *testing.T) {
 	leakcheck.Test(t)
 	t.Setenv("SSL_CERT_DIR", "")
-	root := newRoot(t)
+	root := ssltest.NewRoot(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -95,11 +82,11 @@ func TestSystemRootsFromPipe(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	written := make(chan error, 1)
 	go func() {
-		_, err := w.Write(root.pem)
+		_, err := w.Write(root.Pem)
 		written <- errors.Join(err, w.Close())
 	}()
 	for range 2 {
-		if !trusts(t, newClientCtx(t, systemClient), root) {
+		if !ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), root) {
 			t.Error("a pipe: not trusted")
 		}
 	}
@@ -114,13 +101,13 @@ func TestSystemRootsFromPipe(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", fifo)
 	undo := ssl.SetRootTimes(time.Second, 20*time.Millisecond)
 	for range 2 {
-		_, err := ssl.NewClientCtx(systemClient)
-		refuses(t, "nobody writes", err, os.ErrDeadlineExceeded)
+		_, err := ssl.NewClientCtx(ssltest.SystemClient)
+		ssltest.Refuses(t, "nobody writes", err, os.ErrDeadlineExceeded)
 	}
 	undo()
-	go func() { written <- os.WriteFile(fifo, root.pem, 0) }() // waits for a reader
+	go func() { written <- os.WriteFile(fifo, root.Pem, 0) }() // waits for a reader
 	for range 2 {
-		if !trusts(t, newClientCtx(t, systemClient), root) {
+		if !ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), root) {
 			t.Error("a FIFO: not trusted")
 		}
 	}
@@ -133,14 +120,14 @@ func TestSystemRootsFromPipe(t *testing.T) {
 // on both sides.
 func TestSystemRootsUnreadable(t *testing.T) {
 	leakcheck.Test(t)
-	root := newRoot(t)
+	root := ssltest.NewRoot(t)
 	file, dir := filepath.Join(t.TempDir(), "roots.pem"), t.TempDir()
-	putFile(t, file, root.pem)
-	server := copyOf(serverConfig(t), func(c *ssl.Config) {
+	ssltest.PutFile(t, file, root.Pem)
+	server := ssltest.CopyOf(ssltest.ServerConfig(t), func(c *ssl.Config) {
 		c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssl.SystemCertPool()
 	})
 	try := func() []error {
-		errs := []error{systemClient.CheckClient(), second(ssl.NewClientCtx(systemClient)), server.CheckServer()}
+		errs := []error{ssltest.SystemClient.CheckClient(), ssltest.ErrorAlone(ssl.NewClientCtx(ssltest.SystemClient)), server.CheckServer()}
 		return append(errs, ssl.SystemCertPool().Skipped()...)
 	}
 	for what, env := range map[string][2]string{"file": {file, ""}, "directory": {"", dir}} {
@@ -159,21 +146,21 @@ func TestSystemRootsUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, err := range errs {
-			refuses(t, what+", out of descriptors", err, syscall.EMFILE)
+			ssltest.Refuses(t, what+", out of descriptors", err, syscall.EMFILE)
 		}
 	}
 	t.Setenv("SSL_CERT_FILE", dir) // no file
 	for _, err := range try() {
-		refuses(t, "nothing but a directory where the file should be", err, syscall.EISDIR)
+		ssltest.Refuses(t, "nothing but a directory where the file should be", err, syscall.EISDIR)
 	}
-	putFile(t, filepath.Join(dir, hashedName(root, 0)), root.pem)
+	ssltest.PutFile(t, filepath.Join(dir, ssltest.HashedName(root, 0)), root.Pem)
 	t.Setenv("SSL_CERT_DIR", dir)
-	if !trusts(t, newClientCtx(t, systemClient), root) {
+	if !ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), root) {
 		t.Error("one of two places: not trusted")
 	}
 	t.Setenv("SSL_CERT_FILE", "/dev/zero")
 	for _, err := range try() {
-		refuses(t, "a file without end", err, ssl.ErrTooLarge)
+		ssltest.Refuses(t, "a file without end", err, ssl.ErrTooLarge)
 	}
 	t.Setenv("SSL_CERT_FILE", filepath.Join(file, "below"))
 	t.Setenv("SSL_CERT_DIR", file)
@@ -189,20 +176,20 @@ func TestSystemRootsUnreadable(t *testing.T) {
 func TestSystemRootsInDirectory(t *testing.T) {
 	leakcheck.Test(t)
 	t.Setenv("SSL_CERT_FILE", "")
-	root := newRoot(t)
-	other := sign(t, "other", nil, time.Now().Add(time.Hour))
+	root := ssltest.NewRoot(t)
+	other := ssltest.Sign(t, "other", nil, time.Now().Add(time.Hour))
 	for name, want := range map[string]bool{
-		hashedName(root, 0): true, hashedName(root, 17): true, hashedName(other, 0): false, "root.pem": false,
-		hashedName(root, 0) + ".old": false, hashedName(root, 0)[:9] + "r0": false, "0" + hashedName(root, 0): false,
+		ssltest.HashedName(root, 0): true, ssltest.HashedName(root, 17): true, ssltest.HashedName(other, 0): false, "root.pem": false,
+		ssltest.HashedName(root, 0) + ".old": false, ssltest.HashedName(root, 0)[:9] + "r0": false, "0" + ssltest.HashedName(root, 0): false,
 	} {
 		for what, data := range map[string][]byte{
-			"alone": root.pem, "in DER": root.cert.Raw, "behind another": append(other.pem[:len(other.pem):len(other.pem)], root.pem...),
-			"behind a damaged one": append([]byte("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"), root.pem...),
+			"alone": root.Pem, "in DER": root.Cert.Raw, "behind another": append(other.Pem[:len(other.Pem):len(other.Pem)], root.Pem...),
+			"behind a damaged one": append([]byte("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"), root.Pem...),
 		} {
 			dir := t.TempDir()
-			putFile(t, filepath.Join(dir, name), data)
+			ssltest.PutFile(t, filepath.Join(dir, name), data)
 			t.Setenv("SSL_CERT_DIR", dir)
-			if got := trusts(t, newClientCtx(t, systemClient), root); got != want {
+			if got := ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), root); got != want {
 				t.Errorf("%s, %s: trusted is %t", name, what, got)
 			}
 		}
@@ -213,7 +200,7 @@ func TestSystemRootsInDirectory(t *testing.T) {
 func BenchmarkNewClientCtx(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		ctx, err := ssl.NewClientCtx(systemClient)
+		ctx, err := ssl.NewClientCtx(ssltest.SystemClient)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -2,11 +2,8 @@ package ssl_test
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
@@ -20,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -38,9 +36,9 @@ func peerOf(st ssl.ConnectionState) string {
 // mutual has the server demand certificates, and the client show one with its intermediate.
 func mutual(t testing.TB, srv, cli *ssl.Config, auth ssl.ClientAuthType) {
 	if srv.ClientAuth = auth; auth != ssl.NoClientCert {
-		srv.ClientCAs = roots(t, "ca")
+		srv.ClientCAs = ssltest.Roots(t, "ca")
 	}
-	cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+	cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 }
 
 // A resumed connection knows the certificates of its client as the first one did, in every
@@ -49,7 +47,7 @@ func TestResumptionKeepsTheClientsChain(t *testing.T) {
 	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven, ssl.RequireAndVerifyClientCert} {
 		for _, judged := range []bool{false, true} {
 			t.Run(fmt.Sprintf("auth %d, judged %t", auth, judged), func(t *testing.T) {
-				forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+				ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 					mutual(t, srv, cli, auth)
 					var seen []string
 					if judged {
@@ -58,25 +56,25 @@ func TestResumptionKeepsTheClientsChain(t *testing.T) {
 							return nil
 						}
 					}
-					sctx := newServerCtx(t, srv)
-					got := newInbox(t, cli)
-					cctx := newClientCtx(t, cli)
-					p := meet(t, cctx, sctx, nil)
-					first := p.server.ConnectionState()
-					p.closeBoth()
-					if n := want(auth == ssl.RequestClientCert, 0, 3); len(first.PeerCertificates) != 2 || len(first.VerifiedChain) != n {
+					sctx := ssltest.NewServerCtx(t, srv)
+					got := ssltest.NewInbox(t, cli)
+					cctx := ssltest.NewClientCtx(t, cli)
+					p := ssltest.Meet(t, cctx, sctx, nil)
+					first := p.Server.ConnectionState()
+					p.CloseBoth()
+					if n := ssltest.If(auth == ssl.RequestClientCert, 0, 3); len(first.PeerCertificates) != 2 || len(first.VerifiedChain) != n {
 						t.Fatalf("%d certificates, a chain of %d", len(first.PeerCertificates), len(first.VerifiedChain))
 					}
-					offers := got.all()
+					offers := got.All()
 					for i := range 4 { // every ticket of the first, and then those of resumptions
-						p := meet(t, cctx, sctx, offers[min(i, len(offers)-1)])
-						st := p.server.ConnectionState()
+						p := ssltest.Meet(t, cctx, sctx, offers[min(i, len(offers)-1)])
+						st := p.Server.ConnectionState()
 						if !st.DidResume || peerOf(st) != peerOf(first) {
 							t.Errorf("resumption %d: resumed %t, %s, at first %s", i, st.DidResume, peerOf(st), peerOf(first))
 						}
-						p.closeBoth()
+						p.CloseBoth()
 						if i >= len(offers)-1 {
-							offers = got.all()
+							offers = got.All()
 						}
 					}
 					for _, s := range seen {
@@ -93,82 +91,39 @@ func TestResumptionKeepsTheClientsChain(t *testing.T) {
 // Another process with the same keys knows the chain as well, and so does a third that gets
 // its tickets, also when the key is an old one.
 func TestTicketsCarryTheClientsChain(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
-		old, current := newTicketKey(t), newTicketKey(t)
+		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		keys := ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}
-		one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: old}))
-		two, three := ticketServer(t, srv, ticketKeys(t, keys)), ticketServer(t, srv, ticketKeys(t, keys))
-		cctx := newClientCtx(t, cli)
+		one := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old}))
+		two, three := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, keys)), ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, keys))
+		cctx := ssltest.NewClientCtx(t, cli)
 		var first, s = "", (*ssl.Session)(nil)
 		for i, sctx := range []*ssl.Ctx{one, two, three, two, three} {
-			p := meet(t, cctx, sctx, s)
-			st := p.server.ConnectionState()
+			p := ssltest.Meet(t, cctx, sctx, s)
+			st := p.Server.ConnectionState()
 			if i == 0 {
 				first = peerOf(st)
 			}
 			if st.DidResume != (i > 0) || peerOf(st) != first {
 				t.Errorf("connection %d: resumed %t, %s, at first %s", i, st.DidResume, peerOf(st), first)
 			}
-			s = sessionOf(t, p.client)
-			p.closeBoth()
+			s = ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
 		}
 	})
-}
-
-// ticketCipher is that of a key of 80 bytes, in nginx's layout.
-func ticketCipher(t testing.TB, k ssl.TicketKey) (block cipher.Block, mac func(...[]byte) []byte) {
-	t.Helper()
-	raw := secretBytes(t, k)
-	block, err := aes.NewCipher(raw[48:80])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return block, func(parts ...[]byte) []byte {
-		h := hmac.New(sha256.New, raw[16:48])
-		h.Write(bytes.Join(parts, nil))
-		return h.Sum(nil)
-	}
-}
-
-// forge opens the ticket in s, as somebody with the key can, has change work on the session in
-// it, and makes a ticket of that.
-func forge(t testing.TB, k ssl.TicketKey, s *ssl.Session, change func(*ssl.Session)) *ssl.Session {
-	t.Helper()
-	block, mac := ticketCipher(t, k)
-	ticket := ticketOf(t, s)
-	head, body, sum := ticket[:32], bytes.Clone(ticket[32:len(ticket)-32]), ticket[len(ticket)-32:]
-	if !hmac.Equal(mac(head, body), sum) {
-		t.Fatal("the ticket is not what the test takes it for")
-	}
-	cipher.NewCBCDecrypter(block, head[16:]).CryptBlocks(body, body)
-	inner, err := ssl.ParseSession(body[:len(body)-int(body[len(body)-1])])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer inner.Close()
-	change(inner)
-	plain, err := inner.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pad := 16 - len(plain)%16
-	plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
-	cipher.NewCBCEncrypter(block, head[16:]).CryptBlocks(plain, plain)
-	forged := slices.Concat(head, plain)
-	return withTicket(t, s, append(forged, mac(head, plain)...))
 }
 
 // frameIn is the appdata of the session in the ticket.
 func frameIn(t testing.TB, k ssl.TicketKey, s *ssl.Session) (frame []byte) {
 	t.Helper()
-	forge(t, k, s, func(inner *ssl.Session) { frame = get(t, inner.TicketAppData) })
+	ssltest.Forge(t, k, s, func(inner *ssl.Session) { frame = ssltest.Get(t, inner.TicketAppData) })
 	return frame
 }
 
 func withFrame(t testing.TB, k ssl.TicketKey, s *ssl.Session, frame []byte) *ssl.Session {
 	t.Helper()
-	return forge(t, k, s, func(inner *ssl.Session) {
+	return ssltest.Forge(t, k, s, func(inner *ssl.Session) {
 		if err := inner.SetTicketAppData(frame); err != nil {
 			t.Fatal(err)
 		}
@@ -180,30 +135,30 @@ func withFrame(t testing.TB, k ssl.TicketKey, s *ssl.Session, frame []byte) *ssl
 func TestForeignTicketAppData(t *testing.T) {
 	for _, auth := range []ssl.ClientAuthType{ssl.NoClientCert, ssl.RequireAndVerifyClientCert} {
 		t.Run(fmt.Sprint("auth ", auth), func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				mutual(t, srv, cli, auth)
 				cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
-				key := newTicketKey(t)
-				keys := ticketKeys(t, ssl.TicketKeySet{Current: key})
-				cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, keys)
-				s := wantVisit(t, cctx, sctx, nil, false)
+				key := ssltest.NewTicketKey(t)
+				keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, keys)
+				s := ssltest.WantVisit(t, cctx, sctx, nil, false)
 				frame := frameIn(t, key, s)
 				needed := auth != ssl.NoClientCert
 				if needed != (len(frame) > 400) {
 					t.Fatalf("the frame has %d bytes", len(frame))
 				}
 				if needed {
-					wantVisit(t, cctx, sctx, withFrame(t, key, s, frame), true)
+					ssltest.WantVisit(t, cctx, sctx, withFrame(t, key, s, frame), true)
 				} else if frame != nil {
 					t.Error("a frame where there is nothing to keep")
 				}
 				for name, b := range damagedFrames(frame) {
-					if reused, _ := visit(t, cctx, sctx, withFrame(t, key, s, b)); reused == needed {
+					if reused, _ := ssltest.Visit(t, cctx, sctx, withFrame(t, key, s, b)); reused == needed {
 						t.Errorf("%s: resumed is %t", name, reused)
 					}
 				}
-				if _, next := visit(t, cctx, sctx, withFrame(t, key, s, nil)); needed {
-					wantVisit(t, cctx, sctx, next, true) // a refused client gets another ticket
+				if _, next := ssltest.Visit(t, cctx, sctx, withFrame(t, key, s, nil)); needed {
+					ssltest.WantVisit(t, cctx, sctx, next, true) // a refused client gets another ticket
 				}
 				st := keys.Stats()
 				if n := uint64(len(damagedFrames(frame))); needed && st.Declined != n+1 || !needed && st.Declined != 0 {
@@ -248,19 +203,19 @@ func TestTicketsOfALongChain(t *testing.T) {
 	}{"fits": {20, true}, "too long": {30, false}} {
 		t.Run(name, func(t *testing.T) {
 			cert := withMore(t, "client-chain", c.count)
-			forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+			ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 				mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
 				cli.Certificates = []ssl.Certificate{cert}
-				cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+				cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 				var s *ssl.Session
 				for i := range 3 {
-					p := meet(t, cctx, sctx, s)
-					st := p.server.ConnectionState()
-					if st.DidResume != (i > 0 && (c.fits || !fm.tickets)) || len(st.PeerCertificates) != 2+c.count || len(st.VerifiedChain) != 3 {
+					p := ssltest.Meet(t, cctx, sctx, s)
+					st := p.Server.ConnectionState()
+					if st.DidResume != (i > 0 && (c.fits || !fm.Tickets)) || len(st.PeerCertificates) != 2+c.count || len(st.VerifiedChain) != 3 {
 						t.Errorf("connection %d: resumed %t, %d certificates, a chain of %d", i, st.DidResume, len(st.PeerCertificates), len(st.VerifiedChain))
 					}
-					s = sessionOf(t, p.client)
-					p.closeBoth()
+					s = ssltest.SessionOf(t, p.Client)
+					p.CloseBoth()
 				}
 			})
 		})
@@ -271,11 +226,11 @@ func TestTicketsOfALongChain(t *testing.T) {
 // 1,300 bytes each.
 func withMore(t testing.TB, name string, n int) ssl.Certificate {
 	t.Helper()
-	chain, err := os.ReadFile(certFile(name + ".pem"))
+	chain, err := os.ReadFile(ssltest.CertFile(name + ".pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := os.ReadFile(certFile(name + ".key"))
+	key, err := os.ReadFile(ssltest.CertFile(name + ".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +239,7 @@ func withMore(t testing.TB, name string, n int) ssl.Certificate {
 		t.Fatal(err)
 	}
 	for i := range n {
-		filler := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), NotAfter: farFuture, DNSNames: slices.Repeat([]string{strings.Repeat("x", 60)}, 17)}
+		filler := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), NotAfter: ssltest.FarFuture, DNSNames: slices.Repeat([]string{strings.Repeat("x", 60)}, 17)}
 		der, err := x509.CreateCertificate(rand.Reader, filler, filler, signer.Public(), signer)
 		if err != nil {
 			t.Fatal(err)
@@ -301,7 +256,7 @@ func withMore(t testing.TB, name string, n int) ssl.Certificate {
 // renewedCA is ca's certificate once more: the same name and the same key, and another root.
 func renewedCA(t testing.TB, ca string) *ssl.CertPool {
 	t.Helper()
-	pair, err := tls.LoadX509KeyPair(certFile(ca+".pem"), certFile(ca+".key"))
+	pair, err := tls.LoadX509KeyPair(ssltest.CertFile(ca+".pem"), ssltest.CertFile(ca+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,11 +284,11 @@ func TestTicketOfAnotherRoot(t *testing.T) {
 		ca   string // that clients of the other server are from
 		pool func(testing.TB) *ssl.CertPool
 	}{
-		"other-ca":   {"other-ca", func(t testing.TB) *ssl.CertPool { return roots(t, "other-ca") }},
+		"other-ca":   {"other-ca", func(t testing.TB) *ssl.CertPool { return ssltest.Roots(t, "other-ca") }},
 		"renewed ca": {"ca", func(t testing.TB) *ssl.CertPool { return renewedCA(t, "ca") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { wantOtherRoot(t, srv, cli, other.ca, other.pool(t)) })
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { wantOtherRoot(t, srv, cli, other.ca, other.pool(t)) })
 		})
 	}
 }
@@ -341,23 +296,23 @@ func TestTicketOfAnotherRoot(t *testing.T) {
 func wantOtherRoot(t *testing.T, srv, cli *ssl.Config, ca string, pool *ssl.CertPool) {
 	mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
 	cli.InsecureSkipVerify = true
-	key := newTicketKey(t)
-	one := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: key}))
-	more := copyOf(srv, func(c *ssl.Config) { c.ClientCAs = pool })
-	two := ticketServer(t, more, ticketKeys(t, ssl.TicketKeySet{Current: key}))
-	cctx := newClientCtx(t, cli)
-	s := wantVisit(t, cctx, one, nil, false)
-	foreign := copyOf(cli, func(c *ssl.Config) {
-		c.Certificates = []ssl.Certificate{issued(t, ca, x509.ExtKeyUsageClientAuth, "other", nil, farFuture)}
+	key := ssltest.NewTicketKey(t)
+	one := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key}))
+	more := ssltest.CopyOf(srv, func(c *ssl.Config) { c.ClientCAs = pool })
+	two := ssltest.TicketServer(t, more, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key}))
+	cctx := ssltest.NewClientCtx(t, cli)
+	s := ssltest.WantVisit(t, cctx, one, nil, false)
+	foreign := ssltest.CopyOf(cli, func(c *ssl.Config) {
+		c.Certificates = []ssl.Certificate{ssltest.Issued(t, ca, x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)}
 	})
-	octx := newClientCtx(t, foreign)
-	theirs := wantVisit(t, octx, two, nil, false)
+	octx := ssltest.NewClientCtx(t, foreign)
+	theirs := ssltest.WantVisit(t, octx, two, nil, false)
 	var context []byte
-	forge(t, key, theirs, func(inner *ssl.Session) { context = get(t, inner.IDContext) })
-	forged := forge(t, key, s, func(inner *ssl.Session) {
+	ssltest.Forge(t, key, theirs, func(inner *ssl.Session) { context = ssltest.Get(t, inner.IDContext) })
+	forged := ssltest.Forge(t, key, s, func(inner *ssl.Session) {
 		if err := inner.SetIDContext(context); err != nil {
 			t.Fatal(err)
 		}
 	})
-	wantVisit(t, octx, two, forged, false)
+	ssltest.WantVisit(t, octx, two, forged, false)
 }

@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // What is parsed as a file of ticket keys is written so that it is parsed as the same keys.
 func FuzzParseTicketKeys(f *testing.F) {
 	leakcheck.Test(f)
-	set := ssl.TicketKeySet{Current: newTicketKey(f), Next: newTicketKey(f), Old: []ssl.TicketKey{newTicketKey(f)}}
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(f), Next: ssltest.NewTicketKey(f), Old: []ssl.TicketKey{ssltest.NewTicketKey(f)}}
 	text, err := set.SecretHAProxy()
 	if err != nil {
 		f.Fatal(err)
 	}
-	long := secretBytes(f, set.Current)
+	long := ssltest.SecretBytes(f, set.Current)
 	for _, seed := range [][]byte{nil, long, long[:48], long[:79], text, text[:len(text)/3], bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), append(text, '\n', '\n')} {
 		f.Add(seed)
 	}
@@ -29,7 +30,7 @@ func FuzzParseTicketKeys(f *testing.F) {
 			return
 		}
 		if set.Next.Name() == "" {
-			if b := secretBytes(t, set.Current); !bytes.Equal(b, data) {
+			if b := ssltest.SecretBytes(t, set.Current); !bytes.Equal(b, data) {
 				t.Fatalf("%x became %x", data, b)
 			}
 			return
@@ -43,7 +44,7 @@ func FuzzParseTicketKeys(f *testing.F) {
 			t.Fatal(err)
 		}
 		for i, k := range []ssl.TicketKey{again.Current, again.Next, again.Old[0]} {
-			if was := []ssl.TicketKey{set.Current, set.Next, set.Old[0]}[i]; !bytes.Equal(secretBytes(t, k), secretBytes(t, was)) {
+			if was := []ssl.TicketKey{set.Current, set.Next, set.Old[0]}[i]; !bytes.Equal(ssltest.SecretBytes(t, k), ssltest.SecretBytes(t, was)) {
 				t.Fatalf("key %d was %v and is %v", i, was, k)
 			}
 		}

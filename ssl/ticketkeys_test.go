@@ -16,149 +16,65 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-func newTicketKey(t testing.TB) ssl.TicketKey {
-	t.Helper()
-	k, err := ssl.NewTicketKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// shortTicketKey is a key of 48 bytes.
-func shortTicketKey(t testing.TB) ssl.TicketKey {
-	t.Helper()
-	k, err := ssl.ParseTicketKey(secretBytes(t, newTicketKey(t))[:48])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func secretBytes(t testing.TB, k ssl.TicketKey) []byte {
-	t.Helper()
-	b, err := k.SecretBytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// ticketKeys are closed with the test.
-func ticketKeys(t testing.TB, set ssl.TicketKeySet) *ssl.TicketKeys {
-	t.Helper()
-	k, err := ssl.NewTicketKeysFrom(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { k.Close() })
-	return k
-}
-
-func mustSet(t testing.TB, k *ssl.TicketKeys, set ssl.TicketKeySet) {
-	t.Helper()
-	if err := k.SetKeys(set); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// ticketServer is a Ctx of srv with keys.
-func ticketServer(t testing.TB, srv *ssl.Config, keys *ssl.TicketKeys) *ssl.Ctx {
-	t.Helper()
-	return newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.TicketKeys = keys }))
-}
-
-// ticketOf is the ticket in s; its first 16 bytes are the name of its key.
-func ticketOf(t testing.TB, s *ssl.Session) []byte {
-	t.Helper()
-	b, err := s.Ticket()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // isOf tells whether s has a ticket of k.
 func isOf(t testing.TB, s *ssl.Session, k ssl.TicketKey) bool {
 	t.Helper()
-	b := ticketOf(t, s)
+	b := ssltest.TicketOf(t, s)
 	return len(b) > 16 && hex.EncodeToString(b[:16]) == k.Name()
-}
-
-// visit offers s to sctx and returns whether both ends resumed, and the session that the
-// client has afterwards.
-func visit(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) (bool, *ssl.Session) {
-	t.Helper()
-	p := meet(t, cctx, sctx, s)
-	defer p.closeBoth()
-	reused := p.client.SessionReused()
-	if reused != p.server.SessionReused() {
-		t.Errorf("reused is %t here and %t there", reused, !reused)
-	}
-	return reused, sessionOf(t, p.client)
-}
-
-// wantVisit is visit with a demand.
-func wantVisit(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session, want bool) *ssl.Session {
-	t.Helper()
-	reused, next := visit(t, cctx, sctx, s)
-	if reused != want {
-		t.Fatalf("resumed is %t, want %t", reused, want)
-	}
-	return next
 }
 
 // Without TicketKeys a ticket is good for the Ctx that made it and for no other.
 func TestTicketKeysDefault(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cctx, a, b := newClientCtx(t, cli), newServerCtx(t, srv), newServerCtx(t, srv)
-		s := wantVisit(t, cctx, a, nil, false)
-		wantVisit(t, cctx, b, s, false)
-		wantVisit(t, cctx, a, s, true)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), ssltest.NewServerCtx(t, srv)
+		s := ssltest.WantVisit(t, cctx, a, nil, false)
+		ssltest.WantVisit(t, cctx, b, s, false)
+		ssltest.WantVisit(t, cctx, a, s, true)
 	})
 }
 
 // A ticket of another session id context is declined by a full handshake, and counted.
 func TestTicketKeysOtherContext(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		set := ssl.TicketKeySet{Current: newTicketKey(t)}
-		k := ticketKeys(t, set)
-		cctx := newClientCtx(t, cli)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}
+		k := ssltest.TicketKeys(t, set)
+		cctx := ssltest.NewClientCtx(t, cli)
 		srv.SessionIDContext = []byte("one")
-		a := ticketServer(t, srv, k)
-		s := wantVisit(t, cctx, a, nil, false)
+		a := ssltest.TicketServer(t, srv, k)
+		s := ssltest.WantVisit(t, cctx, a, nil, false)
 		srv.SessionIDContext = []byte("two")
-		wantVisit(t, cctx, ticketServer(t, srv, k), s, false)
+		ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv, k), s, false)
 		if st := k.Stats(); st.Declined != 1 || st.Resumed != 0 || st.Unknown != 0 {
 			t.Errorf("%+v", st)
 		}
 		srv.SessionIDContext = []byte("one")
-		wantVisit(t, cctx, ticketServer(t, srv, ticketKeys(t, set)), s, true)
+		ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, set)), s, true)
 	})
 }
 
 // Equal keys are no way around a demand: a session that a server made without a client's
 // certificate, or under other roots, is not resumed by one that demands it.
 func TestTicketKeysDemands(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		srv.SessionIDContext = []byte("fleet")
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-		cctx := newClientCtx(t, cli)
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+		cctx := ssltest.NewClientCtx(t, cli)
 		demands := func(ca string) *ssl.Ctx {
-			return ticketServer(t, copyOf(srv, func(c *ssl.Config) {
-				c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, ca)
+			return ssltest.TicketServer(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+				c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, ca)
 			}), k)
 		}
-		open, strict := ticketServer(t, srv, k), demands("ca")
-		wantVisit(t, cctx, strict, wantVisit(t, cctx, open, nil, false), false)
-		s := wantVisit(t, cctx, strict, nil, false)
-		wantVisit(t, cctx, demands("ca"), s, true)
+		open, strict := ssltest.TicketServer(t, srv, k), demands("ca")
+		ssltest.WantVisit(t, cctx, strict, ssltest.WantVisit(t, cctx, open, nil, false), false)
+		s := ssltest.WantVisit(t, cctx, strict, nil, false)
+		ssltest.WantVisit(t, cctx, demands("ca"), s, true)
 		got := tryWith2(t, cctx, demands("other-ca"), s)
-		if got.reused || verifyCode(got.server) != noIssuer {
+		if got.Reused || ssltest.VerifyCode(got.Server) != ssltest.NoIssuer {
 			t.Errorf("under other roots: %+v", got)
 		}
 		if st := k.Stats(); st.Declined != 1 || st.Resumed+st.Renewed != 1 {
@@ -168,37 +84,37 @@ func TestTicketKeysDemands(t *testing.T) {
 }
 
 // tryWith2 offers s and returns what came of it, without a round trip.
-func tryWith2(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) (got attempt) {
+func tryWith2(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session) (got ssltest.Attempt) {
 	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, cctx, sctx, a, b)
-	defer p.closeBoth()
-	if err := p.client.SetSession(s); err != nil {
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, cctx, sctx, a, b)
+	defer p.CloseBoth()
+	if err := p.Client.SetSession(s); err != nil {
 		t.Fatal(err)
 	}
-	got.client, got.server = p.shake()
-	got.reused = p.server.SessionReused()
+	got.Client, got.Server = p.Shake()
+	got.Reused = p.Server.SessionReused()
 	return got
 }
 
 // A ticket that has been cut off or changed anywhere is a full handshake, and no error.
 func TestTicketKeysDamaged(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
-		k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
-		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
-		s := wantVisit(t, cctx, sctx, nil, false)
-		ticket := ticketOf(t, s)
+		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, k)
+		s := ssltest.WantVisit(t, cctx, sctx, nil, false)
+		ticket := ssltest.TicketOf(t, s)
 		offer := func(what string, damaged []byte) {
 			t.Helper()
 			if len(damaged) == 0 {
 				t.Fatalf("%s: no ticket is left", what)
 			}
-			if reused, _ := visit(t, cctx, sctx, withTicket(t, s, damaged)); reused {
+			if reused, _ := ssltest.Visit(t, cctx, sctx, ssltest.WithTicket(t, s, damaged)); reused {
 				t.Errorf("%s: resumed", what)
 			}
 		}
-		if reused, _ := visit(t, cctx, sctx, withTicket(t, s, bytes.Clone(ticket))); !reused {
+		if reused, _ := ssltest.Visit(t, cctx, sctx, ssltest.WithTicket(t, s, bytes.Clone(ticket))); !reused {
 			t.Fatal("the ticket as it was does not resume: the test shows nothing")
 		}
 		for _, i := range []int{0, 15, 16, 31, 32, len(ticket) / 2, len(ticket) - 33, len(ticket) - 32, len(ticket) - 1} {
@@ -216,37 +132,22 @@ func TestTicketKeysDamaged(t *testing.T) {
 	})
 }
 
-// withTicket is s with another ticket. DER has it as the element [10].
-func withTicket(t testing.TB, s *ssl.Session, ticket []byte) *ssl.Session {
-	t.Helper()
-	der, err := s.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := ssl.ParseSession(replaceTicket(t, der, ticket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { out.Close() })
-	return out
-}
-
 // 1,000 tickets have 1,000 IVs, and the name of the key at their front.
 func TestTicketKeysIVs(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		key := newTicketKey(t)
-		k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		key := ssltest.NewTicketKey(t)
+		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
 		srv.NumTickets = 250
 		seen := map[string]bool{}
 		add := func(s *ssl.Session) {
-			b := ticketOf(t, s)
+			b := ssltest.TicketOf(t, s)
 			if hex.EncodeToString(b[:16]) != key.Name() {
 				t.Fatalf("the ticket begins with %x, the key is %s", b[:16], key.Name())
 			}
 			seen[string(b[16:32])] = true
 		}
 		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { add(s); s.Close() }
-		cctx, sctx := newClientCtx(t, cli), ticketServer(t, srv, k)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, k)
 		n := 1000
 		if srv.MaxVersion == ssl.VersionTLS13 {
 			n = 4
@@ -274,8 +175,8 @@ func visitQuickly(t testing.TB, cctx, sctx *ssl.Ctx) {
 // those in use are gone. Where the two keys only change places, nobody loses a session.
 func TestTicketKeysReplacedUnderLoad(t *testing.T) {
 	t.Run("rotated", func(t *testing.T) {
-		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-			k := ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t), Next: newTicketKey(t)})
+		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t)})
 			loadTickets(t, srv, cli, k, func(int) error { return k.Rotate(ssl.TicketKey{}) })
 			if st := k.Stats(); st.Rotations == 0 || len(k.Infos()) != 3 {
 				t.Errorf("%d keys are left after %+v", len(k.Infos()), st)
@@ -283,10 +184,10 @@ func TestTicketKeysReplacedUnderLoad(t *testing.T) {
 		})
 	})
 	t.Run("in turn", func(t *testing.T) {
-		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-			a, b := newTicketKey(t), newTicketKey(t)
+		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+			a, b := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 			sets := []ssl.TicketKeySet{{Current: a, Next: b}, {Current: b, Old: []ssl.TicketKey{a}}}
-			k := ticketKeys(t, sets[0])
+			k := ssltest.TicketKeys(t, sets[0])
 			full := loadTickets(t, srv, cli, k, func(i int) error { return k.SetKeys(sets[i%2]) })
 			if st := k.Stats(); full != loadClients || st.Unknown+st.Declined != 0 {
 				t.Errorf("%d full handshakes of %d clients, %+v", full, loadClients, st)
@@ -300,8 +201,8 @@ const loadClients = 4
 // loadTickets has clients go from one server to the other, 60 times each, while replace is
 // called all the time; it returns how many handshakes were full ones.
 func loadTickets(t *testing.T, srv, cli *ssl.Config, k *ssl.TicketKeys, replace func(i int) error) int64 {
-	servers := []*ssl.Ctx{ticketServer(t, srv, k), ticketServer(t, srv, k)}
-	cctx := newClientCtx(t, cli)
+	servers := []*ssl.Ctx{ssltest.TicketServer(t, srv, k), ssltest.TicketServer(t, srv, k)}
+	cctx := ssltest.NewClientCtx(t, cli)
 	var resumed, full atomic.Int64
 	var clients, turns sync.WaitGroup
 	for range loadClients {
@@ -373,15 +274,15 @@ func loadVisit(cctx, sctx *ssl.Ctx, offer *ssl.Session) (reused bool, next *ssl.
 		return false, nil, err
 	}
 	defer s.Close()
-	c.SetDeadline(time.Now().Add(ioTimeout))
-	s.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
+	s.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if offer != nil {
 		if err := c.SetSession(offer); err != nil {
 			return false, nil, err
 		}
 	}
 	done := make(chan error, 1)
-	go func() { done <- echoOnce(s) }()
+	go func() { done <- ssltest.EchoOnce(s) }()
 	if _, err = c.Write([]byte("ping")); err == nil {
 		_, err = io.ReadFull(c, make([]byte, 4))
 	}
@@ -445,33 +346,33 @@ func TestTicketKeysCollected(t *testing.T) {
 
 // A Ctx keeps its keys from being collected, and works on after their Close.
 func TestTicketKeysOutlived(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.TicketKeys = ticketKeys(t, ssl.TicketKeySet{Current: newTicketKey(t)})
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		weakly := srv.TicketKeys
-		cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		srv.TicketKeys = nil
-		s := wantVisit(t, cctx, sctx, nil, false)
+		s := ssltest.WantVisit(t, cctx, sctx, nil, false)
 		leakcheck.Collect()
-		s = wantVisit(t, cctx, sctx, s, true)
+		s = ssltest.WantVisit(t, cctx, sctx, s, true)
 		weakly.Close()
-		wantVisit(t, cctx, sctx, s, true)
+		ssltest.WantVisit(t, cctx, sctx, s, true)
 	})
 }
 
 // A server whose application has the last word issues its tickets afterwards, with the same
 // keys.
 func TestTicketKeysWithVerifyConnection(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		old, current := newTicketKey(t), newTicketKey(t)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		srv.VerifyConnection = func(ssl.ConnectionState) error { return nil }
-		cctx := newClientCtx(t, cli)
-		a := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: old}))
-		b := ticketServer(t, srv, ticketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
-		s := wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true)
+		cctx := ssltest.NewClientCtx(t, cli)
+		a := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old}))
+		b := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
+		s := ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true)
 		if !isOf(t, s, current) {
 			t.Error("the ticket was not renewed")
 		}
-		wantVisit(t, cctx, b, s, true)
+		ssltest.WantVisit(t, cctx, b, s, true)
 	})
 }
 
@@ -480,14 +381,14 @@ func TestTicketKeysWithVerifyConnection(t *testing.T) {
 func TestTicketKeysWithPropertyQuery(t *testing.T) {
 	leakcheck.Test(t)
 	wanting := func(c *ssl.Config) { c.PropertyQuery = "provider=default" }
-	if without3(t, copyOf(clientConfig(t), wanting)) {
+	if ssltest.Without3(t, ssltest.CopyOf(ssltest.ClientConfig(t), wanting)) {
 		return
 	}
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for _, key := range []ssl.TicketKey{newTicketKey(t), shortTicketKey(t)} {
-			k := ticketKeys(t, ssl.TicketKeySet{Current: key})
-			cctx, a, b := newClientCtx(t, cli), ticketServer(t, copyOf(srv, wanting), k), ticketServer(t, srv, k)
-			wantVisit(t, cctx, a, wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true), true)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, key := range []ssl.TicketKey{ssltest.NewTicketKey(t), ssltest.ShortTicketKey(t)} {
+			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
+			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, ssltest.CopyOf(srv, wanting), k), ssltest.TicketServer(t, srv, k)
+			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true), true)
 		}
 	})
 }
@@ -495,10 +396,10 @@ func TestTicketKeysWithPropertyQuery(t *testing.T) {
 // With FIPS the ciphers are the FIPS provider's, from its own library context: tickets of both
 // sizes of key resume there and across. Where there is no provider, TestFIPS has its error.
 func TestTicketKeysWithFIPS(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for _, key := range []ssl.TicketKey{newTicketKey(t), shortTicketKey(t)} {
-			k := ticketKeys(t, ssl.TicketKeySet{Current: key})
-			strict := copyOf(srv, func(c *ssl.Config) { c.FIPS, c.TicketKeys = true, k })
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		for _, key := range []ssl.TicketKey{ssltest.NewTicketKey(t), ssltest.ShortTicketKey(t)} {
+			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
+			strict := ssltest.CopyOf(srv, func(c *ssl.Config) { c.FIPS, c.TicketKeys = true, k })
 			if err := strict.CheckServer(); err != nil {
 				if os.Getenv("SESSL_EXPECT_FIPS") == "yes" || !errors.Is(err, ssl.ErrNoProvider) && !errors.Is(err, ssl.ErrUnsupported) {
 					t.Fatal(err)
@@ -506,33 +407,33 @@ func TestTicketKeysWithFIPS(t *testing.T) {
 				t.Log("no FIPS provider here:", err)
 				return
 			}
-			cctx, a, b := newClientCtx(t, cli), newServerCtx(t, strict), ticketServer(t, srv, k)
-			wantVisit(t, cctx, a, wantVisit(t, cctx, b, wantVisit(t, cctx, a, nil, false), true), true)
+			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, strict), ssltest.TicketServer(t, srv, k)
+			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true), true)
 		}
 	})
 }
 
 // The key that libssl has made for a Ctx opens its tickets in another one.
 func TestBuiltinTicketKey(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cctx, before := newClientCtx(t, cli), newServerCtx(t, srv)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, before := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		key, err := before.BuiltinTicketKey()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := wantVisit(t, cctx, before, nil, false)
+		s := ssltest.WantVisit(t, cctx, before, nil, false)
 		if !isOf(t, s, key) {
 			t.Error("the ticket has another name")
 		}
-		current := newTicketKey(t)
-		k := ticketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{key}})
-		if s = wantVisit(t, cctx, ticketServer(t, srv, k), s, true); !isOf(t, s, current) {
+		current := ssltest.NewTicketKey(t)
+		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{key}})
+		if s = ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv, k), s, true); !isOf(t, s, current) {
 			t.Error("the ticket was not renewed")
 		}
 		if _, err := cctx.BuiltinTicketKey(); !errors.Is(err, ssl.ErrClient) {
 			t.Errorf("of a client: %v", err)
 		}
-		if _, err := ticketServer(t, srv, k).BuiltinTicketKey(); !errors.Is(err, ssl.ErrConfig) {
+		if _, err := ssltest.TicketServer(t, srv, k).BuiltinTicketKey(); !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("with TicketKeys: %v", err)
 		}
 		before.Close()
@@ -545,15 +446,15 @@ func TestBuiltinTicketKey(t *testing.T) {
 // A Ctx that is given its predecessor's key opens and makes tickets of that key; it must be one
 // that libssl can take, and have an effect.
 func TestConfigBuiltinTicketKey(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cctx, before := newClientCtx(t, cli), newServerCtx(t, srv)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		cctx, before := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		key, err := before.BuiltinTicketKey()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := wantVisit(t, cctx, before, nil, false)
-		after := newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.BuiltinTicketKey = key }))
-		if s = wantVisit(t, cctx, after, s, true); !isOf(t, s, key) {
+		s := ssltest.WantVisit(t, cctx, before, nil, false)
+		after := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.BuiltinTicketKey = key }))
+		if s = ssltest.WantVisit(t, cctx, after, s, true); !isOf(t, s, key) {
 			t.Error("the ticket has another name")
 		}
 		short, err := ssl.ParseTicketKey([]byte("sixteen of name, sixteen of AES, sixteen of HMAC"))
@@ -563,9 +464,9 @@ func TestConfigBuiltinTicketKey(t *testing.T) {
 		for name, change := range map[string]func(*ssl.Config){
 			"80 bytes":          func(c *ssl.Config) { c.BuiltinTicketKey = short },
 			"no effect":         func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionTicketsDisabled = key, true },
-			"without TicketKey": func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionCache = key, newServerCache(t, nil) },
+			"without TicketKey": func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionCache = key, ssltest.NewServerCache(t, nil) },
 		} {
-			if err := copyOf(srv, change).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), name) {
+			if err := ssltest.CopyOf(srv, change).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -575,9 +476,9 @@ func TestConfigBuiltinTicketKey(t *testing.T) {
 // No way of printing shows a secret.
 func TestTicketKeysPrintNoSecrets(t *testing.T) {
 	leakcheck.Test(t)
-	key := newTicketKey(t)
-	k := ticketKeys(t, ssl.TicketKeySet{Current: key, Next: newTicketKey(t)})
-	secret := secretBytes(t, key)[16:]
+	key := ssltest.NewTicketKey(t)
+	k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key, Next: ssltest.NewTicketKey(t)})
+	secret := ssltest.SecretBytes(t, key)[16:]
 	var out strings.Builder
 	for _, v := range []any{key, k, ssl.TicketKeySet{Current: key}, k.Infos(), k.Stats()} {
 		fmt.Fprintf(&out, "%v %+v %#v %s %x %d\n", v, v, v, v, v, v)
@@ -602,25 +503,27 @@ func TestTicketKeysPrintNoSecrets(t *testing.T) {
 // What cannot work is a typed error that names the operation, and changes nothing.
 func TestTicketKeysRefused(t *testing.T) {
 	leakcheck.Test(t)
-	key, other := newTicketKey(t), newTicketKey(t)
-	k := ticketKeys(t, ssl.TicketKeySet{Current: key})
+	key, other := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
+	k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
 	auto, err := ssl.NewTicketKeys(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer auto.Close()
-	closed := ticketKeys(t, ssl.TicketKeySet{Current: key})
+	closed := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
 	closed.Close()
 	many := ssl.TicketKeySet{Current: key}
 	for range 64 {
-		many.Old = append(many.Old, newTicketKey(t))
+		many.Old = append(many.Old, ssltest.NewTicketKey(t))
 	}
 	var none *ssl.TicketKeys
 	opts := func(every, keep time.Duration) error {
-		return errorOf(ssl.NewTicketKeys(&ssl.TicketKeysOptions{RotateEvery: every, KeepFor: keep}))
+		return ssltest.ErrorOf(ssl.NewTicketKeys(&ssl.TicketKeysOptions{RotateEvery: every, KeepFor: keep}))
 	}
-	from := func(set ssl.TicketKeySet) error { return errorOf(ssl.NewTicketKeysFrom(set)) }
-	with := func(change func(*ssl.Config)) error { return copyOf(serverConfig(t), change).CheckServer() }
+	from := func(set ssl.TicketKeySet) error { return ssltest.ErrorOf(ssl.NewTicketKeysFrom(set)) }
+	with := func(change func(*ssl.Config)) error {
+		return ssltest.CopyOf(ssltest.ServerConfig(t), change).CheckServer()
+	}
 	before := fmt.Sprint(k.Infos())
 	for what, c := range map[string]struct{ err, want error }{
 		"no current":            {from(ssl.TicketKeySet{Next: key}), ssl.ErrConfig},
@@ -643,7 +546,7 @@ func TestTicketKeysRefused(t *testing.T) {
 		"zero, rotate":          {(&ssl.TicketKeys{}).Rotate(other), ssl.ErrClosed},
 		"nil, rotate":           {none.Rotate(other), ssl.ErrNil},
 		"tickets are disabled":  {with(func(c *ssl.Config) { c.TicketKeys, c.SessionTicketsDisabled = k, true }), ssl.ErrConfig},
-		"bytes of a zero value": {errorOf(ssl.TicketKey{}.SecretBytes()), ssl.ErrConfig},
+		"bytes of a zero value": {ssltest.ErrorOf(ssl.TicketKey{}.SecretBytes()), ssl.ErrConfig},
 	} {
 		var e *ssl.Error
 		if !errors.Is(c.err, c.want) || !errors.As(c.err, &e) || e.Op == "" {

@@ -12,13 +12,14 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // haproxyLine has the secrets of k as haproxy orders them: the AES key first in both sizes.
 func haproxyLine(t testing.TB, k ssl.TicketKey) string {
 	t.Helper()
-	b := secretBytes(t, k)
+	b := ssltest.SecretBytes(t, k)
 	if len(b) == 80 {
 		b = bytes.Join([][]byte{b[:16], b[48:], b[16:48]}, nil)
 	}
@@ -59,10 +60,10 @@ func loadTicketKeys(t testing.TB, files ...string) *ssl.TicketKeys {
 func TestLoadTicketKeysOfNginx(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
-	long, short := newTicketKey(t), shortTicketKey(t)
+	long, short := ssltest.NewTicketKey(t), ssltest.ShortTicketKey(t)
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	writeFile(t, a, secretBytes(t, long))
-	writeFile(t, b, secretBytes(t, short))
+	writeFile(t, a, ssltest.SecretBytes(t, long))
+	writeFile(t, b, ssltest.SecretBytes(t, short))
 	k := loadTicketKeys(t, a, b)
 	if got, want := uses(k), use("current", long, 256)+use("old", short, 128); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -72,15 +73,15 @@ func TestLoadTicketKeysOfNginx(t *testing.T) {
 	if err := k.Reload(); !errors.Is(err, ssl.ErrMalformed) || !strings.Contains(err.Error(), b) {
 		t.Errorf("a file of 5 bytes: %v", err)
 	}
-	writeFile(t, b, secretBytes(t, long))
+	writeFile(t, b, ssltest.SecretBytes(t, long))
 	if err := k.Reload(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), long.Name()) {
 		t.Errorf("one key twice: %v", err)
 	}
 	if got, want := uses(k), use("current", long, 256)+use("old", short, 128); got != want {
 		t.Errorf("after an error\n%s", got)
 	}
-	next := newTicketKey(t)
-	writeFile(t, a, secretBytes(t, next))
+	next := ssltest.NewTicketKey(t)
+	writeFile(t, a, ssltest.SecretBytes(t, next))
 	if err := k.Reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestLoadTicketKeysOfHAProxy(t *testing.T) {
 	for name, c := range map[string]struct {
 		make func(testing.TB) ssl.TicketKey
 		bits int
-	}{"80 bytes": {newTicketKey, 256}, "48 bytes": {shortTicketKey, 128}} {
+	}{"80 bytes": {ssltest.NewTicketKey, 256}, "48 bytes": {ssltest.ShortTicketKey, 128}} {
 		var keys []ssl.TicketKey
 		var lines string
 		for range 4 {
@@ -123,7 +124,7 @@ func TestLoadTicketKeysOfHAProxy(t *testing.T) {
 			t.Errorf("%s: %v, written as\n%s", name, err, text)
 		}
 		for i, k := range []ssl.TicketKey{set.Old[0], set.Current, set.Next} {
-			if !bytes.Equal(secretBytes(t, k), secretBytes(t, keys[i+1])) {
+			if !bytes.Equal(ssltest.SecretBytes(t, k), ssltest.SecretBytes(t, keys[i+1])) {
 				t.Errorf("%s: the bytes of key %d are in another order", name, i)
 			}
 		}
@@ -132,8 +133,8 @@ func TestLoadTicketKeysOfHAProxy(t *testing.T) {
 
 func TestParseTicketKeysRefused(t *testing.T) {
 	leakcheck.Test(t)
-	long, short := newTicketKey(t), shortTicketKey(t)
-	line := func() string { return haproxyLine(t, newTicketKey(t)) }
+	long, short := ssltest.NewTicketKey(t), ssltest.ShortTicketKey(t)
+	line := func() string { return haproxyLine(t, ssltest.NewTicketKey(t)) }
 	three := line() + line() + line()
 	for what, c := range map[string]struct {
 		data []string
@@ -146,14 +147,14 @@ func TestParseTicketKeysRefused(t *testing.T) {
 		"two sizes":           {[]string{line() + haproxyLine(t, short) + line()}, ssl.ErrMalformed},
 		"bad base64":          {[]string{"*" + three[1:]}, ssl.ErrMalformed},
 		"a long line":         {[]string{strings.Repeat("A", 1<<16) + "\n" + three}, ssl.ErrMalformed},
-		"a line of 79 bytes":  {[]string{base64.StdEncoding.EncodeToString(secretBytes(t, long)[:79]) + "\n" + three}, ssl.ErrMalformed},
+		"a line of 79 bytes":  {[]string{base64.StdEncoding.EncodeToString(ssltest.SecretBytes(t, long)[:79]) + "\n" + three}, ssl.ErrMalformed},
 		"a line of zeros":     {[]string{base64.StdEncoding.EncodeToString(make([]byte, 80)) + "\n" + three}, ssl.ErrMalformed},
 		"one key twice":       {[]string{three + haproxyLine(t, long) + haproxyLine(t, long)}, ssl.ErrConfig},
 		"two files of lines":  {[]string{three, three}, ssl.ErrMalformed},
-		"a key and lines":     {[]string{string(secretBytes(t, long)), three}, ssl.ErrMalformed},
-		"a key and 81 bytes":  {[]string{string(secretBytes(t, long)), strings.Repeat("x", 81)}, ssl.ErrMalformed},
+		"a key and lines":     {[]string{string(ssltest.SecretBytes(t, long)), three}, ssl.ErrMalformed},
+		"a key and 81 bytes":  {[]string{string(ssltest.SecretBytes(t, long)), strings.Repeat("x", 81)}, ssl.ErrMalformed},
 		"81 bytes":            {[]string{strings.Repeat("x", 81)}, ssl.ErrMalformed},
-		"two files, one name": {[]string{string(secretBytes(t, long)), string(secretBytes(t, long))}, ssl.ErrConfig},
+		"two files, one name": {[]string{string(ssltest.SecretBytes(t, long)), string(ssltest.SecretBytes(t, long))}, ssl.ErrConfig},
 		"far too much":        {[]string{strings.Repeat(three, 1<<20/len(three)+1)}, ssl.ErrTooLarge},
 	} {
 		var data [][]byte
@@ -186,9 +187,9 @@ func TestParseTicketKeysRefused(t *testing.T) {
 	}
 	for what, set := range map[string]ssl.TicketKeySet{
 		"one key":   {Current: long},
-		"no old":    {Current: long, Next: newTicketKey(t)},
-		"no next":   {Current: long, Old: []ssl.TicketKey{newTicketKey(t), newTicketKey(t)}},
-		"two sizes": {Current: long, Next: newTicketKey(t), Old: []ssl.TicketKey{short}},
+		"no old":    {Current: long, Next: ssltest.NewTicketKey(t)},
+		"no next":   {Current: long, Old: []ssl.TicketKey{ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)}},
+		"two sizes": {Current: long, Next: ssltest.NewTicketKey(t), Old: []ssl.TicketKey{short}},
 	} {
 		if _, err := set.SecretHAProxy(); !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("haproxy with %s: %v", what, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,20 +27,20 @@ func TestVerifyDepth(t *testing.T) {
 		{"default", 0, "-chain", 0},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-				both := copyOf(srv, func(cfg *ssl.Config) {
-					cfg.ClientAuth, cfg.ClientCAs, cfg.VerifyDepth = ssl.RequireAndVerifyClientCert, roots(t, "ca"), c.depth
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				both := ssltest.CopyOf(srv, func(cfg *ssl.Config) {
+					cfg.ClientAuth, cfg.ClientCAs, cfg.VerifyDepth = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"), c.depth
 				})
-				p := newTCPPair(t, copyOf(cli, func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{keyPair(t, "client"+c.cert)} }), both)
-				if _, serr := p.shake(); verifyCode(serr) != c.code || c.code == 0 && serr != nil {
+				p := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client"+c.cert)} }), both)
+				if _, serr := p.Shake(); ssltest.VerifyCode(serr) != c.code || c.code == 0 && serr != nil {
 					t.Errorf("server: %v", serr)
 				}
 				if c.cert != "" {
-					srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
+					srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
 				}
 				cli.VerifyDepth = c.depth
-				q := newTCPPair(t, cli, srv)
-				if cerr, _ := q.shake(); verifyCode(cerr) != c.code || c.code == 0 && cerr != nil {
+				q := ssltest.NewTCPPair(t, cli, srv)
+				if cerr, _ := q.Shake(); ssltest.VerifyCode(cerr) != c.code || c.code == 0 && cerr != nil {
 					t.Errorf("client: %v", cerr)
 				}
 			})
@@ -60,11 +61,11 @@ func TestVerifyPurpose(t *testing.T) {
 			usage := map[string]x509.ExtKeyUsage{
 				"server": x509.ExtKeyUsageServerAuth, "client": x509.ExtKeyUsageClientAuth, "mail": x509.ExtKeyUsageEmailProtection,
 			}[cert]
-			forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-				srv.Certificates = []ssl.Certificate{issued(t, "ca", usage, "x", []string{"localhost"}, farFuture)}
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", usage, "x", []string{"localhost"}, ssltest.FarFuture)}
 				cli.VerifyPurpose = purpose
-				cerr, _ := newTCPPair(t, cli, srv).shake()
-				if want := map[bool]int{false: badPurpose}[ok]; verifyCode(cerr) != want || ok && cerr != nil {
+				cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
+				if want := map[bool]int{false: ssltest.BadPurpose}[ok]; ssltest.VerifyCode(cerr) != want || ok && cerr != nil {
 					t.Errorf("purpose %d, certificate for %s: %v", purpose, cert, cerr)
 				}
 			})
@@ -74,13 +75,13 @@ func TestVerifyPurpose(t *testing.T) {
 
 // A server can take its clients' certificates for servers.
 func TestVerifyPurposeOfServer(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		srv.VerifyPurpose = ssl.PurposeServer
-		cli.Certificates = []ssl.Certificate{keyPair(t, "server-ecdsa")}
-		newTCPPair(t, cli, srv).mustShake(t)
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-		if _, serr := newTCPPair(t, cli, srv).shake(); verifyCode(serr) != badPurpose {
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}
+		ssltest.NewTCPPair(t, cli, srv).MustShake(t)
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+		if _, serr := ssltest.NewTCPPair(t, cli, srv).Shake(); ssltest.VerifyCode(serr) != ssltest.BadPurpose {
 			t.Errorf("server: %v", serr)
 		}
 	})
@@ -90,24 +91,24 @@ func TestVerifyPurposeOfServer(t *testing.T) {
 func TestDemandsWithoutEffect(t *testing.T) {
 	leakcheck.Test(t)
 	for what, demand := range map[string]func(*ssl.Config){
-		"CRLs":          func(c *ssl.Config) { c.CRLs = [][]byte{current(t, "ca")} },
+		"CRLs":          func(c *ssl.Config) { c.CRLs = [][]byte{ssltest.Current(t, "ca")} },
 		"VerifyDepth":   func(c *ssl.Config) { c.VerifyDepth = 2 },
 		"VerifyPurpose": func(c *ssl.Config) { c.VerifyPurpose = ssl.PurposeServer },
 	} {
-		srv, cli := serverConfig(t), clientConfig(t)
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		demand(srv)
 		demand(cli)
 		if err := cli.CheckClient(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		insecure(cli)
+		ssltest.Insecure(cli)
 		for _, err := range []error{cli.CheckClient(), srv.CheckServer()} {
-			refuses(t, what, err, ssl.ErrConfig)
+			ssltest.Refuses(t, what, err, ssl.ErrConfig)
 			if err != nil && !strings.Contains(err.Error(), what+" ha") {
 				t.Errorf("%s: %q", what, err)
 			}
 		}
-		srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, roots(t, "ca")
+		srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, ssltest.Roots(t, "ca")
 		if err := srv.CheckServer(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -116,12 +117,12 @@ func TestDemandsWithoutEffect(t *testing.T) {
 
 // The names of ClientCAs arrive at the client.
 func TestClientCANamesAreSent(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		pool := roots(t, "ca")
-		pool.AddCert(parsedCert(t, "other-ca"))
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		pool := ssltest.Roots(t, "ca")
+		pool.AddCert(ssltest.ParsedCert(t, "other-ca"))
 		srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, pool
-		a, b := tcpPipe(t)
-		server, err := ssl.Server(b, newServerCtx(t, srv))
+		a, b := ssltest.TCPPipe(t)
+		server, err := ssl.Server(b, ssltest.NewServerCtx(t, srv))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,10 +133,10 @@ func TestClientCANamesAreSent(t *testing.T) {
 				names = r.AcceptableCAs
 				return &tls.Certificate{}, nil
 			}})
-		if serr, cerr := both(server.Handshake, client.Handshake, a); serr != nil || cerr != nil {
+		if serr, cerr := ssltest.Both(server.Handshake, client.Handshake, a); serr != nil || cerr != nil {
 			t.Fatalf("server %v, client %v", serr, cerr)
 		}
-		want := map[string]bool{string(parsedCert(t, "ca").RawSubject): true, string(parsedCert(t, "other-ca").RawSubject): true}
+		want := map[string]bool{string(ssltest.ParsedCert(t, "ca").RawSubject): true, string(ssltest.ParsedCert(t, "other-ca").RawSubject): true}
 		for _, name := range names {
 			if !want[string(name)] {
 				t.Errorf("an unknown or repeated name: %q", name)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -26,9 +27,9 @@ func (e embeds) Read(p []byte) (int, error) {
 // With UnsafeSocket the socket of a type that embeds a *net.TCPConn is used directly, past
 // its Read; without it, never.
 func TestUnsafeSocket(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, direct := range []bool{true, false} {
-			a, b := tcpPipe(t)
+			a, b := ssltest.TCPPipe(t)
 			var reads atomic.Int64
 			var conn net.Conn = embeds{a.(*net.TCPConn), &reads}
 			given := conn
@@ -38,24 +39,24 @@ func TestUnsafeSocket(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), given, b)
-			p.mustShake(t)
-			p.echo(t)
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), given, b)
+			p.MustShake(t)
+			p.Echo(t)
 			if (reads.Load() == 0) != direct {
 				t.Errorf("direct %t: %d calls of Read", direct, reads.Load())
 			}
-			if p.client.NetConn() != conn {
-				t.Errorf("direct %t: NetConn is a %T", direct, p.client.NetConn())
+			if p.Client.NetConn() != conn {
+				t.Errorf("direct %t: NetConn is a %T", direct, p.Client.NetConn())
 			}
-			data := noise(1 << 20)
+			data := ssltest.Noise(1 << 20)
 			go func() {
-				p.client.Write(data)
-				p.client.CloseWrite()
+				p.Client.Write(data)
+				p.Client.CloseWrite()
 			}()
-			if got, err := io.ReadAll(p.server); err != nil || !bytes.Equal(got, data) {
+			if got, err := io.ReadAll(p.Server); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("direct %t: %d bytes, %v", direct, len(got), err)
 			}
-			p.closeBoth()
+			p.CloseBoth()
 		}
 	})
 }
@@ -76,9 +77,9 @@ func (a ahead) Read(p []byte) (int, error) {
 // A wrapper that holds the first 11 bytes of the ClientHello loses none of them, although
 // it has the SyscallConn of the socket.
 func TestWrapperKeepsItsBytes(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		a, b := tcpPipe(t)
-		c, err := ssl.Client(a, newClientCtx(t, cli))
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		a, b := ssltest.TCPPipe(t)
+		c, err := ssl.Client(a, ssltest.NewClientCtx(t, cli))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +90,7 @@ func TestWrapperKeepsItsBytes(t *testing.T) {
 		if _, err := io.ReadFull(b, first); err != nil {
 			t.Fatal(err)
 		}
-		s, err := ssl.Server(ahead{b.(*net.TCPConn), bytes.NewReader(first)}, newServerCtx(t, srv))
+		s, err := ssl.Server(ahead{b.(*net.TCPConn), bytes.NewReader(first)}, ssltest.NewServerCtx(t, srv))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +121,7 @@ func TestUnsafeSocketRefused(t *testing.T) {
 	if _, err := ssl.UnsafeSocket(nil); !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("nil: %v", err)
 	}
-	c, _ := tcpPipe(t)
+	c, _ := ssltest.TCPPipe(t)
 	c.Close()
 	if _, err := ssl.UnsafeSocket(c); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed: %v", err)

@@ -7,6 +7,7 @@ import (
 	"weak"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -35,7 +36,7 @@ func TestExDataPerIndex(t *testing.T) {
 	if a == b {
 		t.Fatal("two indexes are the same")
 	}
-	s, other := mustNew(t), mustNew(t)
+	s, other := ssltest.MustNew(t), ssltest.MustNew(t)
 	defer s.Close()
 	defer other.Close()
 	if exData(t, s, a) != nil {
@@ -52,7 +53,7 @@ func TestExDataPerIndex(t *testing.T) {
 	if exData(t, s, a) != "new" || exData(t, s, b) != nil || exData(t, other, a) != "other" {
 		t.Error("replacing and removing went wrong")
 	}
-	refuses(t, "SetExData without an index", s.SetExData(ssl.SessionIndex{}, 1), ssl.ErrRange)
+	ssltest.Refuses(t, "SetExData without an index", s.SetExData(ssl.SessionIndex{}, 1), ssl.ErrRange)
 	if v, err := s.ExData(ssl.SessionIndex{}); v != nil || err != nil {
 		t.Errorf("ExData without an index: %v, %v", v, err)
 	}
@@ -61,8 +62,8 @@ func TestExDataPerIndex(t *testing.T) {
 func TestExDataBelongsToTheObject(t *testing.T) {
 	leakcheck.Test(t)
 	i := ssl.NewSessionIndex()
-	s := mustNew(t)
-	up := get(t, s.UpRef)
+	s := ssltest.MustNew(t)
+	up := ssltest.Get(t, s.UpRef)
 	defer up.Close()
 	setExData(t, s, i, "set on s")
 	s.Close()
@@ -70,7 +71,7 @@ func TestExDataBelongsToTheObject(t *testing.T) {
 		t.Error("the value went with the handle")
 	}
 	setExData(t, up, i, "set on up")
-	again := get(t, up.UpRef)
+	again := ssltest.Get(t, up.UpRef)
 	defer again.Close()
 	if exData(t, again, i) != "set on up" {
 		t.Error("another handle sees another value")
@@ -80,16 +81,16 @@ func TestExDataBelongsToTheObject(t *testing.T) {
 func TestExDataIsCopiedByDup(t *testing.T) {
 	leakcheck.Test(t)
 	i, j := ssl.NewSessionIndex(), ssl.NewSessionIndex()
-	s := mustNew(t)
+	s := ssltest.MustNew(t)
 	setExData(t, s, i, "before")
-	d := get(t, s.Dup)
+	d := ssltest.Get(t, s.Dup)
 	defer d.Close()
 	setExData(t, s, i, "after")
 	setExData(t, d, j, "copy's own")
 	if exData(t, d, i) != "before" || exData(t, s, i) != "after" || exData(t, s, j) != nil {
 		t.Errorf("original %v %v, copy %v", exData(t, s, i), exData(t, s, j), exData(t, d, i))
 	}
-	second := get(t, d.Dup)
+	second := ssltest.Get(t, d.Dup)
 	defer second.Close()
 	s.Close()
 	if exData(t, d, i) != "before" || exData(t, second, i) != "before" || exData(t, second, j) != "copy's own" {
@@ -98,25 +99,25 @@ func TestExDataIsCopiedByDup(t *testing.T) {
 }
 
 func TestExDataOutlivesTheConnection(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		i := ssl.NewSessionIndex()
-		p := newTCPPair(t, cli, srv)
-		p.mustShake(t)
-		p.echo(t)
-		s := sessionOf(t, p.client)
-		setExData(t, s, i, fm.name)
-		p.closeBoth()
-		if exData(t, s, i) != fm.name {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		s := ssltest.SessionOf(t, p.Client)
+		setExData(t, s, i, fm.Name)
+		p.CloseBoth()
+		if exData(t, s, i) != fm.Name {
 			t.Error("the value went with the connection")
 		}
-		next := newTCPPair(t, cli, srv)
-		if err := next.client.SetSession(s); err != nil {
+		next := ssltest.NewTCPPair(t, cli, srv)
+		if err := next.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
-		if exData(t, s, i) != fm.name {
+		if exData(t, s, i) != fm.Name {
 			t.Error("SetSession took the value")
 		}
-		if parsed := reparsed(t, s); exData(t, parsed, i) != nil {
+		if parsed := ssltest.Reparsed(t, s); exData(t, parsed, i) != nil {
 			t.Error("DER carries a Go value")
 		}
 	})
@@ -127,28 +128,28 @@ func TestExDataIsDropped(t *testing.T) {
 	leakcheck.Test(t)
 	i := ssl.NewSessionIndex()
 	tables := ssl.ValueTables()
-	s := mustNew(t)
+	s := ssltest.MustNew(t)
 	w := func() weak.Pointer[value] {
 		v := &value{1}
 		setExData(t, s, i, v)
 		return weak.Make(v)
 	}()
-	up, d := get(t, s.UpRef), get(t, s.Dup)
+	up, d := ssltest.Get(t, s.UpRef), ssltest.Get(t, s.Dup)
 	for what, h := range map[string]*ssl.Session{"up": up, "s": s} {
-		collectGarbage()
+		ssltest.CollectGarbage()
 		if w.Value() == nil {
 			t.Fatalf("the value went before %s was closed", what)
 		}
 		h.Close()
 	}
-	mustNew(t).Close() // handles in the making drain what has ended
-	collectGarbage()
+	ssltest.MustNew(t).Close() // handles in the making drain what has ended
+	ssltest.CollectGarbage()
 	if w.Value() == nil {
 		t.Fatal("the value went before the copy was closed")
 	}
 	d.Close()
-	mustNew(t).Close()
-	eventually(t, "the value is dropped", func() bool { return w.Value() == nil })
+	ssltest.MustNew(t).Close()
+	ssltest.Eventually(t, "the value is dropped", func() bool { return w.Value() == nil })
 	if n := ssl.ValueTables(); n != tables {
 		t.Errorf("%d tables of values, before %d", n, tables)
 	}
@@ -163,7 +164,7 @@ func TestExDataOfDroppedSessionsIsDropped(t *testing.T) {
 	for k := range n {
 		func() {
 			v := &value{k}
-			s := mustNew(t)
+			s := ssltest.MustNew(t)
 			setExData(t, s, i, v)
 			if _, err := s.Dup(); err != nil {
 				t.Fatal(err)
@@ -171,25 +172,25 @@ func TestExDataOfDroppedSessionsIsDropped(t *testing.T) {
 			ws[k] = weak.Make(v)
 		}()
 	}
-	eventually(t, "all tables of values are gone", func() bool { return ssl.ValueTables() == tables })
+	ssltest.Eventually(t, "all tables of values are gone", func() bool { return ssl.ValueTables() == tables })
 	for _, w := range ws {
-		eventually(t, "all values are gone", func() bool { return w.Value() == nil })
+		ssltest.Eventually(t, "all values are gone", func() bool { return w.Value() == nil })
 	}
 }
 
 func TestExDataFromManyGoroutines(t *testing.T) {
 	leakcheck.Test(t)
 	tables := ssl.ValueTables()
-	shared := mustNew(t)
+	shared := ssltest.MustNew(t)
 	common := ssl.NewSessionIndex()
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
 			own := ssl.NewSessionIndex()
 			for k := range 200 {
-				s := mustNew(t)
+				s := ssltest.MustNew(t)
 				setExData(t, s, own, k)
-				d := get(t, s.Dup)
+				d := ssltest.Get(t, s.Dup)
 				setExData(t, shared, own, k)
 				setExData(t, shared, common, g)
 				s.Close()

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,8 +18,8 @@ func TestClientAuth(t *testing.T) {
 		alert12, alert int // what the client hears in TLS 1.2 and 1.3
 	}
 	in, known := verdict{ok: true}, verdict{ok: true, verified: true}
-	missing := verdict{alert12: alertHandshakeFailure, alert: alertCertificateRequired}
-	refused := verdict{code: noIssuer, alert12: alertUnknownCA, alert: alertUnknownCA}
+	missing := verdict{alert12: ssltest.AlertHandshakeFailure, alert: ssltest.AlertCertificateRequired}
+	refused := verdict{code: ssltest.NoIssuer, alert12: ssltest.AlertUnknownCA, alert: ssltest.AlertUnknownCA}
 	for _, c := range []struct {
 		name string
 		auth ssl.ClientAuthType
@@ -32,32 +33,32 @@ func TestClientAuth(t *testing.T) {
 	} {
 		for who, want := range c.want {
 			t.Run(c.name+"/"+who, func(t *testing.T) {
-				forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 					if srv.ClientAuth = c.auth; c.auth != ssl.NoClientCert {
-						srv.ClientCAs = roots(t, "ca")
+						srv.ClientCAs = ssltest.Roots(t, "ca")
 					}
 					switch who {
 					case good:
-						cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
+						cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 					case chain:
-						cli.Certificates = []ssl.Certificate{keyPair(t, "client-chain")}
+						cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 					case other:
-						cli.Certificates = []ssl.Certificate{issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, farFuture)}
+						cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)}
 					}
-					p := newTCPPair(t, cli, srv)
-					cerr, serr := p.shake()
+					p := ssltest.NewTCPPair(t, cli, srv)
+					cerr, serr := p.Shake()
 					if want.ok {
 						if cerr != nil || serr != nil {
 							t.Fatalf("client %v, server %v", cerr, serr)
 						}
-						if v := p.server.ConnectionState().Verified; v != want.verified {
+						if v := p.Server.ConnectionState().Verified; v != want.verified {
 							t.Errorf("verified is %t, want %t", v, want.verified)
 						}
-						checkPeer(t, p.server, c.auth != ssl.NoClientCert && who != none)
+						checkPeer(t, p.Server, c.auth != ssl.NoClientCert && who != none)
 						return
 					}
-					if serr == nil || verifyCode(serr) != want.code {
-						t.Errorf("server: code %d, want %d: %v", verifyCode(serr), want.code, serr)
+					if serr == nil || ssltest.VerifyCode(serr) != want.code {
+						t.Errorf("server: code %d, want %d: %v", ssltest.VerifyCode(serr), want.code, serr)
 					}
 					alert := want.alert12
 					if cli.MaxVersion == ssl.VersionTLS13 {
@@ -66,12 +67,12 @@ func TestClientAuth(t *testing.T) {
 							t.Fatalf("client's handshake: %v", cerr)
 						}
 						alert = want.alert
-						_, cerr = p.client.Read(make([]byte, 1))
+						_, cerr = p.Client.Read(make([]byte, 1))
 					}
-					if alertOf(cerr) != alert {
-						t.Errorf("client: alert %d, want %d: %v", alertOf(cerr), alert, cerr)
+					if ssltest.AlertOf(cerr) != alert {
+						t.Errorf("client: alert %d, want %d: %v", ssltest.AlertOf(cerr), alert, cerr)
 					}
-					if p.server.ConnectionState().Verified {
+					if p.Server.ConnectionState().Verified {
 						t.Error("the refused client counts as verified")
 					}
 				})
@@ -82,7 +83,7 @@ func TestClientAuth(t *testing.T) {
 
 func checkPeer(t *testing.T, c *ssl.Conn, want bool) {
 	t.Helper()
-	der, err := sessionOf(t, c).PeerCertificateDER()
+	der, err := ssltest.SessionOf(t, c).PeerCertificateDER()
 	if err != nil || (der != nil) != want {
 		t.Errorf("the session has %d bytes of certificate, wanted any: %t; %v", len(der), want, err)
 	}
@@ -90,11 +91,11 @@ func checkPeer(t *testing.T, c *ssl.Conn, want bool) {
 
 // A certificate for servers does not make a client.
 func TestClientAuthPurpose(t *testing.T) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
-		cli.Certificates = []ssl.Certificate{keyPair(t, "server-ecdsa")}
-		p := newTCPPair(t, cli, srv)
-		if _, serr := p.shake(); verifyCode(serr) != badPurpose {
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}
+		p := ssltest.NewTCPPair(t, cli, srv)
+		if _, serr := p.Shake(); ssltest.VerifyCode(serr) != ssltest.BadPurpose {
 			t.Errorf("server: %v", serr)
 		}
 	})
@@ -104,23 +105,23 @@ func TestClientAuthPurpose(t *testing.T) {
 // it had not verified.
 func TestClientAuthResumed(t *testing.T) {
 	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven, ssl.RequireAndVerifyClientCert} {
-		forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-			srv.ClientAuth, srv.ClientCAs = auth, roots(t, "ca")
-			cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-			cctx, sctx := newClientCtx(t, cli), newServerCtx(t, srv)
+		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+			srv.ClientAuth, srv.ClientCAs = auth, ssltest.Roots(t, "ca")
+			cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 			var offer *ssl.Session
 			for i := range 3 {
-				p := meet(t, cctx, sctx, offer)
-				if p.server.SessionReused() != (i > 0) {
-					t.Errorf("connection %d: reused is %t", i, p.server.SessionReused())
+				p := ssltest.Meet(t, cctx, sctx, offer)
+				if p.Server.SessionReused() != (i > 0) {
+					t.Errorf("connection %d: reused is %t", i, p.Server.SessionReused())
 				}
-				if want := auth != ssl.RequestClientCert; p.server.ConnectionState().Verified != want {
+				if want := auth != ssl.RequestClientCert; p.Server.ConnectionState().Verified != want {
 					t.Errorf("connection %d: verified is %t", i, !want)
 				}
-				checkPeer(t, p.server, true)
-				offer = sessionOf(t, p.client)
-				p.client.Close()
-				p.server.Close()
+				checkPeer(t, p.Server, true)
+				offer = ssltest.SessionOf(t, p.Client)
+				p.Client.Close()
+				p.Server.Close()
 			}
 		})
 	}

@@ -2,108 +2,31 @@ package ssl_test
 
 import (
 	"crypto/x509"
-	"encoding/pem"
-	"os"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// attempt is what became of a session that was offered to a server.
-type attempt struct {
-	offered, reused bool
-	client, server  error
-}
-
-// tryWith offers s on a new connection.
-func tryWith(t *testing.T, cli, srv *ssl.Ctx, s *ssl.Session) attempt {
-	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, cli, srv, a, b)
-	if err := p.client.SetSession(s); err != nil {
-		t.Fatal(err)
-	}
-	var got attempt
-	got.client, got.server = p.shake()
-	got.offered, got.reused = p.client.SessionOffered(), p.client.SessionReused()
-	if got.client == nil && got.server == nil {
-		p.echo(t)
-		if got.reused != p.server.SessionReused() {
-			t.Errorf("reused is %t here and %t there", got.reused, !got.reused)
-		}
-		if !p.client.ConnectionState().Verified {
-			t.Error("connected without verification")
-		}
-	}
-	p.client.Close()
-	p.server.Close()
-	return got
-}
-
-// try is tryWith for a fresh client.
-func try(t *testing.T, cli *ssl.Config, srv *ssl.Ctx, s *ssl.Session) attempt {
-	t.Helper()
-	return tryWith(t, newClientCtx(t, cli), srv, s)
-}
-
-// madeWith makes a session between fresh clients of cli and a server that stays.
-func madeWith(t *testing.T, cli *ssl.Config, srv *ssl.Ctx) *ssl.Session {
-	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, newClientCtx(t, cli), srv, a, b)
-	p.mustShake(t)
-	p.echo(t)
-	s := sessionOf(t, p.client)
-	p.client.Close()
-	p.server.Close()
-	return s
-}
-
-// wantFull says that the session was not offered; the full handshake then ended with code.
-func wantFull(t *testing.T, got attempt, code int) {
-	t.Helper()
-	if got.offered || got.reused {
-		t.Errorf("offered is %t, reused is %t", got.offered, got.reused)
-	}
-	if code == 0 && (got.client != nil || got.server != nil) || verifyCode(got.client) != code {
-		t.Errorf("code %d, want %d: client %v, server %v", verifyCode(got.client), code, got.client, got.server)
-	}
-}
-
-func wantResumed(t *testing.T, got attempt) {
-	t.Helper()
-	if !got.offered || !got.reused || got.client != nil || got.server != nil {
-		t.Errorf("%+v", got)
-	}
-}
-
-func copyOf(cfg *ssl.Config, change func(*ssl.Config)) *ssl.Config {
-	c := *cfg
-	change(&c)
-	return &c
-}
-
-func insecure(c *ssl.Config) { c.InsecureSkipVerify = true }
 
 // Attack (a): a session from a client that does not verify, of a server that would not
 // pass, does nothing for a client that verifies; neither with that server nor with a good one.
 func TestAttackUnverifiedSession(t *testing.T) {
 	for _, cert := range []string{"selfsigned", "other-server"} {
-		forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-			good := newServerCtx(t, srv)
-			bad := newServerCtx(t, copyOf(srv, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{keyPair(t, cert)} }))
-			s := madeWith(t, copyOf(cli, insecure), bad)
-			ctx := newClientCtx(t, cli)
-			code := noIssuer
+		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+			good := ssltest.NewServerCtx(t, srv)
+			bad := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, cert)} }))
+			s := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), bad)
+			ctx := ssltest.NewClientCtx(t, cli)
+			code := ssltest.NoIssuer
 			if cert == "selfsigned" {
-				code = selfSigned
+				code = ssltest.SelfSigned
 			}
-			wantFull(t, tryWith(t, ctx, bad, s), code)
-			wantFull(t, tryWith(t, ctx, bad, dup(t, s)), code)
-			wantFull(t, tryWith(t, ctx, bad, reparsed(t, s)), code)
-			wantFull(t, tryWith(t, ctx, good, s), 0)
+			ssltest.WantFull(t, ssltest.TryWith(t, ctx, bad, s), code)
+			ssltest.WantFull(t, ssltest.TryWith(t, ctx, bad, ssltest.Dup(t, s)), code)
+			ssltest.WantFull(t, ssltest.TryWith(t, ctx, bad, ssltest.Reparsed(t, s)), code)
+			ssltest.WantFull(t, ssltest.TryWith(t, ctx, good, s), 0)
 		})
 	}
 }
@@ -112,23 +35,23 @@ func TestAttackUnverifiedSession(t *testing.T) {
 // the certificate does not have; under one that it has, it is offered, and resumed unless the
 // server's ticket is of the other name.
 func TestAttackOtherName(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
 		for name, code := range map[string]int{
-			"other.test": hostnameMismatch, "x.localhost": hostnameMismatch, "127.0.0.2": ipMismatch,
+			"other.test": ssltest.HostnameMismatch, "x.localhost": ssltest.HostnameMismatch, "127.0.0.2": ssltest.IPMismatch,
 			"server.test": 0, "127.0.0.1": 0, "LOCALHOST": 0, "localhost.": 0,
 		} {
-			got := try(t, copyOf(cli, func(c *ssl.Config) { c.ServerName = name }), sctx, s)
+			got := ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.ServerName = name }), sctx, s)
 			switch {
 			case code != 0:
-				wantFull(t, got, code)
-			case fm.tickets && name == "server.test": // an address is not sent
-				if !got.offered || got.reused || got.client != nil || got.server != nil {
+				ssltest.WantFull(t, got, code)
+			case fm.Tickets && name == "server.test": // an address is not sent
+				if !got.Offered || got.Reused || got.Client != nil || got.Server != nil {
 					t.Errorf("%s: %+v", name, got)
 				}
 			default:
-				wantResumed(t, got)
+				ssltest.WantResumed(t, got)
 			}
 		}
 	})
@@ -137,24 +60,24 @@ func TestAttackOtherName(t *testing.T) {
 // Attack (c): a Ctx that trusts nobody, or somebody else, does not resume what another
 // Ctx had verified.
 func TestAttackOtherRoots(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
-		for _, pool := range []*ssl.CertPool{ssl.NewCertPool(), roots(t, "other-ca")} {
-			strict := copyOf(cli, func(c *ssl.Config) { c.RootCAs = pool })
-			wantFull(t, try(t, strict, sctx, s), noIssuer)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
+		for _, pool := range []*ssl.CertPool{ssl.NewCertPool(), ssltest.Roots(t, "other-ca")} {
+			strict := ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = pool })
+			ssltest.WantFull(t, ssltest.Try(t, strict, sctx, s), ssltest.NoIssuer)
 		}
-		wantResumed(t, try(t, cli, sctx, s))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
 	})
 }
 
 // Attack (d): a session whose leaf is out of date does not keep its server alive.
 func TestAttackExpiredLeaf(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		srv.Certificates = []ssl.Certificate{keyPair(t, "expired")}
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, copyOf(cli, insecure), sctx)
-		wantFull(t, try(t, cli, sctx, s), certExpired)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "expired")}
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), sctx)
+		ssltest.WantFull(t, ssltest.Try(t, cli, sctx, s), ssltest.CertExpired)
 	})
 }
 
@@ -164,30 +87,30 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 	leakcheck.Test(t)
 	until := time.Now()
 	type attack struct {
-		form
+		ssltest.Form
 		cli, known *ssl.Config // known has a certificate
 		srv, asks  *ssl.Ctx    // asks demands it
 		s, m       *ssl.Session
 	}
-	prepare := func(fm form) (a attack, ok bool) {
-		srv, cli := serverConfig(t), clientConfig(t)
-		srv.SessionTicketsDisabled = !fm.tickets
-		cli.MaxVersion, srv.MaxVersion = fm.version, fm.version
-		a = attack{form: fm, cli: cli, known: copyOf(cli, func(*ssl.Config) {})}
-		a.known.Certificates = []ssl.Certificate{issued(t, "ca", x509.ExtKeyUsageClientAuth, "x", nil, until)}
-		a.asks = newServerCtx(t, copyOf(srv, func(c *ssl.Config) {
-			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+	prepare := func(fm ssltest.Form) (a attack, ok bool) {
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+		srv.SessionTicketsDisabled = !fm.Tickets
+		cli.MaxVersion, srv.MaxVersion = fm.Version, fm.Version
+		a = attack{Form: fm, cli: cli, known: ssltest.CopyOf(cli, func(*ssl.Config) {})}
+		a.known.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "x", nil, until)}
+		a.asks = ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		}))
-		srv.Certificates = []ssl.Certificate{issued(t, "ca", x509.ExtKeyUsageServerAuth, "x", []string{"localhost"}, until)}
-		a.srv = newServerCtx(t, srv)
+		srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageServerAuth, "x", []string{"localhost"}, until)}
+		a.srv = ssltest.NewServerCtx(t, srv)
 		a.s, a.m = madeInTime(t, a.cli, a.srv), madeInTime(t, a.known, a.asks)
 		return a, a.s != nil && a.m != nil
 	}
 	var attacks []attack
-	for window := 2 * time.Second; len(attacks) < len(forms); window *= 2 {
+	for window := 2 * time.Second; len(attacks) < len(ssltest.Forms); window *= 2 {
 		attacks = nil // those that were made in time
 		until = time.Now().Add(window).Truncate(time.Second)
-		for _, fm := range forms {
+		for _, fm := range ssltest.Forms {
 			if a, ok := prepare(fm); ok {
 				attacks = append(attacks, a)
 			}
@@ -197,82 +120,85 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 	<-time.After(time.Until(until.Add(time.Second + 100*time.Millisecond)))
 
 	for _, a := range attacks {
-		wantFull(t, try(t, a.cli, a.srv, a.s), certExpired)
+		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), ssltest.CertExpired)
 		// Here the server's leaf is fine: the session is offered. On the server it has not
 		// outlived the client's certificate, so the handshake is a full one.
-		if got := try(t, a.known, a.asks, a.m); !got.offered || verifyCode(got.server) != certExpired {
-			t.Errorf("%s, expired client: %+v", a.name, got)
+		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered || ssltest.VerifyCode(got.Server) != ssltest.CertExpired {
+			t.Errorf("%s, expired client: %+v", a.Name, got)
 		}
 	}
 }
 
-// madeInTime is madeWith, or nil if a certificate expired before the handshake was over.
+// madeInTime is MadeWith, or nil if a certificate expired before the handshake was over.
 func madeInTime(t *testing.T, cli *ssl.Config, srv *ssl.Ctx) *ssl.Session {
 	t.Helper()
-	a, b := tcpPipe(t)
-	p := newPair(t, newClientCtx(t, cli), srv, a, b)
-	defer p.closeBoth()
-	c, s := p.shake()
-	if verifyCode(c) == certExpired || verifyCode(s) == certExpired {
+	a, b := ssltest.TCPPipe(t)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), srv, a, b)
+	defer p.CloseBoth()
+	c, s := p.Shake()
+	if ssltest.VerifyCode(c) == ssltest.CertExpired || ssltest.VerifyCode(s) == ssltest.CertExpired {
 		return nil
 	}
 	if c != nil || s != nil {
 		t.Fatalf("client %v, server %v", c, s)
 	}
-	p.echo(t)
-	return sessionOf(t, p.client)
+	p.Echo(t)
+	return ssltest.SessionOf(t, p.Client)
 }
 
 // A session without a stamp is resumed if its leaf verifies now; one whose intermediate
 // certificate did not travel with it costs a full handshake and no error.
 func TestUnstampedSession(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		plain := newServerCtx(t, srv)
-		wantResumed(t, try(t, cli, plain, reparsed(t, madeWith(t, cli, plain))))
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		plain := ssltest.NewServerCtx(t, srv)
+		ssltest.WantResumed(t, ssltest.Try(t, cli, plain, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, plain))))
 		// Made without verification, but of a server that passes it.
-		wantResumed(t, try(t, cli, plain, madeWith(t, copyOf(cli, insecure), plain)))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, plain, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), plain)))
 
-		srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
-		chained := newServerCtx(t, srv)
-		wantFull(t, try(t, cli, chained, reparsed(t, madeWith(t, cli, chained))), 0)
-		wantFull(t, try(t, cli, chained, madeWith(t, copyOf(cli, insecure), chained)), 0)
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
+		chained := ssltest.NewServerCtx(t, srv)
+		ssltest.WantFull(t, ssltest.Try(t, cli, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))), 0)
+		ssltest.WantFull(t, ssltest.Try(t, cli, chained, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), chained)), 0)
 
 		// A client that has the intermediate resumes, and trusts it no more than before:
 		// without the root it is nobody's.
-		helped := copyOf(cli, func(c *ssl.Config) { c.RootCAs = roots(t, "ca"); c.RootCAs.AddCert(parsedCert(t, "intermediate")) })
-		wantResumed(t, try(t, helped, chained, reparsed(t, madeWith(t, cli, chained))))
-		alone := copyOf(cli, func(c *ssl.Config) { c.RootCAs = roots(t, "intermediate") })
-		wantFull(t, try(t, alone, chained, reparsed(t, madeWith(t, cli, chained))), noIssuerOfIssuer)
+		helped := ssltest.CopyOf(cli, func(c *ssl.Config) {
+			c.RootCAs = ssltest.Roots(t, "ca")
+			c.RootCAs.AddCert(ssltest.ParsedCert(t, "intermediate"))
+		})
+		ssltest.WantResumed(t, ssltest.Try(t, helped, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))))
+		alone := ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "intermediate") })
+		ssltest.WantFull(t, ssltest.Try(t, alone, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))), ssltest.NoIssuerOfIssuer)
 	})
 }
 
 // Without its intermediate the leaf of server-chain never verifies again, so only the
 // stamp can have such a session offered: it shows who has the stamp.
 func TestStamp(t *testing.T) {
-	forEachForm(t, func(t *testing.T, _ form, srv, cli *ssl.Config) {
-		srv.Certificates = []ssl.Certificate{keyPair(t, "server-chain")}
-		sctx := newServerCtx(t, srv)
-		s := madeWith(t, cli, sctx)
+	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
+		sctx := ssltest.NewServerCtx(t, srv)
+		s := ssltest.MadeWith(t, cli, sctx)
 
 		// Across Ctxs with the same roots, and through Dup, even twice.
-		wantResumed(t, try(t, cli, sctx, s))
-		wantResumed(t, try(t, copyOf(cli, func(c *ssl.Config) { c.RootCAs = roots(t, "ca") }), sctx, s))
-		wantResumed(t, try(t, cli, sctx, dup(t, dup(t, s))))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
+		ssltest.WantResumed(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }), sctx, s))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, ssltest.Dup(t, ssltest.Dup(t, s))))
 
 		// Onto the sessions of a resumed connection.
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), sctx, a, b)
-		if err := p.client.SetSession(s); err != nil {
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+		if err := p.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
-		p.mustShake(t)
-		p.echo(t)
-		next := sessionOf(t, p.client)
-		p.closeBoth()
-		wantResumed(t, try(t, cli, sctx, next))
+		p.MustShake(t)
+		p.Echo(t)
+		next := ssltest.SessionOf(t, p.Client)
+		p.CloseBoth()
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, next))
 
 		// Not to another key, another set of roots, another client certificate.
-		other := dup(t, s)
+		other := ssltest.Dup(t, s)
 		key, err := other.SecretMasterKey()
 		if err != nil {
 			t.Fatal(err)
@@ -280,27 +206,13 @@ func TestStamp(t *testing.T) {
 		if err := other.SetSecretMasterKey(key); err != nil {
 			t.Fatal(err)
 		}
-		wantFull(t, try(t, cli, sctx, other), 0)
-		more := roots(t, "ca")
-		more.AddCert(parsedCert(t, "other-ca"))
-		wantFull(t, try(t, copyOf(cli, func(c *ssl.Config) { c.RootCAs = more }), sctx, s), 0)
-		wantFull(t, try(t, copyOf(cli, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{keyPair(t, "client")}
+		ssltest.WantFull(t, ssltest.Try(t, cli, sctx, other), 0)
+		more := ssltest.Roots(t, "ca")
+		more.AddCert(ssltest.ParsedCert(t, "other-ca"))
+		ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = more }), sctx, s), 0)
+		ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
+			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		}), sctx, s), 0)
-		wantResumed(t, try(t, cli, sctx, s))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
 	})
-}
-
-func parsedCert(t *testing.T, name string) *x509.Certificate {
-	t.Helper()
-	data, err := os.ReadFile(certFile(name + ".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := pem.Decode(data)
-	cert, err := x509.ParseCertificate(b.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }

@@ -11,56 +11,17 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// hosts is a server that has a Ctx for a.test and one for b.test.
-type hosts struct {
-	*server
-	ctx   map[string]*ssl.Ctx
-	asked atomic.Int32
-}
-
-// startHosts has open as the Config of a.test, and demanding as that of b.test.
-func startHosts(t testing.TB, listening, open, demanding *ssl.Config) *hosts {
-	t.Helper()
-	h := &hosts{ctx: map[string]*ssl.Ctx{
-		"a.test": newServerCtx(t, open),
-		"b.test": newServerCtx(t, demanding),
-	}}
-	listening.GetConfigForClient = func(hello *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
-		h.asked.Add(1)
-		ctx, ok := h.ctx[hello.ServerName]
-		if !ok {
-			return nil, ssl.AlertError(112)
-		}
-		return ctx, nil
-	}
-	h.server = startServer(t, listening)
-	return h
-}
-
-func hostConfigs(t testing.TB) (listening, open, demanding *ssl.Config) {
-	listening = serverConfig(t)
-	open = &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "a-test")}}
-	demanding = &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "b-test")},
-		ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: roots(t, "ca")}
-	return listening, open, demanding
-}
-
-func clientOf(t testing.TB, host string, version uint16) *ssl.Config {
-	cli := clientConfig(t)
-	cli.ServerName, cli.MaxVersion = host, version
-	return cli
-}
 
 // Everything about a connection is the chosen host's: what it demands of the client, its
 // versions, its protocols, and its functions. None of it is the listening Ctx's.
 func TestVirtualHostsDecideAll(t *testing.T) {
-	for _, version := range versions {
+	for _, version := range ssltest.Versions {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {
 			leakcheck.Test(t)
-			listening, open, demanding := hostConfigs(t)
+			listening, open, demanding := ssltest.HostConfigs(t)
 			listening.NextProtos = []string{"listening"}
 			listening.VerifyConnection = func(ssl.ConnectionState) error { return errors.New("the wrong host's function") }
 			open.NextProtos = []string{"a"}
@@ -83,22 +44,22 @@ func TestVirtualHostsDecideAll(t *testing.T) {
 					t.Errorf("b.test's session lasts %v (%v), want 77s", d, err)
 				}
 			}
-			h := startHosts(t, listening, open, demanding)
+			h := ssltest.StartHosts(t, listening, open, demanding)
 
-			a := clientOf(t, "a.test", version)
+			a := ssltest.ClientOf(t, "a.test", version)
 			a.NextProtos = []string{"b", "a", "listening"}
-			c := dial(t, h.server, newClientCtx(t, a), nil)
+			c := ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, a), nil)
 			if st := c.ConnectionState(); st.NegotiatedProtocol != "a" || st.PeerCertificates[0].DNSNames[0] != "a.test" {
 				t.Errorf("a.test answers with %q and a certificate for %v", st.NegotiatedProtocol, st.PeerCertificates[0].DNSNames)
 			}
 
-			b := clientOf(t, "b.test", version)
+			b := ssltest.ClientOf(t, "b.test", version)
 			b.NextProtos = a.NextProtos
-			if err := refusedWith(clientConn(t, h.server, newClientCtx(t, b))); err == nil {
+			if err := ssltest.RefusedWith(ssltest.ClientConn(t, h.Server, ssltest.NewClientCtx(t, b))); err == nil {
 				t.Error("b.test serves a client without a certificate")
 			}
-			b.Certificates = []ssl.Certificate{keyPair(t, "client")}
-			c = dial(t, h.server, newClientCtx(t, b), nil)
+			b.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+			c = ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, b), nil)
 			if st := c.ConnectionState(); st.NegotiatedProtocol != "b" {
 				t.Errorf("b.test answers with %q", st.NegotiatedProtocol)
 			}
@@ -106,7 +67,7 @@ func TestVirtualHostsDecideAll(t *testing.T) {
 			if version == ssl.VersionTLS13 {
 				want = 5
 			}
-			if judged.Load() == 0 || issued.Load() < want && release() != "1.1.1" {
+			if judged.Load() == 0 || issued.Load() < want && ssltest.LibraryRelease() != "1.1.1" {
 				t.Errorf("b.test was asked %d times and issued %d sessions, want %d", judged.Load(), issued.Load(), want)
 			}
 		})
@@ -116,13 +77,13 @@ func TestVirtualHostsDecideAll(t *testing.T) {
 // A version that only the chosen host has, in both directions.
 func TestVirtualHostsHaveTheirOwnVersions(t *testing.T) {
 	leakcheck.Test(t)
-	listening, open, demanding := hostConfigs(t)
+	listening, open, demanding := ssltest.HostConfigs(t)
 	listening.MaxVersion = ssl.VersionTLS12
 	open.MinVersion = ssl.VersionTLS13
 	demanding.MaxVersion, demanding.ClientAuth, demanding.ClientCAs = ssl.VersionTLS12, ssl.NoClientCert, nil
-	h := startHosts(t, listening, open, demanding)
+	h := ssltest.StartHosts(t, listening, open, demanding)
 	for host, want := range map[string]uint16{"a.test": ssl.VersionTLS13, "b.test": ssl.VersionTLS12} {
-		c := dial(t, h.server, newClientCtx(t, clientOf(t, host, 0)), nil)
+		c := ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, ssltest.ClientOf(t, host, 0)), nil)
 		if v := c.ConnectionState().Version; v != want {
 			t.Errorf("%s: %s, want %s", host, ssl.VersionName(v), ssl.VersionName(want))
 		}
@@ -132,25 +93,25 @@ func TestVirtualHostsHaveTheirOwnVersions(t *testing.T) {
 // Each host resumes its own sessions, and no other's: not even for a client that verifies
 // nothing and offers what it likes.
 func TestVirtualHostsResumeTheirOwnSessions(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, _, cli *ssl.Config) {
-		listening, open, demanding := hostConfigs(t)
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, _, cli *ssl.Config) {
+		listening, open, demanding := ssltest.HostConfigs(t)
 		for _, cfg := range []*ssl.Config{listening, open, demanding} {
-			cfg.SessionTicketsDisabled = !fm.tickets
+			cfg.SessionTicketsDisabled = !fm.Tickets
 		}
-		h := startHosts(t, listening, open, demanding)
+		h := ssltest.StartHosts(t, listening, open, demanding)
 		cli.InsecureSkipVerify = true
-		cli.Certificates = []ssl.Certificate{keyPair(t, "client")}
-		got := newInbox(t, cli)
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
+		got := ssltest.NewInbox(t, cli)
 		sessions := map[string]*ssl.Session{}
 		for _, host := range []string{"a.test", "b.test"} {
 			cli.ServerName = host
-			dial(t, h.server, newClientCtx(t, cli), nil)
-			sessions[host] = dup(t, got.last(t))
+			ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, cli), nil)
+			sessions[host] = ssltest.Dup(t, got.Last(t))
 		}
 		for _, from := range []string{"a.test", "b.test"} {
 			for _, to := range []string{"a.test", "b.test"} {
 				cli.ServerName = to
-				c := dial(t, h.server, newClientCtx(t, cli), sessions[from])
+				c := ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, cli), sessions[from])
 				if c.SessionReused() != (from == to) {
 					t.Errorf("a session of %s is resumed by %s: %t", from, to, c.SessionReused())
 				}
@@ -161,16 +122,16 @@ func TestVirtualHostsResumeTheirOwnSessions(t *testing.T) {
 
 // The ClientHello is whole for the chosen Ctx however it arrives.
 func TestVirtualHostFromAHelloInPieces(t *testing.T) {
-	forEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		_, open, _ := hostConfigs(t)
-		host := newServerCtx(t, open)
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		_, open, _ := ssltest.HostConfigs(t)
+		host := ssltest.NewServerCtx(t, open)
 		var hello *ssl.ClientHelloInfo
 		srv.GetConfigForClient = func(h *ssl.ClientHelloInfo) (*ssl.Ctx, error) { hello = h; return host, nil }
 		cli.ServerName, cli.NextProtos = "a.test", []string{"x", "yz"}
-		a, b := tcpPipe(t)
-		p := newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), &pieces{a}, b)
-		p.mustShake(t)
-		p.echo(t)
+		a, b := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), &pieces{a}, b)
+		p.MustShake(t)
+		p.Echo(t)
 		if hello.ServerName != "a.test" || !slices.Equal(hello.SupportedProtos, cli.NextProtos) {
 			t.Errorf("asked about %q and %q", hello.ServerName, hello.SupportedProtos)
 		}
@@ -198,15 +159,15 @@ func (p *pieces) Write(b []byte) (n int, err error) {
 
 // An error refuses the client with the alert that it names.
 func TestGetConfigForClientRefuses(t *testing.T) {
-	for err, alert := range map[error]int{errRefused: 80, ssl.AlertError(112): 112} {
-		forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+	for err, alert := range map[error]int{ssltest.ErrRefused: 80, ssl.AlertError(112): 112} {
+		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 			srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, err }
-			p := newTCPPair(t, cli, srv)
-			c, s := p.shake()
-			if !errors.Is(s, err) || alertOf(c) != alert {
+			p := ssltest.NewTCPPair(t, cli, srv)
+			c, s := p.Shake()
+			if !errors.Is(s, err) || ssltest.AlertOf(c) != alert {
 				t.Errorf("server: %v, want %v; client: %v, want alert %d", s, err, c, alert)
 			}
-			if _, again := p.shake(); !errors.Is(again, err) {
+			if _, again := p.Shake(); !errors.Is(again, err) {
 				t.Errorf("again: %v", again)
 			}
 		})
@@ -216,16 +177,16 @@ func TestGetConfigForClientRefuses(t *testing.T) {
 // What cannot answer: a client's Ctx, and one that has been closed.
 func TestGetConfigForClientWithAWrongCtx(t *testing.T) {
 	leakcheck.Test(t)
-	closed := newServerCtx(t, serverConfig(t))
+	closed := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	closed.Close()
 	for _, tt := range []struct {
 		ctx  *ssl.Ctx
 		want error
-	}{{newClientCtx(t, clientConfig(t)), ssl.ErrClient}, {closed, ssl.ErrClosed}} {
-		srv := serverConfig(t)
+	}{{ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssl.ErrClient}, {closed, ssl.ErrClosed}} {
+		srv := ssltest.ServerConfig(t)
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return tt.ctx, nil }
-		c, s := newTCPPair(t, clientConfig(t), srv).shake()
-		if !errors.Is(s, tt.want) || alertOf(c) != 80 {
+		c, s := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv).Shake()
+		if !errors.Is(s, tt.want) || ssltest.AlertOf(c) != 80 {
 			t.Errorf("server: %v, want %v; client: %v", s, tt.want, c)
 		}
 	}
@@ -233,13 +194,13 @@ func TestGetConfigForClientWithAWrongCtx(t *testing.T) {
 
 // nil is the listening Ctx itself.
 func TestGetConfigForClientKeepsItsCtx(t *testing.T) {
-	forEachForm(t, func(t *testing.T, fm form, srv, cli *ssl.Config) {
+	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, nil }
-		got := newInbox(t, cli)
-		s := startServer(t, srv)
-		ctx := newClientCtx(t, cli)
-		dial(t, s, ctx, nil)
-		if c := dial(t, s, ctx, got.last(t)); !c.SessionReused() {
+		got := ssltest.NewInbox(t, cli)
+		s := ssltest.StartServer(t, srv)
+		ctx := ssltest.NewClientCtx(t, cli)
+		ssltest.Dial(t, s, ctx, nil)
+		if c := ssltest.Dial(t, s, ctx, got.Last(t)); !c.SessionReused() {
 			t.Error("not resumed")
 		}
 	})
@@ -248,24 +209,24 @@ func TestGetConfigForClientKeepsItsCtx(t *testing.T) {
 // The function panics: so does Handshake, the connection is over, and nothing is left.
 func TestGetConfigForClientPanics(t *testing.T) {
 	leakcheck.Test(t)
-	srv := serverConfig(t)
+	srv := ssltest.ServerConfig(t)
 	srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { panic("on purpose") }
-	p := newTCPPair(t, clientConfig(t), srv)
+	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
 	done := make(chan error)
-	go func() { done <- p.client.Handshake() }()
+	go func() { done <- p.Client.Handshake() }()
 	func() {
 		defer func() {
 			if r := recover(); r != "on purpose" {
 				t.Errorf("recovered %v", r)
 			}
 		}()
-		p.server.Handshake()
+		p.Server.Handshake()
 	}()
 	var e *ssl.Error
-	if err := p.server.Handshake(); !errors.As(err, &e) {
+	if err := p.Server.Handshake(); !errors.As(err, &e) {
 		t.Errorf("second handshake: %v, want an error", err)
 	}
-	p.server.Close()
+	p.Server.Close()
 	if err := <-done; err == nil {
 		t.Error("the client's handshake succeeded")
 	}
@@ -281,24 +242,24 @@ func TestGetConfigForClientIsInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)
 			waits := make(chan struct{})
-			srv := serverConfig(t)
+			srv := ssltest.ServerConfig(t)
 			srv.GetConfigForClient = func(h *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
 				close(waits)
 				<-h.Context().Done()
 				return nil, context.Cause(h.Context())
 			}
-			p := newTCPPair(t, clientConfig(t), srv)
+			p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			if interrupt == nil {
-				p.server.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+				p.Server.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 			}
 			done := make(chan error, 2)
-			go func() { done <- p.client.Handshake() }()
-			go func() { done <- p.server.HandshakeContext(ctx) }()
+			go func() { done <- p.Client.Handshake() }()
+			go func() { done <- p.Server.HandshakeContext(ctx) }()
 			<-waits
 			if interrupt != nil {
-				interrupt(p.server, cancel)
+				interrupt(p.Server, cancel)
 			}
 			for range 2 {
 				if err := <-done; err == nil {
@@ -307,14 +268,4 @@ func TestGetConfigForClientIsInterrupted(t *testing.T) {
 			}
 		})
 	}
-}
-
-// refusedWith is how a server ends a connection that it does not want; in TLS 1.3 the client
-// learns of it when it reads.
-func refusedWith(c *ssl.Conn) error {
-	if err := c.Handshake(); err != nil {
-		return err
-	}
-	_, err := c.Read(make([]byte, 1))
-	return err
 }

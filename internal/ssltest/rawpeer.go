@@ -1,4 +1,4 @@
-package ssl_test
+package ssltest
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -20,21 +19,21 @@ import (
 	"sessl/ssl"
 )
 
-// A rawPeer is an end of crypto/tls that can also send records of the test's own, encrypted with
+// A RawPeer is an end of crypto/tls that can also send records of the test's own, encrypted with
 // the keys of the connection: what no TLS library sends by itself.
-type rawPeer struct {
+type RawPeer struct {
 	*tls.Conn
-	wire   *taped
+	Wire   *taped
 	log    *bytes.Buffer
 	server bool
 
 	aead cipher.AEAD
 	iv   []byte
-	seq  uint64
+	Seq  uint64
 }
 
-// rawSuites are those for which rawPeer knows the way from secrets to records.
-var rawSuites = []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+// RawSuites are those for which RawPeer knows the way from secrets to records.
+var RawSuites = []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 
 // taped is a net.Conn that keeps what goes over it, and may change what is sent.
 type taped struct {
@@ -60,7 +59,7 @@ func (c *taped) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	var out []byte
-	for r := range records(b) {
+	for r := range Records(b) {
 		out = append(out, c.edit(r)...)
 	}
 	if _, err := c.Conn.Write(out); err != nil {
@@ -71,22 +70,22 @@ func (c *taped) Write(b []byte) (int, error) {
 
 // newRawPeer is an end of conn. The key log of cfg, a bytes.Buffer, has the secrets of all that
 // use it: a client of crypto/tls logs none when it resumes in TLS 1.2.
-func newRawPeer(conn net.Conn, cfg *tls.Config, server bool) *rawPeer {
-	p := &rawPeer{wire: &taped{Conn: conn}, log: cfg.KeyLogWriter.(*bytes.Buffer), server: server}
+func newRawPeer(conn net.Conn, cfg *tls.Config, server bool) *RawPeer {
+	p := &RawPeer{Wire: &taped{Conn: conn}, log: cfg.KeyLogWriter.(*bytes.Buffer), server: server}
 	if server {
-		p.Conn = tls.Server(p.wire, cfg)
+		p.Conn = tls.Server(p.Wire, cfg)
 	} else {
-		p.Conn = tls.Client(p.wire, cfg)
+		p.Conn = tls.Client(p.Wire, cfg)
 	}
-	p.SetDeadline(time.Now().Add(ioTimeout))
+	p.SetDeadline(time.Now().Add(Timeout))
 	return p
 }
 
-// takeOver is called when crypto/tls is to send nothing more.
-func (p *rawPeer) takeOver(t testing.TB) {
+// TakeOver is called when crypto/tls is to send nothing more.
+func (p *RawPeer) TakeOver(t testing.TB) {
 	t.Helper()
-	p.wire.mu.Lock()
-	defer p.wire.mu.Unlock()
+	p.Wire.mu.Lock()
+	defer p.Wire.mu.Unlock()
 	if p.ConnectionState().Version == tls.VersionTLS13 {
 		p.keys13(t)
 	} else {
@@ -95,7 +94,7 @@ func (p *rawPeer) takeOver(t testing.TB) {
 }
 
 // secret is the last one in the key log with that label.
-func (p *rawPeer) secret(t testing.TB, label string) (secret []byte) {
+func (p *RawPeer) secret(t testing.TB, label string) (secret []byte) {
 	t.Helper()
 	for line := range strings.Lines(p.log.String()) {
 		if f := strings.Fields(line); f[0] == label {
@@ -108,7 +107,7 @@ func (p *rawPeer) secret(t testing.TB, label string) (secret []byte) {
 	return secret
 }
 
-func (p *rawPeer) use(t testing.TB, key, iv []byte) {
+func (p *RawPeer) use(t testing.TB, key, iv []byte) {
 	t.Helper()
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -122,22 +121,22 @@ func (p *rawPeer) use(t testing.TB, key, iv []byte) {
 
 // keys13 derives the keys of application data (RFC 8446, section 7.3), and finds out how many
 // records have been sent with them.
-func (p *rawPeer) keys13(t testing.TB) {
+func (p *RawPeer) keys13(t testing.TB) {
 	t.Helper()
 	label := "CLIENT_TRAFFIC_SECRET_0"
 	if p.server {
 		label = "SERVER_TRAFFIC_SECRET_0"
 	}
 	p.derive13(t, label)
-	for r := range records(p.wire.sent) {
+	for r := range Records(p.Wire.sent) {
 		if _, err := p.aead.Open(nil, p.nonce(), r[5:], r[:5]); err == nil {
-			p.seq++
+			p.Seq++
 		}
 	}
 }
 
 // derive13 uses the keys of the secret with that label.
-func (p *rawPeer) derive13(t testing.TB, label string) {
+func (p *RawPeer) derive13(t testing.TB, label string) {
 	t.Helper()
 	secret := p.secret(t, label)
 	expand := func(label string, n int) []byte {
@@ -152,10 +151,10 @@ func (p *rawPeer) derive13(t testing.TB, label string) {
 }
 
 // keys12 is the same for TLS 1.2 (RFC 5246, section 6.3), where a ChangeCipherSpec tells.
-func (p *rawPeer) keys12(t testing.TB) {
+func (p *RawPeer) keys12(t testing.TB) {
 	t.Helper()
 	master := p.secret(t, "CLIENT_RANDOM")
-	server, client := p.wire.in, p.wire.sent // which begin with the hellos
+	server, client := p.Wire.in, p.Wire.sent // which begin with the hellos
 	if p.server {
 		server, client = client, server
 	}
@@ -175,16 +174,16 @@ func (p *rawPeer) keys12(t testing.TB) {
 		p.use(t, block[:16], block[32:36])
 	}
 	encrypted := false
-	for r := range records(p.wire.sent) {
+	for r := range Records(p.Wire.sent) {
 		if encrypted {
-			p.seq++
+			p.Seq++
 		}
 		encrypted = encrypted || r[0] == 20
 	}
 }
 
-// records yields those that b is made of.
-func records(b []byte) func(func([]byte) bool) {
+// Records yields those that b is made of.
+func Records(b []byte) func(func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for len(b) >= 5 {
 			n := 5 + int(binary.BigEndian.Uint16(b[3:]))
@@ -196,8 +195,8 @@ func records(b []byte) func(func([]byte) bool) {
 	}
 }
 
-func (p *rawPeer) nonce() []byte {
-	seq := binary.BigEndian.AppendUint64(nil, p.seq)
+func (p *RawPeer) nonce() []byte {
+	seq := binary.BigEndian.AppendUint64(nil, p.Seq)
 	if len(p.iv) == 4 {
 		return append(bytes.Clone(p.iv), seq...)
 	}
@@ -208,11 +207,11 @@ func (p *rawPeer) nonce() []byte {
 	return nonce
 }
 
-// seal is the next record.
-func (p *rawPeer) seal(kind byte, b []byte) []byte {
-	defer func() { p.seq++ }()
+// Seal is the next record.
+func (p *RawPeer) Seal(kind byte, b []byte) []byte {
+	defer func() { p.Seq++ }()
 	if len(p.iv) == 4 {
-		extra := append(binary.BigEndian.AppendUint64(nil, p.seq), kind, 3, 3, byte(len(b)>>8), byte(len(b)))
+		extra := append(binary.BigEndian.AppendUint64(nil, p.Seq), kind, 3, 3, byte(len(b)>>8), byte(len(b)))
 		sealed := p.aead.Seal(p.nonce()[4:], p.nonce(), b, extra)
 		return append([]byte{kind, 3, 3, byte(len(sealed) >> 8), byte(len(sealed))}, sealed...)
 	}
@@ -222,10 +221,10 @@ func (p *rawPeer) seal(kind byte, b []byte) []byte {
 	return p.aead.Seal(head, p.nonce(), inner, head)
 }
 
-// rawFor connects c, which is one of ours over its own end of a connection, with a rawPeer.
-func rawFor(t testing.TB, ctx *ssl.Ctx, cfg *tls.Config) (*ssl.Conn, *rawPeer) {
+// RawFor connects c, which is one of ours over its own end of a connection, with a RawPeer.
+func RawFor(t testing.TB, ctx *ssl.Ctx, cfg *tls.Config) (*ssl.Conn, *RawPeer) {
 	t.Helper()
-	a, b := tcpPipe(t)
+	a, b := TCPPipe(t)
 	if !ctx.IsServer() {
 		a, b = b, a
 	}
@@ -240,29 +239,46 @@ func rawFor(t testing.TB, ctx *ssl.Ctx, cfg *tls.Config) (*ssl.Conn, *rawPeer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(Timeout))
 	return c, p
 }
 
-// shakeRaw does both handshakes, and a message each way.
-func shakeRaw(t testing.TB, c *ssl.Conn, p *rawPeer) {
-	t.Helper()
-	told := make(chan error, 1)
-	go func() {
-		if _, err := p.Write([]byte("ping")); err != nil {
-			told <- err
-			return
+// Restaple changes the staple that a server of crypto/tls sends. The hash of the handshake is
+// another then, so that the client fails in the end in any case.
+func (p *RawPeer) Restaple(t testing.TB, version uint16, was, staple []byte) {
+	length := func(n int) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)} }
+	p.Wire.edit = func(r []byte) []byte {
+		switch {
+		case r[0] == 22 && r[5] == 22: // TLS 1.2's CertificateStatus
+			body := append(append([]byte{1}, length(len(staple))...), staple...)
+			message := append(append([]byte{22}, length(len(body))...), body...)
+			return append([]byte{22, 3, 3, byte(len(message) >> 8), byte(len(message))}, message...)
+		case r[0] != 23 || version == tls.VersionTLS12 || p.Seq > 3:
+			return r
 		}
-		_, err := io.ReadFull(p, make([]byte, len("ping")))
-		told <- err
-	}()
-	if err := readUntil(c, "ping"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write([]byte("ping")); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-told; err != nil {
-		t.Fatal(err)
+		if p.Seq == 0 {
+			p.derive13(t, "SERVER_HANDSHAKE_TRAFFIC_SECRET")
+		}
+		inner, err := p.aead.Open(nil, p.nonce(), r[5:], r[:5])
+		if err != nil {
+			t.Error(err)
+			return r
+		}
+		at := bytes.Index(inner, was)
+		if at < 0 {
+			return p.Seal(22, inner[:len(inner)-1])
+		}
+		// The lengths before it are those of the response, the extension and all extensions; of the
+		// list of certificates and the message, in front.
+		less := len(was) - len(staple)
+		out := append(append(bytes.Clone(inner[:at]), staple...), inner[at+len(was):len(inner)-1]...)
+		for _, f := range [][2]int{{at - 3, 3}, {at - 6, 2}, {at - 10, 2}, {5, 3}, {1, 3}} {
+			n := 0
+			for _, b := range out[f[0] : f[0]+f[1]] {
+				n = n<<8 | int(b)
+			}
+			copy(out[f[0]:], length(n - less)[3-f[1]:])
+		}
+		return p.Seal(22, out)
 	}
 }

@@ -1,4 +1,4 @@
-package ssl_test
+package ssltest
 
 import (
 	"bytes"
@@ -26,24 +26,24 @@ type rogueEnd struct {
 	log bytes.Buffer
 }
 
-// newRogueEnd makes one over raw, with cfg and the suite that a rogue knows. A server's issues no
+// NewRogueEnd makes one over raw, with cfg and the suite that a rogue knows. A server's issues no
 // tickets.
-func newRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogueEnd {
+func NewRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogueEnd {
 	t.Helper()
 	e := &rogueEnd{raw: raw}
 	own := *cfg
 	own.MinVersion, own.CipherSuites, own.KeyLogWriter = ssl.VersionTLS13, []uint16{tls.TLS_AES_128_GCM_SHA256}, &e.log
 	var err error
 	if server {
-		e.Conn, err = ssl.Server(raw, newServerCtx(t, &own))
+		e.Conn, err = ssl.Server(raw, NewServerCtx(t, &own))
 	} else {
-		e.Conn, err = ssl.Client(raw, newClientCtx(t, &own))
+		e.Conn, err = ssl.Client(raw, NewClientCtx(t, &own))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	e.SetDeadline(time.Now().Add(ioTimeout))
+	e.SetDeadline(time.Now().Add(Timeout))
 	if server {
 		err = e.SetNumTickets(0)
 	}
@@ -53,15 +53,15 @@ func newRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogu
 	return e
 }
 
-// takeOver returns what speaks for the end, which is not to be used any more. It must have sent
+// TakeOver returns what speaks for the end, which is not to be used any more. It must have sent
 // and read nothing since its handshake.
-func (e *rogueEnd) takeOver(t testing.TB, server bool) (*rogue, *eavesdropper) {
+func (e *rogueEnd) TakeOver(t testing.TB, server bool) (*Rogue, *Eavesdropper) {
 	t.Helper()
 	ours, theirs := "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"
 	if server {
 		ours, theirs = theirs, ours
 	}
-	r, ear := &rogue{Conn: e.raw}, &eavesdropper{in: &rogue{Conn: e.raw}, news: make(chan struct{})}
+	r, ear := &Rogue{Conn: e.raw}, &Eavesdropper{in: &Rogue{Conn: e.raw}, news: make(chan struct{})}
 	r.use(e.secret(t, ours))
 	ear.in.use(e.secret(t, theirs))
 	return r, ear
@@ -82,23 +82,16 @@ func (e *rogueEnd) secret(t testing.TB, name string) []byte {
 	return nil
 }
 
-// newRogueServer does the handshake of a server with c, and speaks for it then.
-func newRogueServer(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*rogue, *eavesdropper) {
+// NewRogueServer does the handshake of a server with c, and speaks for it then.
+func NewRogueServer(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*Rogue, *Eavesdropper) {
 	t.Helper()
-	e := newRogueEnd(t, raw, cfg, true)
-	e.meet(t, c)
-	return e.takeOver(t, true)
+	e := NewRogueEnd(t, raw, cfg, true)
+	e.Meet(t, c)
+	return e.TakeOver(t, true)
 }
 
-// newRogueClient is the same with a client; c is a server that issues no tickets.
-func newRogueClient(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*rogue, *eavesdropper) {
-	t.Helper()
-	e := newRogueEnd(t, raw, cfg, false)
-	e.meet(t, c)
-	return e.takeOver(t, false)
-}
-
-func (e *rogueEnd) meet(t testing.TB, c *ssl.Conn) {
+// Meet does the handshake with c.
+func (e *rogueEnd) Meet(t testing.TB, c *ssl.Conn) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- e.Handshake() }()
@@ -110,16 +103,16 @@ func (e *rogueEnd) meet(t testing.TB, c *ssl.Conn) {
 	}
 }
 
-// An eavesdropper reads what a rogue's victim sends.
-type eavesdropper struct {
-	in   *rogue
+// An Eavesdropper reads what a rogue's victim sends.
+type Eavesdropper struct {
+	in   *Rogue
 	mu   sync.Mutex
 	said []string      // "data", "alert 0", "message 24"
 	news chan struct{} // closed when there is more
 }
 
-// listen reads until the end.
-func (e *eavesdropper) listen() error {
+// Listen reads until the end.
+func (e *Eavesdropper) Listen() error {
 	head := make([]byte, 5)
 	for {
 		if _, err := io.ReadFull(e.in.Conn, head); err != nil {
@@ -135,7 +128,7 @@ func (e *eavesdropper) listen() error {
 	}
 }
 
-func (e *eavesdropper) hear(head, body []byte) error {
+func (e *Eavesdropper) hear(head, body []byte) error {
 	nonce := bytes.Clone(e.in.iv)
 	for i := range 8 {
 		nonce[4+i] ^= byte(e.in.seq >> (56 - 8*i))
@@ -154,9 +147,9 @@ func (e *eavesdropper) hear(head, body []byte) error {
 		e.news = make(chan struct{})
 	}()
 	switch kind {
-	case typeData:
+	case TypeData:
 		e.said = append(e.said, "data")
-	case typeHandshake:
+	case TypeHandshake:
 		e.said = append(e.said, fmt.Sprint("message ", content[0]))
 		if content[0] == 24 {
 			e.in.use(expand(e.in.secret, "traffic upd", sha256.Size))
@@ -167,10 +160,10 @@ func (e *eavesdropper) hear(head, body []byte) error {
 	return nil
 }
 
-// await waits until the victim has said that.
-func (e *eavesdropper) await(t testing.TB, what string) {
+// Await waits until the victim has said that.
+func (e *Eavesdropper) Await(t testing.TB, what string) {
 	t.Helper()
-	late := time.After(ioTimeout)
+	late := time.After(Timeout)
 	for {
 		e.mu.Lock()
 		said, news := slices.Clone(e.said), e.news
@@ -186,8 +179,8 @@ func (e *eavesdropper) await(t testing.TB, what string) {
 	}
 }
 
-// newTicket is a NewSessionTicket message; early is its limit of early data, 0 for no extension.
-func newTicket(number, early uint32, length int) []byte {
+// NewTicket is a NewSessionTicket message; early is its limit of early data, 0 for no extension.
+func NewTicket(number, early uint32, length int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, 7200) // lifetime
 	b = binary.BigEndian.AppendUint32(b, 1)       // what is added to the age
 	b = append(b, 4)
@@ -201,10 +194,10 @@ func newTicket(number, early uint32, length int) []byte {
 		b = append(b, 0, 8, 0, 42, 0, 4)
 		b = binary.BigEndian.AppendUint32(b, early)
 	}
-	return message(4, b)
+	return Message(4, b)
 }
 
-// message is a handshake message.
-func message(kind byte, body []byte) []byte {
+// Message is a handshake message.
+func Message(kind byte, body []byte) []byte {
 	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 }

@@ -1,4 +1,4 @@
-package ssl_test
+package ssltest
 
 import (
 	"context"
@@ -13,62 +13,69 @@ import (
 	"sessl/ssl"
 )
 
-// A wire is what a connection runs over: net.Pipe, where nothing is taken before it is
+// A Wire is what a connection runs over: net.Pipe, where nothing is taken before it is
 // read, or TCP with so little room that whoever writes soon waits for the peer.
-type wire struct {
-	pipe func(t testing.TB) (client, server net.Conn)
+type Wire struct {
+	Pipe func(t testing.TB) (client, server net.Conn)
 	// parked returns once every other goroutine waits for the peer, or for another one.
-	parked func(t testing.TB)
+	Parked func(t testing.TB)
 	// soon is a time to wait for what never comes.
-	soon time.Duration
+	Soon time.Duration
 	// room is the most that the kernel takes in one direction.
-	room int
+	Room int
 }
 
-// pipeWire is for tests in a bubble.
-var pipeWire = wire{
-	pipe:   func(testing.TB) (net.Conn, net.Conn) { return net.Pipe() },
-	parked: func(testing.TB) { synctest.Wait() },
-	soon:   time.Second,
+// Pair is NewPair over the wire, with the Ctxs made here.
+func (w Wire) Pair(t testing.TB, cli, srv *ssl.Config) Pair {
+	t.Helper()
+	a, b := w.Pipe(t)
+	return NewPair(t, NewClientCtx(t, cli), NewServerCtx(t, srv), a, b)
 }
 
-// forEachWire runs f over net.Pipe, in a bubble, and over both ways to a socket.
-func forEachWire(t *testing.T, f func(t *testing.T, w wire)) {
+// Bubble runs f with a fake clock, in which time passes only when nothing else can
+// happen: a wait of half a second is as exact as it is short.
+func Bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// PipeWire is for tests in a bubble.
+var PipeWire = Wire{
+	Pipe:   func(testing.TB) (net.Conn, net.Conn) { return net.Pipe() },
+	Parked: func(testing.TB) { synctest.Wait() },
+	Soon:   time.Second,
+}
+
+// ForEachWire runs f over net.Pipe, in a bubble, and over both ways to a socket.
+func ForEachWire(t *testing.T, f func(t *testing.T, w Wire)) {
 	t.Run("net.Pipe", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			f(t, pipeWire)
+		Bubble(t, func(t *testing.T) {
+			f(t, PipeWire)
 		})
 	})
 	for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
 		t.Run(name, func(t *testing.T) {
-			f(t, wire{
-				pipe: func(t testing.TB) (net.Conn, net.Conn) {
+			f(t, Wire{
+				Pipe: func(t testing.TB) (net.Conn, net.Conn) {
 					a, b := narrowTCP(t)
 					if hide {
-						return plain{a}, plain{b}
+						return Plain{a}, Plain{b}
 					}
 					return a, b
 				},
-				parked: awaitParked,
-				soon:   time.Millisecond,
-				room:   128 << 10, // both buffers, and a segment more
+				Parked: AwaitParked,
+				Soon:   time.Millisecond,
+				Room:   128 << 10, // both buffers, and a segment more
 			})
 		})
 	}
 }
 
-// forEachWireAndVersion is forEachWire for both versions.
-func forEachWireAndVersion(t *testing.T, f func(t *testing.T, w wire, srv, cli *ssl.Config)) {
-	forEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		forEachWire(t, func(t *testing.T, w wire) { f(t, w, srv, cli) })
+// ForEachWireAndVersion is ForEachWire for both versions.
+func ForEachWireAndVersion(t *testing.T, f func(t *testing.T, w Wire, srv, cli *ssl.Config)) {
+	ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		ForEachWire(t, func(t *testing.T, w Wire) { f(t, w, srv, cli) })
 	})
-}
-
-// pair is newPair over the wire, with the Ctxs made here.
-func (w wire) pair(t testing.TB, cli, srv *ssl.Config) pair {
-	t.Helper()
-	a, b := w.pipe(t)
-	return newPair(t, newClientCtx(t, cli), newServerCtx(t, srv), a, b)
 }
 
 // narrowTCP is a connection over loopback whose buffers hold little.
@@ -106,10 +113,10 @@ func narrowTCP(t testing.TB) (client, server net.Conn) {
 	return client, server
 }
 
-// awaitParked waits until every other goroutine waits for a socket, or for another one that does:
+// AwaitParked waits until every other goroutine waits for a socket, or for another one that does:
 // what synctest.Wait is in a bubble. The scheduler says so, several times on end, because a thread
 // that looks for work counts as running, and what has come from a peer may not be seen yet.
-func awaitParked(t testing.TB) {
+func AwaitParked(t testing.TB) {
 	t.Helper()
 	states := []metrics.Sample{
 		{Name: "/sched/goroutines/running:goroutines"},
@@ -117,7 +124,7 @@ func awaitParked(t testing.TB) {
 		{Name: "/sched/goroutines/not-in-go:goroutines"},
 	}
 	const self, enough = 1, 50
-	for late := time.Now().Add(ioTimeout); time.Now().Before(late); runtime.Gosched() {
+	for late := time.Now().Add(Timeout); time.Now().Before(late); runtime.Gosched() {
 		quiet := 0
 		for range 4 * enough {
 			metrics.Read(states)
