@@ -6,8 +6,10 @@ GO ?= go
 export GOWORK := off
 CC ?= gcc
 PKGS := ./...
+# The tests of package ssl: those that need its unexported names, and all others.
+TESTS := ./ssl ./internal/tests/...
 # Those with C in them; what checks text needs no checker of memory.
-CPKGS := ./ssl ./httpssl ./internal/faultmem ./internal/leakcheck ./internal/monkey ./examples/...
+CPKGS := $(TESTS) ./httpssl ./internal/faultmem ./internal/leakcheck ./internal/monkey ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 # How long the monkey goes on, and the seed of a run that failed.
@@ -37,7 +39,7 @@ demo: deps ## session reuse on real connections; fails if any of it does not hol
 
 test: deps ## all tests
 	$(GO) test $(PKGS)
-	$(GO) test -tags ssldebug -run 'Debug|C05|Ownership' ./ssl
+	$(GO) test -tags ssldebug -run 'Debug|C05|Ownership' ./ssl ./internal/tests/ownership ./internal/tests/resumption
 
 race: deps ## all tests under the race detector
 	$(GO) test -race $(CPKGS)
@@ -50,11 +52,11 @@ valgrind: deps-ci ## use after free and double free inside libssl, which ASan do
 
 # -race turns the compiler's own checkptr on, so race is the other half of this.
 checkptr: deps ## Go pointers in C memory, cleanups that keep themselves alive
-	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(SLOW)' ./ssl ./examples/...
-	$(GO) test -exec 'env GODEBUG=checkfinalizers=1' -skip '$(SLOW)' ./ssl ./examples/...
+	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(SLOW)' $(TESTS) ./examples/...
+	$(GO) test -exec 'env GODEBUG=checkfinalizers=1' -skip '$(SLOW)' $(TESTS) ./examples/...
 
 stress: deps ## ROUNDS rounds in random order
-	$(GO) test -count=$(ROUNDS) -shuffle=on -timeout 25m -skip '$(SLOW)' ./ssl ./internal/leakcheck ./examples/...
+	$(GO) test -count=$(ROUNDS) -shuffle=on -timeout 25m -skip '$(SLOW)' $(TESTS) ./internal/leakcheck ./examples/...
 
 matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
 	scripts/matrix/run $(MATRIX)
@@ -64,11 +66,12 @@ bench: deps ## figures of this machine, and a table against crypto/tls
 	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
 
 # One after the other: go test fuzzes one target at a time, with all processors.
-FUZZ := ParseSession ParseSessionPEM ParseTicketKeys ClientHello TicketFrame OfferedDER SealedSession CacheFile Loaders
+FUZZ := $(addprefix internal/tests/,sessions/ParseSession sessions/ParseSessionPEM tickets/ParseTicketKeys \
+	hostile/ClientHello hostile/TicketFrame hostile/OfferedDER) ssl/SealedSession ssl/CacheFile ssl/Loaders
 
 fuzz: deps ## parsers, hellos, tickets, sealed sessions, files and loaders, FUZZTIME each
 	for f in $(FUZZ); do \
-		$(GO) test -run '^$$' -fuzz "^Fuzz$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./ssl || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^Fuzz$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%/*} || exit 1; \
 	done
 
 monkey: deps ## random calls, rough wires and peers that lie, for MONKEY, under -race; SEED repeats a run
@@ -89,7 +92,7 @@ lint: deps vet ## gofmt, vet, staticcheck, the C compiler, the rules of this tre
 	scripts/mutants -n
 
 cover: deps ## coverage of the package by its tests
-	$(GO) test -coverprofile=cover.out -coverpkg=./ssl ./ssl
+	$(GO) test -coverprofile=cover.out -coverpkg=./ssl $(TESTS)
 	$(GO) tool cover -func=cover.out | tail -n 1
 
 deps-interop: deps ## and the programs that interop talks to; none is left running
