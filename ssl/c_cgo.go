@@ -23,13 +23,13 @@ func takeSecret(p *C.uint8_t, n C.int) []byte {
 	return b
 }
 
-// bytePtr is the address of b's first byte, or nil: &b[0] panics on an empty slice.
+// bytePtr is the address of b's first byte, or nil for an empty slice, on which &b[0] would panic.
 func bytePtr(b []byte) *C.uint8_t {
 	return (*C.uint8_t)(unsafe.SliceData(b))
 }
 
-// heapString is C.GoString for strings on C's heap: Go looks for the end in steps of 32
-// bytes, which memory checkers take for a read past the end.
+// heapString is C.GoString for strings on C's heap. Go looks for the end of a string in
+// steps of 32 bytes, which memory checkers report as a read past the end.
 func heapString(p *C.char) string {
 	if p == nil {
 		return ""

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// maxCacheFile bounds what Load reads: more than 10,000 sessions of the usual size.
+// maxCacheFile bounds what Load reads: it is enough for 10,000 sessions of the usual size.
 const maxCacheFile = 64 << 20
 
 const sealedCache = "client sessions"
 
 var errNoFile = errors.New("not a file")
 
-// Save writes what is in the cache to a file, for Load in a later process: programs that live
-// for one request resume too. It is encrypted with keys, replaced as a whole and has mode 0600.
-// Sessions that have expired are left out. The cache keeps its sessions; to offer those of TLS
-// 1.3 also here after a Save means that two processes show the same ticket, so save last.
+// Save writes the cache's sessions to a file, for Load in a later process, so that programs
+// that live for one request can resume too. The file is encrypted with keys, replaced as a
+// whole and has mode 0600. Expired sessions are left out. The cache keeps its sessions. If it
+// offers a TLS 1.3 session after a Save, two processes may show the same ticket: so Save last.
 //
-// Sessions of Ctxs with GetClientCertificate are written but never offered in another process:
-// nobody can tell whether its function stands for the same client.
+// Sessions of Ctxs with GetClientCertificate are written, but never offered in another
+// process, because nothing shows that the function there stands for the same client.
 func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 	const op = "LRUClientSessionCache.Save"
 	if err := c.forFiles(op, keys); err != nil {
@@ -48,10 +48,10 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 	return nil
 }
 
-// Load takes the sessions out of a file that Save has written, and returns how many that
-// were: the file is gone afterwards, so that no other process offers the same ones. Those that
-// have expired meanwhile do not count. A file that is not there is an error that is
-// os.ErrNotExist, one that cannot be opened with keys is ErrSealed or ErrMalformed and stays.
+// Load takes the sessions out of a file that Save has written, and returns how many it
+// took, expired ones not counted. It removes the file, so that no other process offers
+// the same sessions. If the file does not exist, the error is os.ErrNotExist. If keys
+// do not open the file, the error is ErrSealed or ErrMalformed, and the file stays.
 func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
 	if err := c.forFiles(op, keys); err != nil {
@@ -69,7 +69,7 @@ func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err er
 	return n, nil
 }
 
-// takeFile reads a file that nobody else can take then: it has another name, which is taken.
+// takeFile reads a file and renames it to taken, so that no other process can take it as well.
 func takeFile(name string) (content []byte, taken string, err error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for its writer
 	if err != nil {
@@ -95,12 +95,12 @@ func takeFile(name string) (content []byte, taken string, err error) {
 		return nil, "", err
 	}
 	if now, err := os.Stat(taken); err != nil || !os.SameFile(was, now) {
-		return nil, "", errors.Join(fs.ErrNotExist, putBack(taken, name)) // somebody else took what was read
+		return nil, "", errors.Join(fs.ErrNotExist, putBack(taken, name)) // the file that was read is taken
 	}
 	return b, taken, nil
 }
 
-// putBack gives taken its name back, unless there is a newer file by now.
+// putBack gives taken its old name back, unless a newer file has that name by now.
 func putBack(taken, name string) error {
 	if err := os.Link(taken, name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return os.Rename(taken, name) // where links are not allowed
@@ -108,8 +108,8 @@ func putBack(taken, name string) error {
 	return os.Remove(taken)
 }
 
-// target is the file that name leads to by links: it is what is taken or replaced, else others
-// would still find it by its own name.
+// target is the file that name leads to through links. It is the one to take or
+// replace: otherwise other processes could still find it by its own name.
 func target(name string) string {
 	if to, err := filepath.EvalSymlinks(name); err == nil {
 		return to
@@ -117,7 +117,7 @@ func target(name string) string {
 	return name
 }
 
-// replaceFile leaves either the old file or the whole new one.
+// replaceFile leaves either the old file or the whole new one, never a part.
 func replaceFile(name string, data []byte) (err error) {
 	name = target(name)
 	if was, err := os.Stat(name); err == nil && !was.Mode().IsRegular() {
@@ -139,14 +139,14 @@ func replaceFile(name string, data []byte) (err error) {
 	return os.Rename(f.Name(), name)
 }
 
-// packed is all that is in the cache; the caller wipes it. Each session is its key and what
-// Session.packed makes of it.
+// packed is all that is in the cache; the caller wipes it. Each session is written as
+// its key and its Session.packed.
 func (c *LRUClientSessionCache) packed() (out []byte, err error) {
 	var parts [][]byte
 	total := 0
 	for i := range c.shards {
 		for _, e := range c.shards[i].copies() {
-			b, e := e.packed() // each closes its copies, also after an error
+			b, e := e.packed() // closes its copies, also after an error
 			err = firstError(err, e)
 			parts = append(parts, b...)
 		}
@@ -166,7 +166,7 @@ func (c *LRUClientSessionCache) packed() (out []byte, err error) {
 	return out, nil
 }
 
-// copies are entries with handles of their own, least recently used first.
+// copies returns entries with handles of their own, least recently used first.
 func (sh *clientShard) copies() (out []*clientEntry) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -203,8 +203,8 @@ func (e *clientEntry) packed() (parts [][]byte, err error) {
 	return parts, nil
 }
 
-// unpack puts what packed has made, and seal has sealed: all of it, or nothing, for after an
-// error the file stays, and no other process is to show the same tickets.
+// unpack puts the sessions of a sealed packed, all of them or none. After an error the
+// file stays, and another process will show its tickets, so this one must not.
 func (c *LRUClientSessionCache) unpack(sealed []byte, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
 	plain, err := keys.open(sealed, sealedCache)

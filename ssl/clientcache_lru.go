@@ -9,24 +9,24 @@ import (
 
 const (
 	defaultClientSessions = 1024
-	sessionsPerKey        = 8  // as many connections can be opened to a server at once
-	sessionsPerShard      = 64 // fewer would make the order of eviction a matter of luck
+	sessionsPerKey        = 8  // as many new connections to a server can resume at once
+	sessionsPerShard      = 64 // with fewer, the order of eviction would depend on chance
 	maxClientShards       = 64
 )
 
-// An LRUClientSessionCache is a ClientSessionCache in memory, of bounded size: what was
-// used least recently goes first, and what has expired is not handed out. Up to eight
-// sessions are kept for a key, the newest of which is taken first; of TLS 1.2 one.
+// An LRUClientSessionCache is a ClientSessionCache in memory, of bounded size. It evicts
+// the least recently used sessions first, and hands out no expired ones. It keeps up to
+// eight TLS 1.3 sessions for a key and takes the newest first; of TLS 1.2 it keeps one.
 //
-// It holds handles, not encodings, and closes what it evicts. One that is dropped is
-// collected with all that it holds, but the collector does not see the C memory: Close it.
+// It holds handles, not encodings, and closes what it evicts. The garbage collector frees
+// a dropped cache with all that it holds, but does not see the C memory, so Close it.
 type LRUClientSessionCache struct {
 	seed   maphash.Seed
 	shards []clientShard
 }
 
-// NewClientSessionCache returns a cache for at most n sessions in all; with n of zero or
-// less, for 1024. A session is a few KiB of C memory.
+// NewClientSessionCache returns a cache for at most n sessions in all, or for 1024 if n
+// is zero or less. A session is a few KiB of C memory.
 func NewClientSessionCache(n int) *LRUClientSessionCache {
 	if n <= 0 {
 		n = defaultClientSessions
@@ -42,7 +42,7 @@ func NewClientSessionCache(n int) *LRUClientSessionCache {
 	return c
 }
 
-// clientHost is what keys of different configurations have in common.
+// clientHost is the part of a key that does not depend on the configuration.
 type clientHost struct{ addr, name string }
 
 // clientShard is a part of the cache with a lock of its own.
@@ -51,7 +51,7 @@ type clientShard struct {
 	limit, n int // sessions
 	closed   bool
 	keys     map[SessionKey]*list.Element // of *clientEntry
-	hosts    map[clientHost]int           // how many keys
+	hosts    map[clientHost]int           // to the number of keys
 	used     list.List                    // most recently used first
 	stats    ClientCacheStats
 }
@@ -67,25 +67,25 @@ type cachedSession struct {
 	once  bool // TLS 1.3: handed out once
 }
 
-// ClientCacheStats count what a cache did.
+// ClientCacheStats count what a cache has done.
 type ClientCacheStats struct {
 	Sessions  int    // held now
 	Stores    uint64 // sessions put
-	Hits      uint64 // sessions taken
-	Misses    uint64 // nothing to take
-	Expired   uint64 // sessions dropped because their time was over
-	Evictions uint64 // sessions dropped for room
+	Hits      uint64 // sessions taken with success
+	Misses    uint64 // lookups that found nothing
+	Expired   uint64 // sessions dropped because they had expired
+	Evictions uint64 // sessions dropped to make room
 }
 
-// usable says that c was made by NewClientSessionCache; any other keeps nothing.
+// usable reports whether NewClientSessionCache made c; any other cache keeps nothing.
 func (c *LRUClientSessionCache) usable() bool { return c != nil && len(c.shards) > 0 }
 
-// forFiles is why nothing can be saved or loaded.
+// forFiles returns why nothing can be saved or loaded.
 func (c *LRUClientSessionCache) forFiles(op string, keys *SealKeys) error {
 	if keys == nil || !c.usable() {
 		return fail(op, ErrNil)
 	}
-	sh := &c.shards[0] // Close ends all of them
+	sh := &c.shards[0] // Close closes all shards
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.closed {
@@ -103,11 +103,11 @@ func (c *LRUClientSessionCache) shardOf(key SessionKey) *clientShard {
 	return &c.shards[h.Sum64()%uint64(len(c.shards))]
 }
 
-// Put keeps s for key until it expires or must make room, and owns it from here on. A
-// session of TLS 1.2 takes the place of another one.
+// Put keeps s for key until it expires or must make room; the cache owns s from here
+// on. A session of TLS 1.2 replaces the one of TLS 1.2 before it.
 func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) { c.put(key, s) }
 
-// put reports whether s was worth keeping.
+// put reports whether s was fit to be kept.
 func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 	life, err := s.lifetime()
 	if err != nil || !life.until.After(time.Now()) || !c.usable() {
@@ -122,8 +122,8 @@ func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 	return true
 }
 
-// Take returns the newest session for key that has not expired, owned by the caller, or why
-// there is none.
+// Take returns the newest session for key that has not expired, owned by the caller, or
+// says why there is none.
 func (c *LRUClientSessionCache) Take(key SessionKey) (*Session, ReuseState) {
 	if !c.usable() {
 		return nil, ReuseNoSession
@@ -151,7 +151,8 @@ func (c *LRUClientSessionCache) Remove(key SessionKey, s *Session) {
 // Flush forgets all sessions.
 func (c *LRUClientSessionCache) Flush() { c.empty(false) }
 
-// Close forgets all sessions, and those that are put later at once. Later calls do nothing.
+// Close forgets all sessions; sessions that are put later are closed at once. Later
+// calls do nothing.
 func (c *LRUClientSessionCache) Close() error {
 	c.empty(true)
 	return nil
@@ -171,7 +172,7 @@ func (c *LRUClientSessionCache) empty(forGood bool) {
 	}
 }
 
-// Stats returns the sum over all shards, each at a slightly different moment.
+// Stats returns the sums over all shards, read at slightly different moments.
 func (c *LRUClientSessionCache) Stats() ClientCacheStats {
 	var sum ClientCacheStats
 	if !c.usable() {
@@ -191,7 +192,7 @@ func (c *LRUClientSessionCache) Stats() ClientCacheStats {
 	return sum
 }
 
-// closeAll frees what has left a shard, after its lock was released.
+// closeAll frees what has left a shard. Its lock must have been released.
 func closeAll(gone []cachedSession) {
 	for _, g := range gone {
 		g.s.Close()

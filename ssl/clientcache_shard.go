@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The methods here are called with mu held. What they return has left the shard and is for
-// the caller to close, after it has released mu.
+// The methods here are called with mu held. The sessions that they return in gone have
+// left the shard; the caller closes them after it has released mu.
 
 func (sh *clientShard) put(key SessionKey, s cachedSession) (gone []cachedSession) {
 	if sh.closed {
@@ -32,7 +32,7 @@ func (sh *clientShard) put(key SessionKey, s cachedSession) (gone []cachedSessio
 	return append(gone, sh.evict(sh.limit)...)
 }
 
-// entry is that of key, the most recently used now; a new one is empty.
+// entry returns the entry of key, empty if it is new, as the most recently used.
 func (sh *clientShard) entry(key SessionKey) *clientEntry {
 	if el, ok := sh.keys[key]; ok {
 		sh.used.MoveToFront(el)
@@ -76,7 +76,9 @@ func (sh *clientShard) evict(limit int) (gone []cachedSession) {
 	return gone
 }
 
-func (sh *clientShard) take(key SessionKey, now time.Time) (s *Session, why ReuseState, gone []cachedSession) {
+func (sh *clientShard) take(key SessionKey, now time.Time) (
+	s *Session, why ReuseState, gone []cachedSession,
+) {
 	el, ok := sh.keys[key]
 	if !ok {
 		sh.stats.Misses++

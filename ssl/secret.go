@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// maxSecretFile is far more than any key takes; /dev/zero has no end.
+// maxSecretFile is far more than any key takes. Without a limit, /dev/zero would never end.
 const maxSecretFile = 1 << 20
 
-// readSecret is os.ReadFile for what is to be wiped by the caller: no other copy is left
-// behind when the buffer has to grow, or on error.
+// readSecret is os.ReadFile for content that the caller wipes: it leaves no other copy
+// in memory, neither when the buffer grows nor after an error.
 func readSecret(name string) (_ []byte, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -40,5 +40,5 @@ func readSecret(name string) (_ []byte, err error) {
 	}
 }
 
-// hasNUL: C would see the text up to there only.
+// hasNUL reports whether s has a NUL byte, at which C would end the text.
 func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }

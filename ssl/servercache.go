@@ -9,42 +9,42 @@ import (
 )
 
 // A ServerSessionCache keeps the sessions of servers in this process, for
-// [Config].SessionCache: by id in TLS 1.2, and in TLS 1.3 by tickets that are no more than
-// ids. Ctxs that share one resume each other's sessions, if their session id contexts are
-// the same. What was used least recently goes first when there is no room.
+// [Config].SessionCache: in TLS 1.2 by session id, and in TLS 1.3 by tickets that contain
+// only an id. Ctxs that share a cache resume each other's sessions if their session id
+// contexts are the same. When there is no room, the least recently used sessions go first.
 //
 // It takes the place of libssl's internal cache (SSL_SESS_CACHE_NO_INTERNAL,
-// SSL_CTX_sess_set_get_cb), which has one lock for all and marks what it evicts as not
-// resumable for everybody who holds it. Here no lock is shared between shards, everything
+// SSL_CTX_sess_set_get_cb), which has one lock for all its sessions, and marks what it
+// evicts as not resumable for every holder. Here shards share no lock, every operation
 // takes constant time, and lookups are done in Go while the handshake is suspended: no
-// thread waits in C. It holds handles, not encodings.
+// thread waits in C. The cache holds handles, not encodings.
 //
-// The methods may be called from several goroutines at once. Close it after its Ctxs.
+// The methods may be called from several goroutines at once. Close the cache after its Ctxs.
 type ServerSessionCache struct {
 	seed   maphash.Seed
 	shards []serverShard
 
-	behind *backing // nil: no store
+	behind *backing // a store behind the cache, or nil
 	open   sync.RWMutex
 	closed bool // under open
 }
 
-// ServerCacheOptions are for [NewServerSessionCache].
+// ServerCacheOptions are options for [NewServerSessionCache].
 type ServerCacheOptions struct {
-	MaxSessions int   // how many there may be; 0 means 20480, as in libssl
-	MaxBytes    int64 // what they may take by an estimate; 0 means 16 KiB for each of MaxSessions
+	MaxSessions int   // the most sessions to hold; 0 means 20480, as in libssl
+	MaxBytes    int64 // the most memory they may take, estimated; 0 means 16 KiB for each of MaxSessions
 
-	// Store is where sessions are kept besides, for other processes; it is asked for what is
-	// not here. SealKeys encrypts them, and must be there too; both stay the caller's.
+	// Store also keeps the sessions, for other processes; it is asked for sessions that
+	// are not here. SealKeys encrypts them and must be set, too. Both stay the caller's.
 	Store    SessionStore
 	SealKeys *SealKeys
 
-	// LookupTimeout bounds how long the Store may hold up a handshake, for all that a client
-	// offers; 0 means 50 ms.
+	// LookupTimeout bounds how long the Store may hold up a handshake, over all
+	// sessions that a client offers; 0 means 50 ms.
 	LookupTimeout time.Duration
 
-	// WriteQueue is how many writes may wait for the Store; more are dropped, and counted. 0
-	// means 1024. Up to four are made at a time.
+	// WriteQueue is how many writes may wait for the Store; 0 means 1024. Further
+	// writes are dropped and counted. Up to four writes are made at a time.
 	WriteQueue int
 }
 
@@ -53,7 +53,7 @@ const (
 	maxServerSessions     = 1 << 30
 	perServerShard        = 256
 	bytesPerShard         = 1 << 20
-	bytesPerSession       = 16 << 10 // by default: clients decide how long their chains are
+	bytesPerSession       = 16 << 10 // by default; clients decide how long their chains are
 	defaultLookupTimeout  = 50 * time.Millisecond
 	defaultWriteQueue     = 1024
 	maxWriteQueue         = 1 << 20
@@ -63,9 +63,9 @@ const (
 // minCacheBytes is what a small session takes.
 const minCacheBytes = 2 * sessionOverhead
 
-// NewServerSessionCache returns an empty cache; nil means the zero ServerCacheOptions.
-// Negative limits, and a MaxBytes that no session fits into, are ErrConfig. The bounds hold for each of its shards in proportion, so a
-// cache is full a little before it has reached them.
+// NewServerSessionCache returns an empty cache; nil means the zero ServerCacheOptions. It
+// returns ErrConfig if a limit is negative, or MaxBytes is too small for any session. Each
+// shard has its part of the limits, so a cache is full a little before it has reached them.
 func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error) {
 	var o ServerCacheOptions
 	if opts != nil {
@@ -90,15 +90,17 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 	return c, nil
 }
 
-// check fills in the defaults.
+// check reports invalid options and fills in the defaults.
 func (o *ServerCacheOptions) check() error {
 	switch {
 	case o.MaxSessions < 0 || o.MaxSessions > maxServerSessions || o.MaxBytes < 0:
 		return configError("MaxSessions %d, MaxBytes %d: a limit is out of range", o.MaxSessions, o.MaxBytes)
 	case o.MaxBytes > 0 && o.MaxBytes < minCacheBytes:
-		return configError("MaxBytes is %d, which no session fits into: at least %d are possible", o.MaxBytes, minCacheBytes)
+		return configError("MaxBytes is %d, which no session fits into: at least %d are possible",
+			o.MaxBytes, minCacheBytes)
 	case o.LookupTimeout < 0 || o.WriteQueue < 0 || o.WriteQueue > maxWriteQueue:
-		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range", o.LookupTimeout, o.WriteQueue)
+		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range",
+			o.LookupTimeout, o.WriteQueue)
 	case (o.Store == nil) != (o.SealKeys == nil):
 		return configError("Store and SealKeys go together: no store sees a session in the clear")
 	case o.SealKeys != nil && o.SealKeys.empty():
@@ -111,26 +113,26 @@ func (o *ServerCacheOptions) check() error {
 	return nil
 }
 
-// ServerCacheStats count what a cache did.
+// ServerCacheStats count what a cache has done.
 type ServerCacheStats struct {
 	Sessions     int    // held now
 	Bytes        int64  // what they take, by the estimate that MaxBytes bounds
 	Stores       uint64 // sessions put
-	Hits         uint64 // lookups that found one
+	Hits         uint64 // lookups that found a session
 	Misses       uint64 // lookups that found none
-	Expired      uint64 // of the misses, those whose session was past its timeout
-	NotResumable uint64 // of the misses, those whose session OpenSSL had marked
-	Evictions    uint64 // sessions dropped for room
-	Uncacheable  uint64 // sessions without an id, expired or larger than a shard: not kept
+	Expired      uint64 // misses whose session was past its timeout
+	NotResumable uint64 // misses whose session OpenSSL had marked not resumable
+	Evictions    uint64 // sessions dropped to make room
+	Uncacheable  uint64 // sessions not kept: without an id, expired, or larger than a shard
 }
 
 func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 	return &c.shards[maphash.Comparable(c.seed, id)%uint64(len(c.shards))]
 }
 
-// Put keeps s by its id in the place of any other with that id, and owns it from here on.
-// Servers do this by themselves. It reports whether s was kept: one without an id, or one
-// that has expired or is not resumable, is closed at once. The store gets it later.
+// Put keeps s by its id, replaces any other session with that id, and owns s from here
+// on. It reports whether it kept s: a session that has no id, has expired or is not
+// resumable is closed at once. The store gets s later. Servers call Put by themselves.
 func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
 
 func (c *ServerSessionCache) put(s *Session, tell bool) bool {
@@ -155,8 +157,8 @@ func (c *ServerSessionCache) put(s *Session, tell bool) bool {
 	return kept
 }
 
-// Get returns another handle on the session with that id, which the caller must close; nil
-// if there is none that could be resumed.
+// Get returns another handle on the session with that id, which the caller must close,
+// or nil if there is none that could be resumed.
 func (c *ServerSessionCache) Get(id []byte) *Session {
 	key, ok := toSessionID(id)
 	if !ok || !c.made() {
@@ -166,8 +168,8 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 	return s
 }
 
-// get also reports whether OpenSSL has marked what is there, or it was removed: the store must
-// not bring that back.
+// get also reports whether the session is dead: OpenSSL has marked it, or it was
+// removed. The store must not bring a dead session back.
 func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
@@ -177,15 +179,15 @@ func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	return s, dead
 }
 
-// invalidated has the store forget a session that libssl has marked not resumable.
+// invalidated makes the store forget a session that libssl has marked not resumable.
 func (c *ServerSessionCache) invalidated(id []byte) {
 	if key, ok := toSessionID(id); ok {
 		c.withStore(func(b *backing) { c.forget(b, key) })
 	}
 }
 
-// forget has the store forget a session some time soon. Until then, and if it does not, this
-// cache does not take it back from there.
+// forget makes the store forget a session soon. Until the store has done so, and also
+// if it never does, this cache does not take the session back from there.
 func (c *ServerSessionCache) forget(b *backing, key sessionID) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
@@ -194,7 +196,7 @@ func (c *ServerSessionCache) forget(b *backing, key sessionID) {
 	b.enqueue(storeWrite{id: key.bytes()})
 }
 
-// lookUp is Get with the store behind. What that finds is kept here too.
+// lookUp is Get with the store. What the store finds is kept here, too.
 func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 	key, ok := toSessionID(id)
 	if !ok {
@@ -208,7 +210,7 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 	if s == nil {
 		return nil
 	}
-	if c.wasRemoved(key) { // meanwhile
+	if c.wasRemoved(key) { // removed during the lookup
 		s.Close()
 		return nil
 	}
@@ -225,7 +227,7 @@ func (c *ServerSessionCache) wasRemoved(key sessionID) bool {
 	return sh.removed.has(key)
 }
 
-// withStore runs f unless there is no store, or the cache has been closed.
+// withStore runs f unless there is no store or the cache has been closed.
 func (c *ServerSessionCache) withStore(f func(*backing)) {
 	c.open.RLock()
 	defer c.open.RUnlock()
@@ -234,8 +236,8 @@ func (c *ServerSessionCache) withStore(f func(*backing)) {
 	}
 }
 
-// Remove forgets the session with that id, and has the store forget it; it reports whether
-// there was one here. Other handles on it stay as they are, and other processes may have it.
+// Remove forgets the session with that id, and makes the store forget it. It reports whether
+// the session was here. Other handles on it stay valid, and other processes may still have it.
 func (c *ServerSessionCache) Remove(id []byte) bool {
 	key, ok := toSessionID(id)
 	if !ok || !c.made() {
@@ -256,7 +258,7 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 	return true
 }
 
-// Flush forgets here what had expired by t; the zero time means everything.
+// Flush forgets the sessions here that had expired by t; the zero time means all sessions.
 func (c *ServerSessionCache) Flush(t time.Time) {
 	if !c.made() {
 		return
@@ -270,8 +272,9 @@ func (c *ServerSessionCache) Flush(t time.Time) {
 	}
 }
 
-// Close forgets all sessions here, and those that are put later at once. What was to be
-// written to the store is, within a second; the store stays open. Later calls do nothing.
+// Close forgets all sessions here; sessions that are put later are closed at once.
+// Close waits up to a second until the store's pending writes are made; the store stays
+// open. Later calls do nothing.
 func (c *ServerSessionCache) Close() error {
 	if !c.made() {
 		return nil
@@ -290,7 +293,7 @@ func (c *ServerSessionCache) Close() error {
 	return nil
 }
 
-// shut reports whether this call was the first.
+// shut closes the cache and reports whether this call was the first.
 func (c *ServerSessionCache) shut() bool {
 	c.open.Lock()
 	defer c.open.Unlock()
@@ -299,7 +302,7 @@ func (c *ServerSessionCache) shut() bool {
 	return first
 }
 
-// StoreStats returns the counters of the store; without one they are zero.
+// StoreStats returns the counters of the store, all zero without a store.
 func (c *ServerSessionCache) StoreStats() StoreStats {
 	if !c.made() || c.behind == nil {
 		return StoreStats{}
@@ -311,8 +314,9 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 	return st
 }
 
-// StoreError is the last error of the store, of what has come from it, or of the sealing, nil
-// if there was none: for logs, as nobody else hears of it.
+// StoreError returns the last error of the store, of what it returned, or of the
+// sealing; nil if there was none. Store errors are not reported anywhere automatically:
+// poll StoreError, and log what it returns.
 func (c *ServerSessionCache) StoreError() error {
 	if !c.made() || c.behind == nil {
 		return nil
@@ -323,10 +327,10 @@ func (c *ServerSessionCache) StoreError() error {
 	return nil
 }
 
-// made says that c is from NewServerSessionCache; any other keeps nothing.
+// made reports whether NewServerSessionCache made c; any other cache keeps nothing.
 func (c *ServerSessionCache) made() bool { return c != nil && len(c.shards) > 0 }
 
-// usable says that it is and that it is not closed.
+// usable reports whether c was made and is not closed.
 func (c *ServerSessionCache) usable() bool {
 	if !c.made() {
 		return false
@@ -336,7 +340,7 @@ func (c *ServerSessionCache) usable() bool {
 	return !c.closed
 }
 
-// Stats returns the sum over all shards, each at a slightly different moment.
+// Stats returns the sums over all shards, read at slightly different moments.
 func (c *ServerSessionCache) Stats() ServerCacheStats {
 	var sum ServerCacheStats
 	if !c.made() {
@@ -359,7 +363,7 @@ func (c *ServerSessionCache) Stats() ServerCacheStats {
 	return sum
 }
 
-// closeEntries frees what has left a shard, after its lock was released.
+// closeEntries frees what has left a shard. Its lock must have been released.
 func closeEntries(gone []*serverEntry) {
 	for _, e := range gone {
 		e.s.Close()

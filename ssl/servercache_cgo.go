@@ -11,10 +11,10 @@ import (
 	"unsafe"
 )
 
-// sessionOverhead is what an SSL_SESSION takes besides what sessl_session_size counts.
+// sessionOverhead is what an SSL_SESSION takes in addition to what sessl_session_size counts.
 const sessionOverhead = 1 << 10
 
-// serverEntry reads what a cache must know of s. The entry's id is empty with an error.
+// serverEntry reads what a cache needs to know of s. After an error the entry's id is empty.
 func (s *Session) serverEntry() (*serverEntry, error) {
 	const op = "ServerSessionCache.Put"
 	e := &serverEntry{s: s}

@@ -2,7 +2,7 @@ package ssl
 
 import "time"
 
-// sessionID is an id as a key of maps.
+// sessionID is a session id that can be the key of a map.
 type sessionID struct {
 	n uint8
 	b [maxIDLen]byte
@@ -18,10 +18,10 @@ func toSessionID(id []byte) (key sessionID, ok bool) {
 
 func (k *sessionID) bytes() []byte { return k.b[:k.n] }
 
-// The methods here are called with mu held. What they return has left the shard and is for
-// the caller to close, after it has released mu.
+// The methods here are called with mu held. The entries that they return in gone have
+// left the shard; the caller closes them after it has released mu.
 
-// put takes a new session; one that is not new comes from the store.
+// put takes a new session, or with isNew false one that came from the store.
 func (sh *serverShard) put(e *serverEntry, isNew bool) (kept bool, gone []*serverEntry) {
 	if sh.closed || e.bytes > sh.maxBytes || !isNew && sh.removed.has(e.id) {
 		sh.stats.Uncacheable++
@@ -98,7 +98,7 @@ func (sh *serverShard) unlink(e *serverEntry) {
 	sh.detach(e)
 }
 
-// link makes e the most recently used.
+// link makes e the most recently used entry.
 func (sh *serverShard) link(e *serverEntry) {
 	e.older, e.newer = sh.newest, nil
 	if sh.newest != nil {
@@ -122,8 +122,8 @@ func (sh *serverShard) detach(e *serverEntry) {
 	}
 }
 
-// removedIDs are the sessions that a shard has asked the store to forget, which may take time
-// or fail. It knows the last 256; zero is none.
+// removedIDs are the last 256 sessions that a shard has asked the store to forget,
+// which may take time or fail. The zero value is empty.
 type removedIDs struct {
 	set  map[sessionID]struct{}
 	ring []sessionID
@@ -154,5 +154,5 @@ func (r *removedIDs) add(id sessionID) {
 	r.next = (r.next + 1) % maxRemovedIDs
 }
 
-// drop is for an id that is used anew. Its place stays taken.
+// drop forgets an id that is used anew. Its place in the ring stays taken.
 func (r *removedIDs) drop(id sessionID) { delete(r.set, id) }

@@ -7,31 +7,31 @@ import (
 )
 
 // A Session is an owned reference to an SSL_SESSION of OpenSSL: the keys and parameters
-// that let two peers resume instead of doing a full handshake. Close gives the reference
-// back; the garbage collector does so for a Session that was dropped, but it does not see
-// the C memory and so may be late.
+// that let two peers resume instead of doing a full handshake. Close gives the
+// reference back. The garbage collector does so for a Session that was dropped, but it
+// does not see the C memory and so may be late.
 //
 // Several Sessions may refer to one SSL_SESSION: UpRef makes another handle on the same
 // object, Dup makes another object.
 //
-// All methods may be called from several goroutines at once; a Close that comes during
-// another call frees the object after that call. Getters return copies. On a nil Session
-// every method reports ErrNil, on a closed one ErrClosed.
+// All methods may be called from several goroutines at once; a Close during another
+// call frees the object after that call. Getters return copies. Every method returns
+// ErrNil on a nil Session and ErrClosed on a closed one.
 //
-// A Session is as good as the connection it came from: who has it can resume that
-// connection's authentication. String and Print leave the secrets out.
+// A Session is as powerful as the connection that it came from: its holder can resume
+// that connection's authentication. String and Print leave the secrets out.
 type Session struct {
 	h handle[sessionPtr]
 }
 
-// sessionKind counts owned sessions, borrowedKind those inside WithSession.
+// sessionKind counts owned sessions, borrowedKind the sessions inside WithSession.
 var (
 	sessionKind  = kind[sessionPtr]{name: "session", free: freeSession, gone: ErrClosed}
 	borrowedKind = kind[sessionPtr]{name: "borrowed", free: freeSession, gone: ErrBorrowExpired}
 )
 
-// adoptSession takes over the caller's reference: that of new, dup, d2i, get1, up_ref or
-// the new-session queue.
+// adoptSession takes over the caller's reference, which came from new, dup, d2i, get1,
+// up_ref or the new-session queue.
 func adoptSession(p sessionPtr) *Session {
 	s := &Session{}
 	drainValues()
@@ -39,11 +39,11 @@ func adoptSession(p sessionPtr) *Session {
 	return s
 }
 
-// sessionLocks keep the setters of one object from its readers, whichever handles they
-// came through. OpenSSL has no lock for that.
+// sessionLocks keep setters of one object apart from its readers, whichever handles
+// they use. OpenSSL has no lock for that.
 var sessionLocks [64]sync.RWMutex
 
-// withPtr is the one way to the pointer: the object lives until f has returned.
+// withPtr is the only way to the pointer: the object lives until f has returned.
 func (s *Session) withPtr(op string, f func(sessionPtr) error) error {
 	if s == nil {
 		return fail(op, ErrNil)
@@ -56,7 +56,7 @@ func (s *Session) withPtr(op string, f func(sessionPtr) error) error {
 	return f(p)
 }
 
-// read runs f while no setter is at work on the object.
+// read runs f while no setter works on the object.
 func (s *Session) read(op string, f func(sessionPtr) error) error {
 	return s.withPtr(op, func(p sessionPtr) error {
 		l := lockOf(p)
@@ -66,7 +66,7 @@ func (s *Session) read(op string, f func(sessionPtr) error) error {
 	})
 }
 
-// alone runs f while nobody else reads or changes the object.
+// alone runs f while no other goroutine reads or changes the object.
 func (s *Session) alone(op string, f func(sessionPtr) error) error {
 	return s.withPtr(op, func(p sessionPtr) error {
 		l := lockOf(p)
@@ -76,7 +76,7 @@ func (s *Session) alone(op string, f func(sessionPtr) error) error {
 	})
 }
 
-// write is alone for setters: the object must be one that nobody else relies on.
+// write is alone for setters: it refuses an object that is shared.
 func (s *Session) write(op string, f func(sessionPtr) error) error {
 	return s.alone(op, func(p sessionPtr) error {
 		if isShared(p) {

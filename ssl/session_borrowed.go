@@ -7,9 +7,8 @@ import (
 )
 
 // A BorrowedSession is a connection's session for the duration of a WithSession call
-// (SSL_get0_session). It has the getters of Session, and neither setters nor Close. After
-// the call has returned, every method reports ErrBorrowExpired; UpRef keeps the session
-// beyond it.
+// (SSL_get0_session). It has the getters of Session, but neither setters nor Close. After the
+// call has returned, every method returns ErrBorrowExpired; UpRef keeps the session for longer.
 type BorrowedSession struct {
 	s Session
 }
@@ -23,7 +22,7 @@ func borrow(p sessionPtr) *BorrowedSession {
 
 func (b *BorrowedSession) expire() { b.s.h.close() }
 
-// session is nil for a nil b, so that the getters of Session report it.
+// session returns nil for a nil b, so that the getters of Session return ErrNil.
 func (b *BorrowedSession) session() *Session {
 	if b == nil {
 		return nil

@@ -26,11 +26,11 @@ import (
 
 type sessionPtr = *C.SSL_SESSION
 
-// MaxEncodedSession bounds what ParseSession and ParseSessionPEM read. A session is a few
-// hundred bytes to a few KiB, most of it the peer's certificate and the ticket.
+// MaxEncodedSession bounds what ParseSession and ParseSessionPEM read. A session takes a
+// few hundred bytes to a few KiB, most of it for the peer's certificate and the ticket.
 const MaxEncodedSession = 1 << 20
 
-// freeSession is the one function that gives back the reference of a session handle.
+// freeSession is the only function that gives back the reference of a session handle.
 func freeSession(p sessionPtr) {
 	C.SSL_SESSION_free(p) // -1; frees and wipes the object with the last reference
 }
@@ -44,8 +44,8 @@ func isShared(p sessionPtr) bool {
 }
 
 // NewSession returns an empty session (SSL_SESSION_new): no cipher, no id, a timeout of
-// 304 seconds from now. It is not resumable and not serializable until it has been filled
-// with the setters. The caller owns it. It fails only for lack of memory.
+// 304 seconds from now. Until the setters have filled it, it can be neither resumed nor
+// serialized. The caller owns it. NewSession fails only for lack of memory.
 func NewSession() (*Session, error) {
 	var e cErr
 	p := C.sessl_session_new(&e) // SSL_SESSION_new returns +1, which the handle adopts
@@ -55,18 +55,20 @@ func NewSession() (*Session, error) {
 	return adoptSession(p), nil
 }
 
-// ParseSession decodes a session in ASN.1 DER (d2i_SSL_SESSION). The whole of der must be
-// one session: trailing bytes are ErrTrailingData, more than MaxEncodedSession is
-// ErrTooLarge, the rest ErrMalformed with OpenSSL's reason. The caller owns the result.
+// ParseSession decodes a session in ASN.1 DER (d2i_SSL_SESSION). The whole of der must be one
+// session. ParseSession returns ErrTrailingData if bytes follow it, ErrTooLarge for more than
+// MaxEncodedSession, and otherwise ErrMalformed with OpenSSL's reason. The caller owns the result.
 //
-// DER does not carry everything: a session that was marked not resumable is resumable
-// again, the peer's intermediate certificates are gone, a timeout of zero becomes three
-// seconds and a time of zero becomes now. OpenSSL 1.1.1 cannot read what 3.0 and later
-// write; all other directions work.
+// DER does not carry everything:
+//   - A session that was marked not resumable is resumable again.
+//   - The peer's intermediate certificates are gone.
+//   - A timeout of zero becomes three seconds, and a time of zero becomes now.
 //
-// A client that verifies offers such a session only if its leaf verifies anew. Where the
-// server's chain has intermediate certificates, the client needs them for that, in
-// Config.RootCAs; those that the server sent are in [ConnectionState].PeerCertificates.
+// OpenSSL 1.1.1 cannot read what 3.0 and later write; all other directions work.
+//
+// A client that verifies offers a parsed session only if the session's leaf verifies anew.
+// Where the server's chain has intermediate certificates, the client needs them for that
+// in Config.RootCAs; [ConnectionState].PeerCertificates has those that the server sent.
 func ParseSession(der []byte) (*Session, error) {
 	const op = "ParseSession"
 	if len(der) > MaxEncodedSession {
@@ -87,8 +89,8 @@ func ParseSession(der []byte) (*Session, error) {
 }
 
 // ParseSessionPEM decodes the first "SSL SESSION PARAMETERS" block in pem
-// (PEM_read_bio_SSL_SESSION), as written by MarshalPEM, openssl s_client -sess_out and
-// openssl sess_id. Text around it is ignored. Errors and limits are ParseSession's.
+// (PEM_read_bio_SSL_SESSION), as written by MarshalPEM, openssl s_client -sess_out and openssl
+// sess_id. Text around it is ignored. Errors and limits are the same as ParseSession's.
 func ParseSessionPEM(pem []byte) (*Session, error) {
 	const op = "ParseSessionPEM"
 	if len(pem) > MaxEncodedSession {
@@ -108,8 +110,8 @@ func ParseSessionPEM(pem []byte) (*Session, error) {
 	return s, nil
 }
 
-// Dup returns a copy: another object with an independent life (SSL_SESSION_dup). It is
-// not shared and belongs to no Ctx yet, so it may be changed, and offered anywhere. The
+// Dup returns a copy: another object with an independent life (SSL_SESSION_dup). The copy
+// is not shared and belongs to no Ctx yet, so it may be changed and offered anywhere. The
 // copy of a session that is not resumable is not resumable either. The caller owns it.
 func (s *Session) Dup() (*Session, error) {
 	const op = "Session.Dup"
@@ -141,8 +143,8 @@ func (s *Session) UpRef() (*Session, error) {
 	return t, err
 }
 
-// Same reports whether s and t are handles on the same SSL_SESSION object. It is false
-// when either is nil or closed.
+// Same reports whether s and t are handles on the same SSL_SESSION object. It returns
+// false if either is nil or closed.
 func (s *Session) Same(t *Session) bool {
 	same := false
 	s.withPtr("Session.Same", func(p sessionPtr) error {
@@ -155,8 +157,8 @@ func (s *Session) Same(t *Session) bool {
 }
 
 // MarshalBinary encodes the session in ASN.1 DER (i2d_SSL_SESSION), for ParseSession. The
-// result contains the master secret: who reads it can resume the session. It implements
-// encoding.BinaryMarshaler. A session without a cipher is ErrNotSerializable.
+// result contains the master secret: its reader can resume the session. It returns
+// ErrNotSerializable for a session without a cipher. It implements encoding.BinaryMarshaler.
 func (s *Session) MarshalBinary() ([]byte, error) {
 	const op = "Session.MarshalBinary"
 	var der []byte
@@ -174,8 +176,8 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 }
 
 // MarshalPEM encodes the session as a PEM block "SSL SESSION PARAMETERS"
-// (PEM_write_bio_SSL_SESSION), which openssl s_client -sess_in and openssl sess_id read.
-// The result contains the master secret. Errors are MarshalBinary's.
+// (PEM_write_bio_SSL_SESSION), which openssl s_client -sess_in and openssl sess_id
+// read. The result contains the master secret. Errors are the same as MarshalBinary's.
 func (s *Session) MarshalPEM() ([]byte, error) {
 	const op = "Session.MarshalPEM"
 	var pem []byte
@@ -195,7 +197,7 @@ func (s *Session) MarshalPEM() ([]byte, error) {
 	return pem, err
 }
 
-// notSerializable is the cause of an i2d that queued nothing.
+// notSerializable returns the cause if i2d failed without queueing an error.
 func notSerializable(p sessionPtr) error {
 	if C.SSL_SESSION_get0_cipher(p) == nil {
 		return ErrNotSerializable

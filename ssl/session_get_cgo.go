@@ -21,9 +21,9 @@ import (
 	"unsafe"
 )
 
-// ID returns the session id (SSL_SESSION_get_id), at most 32 bytes. It is empty for a
-// TLS 1.2 client session that came with a ticket until it is offered, and for a TLS 1.3
-// connection's session until a ticket has arrived.
+// ID returns the session id (SSL_SESSION_get_id), at most 32 bytes. A TLS 1.2 client
+// session that came with a ticket has no id until it is offered. The session of a TLS
+// 1.3 connection has none until a ticket has arrived.
 func (s *Session) ID() ([]byte, error) {
 	var id []byte
 	err := s.read("Session.ID", func(p sessionPtr) error {
@@ -34,8 +34,8 @@ func (s *Session) ID() ([]byte, error) {
 	return id, err
 }
 
-// IDContext returns the session id context of the server configuration that the session
-// belongs to (SSL_SESSION_get0_id_context), at most 32 bytes.
+// IDContext returns the session id context (SSL_SESSION_get0_id_context), at most 32
+// bytes, of the server configuration that the session belongs to.
 func (s *Session) IDContext() ([]byte, error) {
 	var ctx []byte
 	err := s.read("Session.IDContext", func(p sessionPtr) error {
@@ -47,7 +47,7 @@ func (s *Session) IDContext() ([]byte, error) {
 }
 
 // ProtocolVersion returns the TLS version (SSL_SESSION_get_protocol_version), such as
-// VersionTLS13; 0 for a session that NewSession made.
+// VersionTLS13, or 0 for a session that NewSession made.
 func (s *Session) ProtocolVersion() (uint16, error) {
 	var v uint16
 	err := s.read("Session.ProtocolVersion", func(p sessionPtr) error {
@@ -57,8 +57,8 @@ func (s *Session) ProtocolVersion() (uint16, error) {
 	return v, err
 }
 
-// Cipher returns the cipher suite's number in the TLS registry and OpenSSL's name for it
-// (SSL_SESSION_get0_cipher); 0 and "" for a session that has none.
+// Cipher returns the cipher suite's number in the TLS registry and OpenSSL's name for
+// it (SSL_SESSION_get0_cipher), or 0 and "" if the session has none.
 func (s *Session) Cipher() (id uint16, name string, err error) {
 	err = s.read("Session.Cipher", func(p sessionPtr) error {
 		if c := C.SSL_SESSION_get0_cipher(p); c != nil { // static
@@ -92,8 +92,8 @@ func (s *Session) Timeout() (time.Duration, error) {
 	return d, err
 }
 
-// seconds converts without overflow: C, and DER from anywhere, hold more seconds than a
-// Duration can.
+// seconds converts without overflow: values from C and from untrusted DER can exceed
+// the range of a Duration.
 func seconds(n int64) time.Duration {
 	const most = math.MaxInt64 / int64(time.Second)
 	return time.Duration(max(-most, min(n, most))) * time.Second
@@ -110,8 +110,8 @@ func (s *Session) Hostname() (string, error) {
 	return name, err
 }
 
-// ALPN returns the application protocol of the session (SSL_SESSION_get0_alpn_selected),
-// "" for none. OpenSSL records it in TLS 1.3 only.
+// ALPN returns the application protocol of the session
+// (SSL_SESSION_get0_alpn_selected), or "" for none. OpenSSL records it in TLS 1.3 only.
 func (s *Session) ALPN() (string, error) {
 	var proto string
 	err := s.read("Session.ALPN", func(p sessionPtr) error {
@@ -134,8 +134,8 @@ func (s *Session) HasTicket() (bool, error) {
 	return has, err
 }
 
-// Ticket returns the ticket as the server issued it (SSL_SESSION_get0_ticket), nil for
-// none. A ticket alone resumes nothing; with the master secret it does.
+// Ticket returns the ticket as the server issued it (SSL_SESSION_get0_ticket), or nil
+// for none. To resume, a client needs the ticket and the master secret.
 func (s *Session) Ticket() ([]byte, error) {
 	var ticket []byte
 	err := s.read("Session.Ticket", func(p sessionPtr) error {
@@ -150,8 +150,8 @@ func (s *Session) Ticket() ([]byte, error) {
 	return ticket, err
 }
 
-// TicketLifetimeHint returns how long the server means to accept the ticket
-// (SSL_SESSION_get_ticket_lifetime_hint), in whole seconds; 0 for no hint.
+// TicketLifetimeHint returns for how long the server intends to accept the ticket
+// (SSL_SESSION_get_ticket_lifetime_hint), in whole seconds, or 0 for no hint.
 func (s *Session) TicketLifetimeHint() (time.Duration, error) {
 	var d time.Duration
 	err := s.read("Session.TicketLifetimeHint", func(p sessionPtr) error {
@@ -163,9 +163,9 @@ func (s *Session) TicketLifetimeHint() (time.Duration, error) {
 }
 
 // TicketAppData returns what the server application stored inside the ticket
-// (SSL_SESSION_get0_ticket_appdata), nil for nothing. Only servers can see it. Those of this
-// package put more there, in a form of their own, which this returns as it is: the application's
-// part is [ConnectionState].TicketData.
+// (SSL_SESSION_get0_ticket_appdata), or nil for nothing. Only servers can see it.
+// Servers of this package add data in a form of their own, which is returned as it is;
+// the application's part alone is [ConnectionState].TicketData.
 func (s *Session) TicketAppData() ([]byte, error) {
 	var data []byte
 	err := s.read("Session.TicketAppData", func(p sessionPtr) error {
@@ -189,8 +189,8 @@ func (s *Session) MaxEarlyData() (uint32, error) {
 	return n, err
 }
 
-// MaxFragmentLength returns the negotiated limit of a record's plaintext in bytes, 512 to
-// 4096 (RFC 6066, section 4; SSL_SESSION_get_max_fragment_length); 0 if none was.
+// MaxFragmentLength returns the negotiated limit of a record's plaintext in bytes, 512 to 4096
+// (RFC 6066, section 4; SSL_SESSION_get_max_fragment_length), or 0 if none was negotiated.
 func (s *Session) MaxFragmentLength() (int, error) {
 	var n int
 	err := s.read("Session.MaxFragmentLength", func(p sessionPtr) error {
@@ -213,14 +213,14 @@ func (s *Session) CompressID() (uint, error) {
 	return id, err
 }
 
-// lifetime is until when a client may offer a session, and whether only once.
+// lifetime says until when a client may offer a session, and whether only once.
 type lifetime struct {
 	until time.Time
 	once  bool
 }
 
-// lifetime goes by the server's word where there is one: its ticket lifetime hint, and in TLS
-// 1.3 also when it is zero (RFC 8446, section 4.6.1).
+// lifetime follows the server's ticket lifetime hint where there is one. In TLS 1.3 a
+// hint of zero counts too (RFC 8446, section 4.6.1).
 func (s *Session) lifetime() (life lifetime, err error) {
 	err = s.read("Session.lifetime", func(p sessionPtr) error {
 		hint := uint64(C.SSL_SESSION_get_ticket_lifetime_hint(p))
@@ -238,9 +238,9 @@ func (s *Session) lifetime() (life lifetime, err error) {
 // maxTicketLifetime is RFC 8446's limit of seven days, in seconds.
 const maxTicketLifetime = 7 * 24 * 60 * 60
 
-// Resumable reports whether the session can be offered (SSL_SESSION_is_resumable): it has
-// an id or a ticket, and OpenSSL has not marked it unusable. That mark is on the object,
-// so it shows on all handles. The answer says nothing of its age.
+// Resumable reports whether the session can be offered (SSL_SESSION_is_resumable): it
+// has an id or a ticket, and OpenSSL has not marked it unusable. The mark belongs to
+// the object, so it shows on all handles. The session's age does not count.
 func (s *Session) Resumable() (bool, error) {
 	var ok bool
 	err := s.read("Session.Resumable", func(p sessionPtr) error {

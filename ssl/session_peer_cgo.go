@@ -20,8 +20,8 @@ import (
 	"unsafe"
 )
 
-// PeerCertificateDER returns the peer's certificate, in DER (SSL_SESSION_get0_peer); nil
-// if it sent none. Only the leaf is part of a session.
+// PeerCertificateDER returns the peer's certificate in DER (SSL_SESSION_get0_peer), or
+// nil if the peer sent none. Only the leaf is part of a session.
 func (s *Session) PeerCertificateDER() ([]byte, error) {
 	return s.peerDER("Session.PeerCertificateDER")
 }
@@ -44,7 +44,7 @@ func (s *Session) peerDER(op string) ([]byte, error) {
 }
 
 // PeerCertificate returns the peer's certificate (SSL_SESSION_get0_peer), parsed by
-// crypto/x509; nil if it sent none. It must not be changed: others may have it too.
+// crypto/x509, or nil if the peer sent none. It may be shared and must not be changed.
 func (s *Session) PeerCertificate() (*x509.Certificate, error) {
 	const op = "Session.PeerCertificate"
 	der, err := s.peerDER(op)
@@ -59,8 +59,8 @@ func (s *Session) PeerCertificate() (*x509.Certificate, error) {
 }
 
 // PeerRawPublicKey returns the peer's raw public key (RFC 7250) as a DER
-// SubjectPublicKeyInfo (SSL_SESSION_get0_peer_rpk); nil if a certificate was used. It
-// needs OpenSSL 3.2, else ErrUnsupported.
+// SubjectPublicKeyInfo (SSL_SESSION_get0_peer_rpk), or nil if a certificate was used.
+// It returns ErrUnsupported before OpenSSL 3.2.
 func (s *Session) PeerRawPublicKey() ([]byte, error) {
 	const op = "Session.PeerRawPublicKey"
 	var der []byte
@@ -83,8 +83,8 @@ func (s *Session) PeerRawPublicKey() ([]byte, error) {
 }
 
 // SecretMasterKey returns the master secret, or in TLS 1.3 the resumption PSK
-// (SSL_SESSION_get_master_key). With it, recorded TLS 1.2 connections of this session can
-// be decrypted and the session resumed by anyone.
+// (SSL_SESSION_get_master_key). A holder of the secret can decrypt recorded TLS 1.2
+// connections of this session, and resume the session.
 func (s *Session) SecretMasterKey() ([]byte, error) {
 	var key []byte
 	err := s.read("Session.SecretMasterKey", func(p sessionPtr) error {
@@ -95,8 +95,8 @@ func (s *Session) SecretMasterKey() ([]byte, error) {
 	return key, err
 }
 
-// SecretKeyLogLine returns the session's line for an NSS key log, with the master secret
-// in it (SSL_SESSION_print_keylog). It is of use for TLS 1.2 and with a session id only.
+// SecretKeyLogLine returns the session's line for an NSS key log, which contains the master secret
+// (SSL_SESSION_print_keylog). The line is useful only for TLS 1.2 sessions that have an id.
 func (s *Session) SecretKeyLogLine() (string, error) {
 	const op = "Session.SecretKeyLogLine"
 	var line string
@@ -113,16 +113,16 @@ func (s *Session) SecretKeyLogLine() (string, error) {
 	return line, err
 }
 
-// Print writes OpenSSL's description of the session (SSL_SESSION_print), the one that
-// openssl sess_id -text shows. The master secret and the resumption PSK are replaced by
-// 'x' before they leave C. A parsed session with an empty PSK identity or hint, which no
-// handshake makes, is an error: OpenSSL's printer stops there.
+// Print writes OpenSSL's description of the session (SSL_SESSION_print), as openssl
+// sess_id -text shows it. The master secret and the resumption PSK are replaced by 'x'
+// before they leave C. Print fails for a parsed session with an empty PSK identity or
+// hint, at which OpenSSL's printer stops; no handshake makes such a session.
 func (s *Session) Print(w io.Writer) error {
 	return s.print("Session.Print", w, 0)
 }
 
 // PrintWithSecrets is Print with the master secret and the resumption PSK left in
-// (SSL_SESSION_print): what it writes allows anyone to resume the session.
+// (SSL_SESSION_print). A reader of its output can resume the session.
 func (s *Session) PrintWithSecrets(w io.Writer) error {
 	return s.print("Session.PrintWithSecrets", w, 1)
 }

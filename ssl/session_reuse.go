@@ -1,48 +1,48 @@
 package ssl
 
-// ReuseState says whether a connection resumed a session, and why not. A server that does
-// not resume looks the same from outside whether it was never asked, declined, or was asked
-// with something that it could not know: this tells them apart.
+// ReuseState says whether a connection resumed a session, and if not, why. From
+// outside, a server that was offered no session looks the same as one that declined a
+// session or was offered one that it did not know. ReuseState tells these cases apart.
 type ReuseState int
 
-// What became of resumption. Those up to ReuseOtherConfig offered nothing.
+// Outcomes of resumption. In the states up to ReuseOtherConfig the client offered no session.
 const (
 	// ReuseUnknown: the handshake is not complete.
 	ReuseUnknown ReuseState = iota
 
-	// ReuseNoSession: nothing to offer. A client was given no session, and its cache had
-	// none for the server; a server was offered none.
+	// ReuseNoSession: nothing to offer. A client was given no session, and its cache
+	// had none for the server; a server was offered none.
 	ReuseNoSession
 
-	// ReuseExpired: what the client had for the server was past its lifetime.
+	// ReuseExpired: the client's session for the server was past its lifetime.
 	ReuseExpired
 
-	// ReuseNotResumable: OpenSSL had marked the client's session as of no more use, as it
-	// does after a failed connection.
+	// ReuseNotResumable: OpenSSL had marked the client's session as not resumable, for
+	// example after a failed connection.
 	ReuseNotResumable
 
-	// ReuseOtherConfig: the client's session was made under another configuration, or
-	// cannot be trusted under this one: other roots, another name, a certificate that no longer
-	// verifies. Or it needs what this one does not offer: a version, a cipher suite, an extension.
+	// ReuseOtherConfig: the client's session was made under another configuration, or cannot be
+	// trusted under this one (other roots, another name, a certificate that no longer
+	// verifies), or it needs a version, cipher suite or extension that this one does not offer.
 	ReuseOtherConfig
 
-	// ReuseDeclined: offered, and the server did a full handshake.
+	// ReuseDeclined: a session was offered, and the server did a full handshake.
 	ReuseDeclined
 
-	// ReusedID: resumed by the id of a session that the server had kept (TLS 1.2).
+	// ReusedID: the session was resumed by its id, from the server's cache (TLS 1.2).
 	ReusedID
 
-	// ReusedTicket: resumed by a ticket: of TLS 1.2 (RFC 5077), or of TLS 1.3 (RFC 8446, section
-	// 4.6.1), where every session is. Whether that of TLS 1.3 has the session in it, or stands for
-	// an entry of a cache, the server alone knows.
+	// ReusedTicket: the session was resumed by a ticket of TLS 1.2 (RFC 5077) or of TLS
+	// 1.3 (RFC 8446, section 4.6.1), where every resumption uses one. Only the server
+	// knows whether a TLS 1.3 ticket contains the session or names an entry of a cache.
 	ReusedTicket
 
 	// ReuseExternalPSK: no session was offered or resumed, and the connection rests on an
-	// external pre-shared key, [ConnectionState].PSKIdentity. It is no resumption.
+	// external pre-shared key, [ConnectionState].PSKIdentity. This is not a resumption.
 	ReuseExternalPSK
 )
 
-// ReusedPSK is ReusedTicket: to TLS 1.3 a ticket is the name of a pre-shared key.
+// ReusedPSK is ReusedTicket: in TLS 1.3 a ticket is the identity of a pre-shared key.
 const ReusedPSK = ReusedTicket
 
 var reuseNames = [...]string{
@@ -57,7 +57,7 @@ var reuseNames = [...]string{
 	ReuseExternalPSK:  "by external PSK",
 }
 
-// reuseLabels are for metrics, whose users have to type them.
+// reuseLabels are for metrics, so they are easy to type.
 var reuseLabels = [...]string{
 	ReuseUnknown:      "unknown",
 	ReuseNoSession:    "no_session",
@@ -70,7 +70,7 @@ var reuseLabels = [...]string{
 	ReuseExternalPSK:  "external_psk",
 }
 
-// String describes the state in a few words that are the same each time.
+// String returns a short fixed description of the state.
 func (r ReuseState) String() string {
 	if r < 0 || int(r) >= len(reuseNames) {
 		return "invalid"

@@ -10,13 +10,13 @@ import (
 	"unsafe"
 )
 
-// packedVersion stands in front of a packed session. Every change of the form, or of what one of
-// the notes in it means, makes it another number: machines of one fleet that run different
-// versions of this package read each other's sessions, or have ErrMalformed.
+// packedVersion is the first byte of a packed session. It must change with every change
+// of the form or of a note's meaning: machines of a fleet may run different versions of
+// this package, and must either read each other's sessions or get ErrMalformed.
 const packedVersion = 1
 
-// packed is the session with what DER leaves out and this process knows: for whom its peer
-// was verified, and the peer's chain. Only what is sealed may be unpacked: it is believed.
+// packed is the session with what DER leaves out: for whom this process verified its
+// peer, and the peer's chain. unpack trusts both, so only sealed bytes may be unpacked.
 func (s *Session) packed() ([]byte, error) {
 	const op = "Session.seal"
 	der, err := s.MarshalBinary()
@@ -47,8 +47,8 @@ func (s *Session) packed() ([]byte, error) {
 	return b, nil
 }
 
-// unpack is the inverse of packed. The caller owns the result. What has another form is
-// ErrMalformed: its seal says who has made it, and not with which version.
+// unpack is the inverse of packed. The caller owns the result. Another form gives
+// ErrMalformed: the seal shows who made the bytes, but not with which version.
 func unpack(op string, b []byte) (*Session, error) {
 	r := reader(b)
 	if r.uint8() != packedVersion {

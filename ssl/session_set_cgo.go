@@ -37,8 +37,8 @@ const (
 	maxUnixTime = (1<<64 - 1) / 1_000_000_000
 )
 
-// SetID replaces the session id (SSL_SESSION_set1_id), at most 32 bytes, else ErrTooLarge.
-// Like every setter it needs a session that was never shared, else ErrSessionShared.
+// SetID replaces the session id (SSL_SESSION_set1_id). It returns ErrTooLarge for more than
+// 32 bytes and, like every setter, ErrSessionShared for a session that was ever shared.
 func (s *Session) SetID(id []byte) error {
 	const op = "Session.SetID"
 	return s.set(op, len(id), maxIDLen, func(p sessionPtr, e *cErr) C.int {
@@ -46,8 +46,8 @@ func (s *Session) SetID(id []byte) error {
 	})
 }
 
-// SetIDContext replaces the session id context (SSL_SESSION_set1_id_context), at most 32
-// bytes, else ErrTooLarge.
+// SetIDContext replaces the session id context (SSL_SESSION_set1_id_context). It
+// returns ErrTooLarge for more than 32 bytes.
 func (s *Session) SetIDContext(ctx []byte) error {
 	const op = "Session.SetIDContext"
 	return s.set(op, len(ctx), maxIDCtxLen, func(p sessionPtr, e *cErr) C.int {
@@ -55,9 +55,9 @@ func (s *Session) SetIDContext(ctx []byte) error {
 	})
 }
 
-// SetHostname replaces the host name, "" for none (SSL_SESSION_set1_hostname). Names over
-// 255 bytes are ErrTooLarge, those with a NUL byte ErrMalformed. If memory runs out, the
-// old name is lost.
+// SetHostname replaces the host name, "" for none (SSL_SESSION_set1_hostname). It
+// returns ErrTooLarge for more than 255 bytes, and ErrMalformed for a NUL byte. If
+// memory runs out, the old name is lost.
 func (s *Session) SetHostname(name string) error {
 	const op = "Session.SetHostname"
 	if strings.IndexByte(name, 0) >= 0 {
@@ -73,8 +73,8 @@ func (s *Session) SetHostname(name string) error {
 	})
 }
 
-// SetALPN replaces the application protocol, "" for none (SSL_SESSION_set1_alpn_selected),
-// at most 255 bytes, else ErrTooLarge.
+// SetALPN replaces the application protocol, "" for none
+// (SSL_SESSION_set1_alpn_selected). It returns ErrTooLarge for more than 255 bytes.
 func (s *Session) SetALPN(proto string) error {
 	const op = "Session.SetALPN"
 	return s.set(op, len(proto), maxNameLen, func(p sessionPtr, e *cErr) C.int {
@@ -82,8 +82,8 @@ func (s *Session) SetALPN(proto string) error {
 	})
 }
 
-// SetTicketAppData replaces the application's data that a server puts inside the ticket,
-// nil for none (SSL_SESSION_set1_ticket_appdata), at most 32 KiB, else ErrTooLarge.
+// SetTicketAppData replaces the application's data that a server puts inside the ticket, nil
+// for none (SSL_SESSION_set1_ticket_appdata). It returns ErrTooLarge for more than 32 KiB.
 func (s *Session) SetTicketAppData(data []byte) error {
 	const op = "Session.SetTicketAppData"
 	return s.set(op, len(data), maxAppDataLen, func(p sessionPtr, e *cErr) C.int {
@@ -92,12 +92,13 @@ func (s *Session) SetTicketAppData(data []byte) error {
 }
 
 // SetSecretMasterKey replaces the master secret or resumption PSK
-// (SSL_SESSION_set1_master_key). OpenSSL bounds its length by 48 bytes on 1.1.1 (256 for
-// TLS 1.3) to 512 bytes; what it refuses is ErrTooLarge.
+// (SSL_SESSION_set1_master_key). It returns ErrTooLarge if OpenSSL refuses the length;
+// the limit is 48 bytes on 1.1.1 (256 for TLS 1.3) and up to 512 bytes later.
 func (s *Session) SetSecretMasterKey(key []byte) error {
 	const op = "Session.SetSecretMasterKey"
 	return s.write(op, func(p sessionPtr) error {
-		// First, for it can fail: what was verified was the holder of the old key.
+		// Before the key, because it can fail: the holder of the old key was verified,
+		// not of the new one.
 		if !disown(p) {
 			return fail(op, ErrNoMemory)
 		}
@@ -109,8 +110,8 @@ func (s *Session) SetSecretMasterKey(key []byte) error {
 	})
 }
 
-// SetProtocolVersion sets the TLS version (SSL_SESSION_set_protocol_version), VersionTLS10
-// to VersionTLS13, else ErrRange.
+// SetProtocolVersion sets the TLS version (SSL_SESSION_set_protocol_version). It
+// returns ErrRange unless version is VersionTLS10 to VersionTLS13.
 func (s *Session) SetProtocolVersion(version uint16) error {
 	const op = "Session.SetProtocolVersion"
 	return s.write(op, func(p sessionPtr) error {
@@ -122,8 +123,8 @@ func (s *Session) SetProtocolVersion(version uint16) error {
 	})
 }
 
-// SetCipher sets the cipher suite by its number in the TLS registry
-// (SSL_SESSION_set_cipher). A suite that this OpenSSL does not know is ErrUnsupported.
+// SetCipher sets the cipher suite by its number in the TLS registry (SSL_SESSION_set_cipher).
+// It returns ErrUnsupported for a suite that this OpenSSL does not know.
 func (s *Session) SetCipher(id uint16) error {
 	const op = "Session.SetCipher"
 	return s.write(op, func(p sessionPtr) error {
@@ -136,8 +137,8 @@ func (s *Session) SetCipher(id uint16) error {
 }
 
 // SetTime sets when the session began (SSL_SESSION_set_time, from OpenSSL 3.3
-// SSL_SESSION_set_time_ex), rounded down to the second. Times before 1970 or after 2554
-// are ErrRange: not every version could store them.
+// SSL_SESSION_set_time_ex), rounded down to the second. It returns ErrRange for times
+// before 1970 or after 2554, which not every version can store.
 func (s *Session) SetTime(t time.Time) error {
 	const op = "Session.SetTime"
 	return s.write(op, func(p sessionPtr) error {
@@ -153,8 +154,8 @@ func (s *Session) SetTime(t time.Time) error {
 func setTime(p sessionPtr, unix int64) { C.sessl_session_set_time(p, C.int64_t(unix)) }
 
 // SetTimeout sets for how long after Time the session may be resumed
-// (SSL_SESSION_set_timeout), rounded down to the second. A negative d is ErrRange. Zero is
-// kept, but becomes three seconds when the session is encoded.
+// (SSL_SESSION_set_timeout), rounded down to the second. It returns ErrRange for a
+// negative d. Zero is kept, but becomes three seconds when the session is encoded.
 func (s *Session) SetTimeout(d time.Duration) error {
 	const op = "Session.SetTimeout"
 	return s.write(op, func(p sessionPtr) error {
@@ -175,7 +176,7 @@ func (s *Session) SetMaxEarlyData(n uint32) error {
 	})
 }
 
-// set runs a setter that copies n bytes of which OpenSSL takes at most limit.
+// set runs a setter that copies n bytes, of which OpenSSL accepts at most limit.
 func (s *Session) set(op string, n, limit int, f func(sessionPtr, *cErr) C.int) error {
 	return s.write(op, func(p sessionPtr) error {
 		if n > limit {
@@ -190,7 +191,8 @@ func (s *Session) set(op string, n, limit int, f func(sessionPtr, *cErr) C.int) 
 }
 
 // disown makes an unshared session one whose peer is unknown and was never verified. It
-// fails without memory.
+// fails for lack of memory.
 func disown(s sessionPtr) bool {
-	return C.sessl_session_set_note(s, C.SESSL_STAMP, nil, 0) != 0 && C.sessl_session_set_note(s, C.SESSL_CHAIN, nil, 0) != 0
+	return C.sessl_session_set_note(s, C.SESSL_STAMP, nil, 0) != 0 &&
+		C.sessl_session_set_note(s, C.SESSL_CHAIN, nil, 0) != 0
 }

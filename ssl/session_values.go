@@ -6,20 +6,20 @@ import (
 )
 
 // A SessionIndex names one application value that sessions can carry, as an index from
-// SSL_SESSION_get_ex_new_index does in C. Get it once, in a package variable.
+// SSL_SESSION_get_ex_new_index does in C. Make one per kind of value, in a package variable.
 type SessionIndex struct{ n int }
 
-// values holds the Go values bound to sessions. C keeps a number a session; the session's
-// copies get numbers of their own, and its end is reported by number.
+// values holds the Go values bound to sessions. In C each session has a number only; a copy
+// of a session gets a number of its own. C reports the end of a session by its number.
 var values struct {
 	sync.Mutex
 	indexes int
 	byID    map[uint64]map[int]any
-	used    atomic.Bool // some session has had values
+	used    atomic.Bool // true once any session has had values
 }
 
-// NewSessionIndex returns a new index, for SetExData and ExData. It takes the place of
-// SSL_SESSION_get_ex_new_index; there is no limit on their number but memory.
+// NewSessionIndex returns a new index for SetExData and ExData. It takes the place of
+// SSL_SESSION_get_ex_new_index. Only memory limits the number of indexes.
 func NewSessionIndex() SessionIndex {
 	values.Lock()
 	defer values.Unlock()
@@ -27,8 +27,8 @@ func NewSessionIndex() SessionIndex {
 	return SessionIndex{values.indexes}
 }
 
-// applyValueEvents brings the table up to date with what libssl did since: it copies
-// values to the duplicates and drops those of freed sessions. values is locked.
+// applyValueEvents brings the table up to date with what libssl did since the last call:
+// it copies values to duplicates and drops the values of freed sessions. values is locked.
 func applyValueEvents() {
 	for {
 		from, to, ok := takeValueEvent()
@@ -47,8 +47,8 @@ func applyValueEvents() {
 	}
 }
 
-// drainValues drops the values of freed sessions if there are any: called where handles
-// are made, so that values do not outlive their sessions for long.
+// drainValues drops the values of freed sessions, if there are any. It is called
+// wherever handles are made, so that values do not outlive their sessions for long.
 func drainValues() {
 	if values.used.Load() && valueEventsPending() > 0 {
 		values.Lock()

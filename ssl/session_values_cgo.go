@@ -19,13 +19,13 @@ func takeValueEvent() (from, to uint64, ok bool) {
 func valueEventsPending() int { return int(C.sessl_values_pending()) }
 
 // SetExData binds value to the session under index; nil removes it
-// (SSL_SESSION_set_ex_data). The value belongs to the object, whichever handle it was set
-// through; a Dup made later starts with the same values, DER and tickets do not carry
-// them. It is dropped some time after the object has been freed. The value must not lead
-// back to a handle on the session, or neither will ever be freed.
+// (SSL_SESSION_set_ex_data). The value belongs to the object, whichever handle it was
+// set through. A Dup made later starts with the same values; DER and tickets do not
+// carry them. The value is dropped some time after the object has been freed. If the
+// value refers back to a handle on the session, neither will ever be freed.
 //
-// Unlike the setters of the session's own fields this works on a shared session too:
-// libssl never reads the value, and the table has a lock.
+// Unlike the setters of the session's own fields, SetExData also works on a shared
+// session: libssl never reads the value, and the table has a lock.
 func (s *Session) SetExData(index SessionIndex, value any) error {
 	const op = "Session.SetExData"
 	if index.n == 0 {
@@ -62,8 +62,8 @@ func setExData(p sessionPtr, index SessionIndex, value any) bool {
 	return true
 }
 
-// ExData returns the value that SetExData bound to the session under index, nil for none
-// (SSL_SESSION_get_ex_data).
+// ExData returns the value that SetExData bound to the session under index, or nil for
+// none (SSL_SESSION_get_ex_data).
 func (s *Session) ExData(index SessionIndex) (any, error) {
 	var value any
 	err := s.withPtr("Session.ExData", func(p sessionPtr) error {

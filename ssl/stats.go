@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// histogramBounds are the upper ends of the buckets, the last of which has none.
+// histogramBounds are the upper bounds of the buckets; the last bucket has none.
 var histogramBounds = [...]time.Duration{
 	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
@@ -14,24 +14,24 @@ var histogramBounds = [...]time.Duration{
 	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
 }
 
-// A Histogram is how long things took.
+// A Histogram counts durations by how long they were.
 type Histogram struct {
 	Count   uint64
 	Sum     time.Duration
 	Buckets []HistogramBucket // from the shortest; the bounds are always the same
 }
 
-// A HistogramBucket is how many of a Histogram took no longer than UpTo, those of the buckets
-// before it included, as Prometheus counts.
+// A HistogramBucket counts the durations of a Histogram that were no longer than UpTo,
+// including those of the buckets before it, as Prometheus counts.
 type HistogramBucket struct {
 	UpTo  time.Duration
 	Count uint64
 }
 
-// histogram is a Histogram that grows, without a lock.
+// histogram is a Histogram that can be added to without a lock.
 type histogram struct {
 	sum     atomic.Int64
-	buckets [len(histogramBounds) + 1]atomic.Uint64 // each counts its own
+	buckets [len(histogramBounds) + 1]atomic.Uint64 // each counts only its own durations
 }
 
 func (h *histogram) observe(d time.Duration) {

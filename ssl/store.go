@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A SessionStore keeps sessions of servers outside of the process, so that several servers
-// resume each other's: a [ServerSessionCache] has one behind it. It sees ids, which anybody
-// on the path sees too, and sealed bytes, and must be believed in nothing.
+// A SessionStore keeps sessions of servers outside of the process, so that several servers resume
+// each other's sessions. A [ServerSessionCache] may have one behind it. A store sees session ids,
+// which are also visible on the network, and sealed bytes; nothing it returns is trusted.
 //
 // Its methods are called from several goroutines at once, with a context that ends when the
-// answer is of no more use. Lookups hold up a handshake; a store that does not answer in
-// time, or not at all, costs the client a full handshake and nothing else. So does one that
-// panics: that is an error, for [ServerSessionCache.StoreError].
+// answer is no longer needed. Lookups hold up a handshake. If a store answers late or never,
+// returns an error or panics, the client gets a full handshake instead of a resumption, and
+// nothing worse. A panic becomes an error for [ServerSessionCache.StoreError].
 type SessionStore interface {
-	// Put keeps sealed under id until expires, in the place of what was there.
+	// Put keeps sealed under id until expires, and replaces what was there.
 	Put(ctx context.Context, id, sealed []byte, expires time.Time) error
 
 	// Get returns what was put under id, or nil if there is nothing.
@@ -25,29 +25,29 @@ type SessionStore interface {
 	Remove(ctx context.Context, id []byte) error
 }
 
-// StoreStats count what became of a ServerSessionCache's store.
+// StoreStats count what a ServerSessionCache's store has done.
 type StoreStats struct {
 	Hits        uint64 // sessions found and resumable
-	Misses      uint64 // nothing there
-	Late        uint64 // no answer within LookupTimeout
-	Busy        uint64 // not asked: too many lookups were waiting
+	Misses      uint64 // lookups that found nothing
+	Late        uint64 // lookups without an answer within LookupTimeout
+	Busy        uint64 // lookups not made: too many others were waiting
 	Errors      uint64 // lookups that failed
-	Refused     uint64 // sessions that were not what was put: damaged, of another id, expired
+	Refused     uint64 // sessions that were damaged, of another id or expired
 	Writes      uint64 // Puts and Removes that succeeded
-	WriteErrors uint64 // that failed
-	Dropped     uint64 // that were not tried: the queue was full
-	Panics      uint64 // of those errors, how many were panics
-	Pending     int    // writes that wait or are being made now
+	WriteErrors uint64 // Puts and Removes that failed
+	Dropped     uint64 // Puts and Removes not tried: the queue was full
+	Panics      uint64 // those errors that were panics
+	Pending     int    // writes that wait or are being made
 }
 
-// maxStoreLookups bounds the lookups that wait at one time. A store that ignores its context
-// could have any number otherwise.
+// maxStoreLookups bounds the lookups that wait at one time. Without it, a store that
+// ignores its context could collect any number.
 const maxStoreLookups = 256
 
-// what a session is sealed as: bytes under another id cannot be opened.
+// sealedAs names what a session is sealed as: sealed bytes cannot be opened under another id.
 func sealedAs(id []byte) string { return "server session " + string(id) }
 
-// storeWrite is a Put, or without sealed a Remove.
+// storeWrite is a Put, or a Remove if sealed is nil.
 type storeWrite struct {
 	id, sealed []byte
 	expires    time.Time
@@ -58,9 +58,9 @@ type backing struct {
 	store   SessionStore
 	keys    *SealKeys
 	timeout time.Duration
-	lookups chan struct{}            // a place each
-	queues  [storeWriters]storeQueue // by id: what is done to one stays in order
-	life    context.Context          // of writes
+	lookups chan struct{}            // one place for each lookup
+	queues  [storeWriters]storeQueue // by id, so that the writes of one session stay in order
+	life    context.Context          // ends the writes
 	stop    context.CancelFunc
 	stats   storeCounters
 	last    atomic.Pointer[error]

@@ -19,7 +19,8 @@ const (
 )
 
 func newBacking(o *ServerCacheOptions) *backing {
-	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, lookups: make(chan struct{}, maxStoreLookups)}
+	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout,
+		lookups: make(chan struct{}, maxStoreLookups)}
 	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
 		b.queues[i].limit = max(o.WriteQueue/storeWriters, 1)
@@ -27,8 +28,8 @@ func newBacking(o *ServerCacheOptions) *backing {
 	return b
 }
 
-// close writes what is in the queues, within a second; then it waits for nobody. The caller
-// makes sure that nothing is enqueued any more.
+// close writes what is in the queues, for at most a second, and gives up the rest. The
+// caller makes sure that nothing more is enqueued.
 func (b *backing) close() {
 	defer b.stop()
 	patience := time.NewTimer(storeCloseTimeout)
@@ -62,8 +63,7 @@ func (b *backing) write(ctx context.Context, w storeWrite) {
 	b.stats.writes.Add(1)
 }
 
-// guard makes an error of a panic, which has no caller here that could see it, and keeps the
-// last error.
+// guard makes an error of a panic, which no caller here could see, and keeps the last error.
 func (b *backing) guard(f func() error) (err error) {
 	returned := false
 	defer func() {
@@ -86,7 +86,7 @@ func (b *backing) note(err error) {
 	}
 }
 
-// put has s written some time soon.
+// put has e's session written soon.
 func (b *backing) put(e *serverEntry) {
 	sealed, err := b.seal(e)
 	if err != nil {
@@ -117,14 +117,14 @@ func (b *backing) enqueue(w storeWrite) {
 	}
 }
 
-// answer is what a lookup came to.
+// storeAnswer is the result of a lookup.
 type storeAnswer struct {
 	sealed []byte
 	err    error
 }
 
-// get looks id up, and returns when there is an answer or ctx has ended; nil means a full
-// handshake.
+// get looks id up, and returns when there is an answer or ctx has ended; nil means a
+// full handshake.
 func (b *backing) get(ctx context.Context, id []byte) *Session {
 	select {
 	case b.lookups <- struct{}{}:
@@ -151,8 +151,8 @@ func (b *backing) get(ctx context.Context, id []byte) *Session {
 	}
 }
 
-// accept opens what has come and checks that it is what was asked for. Context and expiry
-// are libssl's to check as well.
+// accept opens the answer and checks that it is the session asked for. libssl checks
+// its context and expiry as well.
 func (b *backing) accept(ctx context.Context, id []byte, a storeAnswer) *Session {
 	switch {
 	case a.err != nil && ctx.Err() != nil:
@@ -197,7 +197,7 @@ func (b *backing) unseal(id, sealed []byte) (*Session, error) {
 	return s, nil
 }
 
-// read returns the counters, each at a slightly different moment.
+// read returns the counters, read at slightly different moments.
 func (c *storeCounters) read() StoreStats {
 	return StoreStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Late: c.late.Load(), Busy: c.busy.Load(),
 		Errors: c.errors.Load(), Refused: c.refused.Load(), Writes: c.writes.Load(),

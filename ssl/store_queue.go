@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// storeQueue has the writes for some of the ids, in order. A goroutine makes them while
-// there are any, and none is left when there are not: a cache that is dropped leaves nothing.
+// storeQueue holds the writes for some of the ids, in order. A goroutine makes the
+// writes and ends when there are none, so that a dropped cache leaves no goroutine.
 type storeQueue struct {
 	mu    sync.Mutex
 	items []storeWrite
 	limit int
 	busy  bool
-	done  chan struct{} // closed when the queue is empty again; nil if nobody waits
+	done  chan struct{} // closed when the queue is empty again; nil if no call waits
 }
 
 // add reports whether there was room.
@@ -33,7 +33,7 @@ func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
 func (q *storeQueue) drain(ctx context.Context, b *backing) {
 	over := false
 	defer func() {
-		if !over { // the store's code has ended the goroutine: runtime.Goexit
+		if !over { // the store's code has ended this goroutine by runtime.Goexit
 			go q.drain(ctx, b)
 		}
 	}()
@@ -47,7 +47,7 @@ func (q *storeQueue) drain(ctx context.Context, b *backing) {
 	}
 }
 
-// next takes the oldest write; without one the goroutine that asks is the last.
+// next takes the oldest write. If there is none, the goroutine that called it must end.
 func (q *storeQueue) next() (w storeWrite, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,7 +65,7 @@ func (q *storeQueue) next() (w storeWrite, ok bool) {
 	return w, true
 }
 
-// pending is how many writes wait or are being made.
+// pending counts the writes that wait or are being made.
 func (q *storeQueue) pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,7 +75,7 @@ func (q *storeQueue) pending() int {
 	return 0
 }
 
-// empty is closed once nothing is left to write.
+// empty returns a channel that is closed once no write is left.
 func (q *storeQueue) empty() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
