@@ -21,7 +21,8 @@ import (
 
 const lookFor = 3 * time.Second
 
-// sessionID is the id of the i-th session of a run. libssl's table goes by the first bytes.
+// sessionID returns the id of the i-th session of a run. The hash of libssl's table uses the
+// first bytes.
 func sessionID(run []byte, i int) []byte {
 	x := uint64(i+1) * 0x9e3779b97f4a7c15
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 32), x^x>>31), run...)
@@ -32,13 +33,13 @@ var kinds = []struct {
 	fill func(*ssl.Session, *ssl.Ctx, int) (look func(int), free func(), err error)
 }{{"ServerSessionCache", fillOurs}, {"libssl's cache", fillTheirs}}
 
-// caches compares n sessions in a ServerSessionCache with as many in libssl's own cache, each
-// in a process of its own: what one has freed would count as free for the other.
-// libssl has no function that looks one up by itself; SSL_CTX_add_session of one that is there
-// finds it, under the same lock that a handshake's lookup takes.
+// caches compares n sessions in a ServerSessionCache with as many in libssl's own cache. Each
+// cache is in a process of its own, because memory that one has freed would count as free for
+// the other. libssl has no function that looks up one session: SSL_CTX_add_session of a session
+// in the cache finds it, under the same lock as a handshake's lookup.
 func caches(n int, certs string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%d sessions\tput, a second\tresident, a session\tlookups a second\t\n", n)
+	fmt.Fprintf(w, "%d sessions\tputs per second\tresident per session\tlookups per second\t\n", n)
 	for _, kind := range kinds {
 		self := exec.Command(os.Args[0], "-table", kind.name, "-sessions", strconv.Itoa(n), "-certs", certs)
 		self.Stderr = os.Stderr
@@ -51,7 +52,7 @@ func caches(n int, certs string) error {
 	return w.Flush()
 }
 
-// cache prints the row of one, without its name.
+// cache prints the row of one cache, without its name.
 func cache(fill func(*ssl.Session, *ssl.Ctx, int) (func(int), func(), error), n int, certs string) error {
 	proto, ctx, err := serverSession(certs)
 	if err != nil {
@@ -135,7 +136,7 @@ func copyOf(proto *ssl.Session, run []byte, i int) (*ssl.Session, error) {
 	return s, s.SetID(sessionID(run, i))
 }
 
-// lookups is how many a second all processors make together.
+// lookups returns how many lookups per second all processors make together.
 func lookups(look func(int), n int) float64 {
 	var total atomic.Int64
 	var all sync.WaitGroup
@@ -158,8 +159,8 @@ func lookups(look func(int), n int) float64 {
 	return float64(total.Load()) / lookFor.Seconds()
 }
 
-// serverSession is one that a server has made, and the Ctx of a server whose cache is without
-// a limit.
+// serverSession returns a session that a server made, and the Ctx of a server with an unlimited
+// cache.
 func serverSession(certs string) (s *ssl.Session, ctx *ssl.Ctx, err error) {
 	o, err := newOurs(tls13, certs, "", func(c *ssl.Config) error {
 		c.SessionTicketsDisabled = true
@@ -182,7 +183,7 @@ func serverSession(certs string) (s *ssl.Session, ctx *ssl.Ctx, err error) {
 	return s, o.srv, nil
 }
 
-// resident is the memory of the process, without what Go keeps for later.
+// resident returns the memory of the process, without memory that Go keeps for later.
 func resident() int64 {
 	debug.FreeOSMemory()
 	data, err := os.ReadFile(filepath.Join("/proc", "self", "statm"))

@@ -31,7 +31,7 @@ var ways = []form{
 	}},
 }
 
-// forms compares what resumption costs in each of them; crypto/tls has tickets only.
+// forms compares the costs of a resumption in each form; crypto/tls has tickets only.
 func forms(rounds int, certs string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tper resumed handshake\ta second on one processor\tto crypto/tls's ticket\t")
@@ -71,8 +71,8 @@ func everyForm(version uint16, certs string) (libs []library, err error) {
 	return append(libs, theirs), err
 }
 
-// inTurn measures resumed handshakes of all, after a round that does not count. In TLS 1.3
-// each ticket is used once, the one of the handshake before.
+// inTurn measures resumed handshakes of all in turn, after a round that does not count. In TLS
+// 1.3 each ticket is used once; it comes from the previous handshake.
 func inTurn(libs []library, rounds int) ([][]float64, error) {
 	const n = 100
 	costs := make([][]float64, len(libs))

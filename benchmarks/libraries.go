@@ -20,9 +20,9 @@ const (
 
 func versionName(v uint16) string { return tls.VersionName(v) }
 
-// A library makes the two ends of connections, with one cipher suite, AES-128-GCM with
-// SHA-256, one group, X25519, an ECDSA certificate that the client verifies, and one
-// ticket a handshake.
+// A library makes both ends of connections. All libraries use one cipher suite, AES-128-GCM
+// with SHA-256, one group, X25519, an ECDSA certificate that the client verifies, and one
+// ticket for each handshake.
 type library interface {
 	name() string
 	client(raw net.Conn, resume bool) (net.Conn, error)
@@ -38,8 +38,8 @@ func suite(version uint16) uint16 {
 	return tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 }
 
-// groups has P-256 only for the certificate: in TLS 1.2 OpenSSL takes the list for the curves
-// of keys too. The first of them is what is agreed on.
+// groups has P-256 for the certificate only: in TLS 1.2 OpenSSL applies the list to the curves
+// of keys too. The key exchange uses the first group.
 var groups = []tls.CurveID{tls.X25519, tls.CurveP256}
 
 func libraries(version uint16, certs string) ([2]library, error) {
@@ -58,7 +58,7 @@ type ours struct {
 	session  *ssl.Session // the newest
 }
 
-// newOurs has serve say how its server keeps sessions.
+// newOurs lets serve configure how its server keeps sessions.
 func newOurs(version uint16, certs, title string, serve func(*ssl.Config) error) (*ours, error) {
 	roots, err := ssl.LoadCertPool(filepath.Join(certs, "ca.pem"))
 	if err != nil {
@@ -142,7 +142,7 @@ func newTheirs(version uint16, certs string) (*theirs, error) {
 	}
 	t := &theirs{version: version, cli: cfg(), again: cfg(), srv: cfg()}
 	t.srv.Certificates = []tls.Certificate{cert}
-	// The one cache is only filled, the other looked up: a client of crypto/tls offers
+	// One cache is only filled, the other only looked up: a client of crypto/tls offers
 	// whatever its cache has.
 	cache := &newest{}
 	t.cli.ClientSessionCache, t.again.ClientSessionCache = onlyPut{cache}, cache

@@ -1,7 +1,7 @@
-// Command benchmarks compares the processor time that package ssl and crypto/tls take, in
-// one run: the two take turns, over loopback, each with itself as its peer, so every figure
-// is that of both ends together. It prints a table and writes nothing. Other tables are of
-// the forms of resumption, and of caches with a million sessions.
+// Command benchmarks compares the processor time of package ssl and crypto/tls in one run. The
+// two take turns, over loopback, each with itself as its peer, so every figure is that of both
+// ends together. The command prints a table and writes nothing. Other tables compare the forms
+// of resumption, and caches with a million sessions.
 package main
 
 import (
@@ -41,7 +41,8 @@ func main() {
 	}
 }
 
-// A task is one thing to measure: do does it n times, and size of them are one unit.
+// A task is one thing to measure: do does it n times, and size is the number of times that make
+// one unit.
 type task struct {
 	name, unit string
 	n          int
@@ -105,7 +106,7 @@ func compare(t task, libs [2]library, rounds int) (ours, theirs []float64, err e
 	return ours, theirs, nil
 }
 
-// cpuTime is what the process has used so far, in user and kernel mode.
+// cpuTime returns the processor time that the process has used so far, in user and kernel mode.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	chunk    = 64 << 10 // what one Write is given in the bulk
+	chunk    = 64 << 10 // the size of one Write in the bulk
 	bulkSize = 32 << 20
 )
 
-// link is a connection of l with itself, after the handshake and with its tickets read.
+// link is a connection of l with itself, whose handshake is done and whose tickets have been
+// read.
 func link(l library, resume bool) (c, s net.Conn, err error) {
 	a, b, err := tcpPair()
 	if err != nil {
@@ -23,7 +24,7 @@ func link(l library, resume bool) (c, s net.Conn, err error) {
 	}
 	greeted := make(chan error, 1)
 	go func() {
-		_, err := s.Write([]byte{1}) // the handshake, and a byte behind the tickets
+		_, err := s.Write([]byte{1}) // does the handshake, and sends a byte after the tickets
 		greeted <- err
 	}()
 	c, err = l.client(a, resume)
@@ -53,7 +54,7 @@ func tcpPair() (a, b net.Conn, err error) {
 func fullHandshakes(l library, n int) error    { return handshakes(l, n, false) }
 func resumedHandshakes(l library, n int) error { return handshakes(l, n, true) }
 
-// handshakes counts the TCP connection, a byte and the closing in.
+// handshakes includes the TCP connection, one byte and the closing.
 func handshakes(l library, n int, resume bool) error {
 	for range n {
 		c, s, err := link(l, resume)

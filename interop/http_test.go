@@ -18,9 +18,9 @@ import (
 	"sessl/ssl"
 )
 
-// curl against a server of package httpssl: it says which HTTP it spoke, and the server
-// says whether the second request, on a connection of its own, resumed the session. On
-// HTTP/2 the clients of package httpssl's own tests show that.
+// curl against a server of package httpssl. curl reports the version of HTTP, and the server
+// reports whether the second request, on a connection of its own, resumed the session. For
+// HTTP/2, the clients in package httpssl's own tests show that.
 func TestCurlHTTP(t *testing.T) {
 	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for flag, want := range map[string]string{"--http1.1": "1.1", "--http2": "2"} {
@@ -38,7 +38,7 @@ func TestCurlHTTP(t *testing.T) {
 				if flag == "--http2" {
 					return // curl has no way to ask for another connection
 				}
-				// The server ends each connection, and curl keeps sessions for one run.
+				// The server ends each connection, and curl keeps its sessions for one run.
 				body, err = curl(t, flag, url+"/reused", url+"/reused")
 				if err != nil {
 					t.Fatal(err)

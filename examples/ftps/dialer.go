@@ -16,18 +16,18 @@ import (
 	"sessl/ssl"
 )
 
-// dialer makes the connections of one FTP session: the first is the control connection,
-// the others are data connections, which offer the control connection's session. That is
-// what a server with require_ssl_reuse and its like takes for proof that both come from
-// the same client. Make one for each login.
+// dialer makes the connections of one FTP session. The first is the control connection, the
+// others are data connections, which offer the control connection's session. Servers with
+// require_ssl_reuse or the like take this as proof that both come from the same client. Make
+// one dialer for each login.
 type dialer struct {
 	ssl      *ssl.Ctx
-	explicit bool // AUTH TLS after a greeting in the clear, in the place of TLS from the first byte
+	explicit bool // AUTH TLS after a greeting in the clear, instead of TLS from the first byte
 
-	// noReuse lets data connections offer nothing, to see the server refuse them.
+	// noReuse makes data connections offer no session, to show that the server refuses them.
 	noReuse bool
 
-	host    string // as it was dialed, and as it is verified on data connections too
+	host    string // the dialed name, which is verified on data connections too
 	control *ssl.Conn
 }
 
@@ -39,11 +39,11 @@ func (d *dialer) connect(ctx context.Context, addr string) (*ftp.ServerConn, err
 		}
 		return d.dialData(ctx, network, addr)
 	}
-	// Where there is a dial function, the library asks of its tls.Config only whether it is
-	// there: then it sends PBSZ 0 and PROT P after the login.
+	// If there is a dial function, the library only checks whether its tls.Config is set: then
+	// it sends PBSZ 0 and PROT P after the login.
 	conn, err := ftp.Dial(addr, ftp.DialWithDialFunc(dial), ftp.DialWithTLS(&tls.Config{}))
 	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err() // and not that a connection was closed
+		return nil, ctx.Err() // and not the error of a closed connection
 	}
 	return conn, err
 }
@@ -79,8 +79,8 @@ func (d *dialer) dialControl(ctx context.Context, network, addr string) (net.Con
 	return greeted{c, io.MultiReader(greeting, c)}, nil
 }
 
-// dialData leaves the handshake to the first Read or Write: servers begin theirs after the
-// command that the transfer is for.
+// dialData leaves the handshake to the first Read or Write, because servers begin theirs after
+// the command of the transfer.
 func (d *dialer) dialData(ctx context.Context, network, addr string) (net.Conn, error) {
 	raw, err := dialNet(ctx, network, addr)
 	if err != nil {
@@ -104,9 +104,9 @@ func (d *dialer) dialData(ctx context.Context, network, addr string) (net.Conn, 
 	return c, nil
 }
 
-// offerSessionOf lets data offer the session that control has now: in TLS 1.3 the newest
-// ticket that it has read. SetSession takes a copy, so that any number of connections may
-// offer the same one.
+// offerSessionOf lets data offer the current session of control: in TLS 1.3 the newest ticket
+// that control has read. SetSession takes a copy, so any number of connections may offer the
+// same session.
 func offerSessionOf(data, control *ssl.Conn) error {
 	s, err := control.Session()
 	if err != nil {
@@ -116,7 +116,7 @@ func offerSessionOf(data, control *ssl.Conn) error {
 	return data.SetSession(s)
 }
 
-// dialNet dials; what it returns is closed when ctx ends, even before there is TLS on it.
+// dialNet dials. Its connection is closed when ctx ends, even before TLS begins on it.
 func dialNet(ctx context.Context, network, addr string) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
@@ -126,11 +126,11 @@ func dialNet(ctx context.Context, network, addr string) (net.Conn, error) {
 	return raw, nil
 }
 
-// maxClear is what a server may say before TLS.
+// maxClear is the largest number of bytes that a server may send before TLS.
 const maxClear = 64 << 10
 
-// authTLS asks for TLS (RFC 4217) and returns the greeting that came before it, for the
-// library, which waits for one.
+// authTLS asks for TLS (RFC 4217). It returns the greeting before TLS, for which the library
+// waits.
 func authTLS(raw net.Conn) (greeting io.Reader, err error) {
 	r := bufio.NewReader(io.LimitReader(raw, maxClear))
 	text := textproto.NewReader(r)
@@ -145,7 +145,7 @@ func authTLS(raw net.Conn) (greeting io.Reader, err error) {
 		return nil, fmt.Errorf("AUTH TLS: %w", err)
 	}
 	if r.Buffered() > 0 {
-		// It would be taken for an answer that came through TLS.
+		// It would be taken for an answer that arrived through TLS.
 		return nil, errors.New("AUTH TLS: the server, or someone on the way, sent more in the clear")
 	}
 	line := strings.ReplaceAll(hello, "\n", " ")

@@ -19,7 +19,7 @@ import (
 	"sessl/ssl"
 )
 
-// payload takes many records, and more than the sockets' buffers.
+// payload needs many records, and is larger than the sockets' buffers.
 var payload = bytes.Repeat([]byte("session reuse required\n"), 100_000)
 
 // forms runs test for each mode and version.
@@ -46,7 +46,7 @@ func forms(t *testing.T, test func(t *testing.T, s *vsftpd, d *dialer, version u
 func login(t *testing.T, s *vsftpd, d *dialer) *ftp.ServerConn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel) // closes what is open
+	t.Cleanup(cancel) // closes open connections
 	conn, err := d.connect(ctx, s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,8 @@ func login(t *testing.T, s *vsftpd, d *dialer) *ftp.ServerConn {
 	return conn
 }
 
-// handshakes is what the server has logged of each: version, and whether it was resumed.
+// handshakes returns what the server has logged of each handshake: the version, and whether it
+// was resumed.
 func (s *vsftpd) handshakes(t *testing.T) []string {
 	t.Helper()
 	re := regexp.MustCompile(`SSL version: (\S+), SSL cipher: [^,]+, ((?:not )?reused)`)
@@ -68,8 +69,8 @@ func (s *vsftpd) handshakes(t *testing.T) []string {
 	return all
 }
 
-// TestTransfers makes five data connections from one control connection. They offer the
-// same session, in TLS 1.3 the same ticket: the first use does not use it up.
+// TestTransfers makes five data connections for one control connection. They offer the same
+// session, in TLS 1.3 the same ticket: the first use does not use it up.
 func TestTransfers(t *testing.T) {
 	forms(t, func(t *testing.T, s *vsftpd, d *dialer, version uint16) {
 		conn := login(t, s, d)
@@ -120,13 +121,13 @@ func sessionID(t *testing.T, c *ssl.Conn) (id []byte) {
 	return id
 }
 
-// TestNoReuseIsRefused shows that the server of TestTransfers does demand the session.
+// TestNoReuseIsRefused shows that the server of TestTransfers really demands the session.
 func TestNoReuseIsRefused(t *testing.T) {
 	forms(t, func(t *testing.T, s *vsftpd, d *dialer, version uint16) {
 		if err := os.WriteFile(filepath.Join(s.root, "there"), payload, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		// vsftpd ends the control connection too: one for each transfer.
+		// vsftpd ends the control connection too, so each transfer has one of its own.
 		get, put := *d, *d
 		get.noReuse, put.noReuse = true, true
 		r, err := login(t, s, &get).Retr("there")
@@ -212,7 +213,7 @@ func TestContextEndsConnect(t *testing.T) {
 			held := make(chan net.Conn, 1)
 			go func() {
 				if c, err := l.Accept(); err == nil {
-					io.WriteString(c, "2") // of neither is this the end
+					io.WriteString(c, "2") // neither the greeting nor the handshake ends here
 					held <- c
 				}
 				cancel()

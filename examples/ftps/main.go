@@ -4,13 +4,13 @@
 //	ftps -addr ftp.example.org:21 -user me put report.pdf incoming/report.pdf
 //	ftps -addr ftp.example.org:990 -implicit get pub/list.txt list.txt
 //
-// Many servers demand that (vsftpd's require_ssl_reuse, on by default), and answer 522 or
-// cut the transfer where it is missing. Here it is offerSessionOf in dialer.go. The protocol
-// is github.com/jlaffaye/ftp's.
+// Many servers demand that (vsftpd's require_ssl_reuse, on by default), and answer 522 or cut
+// the transfer otherwise. In this program offerSessionOf in dialer.go does it. The protocol is
+// implemented by github.com/jlaffaye/ftp.
 //
-// The password is taken from the environment variable FTPS_PASSWORD. The server is verified
-// against the system's roots, or those in the file of -ca. -no-reuse lets data connections
-// offer no session, to see what the server makes of it.
+// The password comes from the environment variable FTPS_PASSWORD. The server is verified
+// against the system's roots, or those in the file of -ca. With -no-reuse data connections
+// offer no session, to show how the server answers.
 package main
 
 import (
@@ -59,7 +59,7 @@ func main() {
 	}
 }
 
-// run does what the command line says.
+// run executes the command line.
 func run(ctx context.Context, o options, password string) error {
 	if len(o.args) != 3 || o.args[0] != "get" && o.args[0] != "put" {
 		return errors.New("want get REMOTE LOCAL, or put LOCAL REMOTE")
@@ -96,7 +96,7 @@ func get(conn *ftp.ServerConn, remote, local string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }() // the server's word that it was all
+	defer func() { err = errors.Join(err, r.Close()) }() // the server confirms that the transfer is complete
 	f, err := os.Create(local)
 	if err != nil {
 		return err

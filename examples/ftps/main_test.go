@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// TestCommandLine puts a file and gets it again, in both modes, as main does.
+// TestCommandLine puts a file and gets it back, in both modes, as main does.
 func TestCommandLine(t *testing.T) {
 	for _, implicit := range []bool{false, true} {
 		t.Run(modeName(implicit), func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestCommandLineRefusesNonsense(t *testing.T) {
 	}
 }
 
-// refused reports whether err is vsftpd's word for a data connection that did not reuse
-// the session.
+// refused reports whether err is vsftpd's answer to a data connection that did not reuse the
+// session.
 func refused(err error) bool {
 	var e *textproto.Error
 	return errors.As(err, &e) && e.Code == 522

@@ -15,25 +15,25 @@ import (
 	"time"
 )
 
-// patience bounds what would otherwise hang; it is never waited for.
+// patience bounds waits that would otherwise hang. No test waits for it.
 const patience = 60 * time.Second
 
-// vsftpd is the real server. This process accepts and starts one for each control
-// connection, as inetd does: so the port is never in doubt, and no server is left behind.
+// vsftpd is the real server. Like inetd, this process accepts and starts one vsftpd for each
+// control connection. The port is therefore always known, and no server is left behind.
 type vsftpd struct {
 	addr string
-	root string // where its users begin
+	root string // the directory in which its users begin
 	log  string
-	pass string // of the user anonymous; nobody else on this machine knows it
+	pass string // of the user anonymous; no other process on this machine knows it
 
 	config string
 	l      net.Listener
 	ended  sync.WaitGroup
 }
 
-// startVsftpd lets the test read and write in root, over TLS only, and lets nobody
-// transfer on a connection that does not reuse the control connection's session. It needs
-// no privileges, and has no chroot: root is only where its users begin.
+// startVsftpd lets the test read and write in root, over TLS only, and refuses transfers on
+// connections that do not reuse the control connection's session. It needs no privileges, and
+// has no chroot: users only begin in root.
 func startVsftpd(t *testing.T, implicit bool) *vsftpd {
 	t.Helper()
 	if _, err := exec.LookPath(vsftpdProgram); err != nil {
@@ -107,7 +107,7 @@ func (s *vsftpd) serve(ctx context.Context, t *testing.T) {
 		}
 		cmd := exec.CommandContext(ctx, vsftpdProgram, s.config)
 		cmd.Stdin, cmd.Stdout = socket, socket
-		// Its own children end with it; this ends them all, also with this process.
+		// vsftpd ends its own children. This ends them all, also when this process ends.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		err = cmd.Start()
@@ -116,11 +116,11 @@ func (s *vsftpd) serve(ctx context.Context, t *testing.T) {
 			t.Error(err)
 			return
 		}
-		s.ended.Go(func() { cmd.Wait() }) // 2 when the client has gone, which is no failure
+		s.ended.Go(func() { cmd.Wait() }) // status 2 means that the client has gone, which is no failure
 	}
 }
 
-// logged is what the server has logged so far.
+// logged returns what the server has logged so far.
 func (s *vsftpd) logged(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile(s.log)

@@ -18,7 +18,8 @@ const certs = "../../testdata/certs/"
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// wantReuse fails unless the second of two lines tells of a resumption, and both end with answer.
+// wantReuse fails unless the second of two lines reports a resumption, and both end with
+// answer.
 func wantReuse(t *testing.T, out, answer string) {
 	t.Helper()
 	want := "TLS 1.3, not offered: no session, answer " + answer + "\n" +
@@ -37,7 +38,7 @@ func TestBoth(t *testing.T) {
 	wantReuse(t, out.String(), `"GET / HTTP/1.0\r\n"`)
 }
 
-// start starts a server with some flags on a socket of the test's, and returns its address.
+// start starts a server with some flags on a socket of the test, and returns its address.
 func start(t *testing.T, o *options) string {
 	t.Helper()
 	cert, err := o.certificate()
@@ -60,7 +61,7 @@ func start(t *testing.T, o *options) string {
 	return l.Addr().String()
 }
 
-// A server and a client apart, which share the root's file.
+// A server and a client in separate processes, which share the root's file.
 func TestApart(t *testing.T) {
 	for name, server := range map[string]options{
 		"made":   {caOut: filepath.Join(t.TempDir(), "root.pem")},
@@ -81,7 +82,7 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// A web server, which answers nothing before it has the whole request.
+// A web server, which answers only when it has the whole request.
 func TestWebServer(t *testing.T) {
 	leakcheck.Test(t)
 	cert, err := ssl.LoadX509KeyPair(certs+"server-ecdsa.pem", certs+"server-ecdsa.key")
@@ -110,7 +111,7 @@ func TestWebServer(t *testing.T) {
 	wantReuse(t, out.String(), `"HTTP/1.0 404 Not Found\r\n"`)
 }
 
-// What cannot work says why, and nothing is printed as if it had.
+// A command that cannot work says why, and prints nothing else.
 func TestFlagsThatCannotWork(t *testing.T) {
 	leakcheck.Test(t)
 	for want, o := range map[string]options{

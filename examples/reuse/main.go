@@ -1,6 +1,6 @@
-// Command reuse shows session reuse on real connections, and fails when any of it does
-// not hold. The code is in internal/demo: client.go is how a client keeps and offers
-// sessions, server.go a server, file.go a session that another process resumes.
+// Command reuse shows session reuse on real connections, and fails if any of it fails. The code
+// is in internal/demo: client.go shows how a client keeps and offers sessions, server.go has a
+// server, and file.go a session that another process resumes.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// again is the command line of the second process.
+// again returns the command line of the second process.
 func again(s demo.Saved) []string {
 	return []string{"-resume", s.Session, "-ca", s.CA, "-addr", s.Addr}
 }

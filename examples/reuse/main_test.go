@@ -12,8 +12,8 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// TestMain lets the test binary be the second process: it is started with flags of main
-// that the testing package does not know.
+// TestMain lets the test binary be the second process, which is started with flags of main that
+// the testing package does not know.
 func TestMain(m *testing.M) {
 	if slices.Contains(os.Args[1:], "-resume") {
 		flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)

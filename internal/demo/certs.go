@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Names of the files that writeCerts makes.
+// The names of the files that writeCerts makes.
 const (
 	caFile   = "ca.pem"
 	certFile = "server.pem"

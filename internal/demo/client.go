@@ -15,7 +15,7 @@ import (
 type client struct {
 	ctx     *ssl.Ctx
 	newest  *ssl.Session
-	echoed  []byte // what the server answers to "ping\n"
+	echoed  []byte // the server's answer to "ping\n"
 	reused  int
 	full    time.Duration
 	resumed []time.Duration
@@ -34,7 +34,7 @@ func newClient(ca string, fm form, echoed string) (*client, error) {
 		MaxVersion:             fm.version,
 		SessionTicketsDisabled: !fm.tickets,
 		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
-			c.newest.Close() // the one before; Close on nil is fine
+			c.newest.Close() // the previous session; Close on nil is fine
 			c.newest = s
 		},
 	})
@@ -46,8 +46,8 @@ func (c *client) Close() {
 	c.ctx.Close()
 }
 
-// connect does one connection: handshake, one round trip, which also brings the tickets
-// of TLS 1.3, and Close.
+// connect does one connection: a handshake, one round trip, which also brings the tickets of
+// TLS 1.3, and Close.
 func (c *client) connect(addr string) error {
 	raw, err := net.DialTimeout("tcp", addr, timeout)
 	if err != nil {
@@ -94,8 +94,8 @@ func (c *client) roundTrip(conn *ssl.Conn) error {
 	return nil
 }
 
-// reuse does one full handshake and the resumptions, prints a line, and fails unless
-// every one of them was resumed.
+// reuse does one full handshake and the resumptions, prints a line, and fails unless all of
+// them were resumed.
 func (c *client) reuse(w io.Writer, name, addr string) error {
 	for range 1 + resumptions {
 		if err := c.connect(addr); err != nil {

@@ -1,7 +1,7 @@
-// Package demo shows session reuse on real connections, and fails when any of it does not
-// hold: against a server of this module, against openssl s_server, and from a file in a
-// second process. It ends with the census of what was held in C memory. It is what
-// examples/reuse and the demo command of cmd/sessl run.
+// Package demo shows session reuse on real connections, and fails if any of it fails: with a
+// server of this module, with openssl s_server, and from a file in a second process. It ends
+// with a census of the objects in C memory. examples/reuse and the demo command of cmd/sessl
+// run it.
 package demo
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sessl/ssl"
 )
 
-// resumptions is how many connections follow the full handshake.
+// resumptions is the number of connections after the full handshake.
 const resumptions = 10
 
 // timeout bounds each connection and each process that is started.
@@ -33,15 +33,15 @@ var forms = []form{
 	{"TLS 1.3 ticket", ssl.VersionTLS13, true},
 }
 
-// A Saved is what the second process needs to resume the session of the first.
+// A Saved has what the second process needs to resume the session of the first.
 type Saved struct {
 	CA      string // file of the root certificate
 	Session string // file of the session, in PEM
 	Addr    string // address of the server
 }
 
-// Run does the whole demonstration and describes it on w. again returns the arguments
-// with which the running program, started once more, calls Resume.
+// Run does the whole demonstration and describes it on w. again returns the arguments with
+// which a second process of this program calls Resume.
 func Run(w io.Writer, again func(Saved) []string) error {
 	dir, err := os.MkdirTemp("", "sessl-demo")
 	if err != nil {
@@ -69,7 +69,7 @@ func Run(w io.Writer, again func(Saved) []string) error {
 	return census(w)
 }
 
-// census prints what was made and freed, and fails if anything is left.
+// census prints how many objects were made and freed, and fails if any is left.
 func census(w io.Writer) error {
 	runtime.GC()
 	c := ssl.ReadCounters()

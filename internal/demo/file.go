@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// throughFile saves a session, has OpenSSL's own tool read it, and resumes it in another
+// throughFile saves a session, lets OpenSSL's own tool read it, and resumes it in another
 // process.
 func throughFile(w io.Writer, dir string, again func(Saved) []string) error {
 	fm := forms[len(forms)-1]
@@ -69,8 +69,8 @@ func readWithOpenSSL(w io.Writer, file string) error {
 	return nil
 }
 
-// resumeElsewhere starts this program once more. Where the library under test needs a
-// loader of its own, SESSL_EXEC names it.
+// resumeElsewhere starts a second process of this program. If the library under test needs its
+// own loader, SESSL_EXEC names it.
 func resumeElsewhere(w io.Writer, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -91,7 +91,7 @@ func resumeElsewhere(w io.Writer, args []string) error {
 	return nil
 }
 
-// Resume is the second process: it resumes the saved session and says so on w.
+// Resume is the second process: it resumes the saved session and reports that on w.
 func Resume(w io.Writer, saved Saved) error {
 	c, err := newClient(saved.CA, forms[len(forms)-1], "ping\n")
 	if err != nil {

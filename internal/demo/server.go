@@ -97,7 +97,7 @@ func againstOpenSSL(w io.Writer, dir string) error {
 	return nil
 }
 
-// openssl is the command line tool that belongs to the library under test.
+// openssl returns the command line tool of the library under test.
 func openssl() string {
 	if p := os.Getenv("SESSL_OPENSSL"); p != "" {
 		return p
@@ -105,7 +105,7 @@ func openssl() string {
 	return "openssl"
 }
 
-// reuseOpenSSL lets openssl s_server -rev answer: it sends each line back reversed.
+// reuseOpenSSL uses openssl s_server -rev as the server, which sends each line back reversed.
 func reuseOpenSSL(w io.Writer, dir string, fm form) error {
 	addr, err := freeAddr()
 	if err != nil {
@@ -130,7 +130,7 @@ func reuseOpenSSL(w io.Writer, dir string, fm form) error {
 	return c.reuse(w, fm.name, addr)
 }
 
-// freeAddr finds a port for a server that cannot choose one by itself.
+// freeAddr finds a port for a server that cannot choose its own.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -140,7 +140,7 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// startUntil starts cmd and waits for a line that begins with ready; stop kills it. It
+// startUntil starts cmd and waits for a line that begins with ready. stop kills the process; it
 // is killed after timeout in any case.
 func startUntil(cmd *exec.Cmd, ready string) (stop func(), err error) {
 	out, err := cmd.StdoutPipe()

@@ -18,8 +18,8 @@ func readFile(t *testing.T, name string) []byte {
 	return b
 }
 
-// collected is the flow of making one Certificate, which only the collector frees; no other
-// may be in use.
+// collected is the flow of making one Certificate, which only the collector frees. No other
+// Certificate may be in use.
 func collected(make func() (ssl.Certificate, error)) (err, wrong error) {
 	if _, err := make(); err != nil {
 		return err, nil

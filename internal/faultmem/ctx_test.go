@@ -60,9 +60,9 @@ func TestCtxOutOfMemory(t *testing.T) {
 				}
 				defer cli.Close()
 				defer srv.Close()
-				// OpenSSL 3 takes an algorithm that could not be fetched for one that does
-				// not exist, and a root without a key for one that signs nothing: such a
-				// Ctx may agree on less, or on nothing, but verifies all the same.
+				// OpenSSL 3 treats an algorithm that it could not fetch as one that does not
+				// exist, and a root without a key as one that signs nothing. Such a Ctx may
+				// agree on fewer algorithms, or on none, but still verifies.
 				l := &link{client: full.client, server: full.server}
 				if cli != nil {
 					l.client = cli
@@ -84,7 +84,7 @@ func TestCtxOutOfMemory(t *testing.T) {
 	}
 }
 
-// emptyCRL is a list of testdata's CA that revokes nothing.
+// emptyCRL is a revocation list of testdata's CA that revokes nothing.
 func emptyCRL(t *testing.T) []byte {
 	t.Helper()
 	parent, err := tls.LoadX509KeyPair(certFile("ca.pem"), certFile("ca.key"))
@@ -117,9 +117,9 @@ func TestParseCRLsOutOfMemory(t *testing.T) {
 	})
 }
 
-// danglingNode tells the versions in which SSL_CTX_add_session, when it cannot insert,
-// leaves a session in its list that is freed afterwards: openssl#28632. What follows is
-// undefined, so nothing may fail there.
+// danglingNode reports the versions in which an SSL_CTX_add_session that cannot insert leaves a
+// session in its list that is freed afterwards: openssl#28632. The behaviour is then undefined,
+// so no allocation may fail there.
 func danglingNode(version string) bool {
 	var minor, patch int
 	if n, _ := fmt.Sscanf(version, "OpenSSL 3.%d.%d", &minor, &patch); n != 2 {

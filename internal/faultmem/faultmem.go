@@ -17,15 +17,15 @@ import (
 	"unsafe"
 )
 
-// Installed reports whether libcrypto has taken the functions: CRYPTO_set_mem_functions
-// returned 1. Without it no allocation fails, and a test proves nothing.
+// Installed reports whether libcrypto has accepted the functions: CRYPTO_set_mem_functions
+// returned 1. Otherwise no allocation fails, and a test proves nothing.
 func Installed() bool { return C.faultmem_installed() == 1 }
 
 // Mode says what happens after the allocation that fails.
 type Mode int
 
-// A single allocation may fail, or all from one on: the second is what a process without
-// memory sees, the first reaches code that goes on after a failure.
+// Either one allocation fails, or all from one on. The second is what a process without memory
+// sees; the first reaches the code that goes on after a failure.
 const (
 	Once Mode = iota
 	Lasting
@@ -39,21 +39,21 @@ func (m Mode) String() string {
 	return "once"
 }
 
-// A Result is what became of one Run.
+// A Result is the outcome of one Run.
 type Result struct {
 	Failed bool // the k-th allocation was reached
 	Made   int  // allocations asked for, failed ones included
 
-	// Sites is filled by a run with k 0. It numbers allocations such that each place in C
-	// that allocates is among them, with its first, second, fourth, eighth time and so on.
+	// Sites is filled by a run with k 0. It has the numbers of allocations that include each
+	// place in C that allocates, with its first, second, fourth, eighth time and so on.
 	Sites []int
 
 	run C.ulong
 }
 
-// Run calls f with the goroutine locked to its thread, on which the k-th allocation of
-// OpenSSL and cshim fails, counted from 1; 0 lets all succeed. Other threads, and so other
-// goroutines that f waits for, are not affected.
+// Run calls f with the goroutine locked to its thread. On that thread the k-th allocation of
+// OpenSSL and cshim fails, counted from 1; with 0 all succeed. Other threads are not affected,
+// nor are other goroutines for which f waits.
 func Run(k int, mode Mode, f func()) Result {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -73,18 +73,19 @@ func Run(k int, mode Mode, f func()) Result {
 	return r
 }
 
-// Aside calls f, inside a Run, with all allocations succeeding and none of them counted.
+// Aside calls f inside a Run. All its allocations succeed, and none is counted.
 func Aside(f func() error) error {
 	C.faultmem_pause(1)
 	defer C.faultmem_pause(0)
 	return f()
 }
 
-// Failed reports, inside a Run, whether its failure has happened yet; outside it is false.
+// Failed reports, inside a Run, whether the allocation has failed yet; outside a Run it returns
+// false.
 func Failed() bool { return C.faultmem_failing() != 0 }
 
-// Left lists the blocks that were allocated in the run, on its thread, and have not been
-// freed since, as file:line(size); there is none when all that f made is gone.
+// Left lists the blocks that the run allocated on its thread and that have not been freed
+// since, as file:line(size). The list is empty if everything that f made is gone.
 func (r Result) Left() []string {
 	var where [4096]C.char
 	n := C.faultmem_left(r.run, &where[0], C.size_t(unsafe.Sizeof(where)))
@@ -95,9 +96,9 @@ func (r Result) Left() []string {
 	return list
 }
 
-// Live is how many bytes OpenSSL and cshim hold in the whole process.
+// Live returns how many bytes OpenSSL and cshim hold in the whole process.
 func Live() int64 { return int64(C.faultmem_live()) }
 
-// StopThread makes OpenSSL free what it keeps for the calling thread, its error queue and
-// its random generators (OPENSSL_thread_stop), so that the next call makes them anew.
+// StopThread makes OpenSSL free its error queue and random generators of the calling thread
+// (OPENSSL_thread_stop), so that the next call makes them anew.
 func StopThread() { C.faultmem_stop_thread() }

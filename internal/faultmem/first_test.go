@@ -15,8 +15,9 @@ import (
 // firstEnv tells the test binary to be a process whose first connection has no memory.
 const firstEnv = "FAULTMEM_FIRST"
 
-// The first connection of a process makes what all share. Each failure needs a process of
-// its own: this test runs itself until a connection gets all that it asks for.
+// The first connection of a process makes the objects that all connections share. Each failure
+// needs a process of its own: this test runs itself until a connection gets all the memory that
+// it asks for.
 func TestFirstConnection(t *testing.T) {
 	leakcheck.Test(t)
 	if k, err := strconv.Atoi(os.Getenv(firstEnv)); err == nil {
@@ -37,7 +38,7 @@ func TestFirstConnection(t *testing.T) {
 	}
 }
 
-// survivedAll is the exit code of a process in which nothing failed.
+// survivedAll is the exit status of a process in which nothing failed.
 const survivedAll = 77
 
 func first(t *testing.T, k int) {

@@ -38,7 +38,8 @@ func TestServerOutOfMemory(t *testing.T) {
 	})
 }
 
-// The handshake waits for the application's word on the server's certificate, and its own.
+// The handshake waits for the application's judgement of the server's certificate, and for its
+// own certificate.
 func TestJudgingClientOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l := newLink(t, version, setup{judge: true, mutual: true})
@@ -50,7 +51,7 @@ func TestJudgingClientOutOfMemory(t *testing.T) {
 	})
 }
 
-// The connection begins anew from the Ctx that is chosen.
+// The connection begins anew from the chosen Ctx.
 func TestVirtualHostOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l := newLink(t, version, setup{host: true})
@@ -98,7 +99,7 @@ func TestResumingServerOutOfMemory(t *testing.T) {
 	})
 }
 
-// What comes after a handshake allocates little: every allocation fails once.
+// After a handshake there are few allocations: each of them fails once.
 func TestDataOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l := newLink(t, version, setup{})
@@ -116,7 +117,7 @@ func TestDataOutOfMemory(t *testing.T) {
 	})
 }
 
-// A server without memory never takes a client for another than it has verified, and a
+// A server without memory never takes a client for another than the one it has verified, and a
 // client without memory fails.
 func TestPostHandshakeAuthOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)

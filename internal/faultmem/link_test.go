@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// ioTimeout bounds every wait of a test; it is never waited for.
+// ioTimeout bounds every wait of a test. No test waits for it.
 const ioTimeout = 30 * time.Second
 
 const message = "sixteen bytes or so"
@@ -38,14 +38,14 @@ func roots(t *testing.T, name string) *ssl.CertPool {
 	return p
 }
 
-// setup is how the two ends of a link differ from a client that verifies a server.
+// setup says how the two ends of a link differ from a client that verifies a server.
 type setup struct {
-	staple     bool   // the client asks for one
+	staple     bool   // the client asks for a staple
 	mutual     bool   // the server demands a client's certificate
-	clientCert string // what the client has; with mutual, "client" unless set
-	clientRoot string // what the client trusts; "ca" unless set
+	clientCert string // the client's certificate; with mutual, "client" unless set
+	clientRoot string // the root that the client trusts; "ca" unless set
 	judge      bool   // the client's application judges the server's certificate, and chooses its own
-	host       bool   // the server's Ctx is chosen by the one that listens
+	host       bool   // the listening Ctx chooses the server's Ctx
 	later      bool   // the server asks for the client's certificate after the handshake
 }
 
@@ -105,7 +105,8 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 	return l
 }
 
-// judgeLeaf is VerifyConnection: no certificate may be missing, whatever ran out.
+// judgeLeaf is the VerifyConnection function: no certificate may be missing, whatever
+// allocation failed.
 func judgeLeaf(st ssl.ConnectionState) error {
 	if len(st.PeerCertificates) != 1 || len(st.VerifiedChain) != 2 {
 		return fmt.Errorf("asked about %d certificates and a chain of %d",
@@ -124,7 +125,7 @@ func newServerCtx(t *testing.T, cfg *ssl.Config) *ssl.Ctx {
 	return ctx
 }
 
-// keep is OnNewSession.
+// keep is the OnNewSession function.
 func (l *link) keep(_ *ssl.Conn, s *ssl.Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,8 +153,8 @@ func (l *link) session(t *testing.T) *ssl.Session {
 	return l.take()
 }
 
-// drive lets one end do its part while the other one runs in its own goroutine, and so on
-// another thread.
+// drive lets one end do its part while the other end runs in its own goroutine, and therefore
+// on another thread.
 func drive(side, peer func(net.Conn) (err, wrong error)) (err, wrong error) {
 	a, b := pipe()
 	done := make(chan error, 1)

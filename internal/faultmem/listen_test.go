@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// queue is a listener that accepts what is in it, and then ends.
+// queue is a listener that accepts the connections in it, and then ends.
 type queue struct {
 	net.Listener
 	conns []net.Conn
@@ -45,8 +45,8 @@ func TestAcceptOutOfMemory(t *testing.T) {
 	var err error
 	res := faultmem.Run(1, faultmem.Once, func() { _, err = ssl.NewListener(q, l.server).Accept() })
 	var passing net.Error
-	var cause *ssl.Error // OpenSSL does not always tell that it was memory
-	//lint:ignore SA1019 net/http asks it
+	var cause *ssl.Error // OpenSSL does not always say that memory was the cause
+	//lint:ignore SA1019 net/http calls it
 	if !res.Failed || !errors.As(err, &cause) || !errors.As(err, &passing) || !passing.Temporary() ||
 		passing.Timeout() {
 		t.Errorf("Accept: %v (%T)", err, err)

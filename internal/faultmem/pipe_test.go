@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// pipe is an in-memory connection whose writes never wait: the side without memory is
-// then the only one that a test has to think of.
+// pipe is an in-memory connection whose writes never wait, so that a test has to think only of
+// the side without memory.
 func pipe() (a, b net.Conn) {
 	x, y := newStream(), newStream()
 	return &end{in: x, out: y}, &end{in: y, out: x}

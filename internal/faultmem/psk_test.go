@@ -12,7 +12,7 @@ import (
 
 func testPSK(t *testing.T) ssl.PSK {
 	t.Helper()
-	k, err := ssl.NewPSK("somebody", []byte("0123456789abcdef"), 0)
+	k, err := ssl.NewPSK("meter", []byte("0123456789abcdef"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestPSKOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	every(t, func(op func(string)) (err, wrong error) {
 		op("NewPSK")
-		_, err = ssl.NewPSK("somebody", []byte("0123456789abcdef"), 0)
+		_, err = ssl.NewPSK("meter", []byte("0123456789abcdef"), 0)
 		leakcheck.Collect() // there is nothing to close
 		return err, nil
 	})
@@ -36,7 +36,7 @@ func TestPSKOutOfMemory(t *testing.T) {
 	})
 }
 
-// pskEnd is one side of a connection that must rest on the key and on nothing else.
+// pskEnd is one side of a connection that must rest on the key alone.
 func pskEnd(make func(net.Conn, *ssl.Ctx) (*ssl.Conn, error), ctx *ssl.Ctx,
 	op func(string)) func(net.Conn) (err, wrong error) {
 	return func(raw net.Conn) (err, wrong error) {
@@ -51,14 +51,14 @@ func pskEnd(make func(net.Conn, *ssl.Ctx) (*ssl.Conn, error), ctx *ssl.Ctx,
 		if err := c.Handshake(); err != nil {
 			return err, nil
 		}
-		if s := c.ConnectionState(); s.PSKIdentity != "somebody" || s.DidResume {
+		if s := c.ConnectionState(); s.PSKIdentity != "meter" || s.DidResume {
 			wrong = fmt.Errorf("the identity is %q, resumed %t", s.PSKIdentity, s.DidResume)
 		}
 		return nil, wrong
 	}
 }
 
-// A handshake with a key is complete, with the identity, or it fails for want of memory.
+// A handshake with a key is complete and has the identity, or it fails for want of memory.
 func TestPSKHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		k := testPSK(t)

@@ -40,7 +40,7 @@ func reloading(t *testing.T, version uint16) (l *link, server, client *ssl.Reloa
 	return l, server, client
 }
 
-// A set that could not be tried for want of memory leaves the one that was there.
+// If a set cannot be tried for want of memory, the old set stays.
 func TestReplaceOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	_, server, _ := reloading(t, ssl.VersionTLS13)
@@ -62,7 +62,7 @@ func TestReplaceOutOfMemory(t *testing.T) {
 	})
 }
 
-// Each connection takes its certificates: without memory for them there is none.
+// Each connection takes its certificates. Without memory for them there is no connection.
 func TestReloadedHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l, _, _ := reloading(t, version)
@@ -79,7 +79,7 @@ func TestReloadedHandshakeOutOfMemory(t *testing.T) {
 	})
 }
 
-// The host that is chosen gives its own.
+// The chosen host gives its own certificates.
 func TestReloadedHostOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l, server, _ := reloading(t, version)
@@ -100,7 +100,8 @@ func TestReloadedHostOutOfMemory(t *testing.T) {
 				if err := c.Handshake(); err != nil {
 					return err, nil
 				}
-				// 3.5 leaves out what it could not fetch, and may show its second choice.
+				// 3.5 leaves out algorithms that it could not fetch, and may show its second
+				// choice.
 				if got := c.ConnectionState().PeerCertificates[0]; !got.Equal(set[0].Leaf()) &&
 					!got.Equal(set[1].Leaf()) {
 					return nil, errors.New("a certificate that is not the host's was shown")

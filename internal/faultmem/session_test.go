@@ -42,7 +42,7 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-// sample is a session of a real handshake, with everything in it that one can carry.
+// sample returns a session of a real handshake with all the fields that a session can have.
 func sample(t *testing.T, version uint16) *ssl.Session {
 	t.Helper()
 	l := newLink(t, version, setup{})
@@ -161,12 +161,12 @@ func sweepOne(t *testing.T, name string, do func() (func() error, error)) {
 	})
 }
 
-// bytesOf checks a result that is all or nothing.
+// bytesOf checks a result that must be complete or missing.
 func bytesOf(f func() ([]byte, error), want []byte) func() (func() error, error) {
 	return func() (func() error, error) {
 		got, err := f()
 		return func() error {
-			// OpenSSL 1.1.1 does not look whether BIO_dump_indent could write the ticket.
+			// OpenSSL 1.1.1 does not check whether BIO_dump_indent could write the ticket.
 			short := strings.HasPrefix(cshim.Version(), "OpenSSL 1.1.1") && faultmem.Failed() &&
 				bytes.HasPrefix(got, []byte("SSL-Session:")) && len(got) < len(want)
 			if !bytes.Equal(got, want) && !short {
@@ -177,7 +177,7 @@ func bytesOf(f func() ([]byte, error), want []byte) func() (func() error, error)
 	}
 }
 
-// usable fails for a session that exists but cannot be worked with.
+// usable fails for a session that exists but cannot be used.
 func usable(s *ssl.Session) error {
 	if err := s.SetTimeout(time.Minute); err != nil {
 		return err
@@ -185,7 +185,7 @@ func usable(s *ssl.Session) error {
 	return s.SetExData(index, "another")
 }
 
-// Setters leave the old value, the new one, or none.
+// A setter leaves the old value, the new one, or none.
 func TestSettersOutOfMemory(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 200)
 	for _, c := range []struct {
@@ -236,7 +236,7 @@ func TestSettersOutOfMemory(t *testing.T) {
 				case err == nil && now != c.want:
 					wrong = fmt.Errorf("set without an error, but the value is %q", now)
 				case err == nil && c.name == "SetSecretMasterKey" && faultmem.Failed():
-					// All that it allocates is for forgetting whom the old key belonged to.
+					// Its only allocations are for forgetting the owner of the old key.
 					wrong = errors.New("the session may still count as verified")
 				case err != nil && now != old && now != "" && now != "<nil>":
 					wrong = fmt.Errorf("neither old nor new: %q", now)

@@ -32,7 +32,7 @@ func (l *link) serverEnd() side                   { return side{l: l, server: tr
 
 func quiet(string) {}
 
-// do runs one operation, with all memory if it is not one of only.
+// do runs one operation, with all memory unless it is one of only.
 func (s side) do(name string, f func() error) error {
 	s.op(name)
 	if s.only == nil || slices.Contains(s.only, name) {
@@ -60,7 +60,7 @@ func (s side) run(raw net.Conn) (err, wrong error) {
 			return err, nil
 		}
 	}
-	refused := err // a session: the connection goes on without
+	refused := err // a refused session: the connection goes on without it
 	if err := s.do("Conn.Handshake", c.Handshake); err != nil {
 		return err, nil
 	}
@@ -93,8 +93,8 @@ func (s side) open(raw net.Conn) (c *ssl.Conn, err error) {
 	return c, err
 }
 
-// offerNothing keeps a client from the cache of its Ctx, which would keep sessions: that is no
-// leak, and what is resumed decides which calls allocate.
+// offerNothing keeps a client from the cache of its Ctx. The cache would keep sessions, which
+// would look like leaks, and a resumption would make other allocations.
 func offerNothing(c *ssl.Conn) error { return c.UseSessionCache(ssl.NoSessionCache{}, "") }
 
 func (s side) give(c *ssl.Conn) error {
@@ -125,9 +125,9 @@ func (s side) talk(c *ssl.Conn) (err, wrong error) {
 	}
 	if s.l.later && s.server {
 		steps = append(steps, steps...)
-	} else if s.l.later { // what it sends now comes after its certificate, and the answer after the verdict
+	} else if s.l.later { // its data follows its certificate, and the answer follows the verdict
 		steps = append(steps, func() error {
-			werr := write() // fails if the verdict came first, which the Read tells
+			werr := write() // fails if the verdict came first, which the Read reports
 			return cmp.Or(read(), werr)
 		})
 	}
@@ -148,8 +148,8 @@ func (s side) talk(c *ssl.Conn) (err, wrong error) {
 	return nil, wrong
 }
 
-// ask requests the client's certificate, and leaves it to the Reads to wait for it: they
-// are on this thread.
+// ask requests the client's certificate, and leaves the waiting for it to the Reads, which are
+// on this thread.
 func (s side) ask(c *ssl.Conn) error {
 	return s.do("Conn.RequestClientCertificate", func() error {
 		c.SetReadDeadline(time.Unix(1, 0))

@@ -15,8 +15,8 @@ import (
 	"sessl/ssl"
 )
 
-// What a server may hold for a client that nobody knows, besides twice what that has sent: an
-// SSL, which libssl makes of 10 KB and more.
+// The memory that a server may hold for an unknown client, in addition to twice the bytes that
+// the client has sent: an SSL, for which libssl needs 10 KB and more.
 const stallLimit = 20 << 10
 
 var stalls = map[string]string{
@@ -36,7 +36,8 @@ var stalls = map[string]string{
 	"a hello of SSL 2":   "\xff\xff\x01\x03\x01\x00",
 }
 
-// stalled does what a server's handshake comes to on c, and returns what it holds then.
+// stalled does a server's handshake on c as far as it goes, and returns how much memory the
+// server then holds.
 func stalled(t *testing.T, ctx *ssl.Ctx, c net.Conn, begin func(*ssl.Conn) error) int64 {
 	t.Helper()
 	before := faultmem.Live()
@@ -100,7 +101,7 @@ func TestStalledClientHoldsLittle(t *testing.T) {
 	}
 }
 
-// The second ClientHello, after a HelloRetryRequest, is held as the first.
+// The second ClientHello, after a HelloRetryRequest, is held back like the first.
 func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 	leakcheck.Test(t)
 	cert := keyPair(t, "server-ecdsa")
@@ -127,14 +128,14 @@ func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 	none := held("")
 	for _, more := range []string{"\x16\x03\x03\x00\x04\x01\x01\x00\x00",
 		"\x14\x03\x03\x00\x01\x01\x16\x03\x03\x00\x04\x01\x01\x00\x00", "\x16"} {
-		if n := held(more) - none; n > stallLimit { // a record's buffer of libssl's is among it
+		if n := held(more) - none; n > stallLimit { // it includes a record buffer of libssl
 			t.Errorf("%x: %d bytes more are held", more, n)
 		}
 	}
 	t.Logf("%d bytes are held for the second hello", none)
 }
 
-// firstHello is what a client sends that prefers X25519 and can do P-521.
+// firstHello is the ClientHello of a client that prefers X25519 and supports P-521.
 func firstHello(t *testing.T) []byte {
 	t.Helper()
 	ctx, err := ssl.NewClientCtx(&ssl.Config{InsecureSkipVerify: true, MinVersion: ssl.VersionTLS13,

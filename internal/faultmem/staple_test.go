@@ -13,7 +13,7 @@ import (
 	"sessl/ssl"
 )
 
-// To end a staple takes no memory: nothing of one that was set may be left.
+// Removing a staple needs no memory: nothing of a staple that was set may be left.
 func TestSetOCSPStapleOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	cert, staple := keyPair(t, "server-ecdsa"), readFile(t, "server-ecdsa.ocsp")
@@ -25,17 +25,17 @@ func TestSetOCSPStapleOutOfMemory(t *testing.T) {
 	})
 }
 
-// decodesStaples tells the versions whose libssl decodes the staple of each certificate.
-// Where a client has no memory for that it goes on without, and may leak what it had
-// decoded. A server looks for the answer about its certificate, and sets a string that it
-// did not get (ASN1_STRING_set with NULL, seen in 4.0.3).
+// decodesStaples reports whether libssl itself decodes the staple of each certificate. A client
+// without memory for that goes on without a staple, and may leak the decoded part. A server
+// looks for the answer about its certificate, and sets a string that it could not allocate
+// (ASN1_STRING_set with NULL, seen in 4.0.3).
 var decodesStaples = func() bool {
 	var major, minor int
 	fmt.Sscanf(cshim.Version(), "OpenSSL %d.%d", &major, &minor)
 	return major > 3 || major == 3 && minor >= 6
 }()
 
-// Where the memory for the staple is missing there is no connection without one.
+// Without memory for the staple there is no connection, rather than one without a staple.
 func TestStapledHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		cert, staple := keyPair(t, "server-ecdsa"), readFile(t, "server-ecdsa.ocsp")

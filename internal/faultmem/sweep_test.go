@@ -18,10 +18,10 @@ import (
 
 var modes = []faultmem.Mode{faultmem.Once, faultmem.Lasting}
 
-// tally counts what became of the failures of one operation.
+// tally counts the outcomes of the failures of one operation.
 type tally struct{ survived, failed int }
 
-// report has one tally an operation, in the order of their first failures.
+// report has one tally for each operation, in the order of their first failures.
 type report struct {
 	names   []string
 	tallies map[string]*tally
@@ -52,11 +52,12 @@ func (r *report) log(t *testing.T) {
 	}
 }
 
-// flow does one or more operations; it returns the first error, and what is wrong with
-// what it got without one.
+// flow does one or more operations. It returns the first error, and, if there was none, what is
+// wrong with the result.
 type flow func(op func(name string)) (err, wrong error)
 
-// every sweeps over each allocation of f, until f makes fewer than that, in both modes.
+// every sweeps over each allocation of f, until f makes fewer allocations than that, in both
+// modes.
 func every(t *testing.T, f flow) {
 	t.Helper()
 	sweep(t, f, func(r *report) {
@@ -67,7 +68,7 @@ func every(t *testing.T, f flow) {
 	})
 }
 
-// perSite sweeps over the places that allocate: for each its first, second, fourth time
+// perSite sweeps over the places that allocate: for each place its first, second, fourth time
 // and so on. A handshake allocates thousands of times, mostly in the same places.
 func perSite(t *testing.T, f flow) {
 	t.Helper()
@@ -89,12 +90,12 @@ var full = flag.Bool("full", false, "in handshakes too, let every allocation fai
 
 func sweep(t *testing.T, f flow, all func(*report)) {
 	t.Helper()
-	runtime.LockOSThread() // the error queue and the random generators are the thread's
+	runtime.LockOSThread() // the error queue and the random generators belong to the thread
 	defer runtime.UnlockOSThread()
 	var r report
 	defer r.log(t)
 	warmUp(t)
-	for range 2 { // fills the caches that last
+	for range 2 { // fills the caches that stay
 		if err, wrong := f(quiet); err != nil || wrong != nil {
 			t.Fatalf("with all memory: %v, %v", err, wrong)
 		}
@@ -104,8 +105,8 @@ func sweep(t *testing.T, f flow, all func(*report)) {
 
 var warm sync.Once
 
-// warmUp has libcrypto initialize itself with all memory, whichever test runs first: it
-// does each part once in the life of a process, and what failed then stays broken.
+// warmUp makes libcrypto initialize itself with all memory, whichever test runs first.
+// libcrypto initializes each part once in a process, and a part that failed stays broken.
 func warmUp(t *testing.T) {
 	warm.Do(func() {
 		for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
@@ -114,7 +115,7 @@ func warmUp(t *testing.T) {
 	})
 }
 
-// attempt is one run of a sweep; it reports whether there was a failure.
+// attempt does one run of a sweep, and reports whether an allocation failed.
 func attempt(t *testing.T, r *report, k int, mode faultmem.Mode, f flow) bool {
 	t.Helper()
 	var err, wrong error
@@ -146,9 +147,9 @@ func attempt(t *testing.T, r *report, k int, mode faultmem.Mode, f flow) bool {
 		cshim.ClearErrors()
 	}
 	drain(t)
-	// Caches of the whole process fill once, a leak leaks each time. leaked has ended the
-	// thread's random generators: with all memory there are new ones, which OpenSSL 1.1.1
-	// cannot make without leaking.
+	// Caches of the whole process fill once; a leak leaks each time. leaked has ended the
+	// random generators of the thread. New ones are made here with all memory, because OpenSSL
+	// 1.1.1 leaks when it cannot make them.
 	left := leaked(res)
 	for again := 0; again < 3 && len(left) > 0; again++ {
 		f(quiet)
@@ -167,19 +168,20 @@ func attempt(t *testing.T, r *report, k int, mode faultmem.Mode, f flow) bool {
 	return res.Failed
 }
 
-// misleading are causes that tell the caller to change something: out of memory is none.
+// misleading are causes that tell the caller to change something, which is wrong if memory ran
+// out.
 var misleading = []error{
 	ssl.ErrClosed, ssl.ErrNil, ssl.ErrBorrowExpired, ssl.ErrNoSession, ssl.ErrNotResumable,
 	ssl.ErrNotSerializable, ssl.ErrSessionShared, ssl.ErrSessionCtx, ssl.ErrTooLarge, ssl.ErrRange,
 	ssl.ErrTrailingData, ssl.ErrMalformed, ssl.ErrUnsupported, ssl.ErrUnverified, ssl.ErrConfig, ssl.ErrPassword,
 }
 
-// judge says what is wrong with an error of an operation.
+// judge returns what is wrong with the error of an operation.
 func judge(op string, err error) string {
 	var e *ssl.Error
 	switch {
 	case op == "Conn.Handshake" && err == io.ErrClosedPipe:
-		return "" // the peer got less than it needs, and was gone before our alert
+		return "" // the peer got too few bytes, and was gone before our alert
 	case !errors.As(err, &e):
 		return "the error has another type than *ssl.Error"
 	case e.Op == "" || strings.HasSuffix(err.Error(), ": "):
@@ -194,37 +196,37 @@ func judge(op string, err error) string {
 	return ""
 }
 
-// cannotTell knows where OpenSSL itself takes a lack of memory for something else.
+// cannotTell reports whether OpenSSL itself reports a lack of memory as another error here.
 func cannotTell(op string, err error, e *ssl.Error) bool {
 	malformed := errors.Is(err, ssl.ErrMalformed)
 	if errors.Is(err, ssl.ErrConfig) && len(e.Entries) > 0 {
-		// In OpenSSL 3 a certificate whose key could not be decoded looks like one with a
-		// key of unknown type.
+		// In OpenSSL 3 a certificate whose key could not be decoded looks like one with a key
+		// of unknown type.
 		return true
 	}
 	switch op {
 	case "ParseSession", "ParseSessionPEM":
-		// d2i_SSL_SESSION queues nothing when it cannot copy a string, and nothing for a
-		// cipher that it does not know.
+		// d2i_SSL_SESSION queues no error when it cannot copy a string, and none for an unknown
+		// cipher.
 		return e.Err == ssl.ErrMalformed
 	case "ParseCRLs", "Certificate.SetOCSPStaple":
 		return malformed // "nested asn1 error" in either case
 	case "X509KeyPair":
 		return malformed // PEM_read_bio_ex queues nothing in either case
 	case "X509KeyPairWithPassword":
-		// With a wrong password, too, the key may just not decode.
+		// With a wrong password, too, the key may simply not decode.
 		return malformed || errors.Is(err, ssl.ErrPassword) && len(e.Entries) > 0
 	case "NewClientCtx", "NewServerCtx":
-		// Revocation lists as above. And from 3.5 on SSL_CTX_new leaves out the signature
-		// schemes that it could not fetch.
+		// Revocation lists as above. From 3.5 on SSL_CTX_new also leaves out signature schemes
+		// that it could not fetch.
 		return (malformed || errors.Is(err, ssl.ErrUnsupported)) && len(e.Entries) > 0
 	case "Conn.Handshake":
-		return e.Err == ssl.ErrUnverified // the certificate could not be looked at, so it was not trusted
+		return e.Err == ssl.ErrUnverified // the certificate could not be read, so it was not trusted
 	}
 	return false
 }
 
-// drain lets the table of Go values catch up: it holds C memory until the next handle.
+// drain lets the table of Go values catch up: it holds C memory until the next handle is made.
 func drain(t *testing.T) {
 	s, err := ssl.NewSession()
 	if err != nil {
@@ -233,12 +235,12 @@ func drain(t *testing.T) {
 	s.Close()
 }
 
-// queryCache is where OpenSSL 3 remembers which implementation serves a query. An entry
-// there may be replaced by an equal one in any call.
+// queryCache is the place where OpenSSL 3 remembers which implementation serves a query. Any
+// call may replace an entry there by an equal one.
 const queryCache = "crypto/property/property.c"
 
-// leaked are the blocks of a run that are still there, but for the thread's own state and
-// the query cache.
+// leaked returns the blocks of a run that are still allocated, except those of the thread's own
+// state and of the query cache.
 func leaked(res faultmem.Result) []string {
 	left := res.Left()
 	if len(left) == 0 {
@@ -252,13 +254,12 @@ func leaked(res faultmem.Result) []string {
 	})
 }
 
-// cipherStack is what OpenSSL 1.1.1 leaks when SSL_CTX_set_cipher_list or
-// SSL_CTX_set_ciphersuites runs out of memory half way: the stack that it was building.
-// Our C code makes no stacks.
+// cipherStack is a leak of OpenSSL 1.1.1: the stack that SSL_CTX_set_cipher_list or
+// SSL_CTX_set_ciphersuites was building when memory ran out. Our C code makes no stacks.
 const cipherStack = "crypto/stack/stack.c"
 
-// pskCopy is where OpenSSL 1.1.1 copies the external key of a TLS 1.2 handshake, and loses it
-// when it fails before the key has been mixed into the master secret.
+// pskCopy is the place where OpenSSL 1.1.1 copies the external key of a TLS 1.2 handshake. It
+// leaks the copy if it fails before the key has been mixed into the master secret.
 const pskCopy = "ssl/statem/statem_"
 
 var old = strings.HasPrefix(cshim.Version(), "OpenSSL 1.1.1")

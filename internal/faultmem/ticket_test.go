@@ -19,7 +19,7 @@ func ticketKey(t *testing.T) ssl.TicketKey {
 	return k
 }
 
-// ticketing is a link whose server has keys of ours.
+// ticketing is a link whose server has TicketKeys.
 func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.TicketKeySet) {
 	t.Helper()
 	set := ssl.TicketKeySet{Current: ticketKey(t), Next: ticketKey(t), Old: []ssl.TicketKey{ticketKey(t)}}
@@ -34,7 +34,7 @@ func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.Ticket
 	return l, keys, set
 }
 
-// Keys that could not be made or replaced for want of memory leave those that were there.
+// If keys cannot be made or replaced for want of memory, the old ones stay.
 func TestTicketKeysOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	set := ssl.TicketKeySet{Current: ticketKey(t), Next: ticketKey(t)}
@@ -69,7 +69,7 @@ func TestTicketKeysOutOfMemory(t *testing.T) {
 			if after := fmt.Sprint(keys.Infos()); err != nil && after != before {
 				wrong = fmt.Errorf("%s: %s, then %s", name, before, after)
 			}
-			// what it made is in use
+			// the keys that it made are in use
 			return err, errors.Join(wrong, faultmem.Aside(func() error { return keys.SetKeys(set) }))
 		})
 	}
@@ -91,7 +91,7 @@ func TestTicketKeysCtxOutOfMemory(t *testing.T) {
 	})
 }
 
-// Tickets are encrypted, opened and renewed by a server without memory.
+// A server without memory encrypts, opens and renews tickets.
 func TestTicketKeysHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l, keys, set := ticketing(t, version)

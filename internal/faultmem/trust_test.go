@@ -7,7 +7,8 @@ import (
 	"sessl/ssl"
 )
 
-// refuses is the flow of an end that must not complete its handshake, whatever fails.
+// refuses is the flow of an end that must not complete its handshake, whichever allocation
+// fails.
 func refuses(s side) func() (err, wrong error) {
 	return func() (err, wrong error) {
 		a, b := pipe()
@@ -18,7 +19,7 @@ func refuses(s side) func() (err, wrong error) {
 			if s.server {
 				peer = s.l.clientEnd(nil)
 			}
-			peer.run(b) // it fails, or does not: the end under test decides for itself
+			peer.run(b) // its outcome does not matter: the end under test decides for itself
 			b.Close()
 		}()
 		defer func() {
@@ -46,7 +47,7 @@ func refuses(s side) func() (err, wrong error) {
 	}
 }
 
-// refusal is what happens with all memory.
+// refusal is the outcome with all memory.
 func refusal(err error) bool {
 	var v *ssl.VerificationError
 	var e *ssl.Error
@@ -77,7 +78,7 @@ func TestOutOfMemoryTrustsNobody(t *testing.T) {
 	}
 }
 
-// Nor does it resume a session whose peer it does not trust.
+// Nor does an end resume a session whose peer it does not trust.
 func TestOutOfMemoryResumesNoStranger(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		good := newLink(t, version, setup{})

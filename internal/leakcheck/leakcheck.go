@@ -1,5 +1,5 @@
-// Package leakcheck is the gate at the end of every test, and of every test binary: what
-// a test opened it has closed, and no thread has an error left in OpenSSL's queue.
+// Package leakcheck is the gate at the end of every test, and of every test binary: a test has
+// closed everything that it opened, and no thread has an error left in OpenSSL's queue.
 package leakcheck
 
 import (
@@ -20,16 +20,16 @@ import (
 // Patience bounds the wait for cleanups and for goroutines that are about to end.
 var Patience = 20 * time.Second
 
-// Test makes t fail if it ends with more live handles or session objects than it began
-// with. Call it first, so that it checks last.
+// Test makes t fail if it ends with more live handles or session objects than it began with.
+// Call it first, so that it checks last.
 func Test(t testing.TB) {
 	t.Helper()
 	before := ssl.ReadCounters()
 	t.Cleanup(func() {
 		if t.Failed() {
-			return // its first failure is the one to look at
+			return // its first failure is the interesting one
 		}
-		for range 256 { // testing keeps functions that it has called in their places
+		for range 256 { // testing keeps references to functions that it has called
 			t.Cleanup(func() {})
 		}
 		if left := settle(before); left != "" {
@@ -39,8 +39,8 @@ func Test(t testing.TB) {
 	})
 }
 
-// Main runs the tests of a binary, a *testing.M or something around it, and then checks
-// that nothing at all is left.
+// Main runs the tests of a binary (a *testing.M or a wrapper around it), and then checks that
+// no handle and no object is left.
 func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if left := settle(ssl.Counters{}); left != "" {
@@ -55,7 +55,7 @@ func Main(m interface{ Run() int }) {
 	os.Exit(code)
 }
 
-// settle collects garbage until no more is left than before, or Patience ends; it
+// settle collects garbage until no more is left than before, or until Patience has passed; it
 // describes the surplus.
 func settle(before ssl.Counters) string {
 	deadline := time.Now().Add(Patience)
@@ -69,7 +69,7 @@ func settle(before ssl.Counters) string {
 	}
 }
 
-// Collect collects garbage once, and returns when what it found has been freed.
+// Collect collects garbage once, and returns when everything that it found has been freed.
 func Collect() {
 	runtime.GC()
 	awaitCleanups(time.Now().Add(Patience))
@@ -102,7 +102,7 @@ func surplus(before, after ssl.Counters) string {
 	add("conns", before.Conns.Live, after.Conns.Live)
 	add("ctxs", before.Ctxs.Live, after.Ctxs.Live)
 	add("ticket keys", before.TicketKeys.Live, after.TicketKeys.Live)
-	if after.Certificates.Live > before.Certificates.Live { // older ones may go at any time
+	if after.Certificates.Live > before.Certificates.Live { // older ones may be freed at any time
 		add("certificates", before.Certificates.Live, after.Certificates.Live)
 	}
 	if after.Roots.Live > before.Roots.Live { // the same
@@ -124,10 +124,10 @@ func ticketKeyObjects(c ssl.Counters) uint64 {
 	return c.TicketKeyObjectsCreated - c.TicketKeyObjectsWiped
 }
 
-// DirtyThreads names the threads that have an error in OpenSSL's queue, and empties it, so
-// that each is reported once. It pins a
-// goroutine to each thread of the process that can run Go code: the scheduler takes idle
-// threads before it makes new ones, so once new threads appear all old ones are held.
+// DirtyThreads returns the threads that have an error in OpenSSL's queue, and empties the
+// queue, so that each thread is reported once. It pins a goroutine to each thread of the
+// process that can run Go code: the scheduler uses idle threads before it makes new ones, so
+// once new threads appear all old ones are held.
 func DirtyThreads() []string {
 	var (
 		mu    sync.Mutex
@@ -162,7 +162,7 @@ func DirtyThreads() []string {
 	return dirty
 }
 
-// Threads lists those of the process; nil where there is no /proc.
+// Threads lists the threads of the process; nil if there is no /proc.
 func Threads() []os.DirEntry {
 	t, _ := os.ReadDir("/proc/self/task")
 	return t

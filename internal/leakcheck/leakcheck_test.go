@@ -55,14 +55,14 @@ func TestNoticesErrorOnAnyThread(t *testing.T) {
 		close(cleared)
 	}()
 	<-done
-	// That thread is still pinned, so it is not among those looked at.
+	// That thread is still pinned, so it is not checked.
 	if d := leakcheck.DirtyThreads(); len(d) != 0 {
 		t.Errorf("dirty threads %v, want none: the only one is pinned", d)
 	}
 	close(stop)
 	<-cleared
 
-	// Now on this thread, which is free to be looked at while the test waits.
+	// Now on this thread, which can be checked while the test waits.
 	runtime.LockOSThread()
 	cshim.LeaveErrorBehind()
 	runtime.UnlockOSThread()

@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// prepare says what a client is to offer.
+// prepare decides what a client offers.
 func (z *zoo) prepare(r chance, c *ssl.Conn, server string) {
 	switch r.IntN(8) {
 	case 0:
@@ -17,7 +17,7 @@ func (z *zoo) prepare(r chance, c *ssl.Conn, server string) {
 	case 1:
 		z.sessions.with(r, func(s *ssl.Session) { c.SetSession(s) })
 	case 2:
-		c.UseSessionCache(z.mine, "anybody")
+		c.UseSessionCache(z.mine, "anywhere")
 	default:
 		c.UseSessionCache(z.mine, server)
 	}
@@ -28,7 +28,7 @@ var (
 	label  = "EXPORTER-monkey"
 )
 
-// acts are what a goroutine may do with a connection.
+// acts are the calls that a goroutine may make on a connection.
 var acts = []func(z *zoo, r chance, c *ssl.Conn){
 	func(_ *zoo, r chance, c *ssl.Conn) { c.Read(make([]byte, r.IntN(20000))) },
 	func(_ *zoo, r chance, c *ssl.Conn) { c.Read(make([]byte, 1+r.IntN(100))) },

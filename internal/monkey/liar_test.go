@@ -19,8 +19,8 @@ import (
 	"sessl/ssl"
 )
 
-// A liar is a peer that crypto/tls makes the handshake for. Then it sends any records it likes,
-// by a record layer of its own: TLS 1.3 with TLS_AES_128_GCM_SHA256.
+// A liar is a peer whose handshake crypto/tls does. Afterwards it sends any records it likes,
+// with a record layer of its own: TLS 1.3 with TLS_AES_128_GCM_SHA256.
 type liar struct {
 	net.Conn
 	r      chance
@@ -30,7 +30,7 @@ type liar struct {
 	seq    uint64
 }
 
-// lie is a round of a connection of ours with a liar, who is the client where ours is a server.
+// lie is a round of our connection with a liar, which is the client if ours is a server.
 func (z *zoo) lie(t *testing.T, r chance, f *finding, ours kind, asClient bool) {
 	a, b := loopback(t)
 	made := ssl.Client
@@ -69,13 +69,13 @@ func (l *liar) run(t *testing.T, asClient bool) {
 	reader.Wait()
 }
 
-// shake reports whether the handshake came to what the record layer here can go on with.
+// shake reports whether the handshake ended in a state that the record layer here supports.
 func (l *liar) shake(t *testing.T, asClient bool) bool {
 	var log bytes.Buffer
 	cfg := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, KeyLogWriter: &log,
 		SessionTicketsDisabled: true}
 	pair, err := tls.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
-	name := "CLIENT_TRAFFIC_SECRET_0" // what it sends with
+	name := "CLIENT_TRAFFIC_SECRET_0" // the secret of its own records
 	if asClient {
 		pair, err = tls.LoadX509KeyPair(certFile("client.pem"), certFile("client.key"))
 	}
@@ -135,7 +135,7 @@ const (
 	typeData      = 23
 )
 
-// record encrypts one.
+// record encrypts one record.
 func (l *liar) record(kind byte, content []byte) []byte {
 	inner := append(bytes.Clone(content), kind)
 	if l.r.oneIn(10) {
@@ -151,12 +151,12 @@ func (l *liar) record(kind byte, content []byte) []byte {
 	return l.aead.Seal(header, nonce, inner, header)
 }
 
-// message is one of the handshake.
+// message returns one handshake message.
 func message(kind byte, body []byte) []byte {
 	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
-// ticket is a NewSessionTicket with what may be in one, or may not.
+// ticket returns a NewSessionTicket with valid or invalid contents.
 func (l *liar) ticket() []byte {
 	body := binary.BigEndian.AppendUint32(nil, pick(l.r, []uint32{0, 1, 7200, 604800, 604801, 1<<32 - 1}))
 	body = binary.BigEndian.AppendUint32(body, l.r.Uint32())
@@ -183,7 +183,8 @@ func (l *liar) noise(n int) []byte {
 	return b
 }
 
-// inParts is a message over several records, with other things between them, or without its end.
+// inParts returns a message over several records, with other records between them, or without
+// its end.
 func (l *liar) inParts(m []byte) (out []byte) {
 	for len(m) > 0 {
 		n := 1 + l.r.IntN(len(m))

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	leakcheck.Main(m)
 }
 
-// patience bounds a round. One that takes longer hangs: its calls have deadlines of milliseconds,
-// and Close has its own.
+// patience bounds a round. A round that takes longer hangs: its calls have deadlines of
+// milliseconds, and Close has its own.
 const patience = 60 * time.Second
 
 // chance is the random source of one goroutine.
@@ -38,12 +38,12 @@ func newChance(seed uint64, round int64, part uint64) chance {
 	return chance{rand.New(rand.NewPCG(seed, uint64(round)<<8|part))}
 }
 
-// oneIn is true once in n times.
+// oneIn returns true once in n times.
 func (r chance) oneIn(n int) bool { return r.IntN(n) == 0 }
 
 func pick[T any](r chance, from []T) T { return from[r.IntN(len(from))] }
 
-// soon is a moment that comes at once, or some milliseconds later.
+// soon returns a moment that is now, or some milliseconds later.
 func (r chance) soon() time.Duration { return time.Duration(r.IntN(8000)) * time.Microsecond }
 
 func certFile(name string) string {
@@ -68,7 +68,7 @@ func roots(t testing.TB, name string) *ssl.CertPool {
 	return p
 }
 
-// A finding is what a round must not come to.
+// A finding is an outcome that a round must not have.
 type finding struct {
 	mu   sync.Mutex
 	said []string
@@ -80,8 +80,9 @@ func (f *finding) add(format string, args ...any) {
 	f.said = append(f.said, fmt.Sprintf(format, args...))
 }
 
-// TestMonkey takes the seed of its first line with -args -seed; threads are scheduled as they are, so
-// a round that failed may have to be repeated: -round.
+// TestMonkey repeats a run with -args -seed and the seed of the run's first line. The
+// scheduling of threads is not repeated, so a failed round may have to be repeated several
+// times: -round.
 func TestMonkey(t *testing.T) {
 	leakcheck.Test(t)
 	seed := *seedFlag

@@ -12,7 +12,7 @@ import (
 	"sessl/ssl"
 )
 
-// round is one connection, or one with a liar, from its beginning to its end.
+// round is one connection of ours, alone or with a liar, from its beginning to its end.
 func (z *zoo) round(t *testing.T, seed uint64, n int64) {
 	r := newChance(seed, n, 0)
 	f := &finding{}
@@ -41,7 +41,7 @@ func (z *zoo) round(t *testing.T, seed uint64, n int64) {
 	}
 }
 
-// friends get on with each other: chance alone would bring them together too seldom.
+// friends are kinds that can connect: chance alone would bring them together too seldom.
 var friends = [][2]string{
 	{"plain", "plain"}, {"1.2", "1.2"}, {"1.2 ids", "plain"}, {"stateful", "plain"}, {"early", "plain"},
 	{"early", "trusting"}, {"keys", "plain"}, {"cache", "plain"}, {"store", "plain"},
@@ -69,7 +69,7 @@ func (z *zoo) couple(r chance) (server, client kind) {
 	return server, client
 }
 
-// both is a server and a client of ours.
+// both makes a server and a client of ours.
 func (z *zoo) both(t *testing.T, r chance, f *finding, server, client kind) {
 	a, b := ends(t, r)
 	c, err := ssl.Client(a, client.ctx)
@@ -90,20 +90,20 @@ func (z *zoo) both(t *testing.T, r chance, f *finding, server, client kind) {
 	z.play(r, f, []player{{c, client, early}, {s, server, early}}, a, b)
 }
 
-// enough is a time for a handshake that nobody disturbs.
+// enough is a time for an undisturbed handshake.
 const enough = 300 * time.Millisecond
 
-// A player is a connection of ours.
+// A player is one connection of ours.
 type player struct {
 	*ssl.Conn
 	kind  kind
-	early bool // begins with early data
+	early bool // it begins with early data
 }
 
-// play lets two goroutines a connection do what they like, and ends all of it.
+// play lets two goroutines for each connection make random calls, and then ends everything.
 func (z *zoo) play(r chance, f *finding, who []player, under ...io.Closer) {
 	var all sync.WaitGroup
-	wild := r.oneIn(4) // from the first byte on
+	wild := r.oneIn(4) // random calls from the first byte on
 	for _, p := range who {
 		p.SetDeadline(time.Now().Add(enough))
 		if wild && r.oneIn(2) {
@@ -153,7 +153,7 @@ func (z *zoo) play(r chance, f *finding, who []player, under ...io.Closer) {
 	}
 }
 
-// look wants of a connection that it says nothing that was not shown to it.
+// look checks that a connection reports nothing that was not shown to it.
 func (z *zoo) look(f *finding, p player) {
 	state := p.ConnectionState()
 	if !p.HandshakeComplete() {

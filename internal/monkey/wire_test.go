@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// rough is a connection that cuts what is written through it, and may change a byte, lose the
+// rough is a connection that cuts the data written through it, and may change a byte, lose the
 // rest, or end.
 type rough struct {
 	net.Conn
 	mu    sync.Mutex
 	r     chance
-	harm  int // after so many bytes something is done to them; negative: never
+	harm  int // after so many bytes it does harm to them; negative: never
 	lost  bool
-	piece int // the most that goes at once
+	piece int // the most that it writes at once
 }
 
 func newRough(r chance, c net.Conn) net.Conn {
@@ -25,7 +25,7 @@ func newRough(r chance, c net.Conn) net.Conn {
 	return w
 }
 
-// next is what becomes of the first bytes of b.
+// next decides what happens to the first bytes of b.
 func (w *rough) next(b []byte) (out []byte, taken int, end bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +70,7 @@ func (w *rough) Write(b []byte) (n int, err error) {
 // hidden hides the type of a connection, so that Go moves the bytes.
 type hidden struct{ net.Conn }
 
-// ends makes a connection of a random sort, each end of which may be rough.
+// ends makes a connection of a random sort. Each of its ends may be rough.
 func ends(t testing.TB, r chance) (a, b net.Conn) {
 	if r.oneIn(3) {
 		a, b = net.Pipe()
@@ -89,7 +89,7 @@ func ends(t testing.TB, r chance) (a, b net.Conn) {
 	return a, b
 }
 
-// fork is a source for another goroutine.
+// fork returns a source for another goroutine.
 func (r chance) fork() chance { return newChance(r.Uint64(), 0, 0) }
 
 func loopback(t testing.TB) (a, b net.Conn) {

@@ -15,15 +15,15 @@ import (
 	"sessl/ssl"
 )
 
-// A kind is a Ctx and what a connection of it must be able to say.
+// A kind is a Ctx and what a connection of it must be able to report.
 type kind struct {
 	name    string
 	ctx     *ssl.Ctx
-	verify  bool // the peer, by a certificate or a key
+	verify  bool // it verifies the peer, by a certificate or a key
 	version uint16
 }
 
-// A zoo has servers and clients of every kind, and what they share.
+// A zoo has servers and clients of every kind, and the objects that they share.
 type zoo struct {
 	servers, clients []kind
 	closers          []io.Closer
@@ -34,7 +34,7 @@ type zoo struct {
 	tally            tally
 }
 
-// tally says what the rounds came to: a monkey whose handshakes all fail tests little.
+// tally counts the outcomes of the rounds: a monkey whose handshakes all fail tests little.
 type tally struct {
 	shaken, resumed, early, failed, later atomic.Int64
 }
@@ -45,7 +45,7 @@ func (t *tally) String() string {
 		t.shaken.Load(), t.resumed.Load(), t.early.Load(), t.failed.Load(), t.later.Load())
 }
 
-// A shelf has sessions of anybody's for anybody to offer.
+// A shelf has sessions of all clients, for all clients to offer.
 type shelf struct {
 	mu sync.Mutex
 	ss []*ssl.Session
@@ -63,7 +63,7 @@ func (s *shelf) put(r chance, x *ssl.Session) {
 	s.ss[i] = x
 }
 
-// with calls f with one of them, which another goroutine may close meanwhile.
+// with calls f with one of the sessions, which another goroutine may close meanwhile.
 func (s *shelf) with(r chance, f func(*ssl.Session)) {
 	s.mu.Lock()
 	var x *ssl.Session
@@ -85,7 +85,7 @@ func (s *shelf) close() {
 	s.ss = nil
 }
 
-// memory is a store that forgets and fails now and then.
+// memory is a store that loses sessions and fails now and then.
 type memory struct {
 	mu    sync.Mutex
 	has   map[string][]byte

@@ -22,7 +22,8 @@ const (
 	table   = root + "/docs/surface.md"
 )
 
-// aliases are other names of what is called: a macro, or the general function behind one.
+// aliases are other names of functions that are called: a macro, or the general function behind
+// one.
 var aliases = map[string]string{
 	"SSL_get_session":         "SSL_get0_session",
 	"SSL_SESSION_set_ex_data": "CRYPTO_set_ex_data",
@@ -96,7 +97,7 @@ func collect(out map[string][]string, d ast.Decl) {
 			}
 			id, ok := recv.(*ast.Ident)
 			if !ok || !id.IsExported() || id.Name == "BorrowedSession" {
-				return // its getters are Session's
+				return // its getters are those of Session
 			}
 			name = id.Name + "." + name
 		}
@@ -120,7 +121,8 @@ func collect(out map[string][]string, d ast.Decl) {
 	}
 }
 
-// called is the text of all our sources without comments, where a call must be found.
+// called returns the text of all our sources without comments. Each symbol must be called
+// there.
 func called(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

@@ -25,17 +25,16 @@ const (
 	patience  = 4 * time.Minute
 )
 
-// crowdReport is what the process of the clients says.
+// crowdReport is the report of the process of the clients.
 type crowdReport struct {
-	Served  int      // had their byte echoed
-	Left    int      // whose context ended first
-	Errors  []string // of all others
+	Served  int      // clients whose byte was echoed
+	Left    int      // clients whose context ended first
+	Errors  []string // of all other clients
 	Threads int
 }
 
-// Five thousand clients that connect at once do not make more than a few threads, neither
-// in their own process nor in that of the server; each is served, and one whose context
-// ends is let go.
+// Five thousand clients that connect at once cause only a few threads, both in their own
+// process and in the server's. Each client is served, except those whose context ends.
 func TestCrowdMakesFewThreads(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := serverCtx(t, ssl.VersionTLS13)
@@ -65,13 +64,13 @@ func TestCrowdMakesFewThreads(t *testing.T) {
 		t.Errorf("%d of %d were served, %d left; errors: %v", r.Served, crowd, r.Left, r.Errors)
 	}
 	if r.Left == 0 {
-		t.Error("nobody left")
+		t.Error("no client has left")
 	}
 
 	t.Logf("threads: server %d, clients %d; %d left early", threads(t), r.Threads, r.Left)
 }
 
-// serve echoes a byte to each client of l until it is closed.
+// serve echoes a byte to each client of l until l is closed.
 func serve(l net.Listener, ctx *ssl.Ctx) *sync.WaitGroup {
 	l = ssl.NewListener(l, ctx)
 	var all sync.WaitGroup
@@ -95,7 +94,7 @@ func serve(l net.Listener, ctx *ssl.Ctx) *sync.WaitGroup {
 	return &all
 }
 
-// crowdRun is the process of the clients of a server.
+// crowdRun runs the clients of a server in their process.
 type crowdRun string
 
 // Run prints a crowdReport.
@@ -143,7 +142,7 @@ func (addr crowdRun) Run() int {
 	return 0
 }
 
-// visit is one client: a handshake, a byte there and back.
+// visit is one client: a handshake, and a byte there and back.
 func visit(life context.Context, addr string, ctx *ssl.Ctx) error {
 	c, err := (&ssl.Dialer{Ctx: ctx}).DialContext(life, "tcp", addr)
 	if err != nil {

@@ -1,2 +1,2 @@
-// Package load asks what many connections cost: threads and memory.
+// Package load measures what many connections cost: threads and memory.
 package load

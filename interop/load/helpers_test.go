@@ -38,7 +38,7 @@ func clientConfig(version uint16) *ssl.Config {
 	return &ssl.Config{RootCAs: pool, ServerName: "localhost", MinVersion: version, MaxVersion: version}
 }
 
-// rerun starts this test binary again, with another job.
+// rerun starts this test binary again, for another task.
 func rerun(t *testing.T, env string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -49,7 +49,8 @@ func rerun(t *testing.T, env string) ([]byte, error) {
 	return cmd.Output()
 }
 
-// threads counts those of the process; Go ends hardly any that it has made.
+// threads returns the number of threads of the process. Go ends hardly any thread that it has
+// made.
 func threads(t *testing.T) int {
 	t.Helper()
 	n := len(leakcheck.Threads())

@@ -18,12 +18,12 @@ import (
 
 const (
 	sequence = 10000
-	cached   = 200 // bytes a connection that may stay in the caches of threads; an SSL_SESSION is more
+	cached   = 200 // bytes per connection that may stay in the caches of threads; an SSL_SESSION is larger
 	atOnce   = 2000
 	waves    = 4
 )
 
-// resident is the memory of the process, without what Go keeps for later.
+// resident returns the memory of the process, without memory that Go keeps for later.
 func resident(t *testing.T) int64 {
 	t.Helper()
 	debug.FreeOSMemory()
@@ -60,7 +60,7 @@ func forEachVersion(t *testing.T, f func(t *testing.T, addr string, client *ssl.
 	}
 }
 
-// Connections one after the other need no more memory than the first thousand.
+// Connections in sequence need no more memory than the first thousand.
 func TestMemoryInSequence(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, addr string, client *ssl.Ctx) {
 		life, cancel := context.WithTimeout(t.Context(), patience)
@@ -86,8 +86,9 @@ func TestMemoryInSequence(t *testing.T) {
 	})
 }
 
-// Waves of connections that are all open at once leave no more allocated than the first,
-// but for what threads keep, less than a twentieth of what the connections hold while they are open.
+// Waves of connections that are all open at once leave no more allocated memory than the first
+// wave. The memory that threads keep is excepted: less than a twentieth of what the connections
+// hold while they are open.
 func TestMemoryOfWaves(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, addr string, client *ssl.Ctx) {
 		var first int64
@@ -105,8 +106,8 @@ func TestMemoryOfWaves(t *testing.T) {
 	})
 }
 
-// wave opens connections, and closes them when all are open. It returns when the server
-// has closed its ends too, with the C memory that was allocated in between.
+// wave opens connections, and closes them when all are open. It returns the C memory that was
+// allocated in between, when the server has closed its ends too.
 func wave(t *testing.T, addr string, client *ssl.Ctx) (held int64) {
 	t.Helper()
 	life, cancel := context.WithTimeout(t.Context(), patience)

@@ -27,9 +27,8 @@ import (
 	"sessl/internal/leakcheck"
 )
 
-// Allocated is the C memory that has not been freed, after garbage collection. What was
-// freed, glibc may keep, in whichever of its arenas it happened to be: that says nothing
-// about us.
+// Allocated returns how much C memory has not been freed, after garbage collection. glibc may
+// keep freed memory in any of its arenas, which says nothing about this module.
 func Allocated(t testing.TB) int64 {
 	t.Helper()
 	leakcheck.Collect()

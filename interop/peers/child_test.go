@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// patience bounds every wait; it is never waited for.
+// patience bounds every wait. No test waits for it.
 const patience = 60 * time.Second
 
-// program finds a peer. Debian's own comes first: it is the one that the versions in
-// docs/interop.md belong to. Servers are in /usr/sbin, which is not in everyone's PATH.
+// program finds a peer. Debian's own comes first, because the versions in docs/interop.md are
+// Debian's. Servers are in /usr/sbin, which is not in every PATH.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	for _, dir := range []string{"/usr/bin", "/usr/sbin"} {
@@ -34,9 +34,9 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// command makes a process that is asked to end when the test does, and killed when it
-// does not or when this process dies. (The kernel ties that to the thread that started
-// it; Go ends no thread before the process.)
+// command makes a process that is asked to end when the test does, and that is killed if it
+// does not, or if this process dies. (The kernel ties that to the thread that started it; Go
+// ends no thread before the process.)
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -50,7 +50,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a peer to its end and returns all that it printed.
+// run runs a peer to its end and returns everything that it printed.
 func run(t *testing.T, stdin string, name string, args ...string) string {
 	t.Helper()
 	cmd := command(t, name, args...)
@@ -67,7 +67,7 @@ type process struct {
 	addr string
 
 	cmd  *exec.Cmd
-	stop func() // ends it, once
+	stop func() // ends the process, once
 
 	mu      sync.Mutex
 	out     bytes.Buffer
@@ -76,7 +76,7 @@ type process struct {
 }
 
 // listen makes a listening socket on loopback, which a child gets as its descriptor 3. It
-// accepts from here on, so nobody has to wait for the child to come up.
+// accepts from here on, so no wait for the child is needed.
 func listen(t *testing.T) (addr string, socket *os.File) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +91,7 @@ func listen(t *testing.T) (addr string, socket *os.File) {
 	return l.Addr().String(), socket
 }
 
-// start starts a server; socket, if there is one, is its descriptor 3.
+// start starts a server. If there is a socket, the server gets it as descriptor 3.
 func start(t *testing.T, cmd *exec.Cmd, addr string, socket *os.File) *process {
 	t.Helper()
 	p := &process{addr: addr, cmd: cmd, changed: make(chan struct{})}
@@ -143,7 +143,7 @@ func (p *process) printed() string {
 	return p.out.String()
 }
 
-// await waits until the server has printed what re matches, and returns the first group.
+// await waits until the server has printed text that re matches, and returns the first group.
 func (p *process) await(t *testing.T, re *regexp.Regexp) string {
 	t.Helper()
 	deadline := time.After(patience)

@@ -11,7 +11,7 @@ import (
 )
 
 // clients are the peers that connect to our server. connect makes connections that try to
-// resume, and returns what the peer says of each.
+// resume, and returns the peer's report of each.
 var clients = []struct {
 	name, program string
 	version       []string // the arguments that ask for its version
@@ -51,8 +51,8 @@ func TestClients(t *testing.T) {
 
 const request = "GET / HTTP/1.0\r\n\r\n"
 
-// words takes one word for each match of re from what was printed; it tells of a resumed
-// connection if the first group matched.
+// words returns one word for each match of re in the output. It reports a resumed connection if
+// the first group matched.
 func words(printed string, re *regexp.Regexp) []word {
 	var ws []word
 	for _, m := range re.FindAllStringSubmatch(printed, -1) {
@@ -63,7 +63,7 @@ func words(printed string, re *regexp.Regexp) []word {
 
 var sClientSays = regexp.MustCompile(`(?m)^(?:New|(Reused)), TLSv1\.\d, Cipher is .*$`)
 
-// sClient goes through a file, so the session also passes from process to process.
+// sClient uses a file, so the session also passes from process to process.
 func sClient(t *testing.T, s *server, f form) []word { return sClientTimes(t, s, 3) }
 
 func sClientTimes(t *testing.T, s *server, times int, more ...string) []word {
@@ -88,8 +88,8 @@ func sClientReconnect(t *testing.T, s *server, f form) []word {
 
 var sTimeSays = regexp.MustCompile(`(?m)^[rt*]+$`)
 
-// sTime prints a letter a connection: r for one that was resumed; of the connection that
-// it gets the session from it prints nothing.
+// sTime prints a letter for each connection: r if it was resumed. For the connection that gives
+// it the session it prints nothing.
 func sTime(t *testing.T, s *server, f form) []word {
 	printed := run(t, "", "openssl", "s_time", "-connect", "127.0.0.1:"+s.port,
 		"-CAfile", certFile(t, "ca.pem"), "-reuse", "-time", "1", "-www", "/")
@@ -106,8 +106,8 @@ var (
 	curlSees      = regexp.MustCompile(`(?m)^\* TLSv1\.\d \(IN\), TLS handshake, Certificate \(11\)`)
 )
 
-// curl says that it offers a session, and shows the messages it gets: the certificate is
-// among them unless the server resumes.
+// curl reports that it offers a session, and shows the messages that it gets: the certificate
+// is among them unless the server resumes.
 func curl(t *testing.T, s *server, f form) []word {
 	url := "https://localhost:" + s.port + "/"
 	return curlVisits(t, s, url, url, url)
@@ -124,7 +124,7 @@ func curlVisits(t *testing.T, s *server, more ...string) []word {
 		if !curlSees.MatchString(part) {
 			w.text = "no Certificate (11) received"
 		}
-		// The line about the offer comes after the line that begins the part.
+		// The line about the offer follows the line that begins the part.
 		if m := curlOffers.FindStringSubmatch(part); m != nil {
 			w.resumed = !curlSees.MatchString(part)
 			w.text = m[1] + ", " + w.text
@@ -138,7 +138,7 @@ var gnutlsSays = regexp.MustCompile(
 	`(?m)^- (?:Resume )?Handshake was completed\n(\*\*\* This is a resumed session)?`)
 
 func gnutlsCLI(t *testing.T, s *server, f form) []word {
-	if !f.resumes() { // it would wait for ever
+	if !f.resumes() { // gnutls-cli would wait for ever
 		return gnutlsVisits(t, s)
 	}
 	return gnutlsVisits(t, s, "--waitresumption")

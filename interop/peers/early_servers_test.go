@@ -20,7 +20,7 @@ import (
 	"sessl/ssl"
 )
 
-// gnutls-cli has no word for it, but our server's stands in what it prints.
+// gnutls-cli does not report early data, but it prints our server's answer, which does.
 func TestEarlyDataOfGnuTLS(t *testing.T) {
 	leakcheck.Test(t)
 	addr := earlyServer(t, &ssl.Config{MaxEarlyData: 1000})
@@ -50,7 +50,7 @@ func TestEarlyDataOfGnuTLS(t *testing.T) {
 	}
 }
 
-// earlyDialer is a client of the servers here.
+// earlyDialer returns a client of these servers.
 func earlyDialer(t *testing.T) *ssl.Dialer {
 	t.Helper()
 	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
@@ -65,7 +65,8 @@ func earlyDialer(t *testing.T) *ssl.Dialer {
 	return &ssl.Dialer{Ctx: ctx}
 }
 
-// gnutls-serv says what it has decrypted, and throws it away: it answers what comes later.
+// gnutls-serv reports the early data that it has decrypted, and discards it: it answers later
+// data.
 func TestEarlyDataForGnuTLS(t *testing.T) {
 	leakcheck.Test(t)
 	p := gnutlsServWith(t, "--disable-client-cert", "--x509certfile", certFile(t, "server-ecdsa.pem"),
@@ -77,7 +78,7 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 	} {
 		n := 100 + i
 		if i == 2 {
-			n = 1001 // more than it allows
+			n = 1001 // more than the server allows
 		}
 		c, err := d.DialEarly(context.Background(), "tcp", p.addr, make([]byte, n))
 		if err != nil {
@@ -100,8 +101,8 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 	}
 }
 
-// nginxEarly takes early data, prints what it thinks of each request, and answers 425 to an early
-// one for /late.
+// nginxEarly accepts early data, reports for each request whether it was early, and answers an
+// early request for /late with 425.
 func nginxEarly(t *testing.T) *process {
 	dir := t.TempDir()
 	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), "1.3",
@@ -115,7 +116,7 @@ func nginxEarly(t *testing.T) *process {
 	return nginxOf(t, dir, text)
 }
 
-// nginx's word for a request whose client has not yet shown that it is there.
+// nginx's report for a request whose client has not yet shown that it is there.
 func TestEarlyDataForNginx(t *testing.T) {
 	leakcheck.Test(t)
 	p := nginxEarly(t)
@@ -150,8 +151,8 @@ func TestEarlyDataForNginx(t *testing.T) {
 	}
 }
 
-// holdBack passes connections on to p. What the client of the n-th sends behind its first
-// application data, which is its early data, waits until letGo is closed.
+// holdBack passes connections on to p. On the n-th, it holds back everything after the client's
+// first application data, which is its early data, until letGo is closed.
 func holdBack(t *testing.T, p *process, n int, letGo <-chan struct{}) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -195,8 +196,8 @@ func holdBack(t *testing.T, p *process, n int, letGo <-chan struct{}) (addr stri
 	return l.Addr().String()
 }
 
-// A 425 of nginx to an early request of our http.RoundTripper: it is sent again, and nobody
-// hears of it.
+// After a 425 of nginx to an early request, our http.RoundTripper sends the request again, and
+// the caller does not see the 425.
 func TestTooEarlyOfNginx(t *testing.T) {
 	leakcheck.Test(t)
 	p := nginxEarly(t)

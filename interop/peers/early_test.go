@@ -16,7 +16,7 @@ import (
 	"sessl/ssl"
 )
 
-// earlyServer answers each connection with what it has read early and later, in lines.
+// earlyServer answers each connection with the early and later data that it has read, in lines.
 func earlyServer(t *testing.T, cfg *ssl.Config) (addr string) {
 	t.Helper()
 	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
@@ -67,8 +67,8 @@ func answerEarly(c *ssl.Conn) {
 	io.Copy(io.Discard, c)
 }
 
-// openssl s_client sends a file early, and prints what became of it; sent twice with the same
-// session, the second is rejected.
+// openssl s_client sends a file early, and reports the outcome. The second time with the same
+// session, early data is rejected.
 func TestEarlyDataOfSClient(t *testing.T) {
 	leakcheck.Test(t)
 	addr := earlyServer(t, &ssl.Config{MaxEarlyData: 1000})
@@ -86,7 +86,7 @@ func TestEarlyDataOfSClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := start(t, cmd, "", nil)
-		p.await(t, regexp.MustCompile(`(server says .*)\n`)) // behind the tickets
+		p.await(t, regexp.MustCompile(`(server says .*)\n`)) // after the tickets
 		in.Close()
 		p.stop()
 		return p.printed()
@@ -110,7 +110,7 @@ func TestEarlyDataOfSClient(t *testing.T) {
 	}
 }
 
-// openssl s_server reads our early data, and prints it as such.
+// openssl s_server reads our early data, and prints it as early data.
 func TestEarlyDataForSServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-early_data",
@@ -154,15 +154,15 @@ func TestEarlyDataForSServer(t *testing.T) {
 		if _, err := io.WriteString(c, later+"\n"); err != nil {
 			t.Fatal(err)
 		}
-		p.await(t, regexp.MustCompile("("+later+")")) // it listens to its terminal now
+		p.await(t, regexp.MustCompile("("+later+")")) // it reads its terminal now
 		if _, err := io.WriteString(in, "ok\n"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(c, make([]byte, 3)); err != nil { // the tickets have been read with it
+		if _, err := io.ReadFull(c, make([]byte, 3)); err != nil { // the tickets have been read too
 			t.Fatal(err)
 		}
 		c.Close()
 	}
-	// its own words come through a buffer
+	// its own output is buffered
 	p.await(t, regexp.MustCompile(`(?s)(No early data received.*Early data received:.*Early data received:)`))
 }

@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// Keys are exported to a client of TLS 1.2 only with the extended master secret.
+// A client of TLS 1.2 can export keys only with the extended master secret.
 func TestExportNeedsExtendedMasterSecret(t *testing.T) {
 	for priority, want := range map[string]error{"": nil, ":%NO_SESSION_HASH": ssl.ErrNoExtendedMasterSecret} {
 		t.Run(strings.TrimPrefix(priority, ":%"), func(t *testing.T) {

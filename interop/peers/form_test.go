@@ -2,7 +2,7 @@ package peers
 
 import "sessl/ssl"
 
-// A form is how a server lets its clients resume.
+// A form is one way in which a server lets its clients resume.
 type form struct {
 	name    string
 	version uint16
@@ -19,10 +19,10 @@ var (
 	none13     = form{"TLS 1.3 off", ssl.VersionTLS13, false, false}
 )
 
-// resumes tells whether connections after the first resume.
+// resumes reports whether connections after the first one resume.
 func (f form) resumes() bool { return f.tickets || f.cache }
 
-// number is the version as programs write it.
+// number returns the version as programs write it.
 func (f form) number() string {
 	if f.version == ssl.VersionTLS12 {
 		return "1.2"
@@ -30,7 +30,7 @@ func (f form) number() string {
 	return "1.3"
 }
 
-// onOff is how the scripts are told.
+// onOff returns b in the form that the scripts take.
 func onOff(b bool) string {
 	if b {
 		return "on"

@@ -1,6 +1,6 @@
-// Package peers lets programs that know nothing of sessl connect to it and be connected
-// to, and asks them whether the session was reused. docs/interop.md tells which programs
-// say it, and how.
+// Package peers connects sessl, in both roles, with programs that know nothing of it, and asks
+// these programs whether the session was reused. docs/interop.md says how each program reports
+// it.
 package peers
 
 import (

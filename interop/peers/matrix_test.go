@@ -22,9 +22,9 @@ type cell struct {
 	Form     string `json:"form"`
 	Expected string `json:"expected"` // "resumed" or "full handshake", after the first connection
 	Result   string `json:"result"`   // the same, "disagreed" or "not run"
-	Says     string `json:"says"`     // the peer's own words about its last connection
+	Says     string `json:"says"`     // the peer's own report of its last connection
 
-	// Of the peers that come back many times: how often each has, and was resumed.
+	// For peers that come back many times: how often each has returned, and was resumed.
 	Returns int `json:"returns,omitempty"`
 	Resumed int `json:"resumed,omitempty"`
 }
@@ -33,7 +33,7 @@ var matrix []*cell
 
 const notRun = "not run"
 
-// declare adds what the tables of peers promise, so that what was not run is seen.
+// declare adds the cells that the tables of peers promise, so that missing runs are seen.
 func declare(role, peer string, f form) {
 	expected := "full handshake"
 	if f.resumes() {
@@ -51,14 +51,14 @@ func find(role, peer string, f form) *cell {
 	panic("not declared: " + peer)
 }
 
-// A word is what a peer says of one connection.
+// A word is a peer's report of one connection.
 type word struct {
 	resumed bool
 	text    string
 }
 
-// judge compares what the peer says of each connection with what is due, and with what
-// our end says: the first is a full handshake, the others are what the form promises.
+// judge compares the peer's reports with the expected outcomes, and with the reports of our
+// end: the first connection is a full handshake, and the others are what the form promises.
 func (c *cell) judge(t *testing.T, f form, peer []word, ours []bool) {
 	t.Helper()
 	c.Result = "disagreed"
@@ -96,7 +96,7 @@ func (r matrixRun) Run() int {
 		}
 	}
 	if slices.ContainsFunc(matrix, func(c *cell) bool { return c.Result != c.Expected }) {
-		code = max(code, 1) // those that were not run, too
+		code = max(code, 1) // cells that were not run fail too
 	}
 	return code
 }
@@ -124,7 +124,7 @@ func writeJSON(path string) error {
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+(\.\d+)*`)
 
-// version is what the program says of itself; "" if it does not run.
+// version returns the version that the program reports, or "" if it does not run.
 func version(path string, args ...string) string {
 	out, err := exec.Command(path, args...).CombinedOutput()
 	if err != nil {

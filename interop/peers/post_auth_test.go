@@ -79,7 +79,7 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 	}
 }
 
-// openssl s_server asks our client, and prints whom it has verified.
+// openssl s_server asks our client, and prints the subject that it has verified.
 func TestPostHandshakeAuthForSServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0",
@@ -106,9 +106,9 @@ func TestPostHandshakeAuthForSServer(t *testing.T) {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		io.Copy(io.Discard, c) // answers while it reads
+		io.Copy(io.Discard, c) // the client answers while it reads
 	}()
-	p.await(t, regexp.MustCompile(`(CIPHER is )`)) // it listens to its terminal now
+	p.await(t, regexp.MustCompile(`(CIPHER is )`)) // it reads its terminal now
 	if _, err := io.WriteString(in, "c\n"); err != nil {
 		t.Fatal(err)
 	}

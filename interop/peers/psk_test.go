@@ -32,7 +32,7 @@ func psk(t *testing.T, key string) ssl.PSK {
 	return k
 }
 
-// pskSession is the key as openssl's -psk_session wants it: a session in PEM.
+// pskSession returns the key in the form of openssl's -psk_session: a session in PEM.
 func pskSession(t *testing.T) string {
 	t.Helper()
 	s, err := ssl.NewSession()
@@ -58,14 +58,14 @@ func pskSession(t *testing.T) string {
 
 var pskVersions = []form{ticket12, ticket13}
 
-// gnutlsPSK has GnuTLS use keys of the version, and one suite of TLS 1.2.
+// gnutlsPSK makes GnuTLS use keys of the version, and one suite of TLS 1.2.
 func gnutlsPSK(f form) string {
 	return "NORMAL:-VERS-ALL:+VERS-TLS" + f.number() +
 		":-KX-ALL:+ECDHE-PSK:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
 }
 
-// plainPSK is for gnutls-cli, which with ECDHE-PSK crashes after the server's key exchange,
-// whoever the server is.
+// plainPSK is for gnutls-cli, which crashes with ECDHE-PSK after the key exchange of any
+// server.
 func plainPSK(f form) string {
 	if f.version == ssl.VersionTLS12 {
 		return strings.Replace(gnutlsPSK(f), "+ECDHE-PSK", "+PSK", 1)
@@ -73,7 +73,7 @@ func plainPSK(f form) string {
 	return gnutlsPSK(f)
 }
 
-// pskServerConfig has the default suites of TLS 1.2 for keys, or the one without ECDHE.
+// pskServerConfig has the default PSK suites of TLS 1.2, or the one without ECDHE.
 func pskServerConfig(t *testing.T, f form, peer string) *ssl.Config {
 	cfg := &ssl.Config{PSKs: []ssl.PSK{psk(t, pskHex)}, MinVersion: f.version, MaxVersion: f.version,
 		PSKIdentityHint: "hint"}
@@ -83,8 +83,7 @@ func pskServerConfig(t *testing.T, f form, peer string) *ssl.Config {
 	return cfg
 }
 
-// pskClients are the programs that connect to our server with a key; says is what they print
-// of it.
+// pskClients are the programs that connect to our server with a key; says matches their report.
 var pskClients = []struct {
 	name  string
 	forms []form
@@ -134,12 +133,12 @@ func TestPSKClients(t *testing.T) {
 	}
 }
 
-// A client with another key is told so by an alert, and says so.
+// A client with another key gets an alert, and reports it.
 func TestPSKClientsWithAnotherKey(t *testing.T) {
 	other := strings.Repeat("5a", 32)
 	for _, p := range pskClients {
 		if strings.Contains(p.name, "session") {
-			continue // its file has the key
+			continue // the key is in its file
 		}
 		for _, f := range p.forms {
 			t.Run(p.name+"/"+f.name, func(t *testing.T) {
@@ -175,7 +174,8 @@ var pskServers = []struct {
 	}},
 }
 
-// The first connection rests on the key, the second resumes it; with another key there is none.
+// The first connection uses the key, and the second resumes it. With another key there is no
+// connection.
 func TestPSKServers(t *testing.T) {
 	for _, p := range pskServers {
 		for _, f := range pskVersions {

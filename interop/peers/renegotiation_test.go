@@ -12,7 +12,7 @@ import (
 	"sessl/ssl"
 )
 
-// A TLS 1.2 client that asks our server for a second handshake is told that there is none.
+// A TLS 1.2 client that asks our server for a second handshake is refused.
 func TestRenegotiationByClient(t *testing.T) {
 	leakcheck.Test(t)
 	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
@@ -49,7 +49,7 @@ func TestRenegotiationByClient(t *testing.T) {
 	cmd := command(t, "openssl", "s_client", "-tls1_2", "-connect", l.Addr().String(),
 		"-CAfile", certFile(t, "ca.pem"))
 	cmd.Stdin = strings.NewReader("R\n")
-	out, _ := cmd.CombinedOutput() // it takes the refusal for fatal
+	out, _ := cmd.CombinedOutput() // it treats the refusal as fatal
 	<-ended
 	if said := string(out); !strings.Contains(said, "RENEGOTIATING") ||
 		!strings.Contains(said, "no renegotiation") {
@@ -61,7 +61,7 @@ func TestRenegotiationByClient(t *testing.T) {
 	}
 }
 
-// Nor does our client do a second handshake when its server asks for one.
+// Our client does not do a second handshake either when its server asks for one.
 func TestRenegotiationByServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-tls1_2", "-accept", "127.0.0.1:0",
@@ -91,7 +91,7 @@ func TestRenegotiationByServer(t *testing.T) {
 	if _, err := io.WriteString(stdin, "r\n"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := io.ReadAll(c) // the server takes the refusal for fatal
+	got, err := io.ReadAll(c) // the server treats the refusal as fatal
 	if len(got) > 0 {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -18,18 +18,18 @@ import (
 )
 
 // A guest is a peer that comes back again and again to a server with two lines of
-// configuration. visit makes one connection and then returns, and has the peer say of each
-// whether it was resumed. A peer that is one process for each connection or two makes fewer.
+// configuration. visit makes one connection and then the returns, and gets the peer's report of
+// each. A peer that needs a process for every connection or two makes fewer returns.
 type guest struct {
 	name, program string
 	version       []string // the arguments that ask for its version
 	returns       int
 	alone         bool // each return has a first connection of its own
-	ticketsOnly   bool // in TLS 1.2
+	ticketsOnly   bool // in TLS 1.2 it supports tickets only
 	visit         func(t *testing.T, s *server, v uint16, returns int) []word
 }
 
-// many is the least that could tell more than 99 % from less, and some more.
+// many is a little more than the smallest number that can tell more than 99 % from less.
 const many = 110
 
 var guests = []guest{
@@ -47,7 +47,7 @@ var guests = []guest{
 	{name: "haproxy proxy", program: "haproxy", version: []string{"-v"}, returns: many, visit: haproxyReturns},
 }
 
-// The two servers, with what a service needs to write and nothing else.
+// The two servers, with only the settings that a service needs.
 var houses = []struct {
 	name string
 	cfg  func(t *testing.T, cert ssl.Certificate) *ssl.Config
@@ -82,7 +82,7 @@ func returning(house string, v uint16) form {
 	return form{name: "returns, " + ssl.VersionName(v) + " " + house, version: v, tickets: true}
 }
 
-// eachReturn calls f for what there is to try.
+// eachReturn calls f for each combination to try.
 func eachReturn(f func(house int, g guest, v uint16)) {
 	for i, h := range houses {
 		for _, g := range guests {
@@ -96,8 +96,8 @@ func eachReturn(f func(house int, g guest, v uint16)) {
 	}
 }
 
-// Of the connections of clients that come back, more than 99 of 100 are resumed, by the
-// peers' own word and by the server's Stats.
+// Of the connections of returning clients, more than 99 of 100 are resumed, by the peers'
+// reports and by the server's Stats.
 func TestReturningClients(t *testing.T) {
 	leakcheck.Test(t)
 	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
@@ -125,7 +125,7 @@ func TestReturningClients(t *testing.T) {
 	}
 }
 
-// judgeReturns counts the connections behind the first one of each client.
+// judgeReturns counts the connections after the first one of each client.
 func (c *cell) judgeReturns(t *testing.T, g guest, peer []word, ours map[ssl.ReuseState]uint64) {
 	t.Helper()
 	c.Result = "disagreed"
@@ -170,7 +170,8 @@ func stats(t *testing.T, s *server) map[ssl.ReuseState]uint64 {
 	return st.Handshakes
 }
 
-// since is what has been counted after before. Whoever has an answer has been counted.
+// since returns what has been counted after before. A connection that has got its answer has
+// been counted.
 func (s *server) since(t *testing.T, before map[ssl.ReuseState]uint64) map[ssl.ReuseState]uint64 {
 	t.Helper()
 	now := stats(t, s)
@@ -180,7 +181,7 @@ func (s *server) since(t *testing.T, before map[ssl.ReuseState]uint64) map[ssl.R
 	return now
 }
 
-// oursReturns goes to the server as a service does: with a Dialer, and nothing about sessions.
+// oursReturns connects as a service does: with a Dialer, and without a word about sessions.
 func oursReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
 	if err != nil {
@@ -203,7 +204,7 @@ func oursReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	return all
 }
 
-// goReturns is what every Go program with a cache does.
+// goReturns does what every Go program with a cache does.
 func goReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(read(t, "ca.pem")))
@@ -222,7 +223,7 @@ func goReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	return all
 }
 
-// talk sends a request and reads the answer, and the tickets before it.
+// talk sends a request, and reads the tickets and the answer.
 func talk(t *testing.T, c net.Conn) {
 	t.Helper()
 	if _, err := io.WriteString(c, request); err != nil {
@@ -233,12 +234,12 @@ func talk(t *testing.T, c net.Conn) {
 	}
 }
 
-// sClientReturns goes through a file, from process to process.
+// sClientReturns uses a file, from process to process.
 func sClientReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	return sClientTimes(t, s, returns+1, "-tls"+strings.ReplaceAll(form{version: v}.number(), ".", "_"))
 }
 
-// number is the version as curl, nginx and haproxy write it.
+// number returns the version as curl, nginx and haproxy write it.
 func number(v uint16) string { return "TLSv" + form{version: v}.number() }
 
 func curlReturns(t *testing.T, s *server, v uint16, returns int) []word {
@@ -246,7 +247,7 @@ func curlReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	return curlVisits(t, s, "--tls-max", form{version: v}.number(), urls)
 }
 
-// gnutlsReturns: it returns once, so each return is another client's.
+// gnutlsReturns: gnutls-cli returns once, so each return is one of another client.
 func gnutlsReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	for range returns {
 		all = append(all, gnutlsVisits(t, s,
@@ -292,8 +293,8 @@ http {
 
 var nginxProxySays = regexp.MustCompile(`(?m)SSL: TLSv1\.\d, cipher: .*\n(?:.*(SSL reused session))?`)
 
-// nginxReturns asks a proxy that has a connection of its own to our server for each request;
-// what nginx thinks of it stands in its log.
+// nginxReturns asks a proxy that opens a connection to our server for each request; nginx
+// reports the resumption in its log.
 func nginxReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
@@ -331,7 +332,7 @@ func haproxyReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	return words(askProxy(t, "tcp", addr, returns+1), haproxyProxySays)
 }
 
-// askProxy makes n requests, one after the other, and returns the answers' Says headers.
+// askProxy makes n requests in sequence, and returns the Says headers of the answers.
 func askProxy(t *testing.T, network, addr string, n int) (says string) {
 	t.Helper()
 	tr := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial(network, addr) }}

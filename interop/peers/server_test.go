@@ -21,7 +21,7 @@ func certFile(t *testing.T, name string) string {
 	return path
 }
 
-// server is our end when peers are clients: net/http over sessl.
+// server is our end if peers are clients: net/http over sessl.
 type server struct {
 	port   string
 	ctx    *ssl.Ctx
@@ -29,7 +29,7 @@ type server struct {
 	served chan error
 
 	mu     sync.Mutex
-	reused []bool // one a connection, in the order in which they ended
+	reused []bool // one for each connection, in the order of their ends
 	failed []string
 }
 
@@ -101,7 +101,7 @@ func (s *server) note(conn net.Conn, state http.ConnState) {
 	s.reused = append(s.reused, c.SessionReused())
 }
 
-// finish waits for the connections to end and returns what this end says of each.
+// finish waits for the connections to end and returns this end's report of each.
 func (s *server) finish(t *testing.T) []bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience/2)

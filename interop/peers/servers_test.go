@@ -15,16 +15,15 @@ import (
 	"sessl/ssl"
 )
 
-// servers are the peers that our client connects to. What a server says of a connection
-// stands in its answer on that connection, or in what it has printed when it ends; says
-// finds it there.
+// servers are the peers that our client connects to. The report of a server about a connection
+// is in its answer on that connection, or in its output when it ends; says finds it.
 var servers = []struct {
 	name, program string
 	version       []string
 	forms         []form
 	start         func(t *testing.T, f form) *process
 	says          *regexp.Regexp // the first group matches if it resumed
-	prints        bool           // it does not say it in its answers
+	prints        bool           // the report is in its output, not in its answers
 }{
 	{"openssl s_server", "openssl", []string{"version"},
 		[]form{id12, ticket12, none12, stateful13, ticket13, none13},
@@ -62,8 +61,8 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// connect makes n connections, each of which offers the newest session that was delivered,
-// and returns what the server answered and what our end says.
+// connect makes n connections, each of which offers the newest delivered session. It returns
+// the server's answers and our end's report.
 func connect(t *testing.T, addr string, f form, n int) (answers string, reused []bool) {
 	t.Helper()
 	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
@@ -132,7 +131,7 @@ func get(t *testing.T, addr string, ctx *ssl.Ctx, offer *ssl.Session) (string, s
 	return string(answer), conn.ConnectionState()
 }
 
-// sServer has no descriptor to inherit, but it chooses a port and says which.
+// sServer cannot inherit a descriptor, but it chooses a port and prints it.
 func sServer(t *testing.T, f form) *process {
 	args := []string{"s_server", "-accept", "127.0.0.1:0",
 		"-www", "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
@@ -174,8 +173,8 @@ http {
 }
 `
 
-// nginx has no way to be given a port that is free (as one process it crashes on a socket
-// that it inherits, and as two the second would outlive the test): it gets a Unix socket.
+// nginx cannot be given a free port: as one process it crashes on a socket that it inherits,
+// and as two the second would outlive the test. It gets a Unix socket.
 func nginx(t *testing.T, f form) *process {
 	dir := t.TempDir()
 	cache := "off"
@@ -186,12 +185,12 @@ func nginx(t *testing.T, f form) *process {
 		certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
 }
 
-// nginxOf starts nginx in dir, with text for its configuration.
+// nginxOf starts nginx in dir, with text as its configuration.
 func nginxOf(t *testing.T, dir, text string) *process {
 	conf := filepath.Join(dir, "nginx.conf")
 	write(t, conf, text)
 	p := start(t, command(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "socket"), nil)
-	p.await(t, regexp.MustCompile(`getrlimit\((RLIMIT_NOFILE)\)`)) // what it prints when it listens
+	p.await(t, regexp.MustCompile(`getrlimit\((RLIMIT_NOFILE)\)`)) // printed when it listens
 	return p
 }
 
@@ -238,7 +237,7 @@ func gnutlsServ(t *testing.T, f form) *process {
 	return gnutlsServWith(t, args...)
 }
 
-// gnutlsServWith: it listens on every address, unless it is made to inherit a socket.
+// gnutlsServWith: gnutls-serv listens on every address, unless it is made to inherit a socket.
 func gnutlsServWith(t *testing.T, args ...string) *process {
 	addr, socket := listen(t)
 	inherit := filepath.Join(t.TempDir(), "inherit.so")

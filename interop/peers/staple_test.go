@@ -10,7 +10,7 @@ import (
 	"sessl/ssl"
 )
 
-// What openssl s_client says of the staple that our server sends, with one and without.
+// openssl s_client reports the staple that our server sends, with one and without.
 func TestStapleForSClient(t *testing.T) {
 	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestStapleForSClient(t *testing.T) {
 	}
 }
 
-// Our client's staple from openssl s_server is the file that it was given.
+// Our client's staple from openssl s_server is the file that the server was given.
 func TestStapleOfSServer(t *testing.T) {
 	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 
 var nginxSays = regexp.MustCompile(`ssl_session_reused=(?:(r)|\.) TLSv1\.\d`)
 
-// nginxContext is the session id context of nginx's http: a hash of the word HTTP and of the
-// hash of each certificate, and of the names of client CAs where there are some.
+// nginxContext is the session id context of nginx's http: a hash of the word HTTP, of the hash
+// of each certificate, and of the names of client CAs if there are any.
 func nginxContext(t *testing.T) []byte {
 	t.Helper()
 	block, _ := pem.Decode([]byte(read(t, "server-ecdsa.pem")))
@@ -28,11 +28,12 @@ func nginxContext(t *testing.T) []byte {
 	return sum[:]
 }
 
-// haproxyContext is the same of haproxy.
+// haproxyContext is the session id context of haproxy.
 var haproxyContext = []byte("haproxy")
 
-// ourSuites are ours of TLS 1.3, in our order. A ticket goes with the hash of its suite, so
-// servers that share tickets must prefer suites of the same hash, whatever the client prefers.
+// ourSuites are our suites of TLS 1.3, in our order. A ticket is tied to the hash of its suite,
+// so servers that share tickets must prefer suites of the same hash, whatever the client
+// prefers.
 const ourSuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 
 func nginxWithKeys(t *testing.T, f form, files ...string) *process {
@@ -75,8 +76,8 @@ func random(t *testing.T, n int) []byte {
 	return b[:n]
 }
 
-// sharers are the servers that have one file of ticket keys with ours. files makes it, with a
-// key of so many bytes.
+// sharers are the servers that share one file of ticket keys with ours. files makes it, with
+// keys of the given number of bytes.
 var sharers = []struct {
 	name    string
 	start   func(t *testing.T, f form, files ...string) *process
@@ -102,7 +103,7 @@ var sharers = []struct {
 		}},
 }
 
-// oursWithKeys is our server with the files, at an address.
+// oursWithKeys starts our server with the files, and returns its address.
 func oursWithKeys(t *testing.T, f form, context []byte, files ...string) (*server, *ssl.TicketKeys) {
 	t.Helper()
 	keys, err := ssl.LoadTicketKeys(files...)
@@ -147,7 +148,8 @@ func newVisitor(t *testing.T) *visitor {
 	return v
 }
 
-// visit offers the newest session; what the server says must be the client's view, and want.
+// visit offers the newest session. The server must report what the client sees, and what is
+// wanted.
 func (v *visitor) visit(t *testing.T, what, addr string, says *regexp.Regexp, want bool) {
 	t.Helper()
 	answer, state := get(t, addr, v.ctx, v.newest)
@@ -159,8 +161,8 @@ func (v *visitor) visit(t *testing.T, what, addr string, says *regexp.Regexp, wa
 
 var weSay = regexp.MustCompile(`resumed=(?:(true)|false)\n`)
 
-// A ticket of theirs resumes on our server and the other way round, with the same file of
-// keys and their session id context; with another context, or another file, none does, and
+// With the same file of keys and their session id context, a ticket of theirs resumes on our
+// server, and the other way round. With another context, or another file, none does, and
 // nothing fails.
 func TestTicketKeysShared(t *testing.T) {
 	for _, p := range sharers {
@@ -204,7 +206,8 @@ func TestTicketKeysShared(t *testing.T) {
 	}
 }
 
-// Rotation across the two: what is old or next for the one is renewed by the other.
+// Rotation across the two: a ticket whose key is old or next for one server is renewed by the
+// other.
 func TestTicketKeysRotatedByNginx(t *testing.T) {
 	for _, f := range []form{ticket12, ticket13} {
 		t.Run(f.name, func(t *testing.T) {
@@ -212,7 +215,7 @@ func TestTicketKeysRotatedByNginx(t *testing.T) {
 			files := sharers[0].files(t, 80)
 			theirs := nginxWithKeys(t, f, files...)
 			turned := slices.Clone(files)
-			slices.Reverse(turned) // here their old key is the current one
+			slices.Reverse(turned) // their old key becomes the current one
 			ours, keys := oursWithKeys(t, f, nginxContext(t), turned...)
 			v := newVisitor(t)
 			v.visit(t, "the first to theirs", theirs.addr, nginxSays, false)
@@ -226,7 +229,7 @@ func TestTicketKeysRotatedByNginx(t *testing.T) {
 	}
 }
 
-// The same by the word of a client that is not ours, from process to process.
+// The same, as reported by a client that is not ours, from process to process.
 func TestTicketKeysSClient(t *testing.T) {
 	for _, f := range []form{ticket12, ticket13} {
 		t.Run(f.name, func(t *testing.T) {
@@ -254,8 +257,8 @@ func TestTicketKeysSClient(t *testing.T) {
 	}
 }
 
-// Where the servers choose suites of different hashes, as s_client and nginx agree on SHA-384
-// when nobody objects, a TLS 1.3 ticket does not resume, and costs no more than that.
+// If the servers choose suites of different hashes, a TLS 1.3 ticket does not resume, and costs
+// no more than that. s_client and nginx agree on SHA-384 by default.
 func TestTicketKeysOtherHash(t *testing.T) {
 	leakcheck.Test(t)
 	files := sharers[0].files(t, 80)

@@ -1,3 +1,3 @@
-// Package soak resumes sessions in every form for a long time, while everything that keeps
-// sessions is flushed, evicted from, rotated, and made to fail.
+// Package soak resumes sessions in every form for a long time. Meanwhile, everything that keeps
+// sessions is flushed, made to evict, rotated, and made to fail.
 package soak

@@ -12,10 +12,10 @@ import (
 	"sessl/ssl"
 )
 
-// patience bounds what would otherwise hang.
+// patience bounds waits that would otherwise hang.
 const patience = 30 * time.Second
 
-// A form is one way to resume, with a server that knows it.
+// A form is one way to resume, with a server that supports it.
 type form struct {
 	name     string
 	version  uint16
@@ -77,10 +77,10 @@ func pool(t *testing.T) *ssl.CertPool {
 	return p
 }
 
-// maxAge is one that many sessions reach.
+// maxAge is an age that many sessions reach.
 const maxAge = 2 * time.Second
 
-// config is that of the form's server.
+// config returns the configuration of the form's server.
 func (f *form) config(t *testing.T, w *world) *ssl.Config {
 	t.Helper()
 	cfg := &ssl.Config{MinVersion: f.version, MaxVersion: f.version}

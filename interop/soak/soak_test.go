@@ -26,15 +26,15 @@ var (
 const (
 	workers   = 8
 	rounds    = 10
-	mischief  = 97  // handshakes between two acts of it
-	handmade  = 41  // handshakes between two whose session is offered by hand
-	abandoned = 53  // handshakes between two connections that end without a goodbye
-	slack     = 2e6 // bytes of C memory that come and go with what happens to be cached
+	mischief  = 97  // handshakes between two disturbances
+	handmade  = 41  // handshakes between two that offer a session by hand
+	abandoned = 53  // handshakes between two connections that end without close_notify
+	slack     = 2e6 // bytes of C memory that depend on which sessions are cached
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// world is what forms share, and what mischief is done to.
+// world is the state that the forms share, and that disturb changes.
 type world struct {
 	keys    *ssl.TicketKeys
 	cache   *ssl.ServerSessionCache
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { seal.Close() })
-	if w.psk, err = ssl.NewPSK("somebody", key, 0); err != nil {
+	if w.psk, err = ssl.NewPSK("meter", key, 0); err != nil {
 		t.Fatal(err)
 	}
 	if w.guard, err = ssl.NewReplayGuard(0); err != nil {
@@ -93,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// visit is one connection: what the client sends comes back.
+// visit is one connection: the data that the client sends comes back.
 func (w *world) visit(ctx context.Context, f *form, n uint64) error {
 	d := &ssl.Dialer{Ctx: w.client(f), Sessions: w.lru}
 	dial := d.DialContext
@@ -135,7 +135,7 @@ func (w *world) client(f *form) *ssl.Ctx {
 // replay sends early data twice with the session of a connection. Only the first may be
 // accepted.
 func (w *world) replay(f *form, c *ssl.Conn) error {
-	if err := sendAndRead(c); err != nil { // the answer to early data comes before tickets
+	if err := sendAndRead(c); err != nil { // the answer to early data arrives before the tickets
 		return err
 	}
 	s, err := c.Session()
@@ -205,7 +205,7 @@ func (w *world) again(ctx context.Context, d *ssl.Dialer, f *form, c *ssl.Conn) 
 
 var letter = []byte{42}
 
-// echo has a letter come back, which may have been sent early.
+// echo sends a letter, perhaps early, and reads it back.
 func echo(c *ssl.Conn) error {
 	c.SetDeadline(time.Now().Add(patience))
 	if c.EarlyDataStatus() != ssl.EarlyDataAccepted {
@@ -231,7 +231,7 @@ func (f *form) count(c *ssl.Conn) {
 	}
 }
 
-// disturb does some mischief, another each time. None of it may be noticed by a client.
+// disturb disturbs the world, in a different way each time. No client may notice it.
 func (w *world) disturb(n uint64) error {
 	switch n % 7 {
 	case 0, 1:
@@ -255,7 +255,7 @@ func (w *world) disturb(n uint64) error {
 	return nil
 }
 
-// round lets the workers go on until n handshakes are done and until has come.
+// round lets the workers go on until n handshakes are done and the time until has passed.
 func (w *world) round(t *testing.T, n uint64, until time.Time) {
 	var all sync.WaitGroup
 	for worker := range workers {
@@ -278,8 +278,8 @@ func (w *world) round(t *testing.T, n uint64, until time.Time) {
 	all.Wait()
 }
 
-// Nothing that happens to caches, keys and stores is an error that a client sees, and it
-// leaves no memory behind.
+// Nothing that happens to caches, keys and stores causes an error that a client sees, and
+// nothing leaves memory behind.
 func TestSoak(t *testing.T) {
 	leakcheck.Test(t)
 	w := newWorld(t)
@@ -289,7 +289,7 @@ func TestSoak(t *testing.T) {
 		w.round(t, uint64(*atLeast*(i+1)/rounds), start.Add(*during*time.Duration(i+1)/rounds))
 		n := malloc.Allocated(t)
 		if i == 1 {
-			settled = n // what is cached is there, and what threads keep
+			settled = n // the caches are full, and so are those of the threads
 		}
 		if i > 1 && n > settled+settled/10+slack {
 			t.Errorf("round %d: %d bytes of C memory are allocated, after round 2 they were %d", i+1, n, settled)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// mood is how a store behaves.
+// mood is the behaviour of a store.
 type mood int32
 
 const (
 	fine    mood = iota
 	down         // all calls fail
-	slow         // no answer in time
-	lying        // the sealed bytes of another session
+	slow         // it answers too late
+	lying        // it returns the sealed bytes of another session
 	panicky      // all calls panic
 	moods
 )

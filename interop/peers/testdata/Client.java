@@ -1,4 +1,4 @@
-// COUNT connections to 127.0.0.1:PORT, of one SSLContext, which resumes by itself.
+// Makes COUNT connections to 127.0.0.1:PORT with one SSLContext, which resumes automatically.
 // usage: java Client.java PORT CAFILE COUNT
 import java.io.*;
 import java.net.Socket;
@@ -24,7 +24,7 @@ class Client {
         }
     }
 
-    // A session that is resumed keeps the time at which it was made.
+    // A resumed session keeps the time at which it was made.
     static long now() {
         long before = System.currentTimeMillis(), t = before;
         while (t == before) {

@@ -1,4 +1,4 @@
-// Answers every request on a port that it chooses with what it knows of the connection.
+// Answers every request, on a port that it chooses, with a description of the connection.
 // usage: java Server.java VERSION CERT KEY, e.g. java Server.java 1.3 cert.pem key.pem
 // Sessions stay here with -Djdk.tls.server.enableSessionTicketExtension=false.
 import java.io.*;
@@ -40,7 +40,7 @@ class Server {
         }
     }
 
-    // A session that is resumed keeps the time at which it was made.
+    // A resumed session keeps the time at which it was made.
     static long now() {
         long before = System.currentTimeMillis(), t = before;
         while (t == before) {

@@ -1,4 +1,4 @@
-// COUNT connections to 127.0.0.1:PORT, each with the newest session of those before.
+// Makes COUNT connections to 127.0.0.1:PORT, each with the newest earlier session.
 // usage: node client.js PORT CAFILE COUNT [VERSION], e.g. node client.js 443 ca.pem 3 TLSv1.2
 'use strict';
 const fs = require('node:fs');

@@ -1,4 +1,4 @@
-"""COUNT connections to 127.0.0.1:PORT, each with the session of the one before.
+"""Makes COUNT connections to 127.0.0.1:PORT, each with the session of the previous one.
 
 usage: client.py PORT CAFILE COUNT [VERSION], e.g. client.py 443 ca.pem 3 TLSv1.2
 """

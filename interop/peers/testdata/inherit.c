@@ -1,6 +1,6 @@
 /*
- * gnutls-serv listens on every address and cannot be told otherwise. Preloaded, this lets
- * it take the listening socket 3 instead, which is bound to loopback.
+ * gnutls-serv listens on every address and has no option for others. If this is preloaded,
+ * it uses the listening socket 3 instead, which is bound to loopback.
  */
 #include <errno.h>
 #include <netinet/in.h>

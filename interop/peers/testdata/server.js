@@ -1,4 +1,4 @@
-// Answers every request on the listening socket 3 with what it knows of the connection.
+// Answers every request on the listening socket 3 with a description of the connection.
 // usage: node server.js VERSION TICKETS CACHE CERT KEY, e.g. node server.js 1.3 on off cert.pem key.pem
 'use strict';
 const { constants } = require('node:crypto');

@@ -1,4 +1,4 @@
-"""Answers every request on the listening socket 3 with what it knows of the connection.
+"""Answers every request on the listening socket 3 with a description of the connection.
 
 usage: server.py VERSION TICKETS CERT KEY, e.g. server.py 1.3 on cert.pem key.pem
 """
