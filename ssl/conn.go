@@ -19,80 +19,106 @@ import (
 // A Conn must be closed. One that was dropped is freed by the garbage collector, without
 // telling the peer.
 type Conn struct {
-	h    handle[connPtr]
-	ctx  *Ctx // a server's may become another in the handshake, under handshaking and mu; see ctxNow
-	gate gate // of the Ctx that it began with
-	net  net.Conn
-	peer net.Addr // net's, which may be anybody's code; set before done
-	tr   transport
-	name string // what the server must be called; a client's
-
+	h      handle[connPtr]
+	ctx    *Ctx // a server's may become another in the handshake, under handshaking and mu; see ctxNow
+	net    net.Conn
+	peer   net.Addr // net's, which may be any code; set before handshaking.done
+	tr     transport
+	name   string // what the server must be called; a client's
 	server bool
+	gate   gate // of the Ctx that it began with
 
-	// mu is held for one step in C at a time, never while waiting. Every use of the SSL is
-	// such a step: OpenSSL has no lock of its own that would help.
-	mu      sync.Mutex
-	started bool       // the handshake has begun
-	offered offer      // what SetSession found
-	fresh   []*Session // received, not yet delivered; each owned
+	// Locks are taken in this order: handshaking or writing.calls, reading, writing, mu. mu is
+	// held for one step in C at a time, never while waiting. Every use of the SSL is such a
+	// step: OpenSSL has no lock of its own that would help.
+	handshaking connHandshake
+	reading     connReading
+	writing     connWriting
+	mu          sync.Mutex
 
-	freshKept, freshWeight int // how many of fresh a server's cache has; what all of them count for
+	sessions connSessions
+	early    earlyData
+	auth     postAuth // asking for the client's certificate later
+	midway   midway
+	keyLog   connKeyLog
+	closing  connClosing
 
-	sessionsSet bool // a client's application has said what to offer; under mu
+	info   connInfo              // set before handshaking.done; the peer's part is under mu from then on
+	ended  atomic.Pointer[Error] // the fatal error of TLS that came first
+	protos *[]string             // what SetNextProtos has set; under mu
+	own    []*ownChain           // that it may send; under mu
+}
 
-	ended atomic.Pointer[Error] // the fatal error of TLS that came first
+// connHandshake is held by a handshake to its end.
+type connHandshake struct {
+	sem
+	done    atomic.Bool // complete, and the peer verified
+	err     error       // why it failed
+	begun   time.Time   // when its first step came
+	clock   handshakeClock
+	paused  error // what the last Handshake returned
+	judged  bool  // VerifyConnection has been asked
+	started bool  // libssl has begun; under mu
+}
 
-	cache      ClientSessionCache // a client's; set before the handshake, as cacheKey
-	cacheKey   SessionKey
-	taken      *Session    // offered, and still in cache; under mu
-	notOffered ReuseState  // why SessionCache gave nothing; under handshaking
+// connReading is held while bytes come from the connection underneath.
+type connReading struct {
+	sem
+	err      error        // sticky
+	heard    bool         // application data has come
+	gateHeld bool         // the next handshake step has its place
+	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
+
+	keeping sync.Mutex
+	kept    []byte      // data that came while the client was asked, for Read; under keeping
+	keeps   atomic.Bool // there is some
+}
+
+// connWriting is held while bytes go to the connection underneath.
+type connWriting struct {
+	sem
+	calls    sem          // held by a Write to its end, outside of all others
+	err      atomic.Value // sticky; stickyError
+	notified bool         // close_notify has been queued
+	stuck    bool         // Close interrupted a Write
+	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
+
+	flushing atomic.Bool   // the background flusher runs
+	attempt  atomic.Uint64 // counts what may let output go that could not be sent
+	inVain   atomic.Uint64 // the attempt at which the flusher has failed, and one more
+	waiting  atomic.Int64  // output bytes that were not sent
+}
+
+// connSessions are the sessions that a connection offers and receives. All is under mu, unless a
+// field says otherwise.
+type connSessions struct {
+	offered   offer // what SetSession found
+	set       bool  // a client's application has said what to offer
+	tickets13 *int  // what SetNumTickets has set
+
+	fresh       []*Session // received, not yet delivered; each owned
+	freshKept   int        // how many of fresh a server's cache has
+	freshWeight int        // what all of fresh count for
+
+	cache      ClientSessionCache // a client's; set before the handshake, as key
+	key        SessionKey
+	taken      *Session    // offered, and still in cache
+	notOffered ReuseState  // why cache gave nothing; under handshaking
 	removed    atomic.Bool // libssl has removed sessions of ctx
 	spoiled    atomic.Bool // a TLS error has made the session one not to be offered again
+}
 
-	protos   *[]string   // what SetNextProtos has set
-	own      []*ownChain // that it may send
-	keyLines [][]byte    // for KeyLogWriter, not yet written
-	logs     atomic.Bool // there are some
+// connKeyLog is what KeyLogWriter is still to get.
+type connKeyLog struct {
+	lines   [][]byte    // under mu
+	waiting atomic.Bool // there are some
+}
 
-	// reading and writing are held while bytes are moved to and from net; reading comes
-	// first when both are needed, and mu is taken inside of them.
-	reading, writing sem
-
-	// writers is held by a Write to its end, outside of the others.
-	writers sem
-	midway  midway
-
-	handshaking sem
-	done        atomic.Bool // handshake complete, peer verified
-	hsErr       error       // why it failed; under handshaking
-	begun       time.Time   // when its first step came; under handshaking
-	clock       handshakeClock
-	paused      error // what the last Handshake returned; under handshaking
-	judged      bool  // VerifyConnection has been asked; under handshaking
-	early       earlyData
-	tickets13   *int     // what SetNumTickets has set; under mu
-	info        connInfo // set before done; the peer's part is under mu from then on
-	auth        postAuth // asking for the client's certificate later
-
-	flushing  atomic.Bool     // the background flusher runs
-	attempt   atomic.Uint64   // counts what may let output go that could not be sent
-	inVain    atomic.Uint64   // the attempt at which the flusher has failed, and one more
-	waiting   atomic.Int64    // output bytes that were not sent
+type connClosing struct {
 	closed    atomic.Bool     // Close has begun
 	life      context.Context // ends then
 	end       context.CancelFunc
-	gateHeld  bool   // the next handshake step has its place; under reading
-	readErr   error  // sticky; under reading
-	heard     bool   // application data has come; under reading
-	kept      []byte // data that came while the client was asked, for Read; under keeping
-	keeping   sync.Mutex
-	keeps     atomic.Bool  // there is some
-	writeErr  atomic.Value // sticky; stickyError
-	notified  bool         // close_notify has been queued; under writing
-	stuck     bool         // Close interrupted a Write; under writing
-	readUntil atomic.Int64 // deadlines in Unix nanoseconds, 0 for none
-	sendUntil atomic.Int64
-	deadlines sync.Mutex // held while they are set: none may be set over those of Close
+	deadlines sync.Mutex // held while deadlines are set: none may be set over those of Close
 }
 
 type connInfo struct {
@@ -136,8 +162,15 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	if promised != nil {
 		conn = promised.Conn
 	}
-	c := &Conn{ctx: ctx, gate: ctx.gate, clock: handshakeClock{limit: ctx.timeout}, net: conn, name: name, server: server, reading: newSem(), writing: newSem(), writers: newSem(), handshaking: newSem(), midway: newMidway(), auth: newPostAuth()}
-	c.life, c.end = context.WithCancel(context.Background())
+	c := &Conn{
+		ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server,
+		handshaking: connHandshake{sem: newSem(), clock: handshakeClock{limit: ctx.timeout}},
+		reading:     connReading{sem: newSem()},
+		writing:     connWriting{sem: newSem(), calls: newSem()},
+		midway:      newMidway(),
+		auth:        newPostAuth(),
+	}
+	c.closing.life, c.closing.end = context.WithCancel(context.Background())
 	if err := c.checkName(); err != nil {
 		return nil, fail(op, err)
 	}
@@ -232,7 +265,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if err := c.usable(op); err != nil {
 		return err
 	}
-	return c.setDeadline(op, t, &c.readUntil, c.net.SetReadDeadline)
+	return c.setDeadline(op, t, &c.reading.until, c.net.SetReadDeadline)
 }
 
 // SetWriteDeadline sets the deadline of Write and of a handshake's writes; the zero time
@@ -244,14 +277,14 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 		return err
 	}
 	defer c.midway.wake()
-	defer c.attempt.Add(1)
-	return c.setDeadline(op, t, &c.sendUntil, c.net.SetWriteDeadline)
+	defer c.writing.attempt.Add(1)
+	return c.setDeadline(op, t, &c.writing.until, c.net.SetWriteDeadline)
 }
 
 func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func(time.Time) error) error {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
-	if c.closed.Load() {
+	c.closing.deadlines.Lock()
+	defer c.closing.deadlines.Unlock()
+	if c.closing.closed.Load() {
 		return fail(op, ErrClosed)
 	}
 	until.Store(deadlineNano(t))
@@ -270,34 +303,6 @@ func deadlineNano(t time.Time) int64 {
 		return math.MaxInt64
 	}
 	return max(t.UnixNano(), 1)
-}
-
-// sem is a mutex that can be waited for with a limit.
-type sem chan struct{}
-
-func newSem() sem { return make(sem, 1) }
-
-func (s sem) lock()   { s <- struct{}{} }
-func (s sem) unlock() { <-s }
-
-// lockFor reports whether it got the lock within d, or at once.
-func (s sem) lockFor(d time.Duration) bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-	}
-	if d <= 0 {
-		return false
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case s <- struct{}{}:
-		return true
-	case <-t.C:
-		return false
-	}
 }
 
 // ClientWithServerName is Client for the server of that name, which is sent as SNI and

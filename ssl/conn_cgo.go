@@ -59,7 +59,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	p.guarded = cBool(c.ctx.guard != nil)
-	c.tickets13 = nil
+	c.sessions.tickets13 = nil
 	return c.takeCertificates(op, p)
 }
 
@@ -129,21 +129,21 @@ func closedResult(op string) result {
 // than the step that brought it. mu is held.
 func (c *Conn) takeFresh(p connPtr) {
 	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
-		c.fresh = append(c.fresh, adoptSession(q)) // the queue's reference
-		c.freshWeight += int(C.sessl_session_weight(q))
+		c.sessions.fresh = append(c.sessions.fresh, adoptSession(q)) // the queue's reference
+		c.sessions.freshWeight += int(C.sessl_session_weight(q))
 	}
-	for !c.server && c.freshWeight > C.SESSL_FRESH_MAX && len(c.fresh) > 1 {
+	for !c.server && c.sessions.freshWeight > C.SESSL_FRESH_MAX && len(c.sessions.fresh) > 1 {
 		c.takeOldest().Close() // the application does not read
 	}
 }
 
 // takeOldest takes the first of fresh. mu is held.
 func (c *Conn) takeOldest() *Session {
-	s := c.fresh[0]
-	c.fresh[0] = nil
-	c.fresh = c.fresh[1:]
+	s := c.sessions.fresh[0]
+	c.sessions.fresh[0] = nil
+	c.sessions.fresh = c.sessions.fresh[1:]
 	s.withPtr("", func(q sessionPtr) error {
-		c.freshWeight -= int(C.sessl_session_weight(q))
+		c.sessions.freshWeight -= int(C.sessl_session_weight(q))
 		return nil
 	})
 	return s
@@ -155,16 +155,16 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 		c.takeFresh(p)
 	}
 	if st.removed != 0 {
-		c.removed.Store(true)
+		c.sessions.removed.Store(true)
 	}
 	c.takeKeyLog(p)
 	if st.values != 0 {
 		drainValues() // those of sessions that libssl has copied and dropped meanwhile
 	}
-	c.waiting.Store(int64(st.out_waiting))
+	c.writing.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {
-		c.spoiled.Store(true)
+		c.sessions.spoiled.Store(true)
 	}
 	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0}
 	if st.send_errno != 0 {
@@ -209,7 +209,7 @@ func (c *Conn) stepHandshake(fd int, in []byte) result {
 		return closedResult("handshake")
 	}
 	defer c.leave()
-	c.started = true
+	c.handshaking.started = true
 	var st C.sessl_step
 	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
 	st.answers = st.out_waiting // nothing is the application's yet
@@ -294,7 +294,7 @@ func (c *Conn) putBack(b []byte) error {
 	if C.sessl_conn_put_back(p, bytePtr(b), C.size_t(len(b))) == 0 {
 		return fail("write", ErrNoMemory)
 	}
-	c.waiting.Add(int64(len(b)))
+	c.writing.waiting.Add(int64(len(b)))
 	return nil
 }
 

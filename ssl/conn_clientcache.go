@@ -42,7 +42,7 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 // Dialer does. handshaking is held.
 func (c *Conn) offerCached() {
 	c.mu.Lock()
-	nothing := c.server || c.sessionsSet || c.started
+	nothing := c.server || c.sessions.set || c.handshaking.started
 	c.mu.Unlock()
 	if nothing {
 		return
@@ -88,13 +88,13 @@ func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set b
 	if cache == nil {
 		cache = c.ctx.sessions
 	}
-	if c.sessionsSet && !set {
+	if c.sessions.set && !set {
 		return from, fail(op, ErrHandshakeStarted) // the application was faster
 	}
-	c.sessionsSet = c.sessionsSet || set
+	c.sessions.set = c.sessions.set || set
 	p.keep_new = 1
-	c.cache, c.cacheKey = cache, c.sessionKey(addr)
-	return sessionSource{c.cache, c.cacheKey}, nil
+	c.sessions.cache, c.sessions.key = cache, c.sessionKey(addr)
+	return sessionSource{c.sessions.cache, c.sessions.key}, nil
 }
 
 // offerNone keeps a client from all caches.
@@ -104,11 +104,11 @@ func (c *Conn) offerNone(op string) error {
 		return err
 	}
 	defer c.leave()
-	c.sessionsSet = true
+	c.sessions.set = true
 	p.keep_new = cBool(c.ctx.wantsSessions())
-	c.taken.Close() // of a cache before
-	c.taken = nil
-	c.cache, c.cacheKey = nil, SessionKey{}
+	c.sessions.taken.Close() // of a cache before
+	c.sessions.taken = nil
+	c.sessions.cache, c.sessions.key = nil, SessionKey{}
 	return nil
 }
 
@@ -116,8 +116,8 @@ func (c *Conn) offerNone(op string) error {
 func (c *Conn) noteMiss(why ReuseState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.notOffered == ReuseUnknown && why > ReuseUnknown && why <= ReuseOtherConfig {
-		c.notOffered = why
+	if c.sessions.notOffered == ReuseUnknown && why > ReuseUnknown && why <= ReuseOtherConfig {
+		c.sessions.notOffered = why
 	}
 }
 
@@ -137,12 +137,12 @@ func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 	case err == nil && !expired && c.SessionOffered():
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.taken.Close() // of a cache before
-		c.taken = nil
-		if life.once || c.closed.Load() {
+		c.sessions.taken.Close() // of a cache before
+		c.sessions.taken = nil
+		if life.once || c.closing.closed.Load() {
 			s.Close()
 		} else {
-			c.taken = s
+			c.sessions.taken = s
 		}
 		return true
 	}
@@ -154,7 +154,7 @@ func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 // keep gives a client's cache a handle of its own on s, or s itself where nobody else wants
 // it. A server's has had it from keepFresh.
 func (c *Conn) keep(s *Session) {
-	if c.cache == nil {
+	if c.sessions.cache == nil {
 		return
 	}
 	if c.ctx.onNew != nil {
@@ -164,17 +164,17 @@ func (c *Conn) keep(s *Session) {
 		}
 		s = own
 	}
-	c.cache.Put(c.cacheKey, s)
+	c.sessions.cache.Put(c.sessions.key, s)
 }
 
 // forget has the cache drop the session that the connection offered. No lock is held.
 func (c *Conn) forget() {
 	c.mu.Lock()
-	s := c.taken
-	c.taken = nil
+	s := c.sessions.taken
+	c.sessions.taken = nil
 	c.mu.Unlock()
 	if s != nil {
-		c.cache.Remove(c.cacheKey, s)
+		c.sessions.cache.Remove(c.sessions.key, s)
 		s.Close()
 	}
 }
@@ -183,8 +183,8 @@ func (c *Conn) forget() {
 func (c *Conn) dropTaken() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.taken.Close()
-	c.taken = nil
+	c.sessions.taken.Close()
+	c.sessions.taken = nil
 }
 
 // cacheConfig is the part of a SessionKey that belongs to the Ctx: everything that can make

@@ -22,10 +22,10 @@ func (c *Conn) CloseWrite() error {
 	if err := c.usable(op); err != nil {
 		return err
 	}
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return fail(op, ErrClosed)
 	}
-	if !c.done.Load() {
+	if !c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
 	return inOp(op, c.between(context.Background(), func(block bool) error {
@@ -37,14 +37,14 @@ func (c *Conn) CloseWrite() error {
 
 // sendCloseNotify is the end of our side; for block see mayBegin. writing is held.
 func (c *Conn) sendCloseNotify(block bool) error {
-	if c.notified {
+	if c.writing.notified {
 		return nil // a second SSL_shutdown would read
 	}
 	if r := c.stepShutdown(block); r.status == stepFailed {
 		return r.err
 	}
-	c.notified = true
-	c.writeErr.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
+	c.writing.notified = true
+	c.writing.err.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	if err := c.tr.flush(); err != nil {
 		return err
 	}
@@ -64,10 +64,10 @@ func (c *Conn) sendCloseNotify(block bool) error {
 // data would make the kernel reset the connection, and the server could lose what it has
 // not read. OnNewSession is called for such tickets.
 func (c *Conn) Close() (err error) {
-	if c.usable("Conn.Close") != nil || !c.closed.CompareAndSwap(false, true) {
+	if c.usable("Conn.Close") != nil || !c.closing.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	c.end()
+	c.closing.end()
 	// Closed first, then kicked: whoever comes later sees the flag before it waits.
 	h := c.takeOver(c.kick())
 	defer func() { err = c.finalize(h) }() // also when OnNewSession panics
@@ -79,10 +79,10 @@ func (c *Conn) Close() (err error) {
 // abandon is Close for when the application's code has panicked: nothing is sent to the
 // peer, and nothing more delivered.
 func (c *Conn) abandon() {
-	if !c.closed.CompareAndSwap(false, true) {
+	if !c.closing.closed.CompareAndSwap(false, true) {
 		return
 	}
-	c.end()
+	c.closing.end()
 	c.finalize(c.takeOver(c.kick()))
 }
 
@@ -96,7 +96,7 @@ func (c *Conn) finalize(h hold) error {
 	if h.cut {
 		err = nil // it was closed before
 	}
-	if c.done.Load() { // before, SSL_free removes nothing
+	if c.handshaking.done.Load() { // before, SSL_free removes nothing
 		defer c.ctx.deliverRemoved()
 	}
 	if h.writing {
@@ -113,8 +113,8 @@ func (c *Conn) finalize(h hold) error {
 
 // kick ends all waiting on the connection underneath. It reports whether it could.
 func (c *Conn) kick() bool {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.closing.deadlines.Lock()
+	defer c.closing.deadlines.Unlock()
 	return c.net.SetDeadline(aLongTimeAgo) == nil
 }
 
@@ -145,14 +145,14 @@ func (c *Conn) takeOver(kicked bool) (h hold) {
 // the socket itself whose deadlines bound that, it gets a goroutine and a timer: there may be no
 // deadlines.
 func (c *Conn) farewell(h *hold) {
-	if !h.writing || c.stuck || c.auth.refused.Load() {
+	if !h.writing || c.writing.stuck || c.auth.refused.Load() {
 		return
 	}
 	if _, socket := c.tr.(*fdTransport); socket {
 		c.sayGoodbye(h.reading)
 		return
 	}
-	if !c.done.Load() && c.waiting.Load() == 0 {
+	if !c.handshaking.done.Load() && c.writing.waiting.Load() == 0 {
 		return
 	}
 	said := make(chan struct{})
@@ -181,7 +181,7 @@ func (c *Conn) farewell(h *hold) {
 // sayGoodbye is farewell without its bound. writing is held, and reading is if reads.
 func (c *Conn) sayGoodbye(reads bool) {
 	c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
-	if c.tr.flush() != nil || !c.done.Load() {
+	if c.tr.flush() != nil || !c.handshaking.done.Load() {
 		return
 	}
 	err := c.sendCloseNotify(true)
@@ -237,10 +237,10 @@ func wholeStep(c *Conn, fd int, in, b []byte) result {
 // its data, but for what it has sent before the end of the handshake: where data has come, there
 // are none.
 func (c *Conn) drain() {
-	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.readErr != nil {
+	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.reading.err != nil {
 		return
 	}
-	if c.heard && c.EarlyDataStatus() != EarlyDataAccepted {
+	if c.reading.heard && c.EarlyDataStatus() != EarlyDataAccepted {
 		return
 	}
 	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {

@@ -5,17 +5,17 @@ package ssl
 func (c *Conn) nextFresh() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.fresh) == 0 || !c.done.Load() {
+	if len(c.sessions.fresh) == 0 || !c.handshaking.done.Load() {
 		return nil
 	}
-	c.freshKept = max(c.freshKept-1, 0)
+	c.sessions.freshKept = max(c.sessions.freshKept-1, 0)
 	return c.takeOldest()
 }
 
 // keepFresh has a server's cache know the sessions of a handshake before the client gets them,
 // and can come back with one. The application hears of them later, when no lock is held.
 func (c *Conn) keepFresh() {
-	if !c.done.Load() || c.ctx.cache == nil {
+	if !c.handshaking.done.Load() || c.ctx.cache == nil {
 		return // ctx may still become another
 	}
 	for _, s := range c.freshToKeep() {
@@ -28,11 +28,11 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.onNew == nil {
-		ss, c.fresh, c.freshWeight = c.fresh, nil, 0
+		ss, c.sessions.fresh, c.sessions.freshWeight = c.sessions.fresh, nil, 0
 		return ss
 	}
-	for ; c.freshKept < len(c.fresh); c.freshKept++ {
-		if s, err := c.fresh[c.freshKept].UpRef(); err == nil {
+	for ; c.sessions.freshKept < len(c.sessions.fresh); c.sessions.freshKept++ {
+		if s, err := c.sessions.fresh[c.sessions.freshKept].UpRef(); err == nil {
 			ss = append(ss, s)
 		}
 	}
@@ -42,13 +42,13 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 // deliver calls OnNewSession for what has arrived, and keeps it in the cache; it writes what the key
 // log gets after the handshake. No lock is held.
 func (c *Conn) deliver() {
-	if c.spoiled.Load() && c.spoiled.Swap(false) {
+	if c.sessions.spoiled.Load() && c.sessions.spoiled.Swap(false) {
 		c.forget()
 	}
-	if c.removed.Load() && c.removed.Swap(false) {
+	if c.sessions.removed.Load() && c.sessions.removed.Swap(false) {
 		c.surviving(c.ctxNow().deliverRemoved)
 	}
-	if c.logs.Load() && c.done.Load() {
+	if c.keyLog.waiting.Load() && c.handshaking.done.Load() {
 		c.surviving(func() { c.logKeys() }) // what cannot be written is no reason to end a connection that works
 	}
 	c.keepFresh()
@@ -88,8 +88,8 @@ func (c *Conn) surviving(f func()) {
 func (c *Conn) dropFresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.fresh {
+	for _, s := range c.sessions.fresh {
 		s.Close()
 	}
-	c.fresh, c.freshKept, c.freshWeight = nil, 0, 0
+	c.sessions.fresh, c.sessions.freshKept, c.sessions.freshWeight = nil, 0, 0
 }

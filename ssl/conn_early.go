@@ -95,7 +95,7 @@ func (c *Conn) EarlyDataStatus() EarlyDataStatus {
 
 // HandshakeComplete reports whether the handshake is complete. Until then, what a server reads
 // as early data may come from a recording, although [Conn.ConnectionState] answers.
-func (c *Conn) HandshakeComplete() bool { return c != nil && c.done.Load() }
+func (c *Conn) HandshakeComplete() bool { return c != nil && c.handshaking.done.Load() }
 
 // ReadEarlyData reads what a client has sent with its first flight, before the handshake is
 // complete (SSL_read_early_data, RFC 8446, section 2.3); at its end, and if there is none, it
@@ -133,7 +133,7 @@ func (c *Conn) ReadEarlyData(b []byte) (n int, err error) {
 // readEarly is ReadEarlyData under handshaking.
 func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	switch {
-	case c.closed.Load():
+	case c.closing.closed.Load():
 		return 0, fail(op, ErrClosed)
 	case len(c.early.kept) > 0:
 		n = copy(b, c.early.kept)
@@ -141,8 +141,8 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 		return n, nil
 	case c.early.ended:
 		return 0, io.EOF
-	case c.hsErr != nil:
-		return 0, c.hsErr
+	case c.handshaking.err != nil:
+		return 0, c.handshaking.err
 	case len(b) == 0:
 		return 0, nil
 	}
@@ -160,13 +160,13 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	defer c.leaveGate()
 	n, err = c.earlyOnce(ctx, b)
 	if n > 0 {
-		c.clock.served()
+		c.handshaking.clock.served()
 	}
 	if !stop() && ctx.Err() != nil {
 		n, err = 0, fail("handshake", context.Cause(ctx))
 	}
 	if err != nil && err != io.EOF && !c.retryable(err) {
-		c.hsErr = err
+		c.handshaking.err = err
 		c.tally(err)
 	}
 	returned = true
@@ -233,10 +233,10 @@ func earlyStep(c *Conn, fd int, in, b []byte) result {
 	if c.early.open.Load() {
 		return c.stepReadEarly(fd, in, b)
 	}
-	if !c.gateHeld && !c.gate.try() {
+	if !c.reading.gateHeld && !c.gate.try() {
 		return result{status: stepGated}
 	}
-	c.gateHeld = true
+	c.reading.gateHeld = true
 	defer c.leaveGate()
 	return c.stepReadEarly(fd, in, b)
 }

@@ -85,7 +85,7 @@ func (c *Conn) stepReadEarly(fd int, in, b []byte) result {
 		return closedResult(op)
 	}
 	defer c.leave()
-	c.started = true
+	c.handshaking.started = true
 	var st C.sessl_step
 	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
 	if !c.early.open.Load() {
@@ -102,7 +102,7 @@ func (c *Conn) stepWriteEarly(op string, b []byte) result {
 		return closedResult(op)
 	}
 	defer c.leave()
-	c.started = true
+	c.handshaking.started = true
 	var st C.sessl_step
 	C.sessl_conn_write_early(p, bytePtr(b), C.size_t(len(b)), &st)
 	return c.result(op, p, &st)

@@ -97,17 +97,17 @@ func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
 
 // answerEarly is a server's WriteEarlyData.
 func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
-	if c.done.Load() {
+	if c.handshaking.done.Load() {
 		return c.Write(b)
 	}
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return 0, fail(op, ErrClosed)
 	}
 	if !c.early.open.Load() {
 		return 0, fail(op, fmt.Errorf("%w: none was accepted", ErrNoEarlyData))
 	}
-	c.writers.lock()
-	defer c.writers.unlock()
+	c.writing.calls.lock()
+	defer c.writing.calls.unlock()
 	n, err = c.writeSome(b)
 	return n, c.closedOr(op, inOp(op, err))
 }
@@ -115,16 +115,16 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 // mayWriteEarly is why a client cannot send n bytes now. handshaking is held.
 func (c *Conn) mayWriteEarly(op string, n int) error {
 	c.mu.Lock()
-	terms, isOffered := c.early.terms, c.offered == offered
+	terms, isOffered := c.early.terms, c.sessions.offered == offered
 	c.mu.Unlock()
 	if !isOffered && terms.not == "" {
 		terms.not = "there is no session to offer"
 	}
 	switch {
-	case c.closed.Load():
+	case c.closing.closed.Load():
 		return fail(op, ErrClosed)
-	case c.hsErr != nil:
-		return c.hsErr
+	case c.handshaking.err != nil:
+		return c.handshaking.err
 	case c.early.ended:
 		return fail(op, ErrHandshakeStarted)
 	case c.ctx.judge != nil:
@@ -152,9 +152,9 @@ func (c *Conn) writeEarlySome(op string, b []byte) (int, error) {
 	r := c.stepWriteEarly(op, b)
 	c.gate.leave()
 	if r.status != stepOK {
-		c.hsErr = c.closedOr(op, firstError(r.err, io.ErrUnexpectedEOF))
-		c.tally(c.hsErr)
-		return r.n, c.hsErr
+		c.handshaking.err = c.closedOr(op, firstError(r.err, io.ErrUnexpectedEOF))
+		c.tally(c.handshaking.err)
+		return r.n, c.handshaking.err
 	}
 	return r.n, c.tr.flush()
 }

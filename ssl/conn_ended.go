@@ -13,7 +13,7 @@ import (
 // endWith keeps err, if it is the first.
 func (c *Conn) endWith(err error) {
 	var e *Error
-	if errors.As(err, &e) && c.ended.CompareAndSwap(nil, e) && c.done.Load() {
+	if errors.As(err, &e) && c.ended.CompareAndSwap(nil, e) && c.handshaking.done.Load() {
 		c.remember(e) // what ends a handshake, that remembers
 	}
 }
@@ -36,7 +36,7 @@ const patience = 100 * time.Millisecond
 // with the alert still to be read. writers is held.
 func (c *Conn) whyBroken(err error) error {
 	var e *Error
-	if errors.As(err, &e) || (&Error{Err: err}).Timeout() || c.closed.Load() {
+	if errors.As(err, &e) || (&Error{Err: err}).Timeout() || c.closing.closed.Load() {
 		return err // not the peer's doing
 	}
 	p := c.startPump()
@@ -46,7 +46,7 @@ func (c *Conn) whyBroken(err error) error {
 	case <-p.ended:
 		p.result()
 	case <-t.C:
-	case <-c.life.Done():
+	case <-c.closing.life.Done():
 	}
 	return firstError(c.endedFor("write"), err)
 }

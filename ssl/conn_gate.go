@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"time"
 )
 
 // A gate limits how many handshakes compute at a time. A step in C keeps a thread for up
@@ -39,8 +40,8 @@ func (g gate) leave() { <-g }
 
 // leaveGate gives back a place that no step has used.
 func (c *Conn) leaveGate() {
-	if c.gateHeld {
-		c.gateHeld = false
+	if c.reading.gateHeld {
+		c.reading.gateHeld = false
 		c.gate.leave()
 	}
 }
@@ -48,17 +49,46 @@ func (c *Conn) leaveGate() {
 // waitGate takes a place for the connection's next handshake step. Those who wait are
 // served in order. reading is held.
 func (c *Conn) waitGate(ctx context.Context) error {
-	expired, stop := untilTimer(&c.readUntil)
+	expired, stop := untilTimer(&c.reading.until)
 	defer stop()
 	select {
 	case c.gate <- struct{}{}:
-		c.gateHeld = true
+		c.reading.gateHeld = true
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.life.Done():
+	case <-c.closing.life.Done():
 		return ErrClosed
 	case <-expired:
 		return os.ErrDeadlineExceeded
+	}
+}
+
+// sem is a mutex that can be waited for with a limit.
+type sem chan struct{}
+
+func newSem() sem { return make(sem, 1) }
+
+func (s sem) lock() { s <- struct{}{} }
+
+func (s sem) unlock() { <-s }
+
+// lockFor reports whether it got the lock within d, or at once.
+func (s sem) lockFor(d time.Duration) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+	}
+	if d <= 0 {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-t.C:
+		return false
 	}
 }

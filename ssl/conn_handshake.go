@@ -28,7 +28,7 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if ctx == nil {
 		return fail("handshake", ErrNil)
 	}
-	if c.done.Load() {
+	if c.handshaking.done.Load() {
 		return nil
 	}
 	returned := false
@@ -49,11 +49,11 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	}
 	defer c.handshaking.unlock()
 	switch {
-	case c.done.Load():
+	case c.handshaking.done.Load():
 		return nil
-	case c.hsErr != nil:
-		return c.hsErr
-	case c.closed.Load():
+	case c.handshaking.err != nil:
+		return c.handshaking.err
+	case c.closing.closed.Load():
 		return fail("handshake", ErrClosed)
 	}
 	if ctx.Err() == nil { // else a session would be used up for nothing
@@ -80,14 +80,14 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		err = fail("handshake", context.Cause(ctx))
 	}
 	if err != nil && (ended || !c.retryable(err)) {
-		c.hsErr = err
+		c.handshaking.err = err
 	}
-	c.paused = err // for when nobody goes on with it
-	if err == nil || c.hsErr != nil {
-		c.tally(c.hsErr)
+	c.handshaking.paused = err // for when nobody goes on with it
+	if err == nil || c.handshaking.err != nil {
+		c.tally(c.handshaking.err)
 	}
-	if err == nil && !c.info.state.DidResume || c.hsErr != nil && ctx.Err() == nil && !c.closed.Load() {
-		c.spoiled.Store(true) // whatever was offered is of no use to this server
+	if err == nil && !c.info.state.DidResume || c.handshaking.err != nil && ctx.Err() == nil && !c.closing.closed.Load() {
+		c.sessions.spoiled.Store(true) // whatever was offered is of no use to this server
 	}
 	return err
 }
@@ -96,17 +96,17 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 // else whoever asks has it, and is to end what ctx has ended.
 func (c *Conn) takesTurn(ctx context.Context) bool {
 	select {
-	case c.handshaking <- struct{}{}:
+	case c.handshaking.sem <- struct{}{}:
 		return true
 	default:
 	}
 	select {
-	case c.handshaking <- struct{}{}:
+	case c.handshaking.sem <- struct{}{}:
 		return true
 	case <-ctx.Done():
 	}
 	select {
-	case c.handshaking <- struct{}{}:
+	case c.handshaking.sem <- struct{}{}:
 		return true
 	default:
 		return false
@@ -134,8 +134,8 @@ func closeWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 
 // startClock is called by what may begin the handshake.
 func (c *Conn) startClock() {
-	if c.begun.IsZero() {
-		c.begun = time.Now()
+	if c.handshaking.begun.IsZero() {
+		c.handshaking.begun = time.Now()
 	}
 }
 
@@ -174,7 +174,7 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 // writing unless a server may write early.
 func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, error) {
 	for {
-		if err := c.expired(&c.readUntil); err != nil {
+		if err := c.expired(&c.reading.until); err != nil {
 			return result{}, fail("handshake", err)
 		}
 		r, err := c.tr.pull(step, b, c.answerLimit())
@@ -245,14 +245,14 @@ func (c *Conn) finish() error {
 		return err
 	}
 	c.peer = c.net.RemoteAddr()
-	c.done.Store(true)
+	c.handshaking.done.Store(true)
 	return nil
 }
 
 // askApplication calls VerifyConnection, with mu free. A panic in it fails the handshake
 // for good, and goes on to the caller.
 func (c *Conn) askApplication() (err error) {
-	if c.ctx.judge == nil || c.judged {
+	if c.ctx.judge == nil || c.handshaking.judged {
 		return nil
 	}
 	passed := false
@@ -261,7 +261,7 @@ func (c *Conn) askApplication() (err error) {
 			c.withLive(condemn)
 		}
 		if !passed && err == nil {
-			c.hsErr = fail("handshake", errPanicked)
+			c.handshaking.err = fail("handshake", errPanicked)
 		}
 	}()
 	state := c.info.complete()
@@ -329,7 +329,7 @@ func (c *Conn) stampOfKind(kind byte) []byte {
 
 // closedOr is err, unless the connection was closed meanwhile: then that is the reason.
 func (c *Conn) closedOr(op string, err error) error {
-	if c.closed.Load() && !errors.Is(err, ErrClosed) {
+	if c.closing.closed.Load() && !errors.Is(err, ErrClosed) {
 		return fail(op, ErrClosed)
 	}
 	return err

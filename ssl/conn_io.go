@@ -24,7 +24,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return 0, fail("read", ErrClosed) // not below: Close holds reading while it delivers
 	}
 	if len(b) == 0 {
@@ -75,47 +75,47 @@ func (c *Conn) abandonUnless(returned *bool) {
 
 // canRead is why no byte may be returned now, also if one is at hand.
 func (c *Conn) canRead() error {
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return fail("read", ErrClosed)
 	}
-	return c.expired(&c.readUntil)
+	return c.expired(&c.reading.until)
 }
 
 // readLocked is readOnce for what comes from the peer. An end that lasts also ends the wait
 // for a certificate. reading is held.
 func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error) {
 	defer func() {
-		if c.readErr != nil {
-			c.settle(c.readErr)
+		if c.reading.err != nil {
+			c.settle(c.reading.err)
 		}
 	}()
 	for {
-		if c.readErr != nil {
-			return 0, false, c.readErr
+		if c.reading.err != nil {
+			return 0, false, c.reading.err
 		}
 		if err := c.canRead(); err != nil { // also with data at hand: a deadline in the past means no byte
 			return 0, false, err
 		}
 		r, err := c.tr.pull(step, b, maxReply)
-		if c.waiting.Load() > 0 {
+		if c.writing.waiting.Load() > 0 {
 			c.flushSoon()
 		}
 		if err != nil {
 			return 0, false, c.closedOr("read", err)
 		}
 		if r.answered {
-			c.authenticate() // a refusal is readErr, for when the data before it is gone
+			c.authenticate() // a refusal is reading.err, for when the data before it is gone
 		}
 		switch r.status {
 		case stepOK:
-			c.heard = c.heard || r.n > 0
-			c.readErr = firstError(c.readErr, r.late)
+			c.reading.heard = c.reading.heard || r.n > 0
+			c.reading.err = firstError(c.reading.err, r.late)
 			return r.n, false, nil
 		case stepAsks:
 			c.answerLater(r.ask)
 		case stepWantRead:
 			if r.fresh || r.answered {
-				return 0, c.readErr == nil, c.readErr
+				return 0, c.reading.err == nil, c.reading.err
 			}
 			if r.more && r.waits <= maxReply {
 				continue
@@ -124,7 +124,7 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 				return 0, false, c.closedOr("read", err)
 			}
 		default:
-			c.readErr = c.whyEnded(r)
+			c.reading.err = c.whyEnded(r)
 		}
 	}
 }
@@ -150,11 +150,11 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
 	}
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
 	}
-	c.writers.lock()
-	defer c.writers.unlock()
+	c.writing.calls.lock()
+	defer c.writing.calls.unlock()
 	for n < len(b) {
 		put, err := c.writeSome(b[n:])
 		n += put
@@ -172,7 +172,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 // have got a byte of it: net/http repeats a request of which nothing was written.
 func (c *Conn) arrived(n int, err error) int {
 	dead := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
-	if dead && c.waiting.Load() >= int64(n) { // each record is longer than what is in it
+	if dead && c.writing.waiting.Load() >= int64(n) { // each record is longer than what is in it
 		return 0
 	}
 	return n
@@ -189,11 +189,11 @@ func (c *Conn) writeSome(b []byte) (n int, err error) {
 		put, err := c.tr.push(b[n:min(n+maxChunk, len(b))])
 		n += put
 		if err != nil {
-			c.stuck = c.closed.Load()
+			c.writing.stuck = c.closing.closed.Load()
 			return n, err
 		}
-		if c.inVain.Load() != 0 {
-			c.inVain.Store(0)
+		if c.writing.inVain.Load() != 0 {
+			c.writing.inVain.Store(0)
 		}
 	}
 	return n, nil
@@ -204,13 +204,13 @@ type stickyError struct{ error }
 
 // canWrite is why nothing may be encrypted now.
 func (c *Conn) canWrite() error {
-	if c.closed.Load() {
+	if c.closing.closed.Load() {
 		return fail("write", ErrClosed)
 	}
-	if e, ok := c.writeErr.Load().(stickyError); ok {
+	if e, ok := c.writing.err.Load().(stickyError); ok {
 		return e.error
 	}
-	return c.expired(&c.sendUntil)
+	return c.expired(&c.writing.until)
 }
 
 // flushLocked sends all that waits.
@@ -224,17 +224,17 @@ func (c *Conn) flushLocked() error {
 // Reads and handshakes do not wait for the peer to take it. What could not be sent waits for
 // another write deadline, or for a Write that gets through.
 func (c *Conn) flushSoon() {
-	if c.waiting.Load() == 0 || c.inVain.Load() == c.attempt.Load()+1 || !c.flushing.CompareAndSwap(false, true) {
+	if c.writing.waiting.Load() == 0 || c.writing.inVain.Load() == c.writing.attempt.Load()+1 || !c.writing.flushing.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
-		attempt := c.attempt.Load()
+		attempt := c.writing.attempt.Load()
 		err := c.flushLocked()
 		if err != nil {
-			c.inVain.Store(attempt + 1)
+			c.writing.inVain.Store(attempt + 1)
 		}
-		c.flushing.Store(false)
-		if err == nil && !c.closed.Load() {
+		c.writing.flushing.Store(false)
+		if err == nil && !c.closing.closed.Load() {
 			c.flushSoon() // what came between the two
 		}
 	}()

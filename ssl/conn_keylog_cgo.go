@@ -29,21 +29,21 @@ func (c *Conn) takeKeyLog(p connPtr) {
 	}
 	lines := make([]byte, int(p.keylog_len))
 	C.sessl_conn_take_keylog(p, bytePtr(lines))
-	if len(c.keyLines) == maxKeyLines { // of KeyUpdates, which are not read for a Read
-		clear(c.keyLines[0])
-		c.keyLines = c.keyLines[1:]
+	if len(c.keyLog.lines) == maxKeyLines { // of KeyUpdates, which are not read for a Read
+		clear(c.keyLog.lines[0])
+		c.keyLog.lines = c.keyLog.lines[1:]
 	}
-	c.keyLines = append(c.keyLines, lines)
-	c.logs.Store(true)
+	c.keyLog.lines = append(c.keyLog.lines, lines)
+	c.keyLog.waiting.Store(true)
 }
 
 // logKeys hands the lines that have come to KeyLogWriter, and wipes them. mu is not held, and ctx
 // becomes no other meanwhile.
 func (c *Conn) logKeys() error {
 	c.mu.Lock()
-	c.logs.Store(false)
-	batches := c.keyLines
-	c.keyLines = nil
+	c.keyLog.waiting.Store(false)
+	batches := c.keyLog.lines
+	c.keyLog.lines = nil
 	c.mu.Unlock()
 	if len(batches) == 0 {
 		return nil

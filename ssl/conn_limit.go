@@ -48,13 +48,13 @@ type handshakeClock struct {
 
 // limited is ctx with the end of the client's time. handshaking is held.
 func (c *Conn) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	if c.clock.limit == 0 {
+	if c.handshaking.clock.limit == 0 {
 		return ctx, func() {}
 	}
-	if c.clock.from.IsZero() {
-		c.clock.from = time.Now()
+	if c.handshaking.clock.from.IsZero() {
+		c.handshaking.clock.from = time.Now()
 	}
-	return context.WithDeadlineCause(ctx, c.clock.from.Add(c.clock.limit), ErrHandshakeTimeout)
+	return context.WithDeadlineCause(ctx, c.handshaking.clock.from.Add(c.handshaking.clock.limit), ErrHandshakeTimeout)
 }
 
 // served says that the client has sent early data that counts: what the application takes for

@@ -67,11 +67,11 @@ func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 		return err
 	}
 	select {
-	case c.writers <- struct{}{}:
-		defer c.writers.unlock()
+	case c.writing.calls <- struct{}{}:
+		defer c.writing.calls.unlock()
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.life.Done():
+	case <-c.closing.life.Done():
 		return ErrClosed
 	}
 	for {
@@ -88,7 +88,7 @@ func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 // that is under way, or else by the pump. writers is held.
 func (c *Conn) untilWhole(ctx context.Context) error {
 	p := c.startPump()
-	expired, stop := untilTimer(&c.sendUntil)
+	expired, stop := untilTimer(&c.writing.until)
 	defer stop()
 	select {
 	case <-c.midway.whole:
@@ -98,7 +98,7 @@ func (c *Conn) untilWhole(ctx context.Context) error {
 			return err
 		}
 		return io.ErrUnexpectedEOF
-	case <-c.life.Done():
+	case <-c.closing.life.Done():
 		return ErrClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)

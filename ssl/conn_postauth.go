@@ -109,9 +109,9 @@ func (c *Conn) mayRequest(op string, ctx context.Context) error {
 		return fail(op, ErrNil)
 	case !c.server:
 		return fail(op, ErrClient)
-	case c.closed.Load():
+	case c.closing.closed.Load():
 		return fail(op, ErrClosed)
-	case !c.done.Load():
+	case !c.handshaking.done.Load():
 		return fail(op, ErrHandshakeIncomplete)
 	case !c.ctx.later.asks:
 		return fail(op, configError("ClientAuth is NoClientCert"))
@@ -146,7 +146,7 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-c.life.Done():
+		case <-c.closing.life.Done():
 			if a.isSettled() { // which is what has ended it
 				return a.outcome(k)
 			}
@@ -211,7 +211,7 @@ func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
 		select {
 		case <-c.auth.room:
 		case <-a.settled:
-		case <-c.life.Done():
+		case <-c.closing.life.Done():
 			return false, nil
 		}
 	}
@@ -223,17 +223,17 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 	defer c.abandonUnless(&returned)
 	c.reading.lock()
 	defer c.reading.unlock()
-	c.keeping.Lock()
-	room := maxKept - len(c.kept)
-	c.keeping.Unlock()
+	c.reading.keeping.Lock()
+	room := maxKept - len(c.reading.kept)
+	c.reading.keeping.Unlock()
 	if full = room <= 0; !full && a.awaited.Load() && !a.isSettled() {
 		var n int
 		buf := make([]byte, min(room, 16<<10))
 		n, _, err = c.readLocked(readStep, buf)
-		c.keeping.Lock()
-		c.kept = append(c.kept, buf[:n]...)
-		c.keeps.Store(len(c.kept) > 0)
-		c.keeping.Unlock()
+		c.reading.keeping.Lock()
+		c.reading.kept = append(c.reading.kept, buf[:n]...)
+		c.reading.keeps.Store(len(c.reading.kept) > 0)
+		c.reading.keeping.Unlock()
 	}
 	returned = true
 	return full, err
@@ -241,21 +241,21 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 
 // takeKept moves kept data into b, if there is any and a Read may return it.
 func (c *Conn) takeKept(b []byte) (n int, err error) {
-	if len(b) == 0 || !c.keeps.Load() {
+	if len(b) == 0 || !c.reading.keeps.Load() {
 		return 0, nil
 	}
-	c.keeping.Lock()
-	defer c.keeping.Unlock()
-	if len(c.kept) == 0 {
+	c.reading.keeping.Lock()
+	defer c.reading.keeping.Unlock()
+	if len(c.reading.kept) == 0 {
 		return 0, nil
 	}
 	if err := c.canRead(); err != nil {
 		return 0, err
 	}
-	n = copy(b, c.kept)
-	if c.kept = c.kept[n:]; len(c.kept) == 0 {
-		c.kept = nil
-		c.keeps.Store(false)
+	n = copy(b, c.reading.kept)
+	if c.reading.kept = c.reading.kept[n:]; len(c.reading.kept) == 0 {
+		c.reading.kept = nil
+		c.reading.keeps.Store(false)
 	}
 	select {
 	case c.auth.room <- struct{}{}:
@@ -293,7 +293,7 @@ func (c *Conn) judgeAnswer() error {
 // refuseClient ends a connection whose client libssl has accepted. reading is held.
 func (c *Conn) refuseClient(err error) {
 	c.auth.refused.Store(true)
-	c.readErr = err
+	c.reading.err = err
 	c.endWith(err)
 	c.lastWord(err)
 	c.flushSoon()
@@ -319,11 +319,11 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 }
 
 // answerLater runs the application's code that a client needs for a server that asks after
-// the handshake. An error of it is readErr, and an alert for the server. reading is held.
+// the handshake. An error of it is reading.err, and an alert for the server. reading is held.
 func (c *Conn) answerLater(a ask) {
 	if err := c.answer(context.Background(), a); err != nil {
-		c.readErr = c.closedOr("read", inOp("read", err))
-		c.endWith(c.readErr)
+		c.reading.err = c.closedOr("read", inOp("read", err))
+		c.endWith(c.reading.err)
 		c.stepPeek(noFD, nil) // without any input: it only makes the alert
 		c.flushSoon()
 	}

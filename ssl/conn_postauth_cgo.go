@@ -47,7 +47,7 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 	case C.SESSL_REQUEST_FAILED:
 		return nil, asError(op, nil, &e)
 	}
-	c.waiting.Store(int64(p.out.tail - p.out.head))
+	c.writing.waiting.Store(int64(p.out.tail - p.out.head))
 	c.auth.held = c.auth.held || hold
 	c.auth.pending = &authAnswer{settled: make(chan struct{})}
 	return c.auth.pending, nil

@@ -33,7 +33,7 @@ func (c *Conn) SetNextProtos(protos []string) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if c.started {
+	if c.handshaking.started {
 		return fail(op, ErrHandshakeStarted)
 	}
 	wire := alpnWire(protos)

@@ -95,14 +95,14 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 		return fail(op, ErrNil)
 	}
 	p, ok := c.enter()
-	if !ok || c.closed.Load() {
+	if !ok || c.closing.closed.Load() {
 		if ok {
 			c.leave()
 		}
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if !c.done.Load() {
+	if !c.handshaking.done.Load() {
 		return fail(op, ErrNoSession)
 	}
 	return f(p)
@@ -152,7 +152,7 @@ func (c *Conn) enterToOffer(op string, given bool) (connPtr, error) {
 	if !ok {
 		return nil, fail(op, ErrClosed)
 	}
-	if c.started {
+	if c.handshaking.started {
 		c.leave()
 		return nil, fail(op, ErrHandshakeStarted)
 	}
@@ -167,10 +167,10 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 		return err
 	}
 	defer c.leave()
-	if c.sessionsSet && !set {
+	if c.sessions.set && !set {
 		return fail(op, ErrHandshakeStarted) // the application was faster
 	}
-	c.sessionsSet = c.sessionsSet || set
+	c.sessions.set = c.sessions.set || set
 	use := s.alone // it is frozen in there
 	if dup {
 		use = s.read
@@ -188,13 +188,13 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 	fits := C.sessl_conn_fits(p, q)
 	if fits == C.SESSL_FIT_NEVER {
-		c.notOffered = ReuseNotResumable
+		c.sessions.notOffered = ReuseNotResumable
 		return fail(op, ErrNotResumable)
 	}
 	if fits != C.SESSL_FIT_OK || !c.trusts(p, q) {
 		C.sessl_conn_withhold(p) // also what an earlier call has set
-		c.offered = withheld
-		c.notOffered = ReuseOtherConfig
+		c.sessions.offered = withheld
+		c.sessions.notOffered = ReuseOtherConfig
 		c.early.terms = earlyTerms{not: cmp.Or(c.earlyTerms(q).not, "the session cannot be offered by this connection")}
 		return nil
 	}
@@ -202,8 +202,8 @@ func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 	if C.sessl_conn_set_session(p, q, cBool(dup), &e) == 0 { // the SSL takes its own reference
 		return asError(op, nil, &e)
 	}
-	c.offered = offered
-	c.notOffered = ReuseUnknown
+	c.sessions.offered = offered
+	c.sessions.notOffered = ReuseUnknown
 	c.early.terms = c.earlyTerms(q)
 	return nil
 }
@@ -216,7 +216,7 @@ func (c *Conn) SessionOffered() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.offered == offered
+	return c.sessions.offered == offered
 }
 
 // trusts reports whether resuming s would not weaken verification: libssl checks neither
@@ -258,7 +258,7 @@ func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
 // has not expired. mu is held.
 func (c *Conn) resumedOK(p connPtr) bool {
 	if !c.server {
-		return c.offered == offered
+		return c.sessions.offered == offered
 	}
 	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
 	if s == nil {

@@ -76,7 +76,7 @@ func legible(chain [][]byte) error {
 
 // isSettled reports whether info can be told: at the end of the handshake, and before where
 // a server has accepted early data.
-func (c *Conn) isSettled() bool { return c.done.Load() || c.early.open.Load() }
+func (c *Conn) isSettled() bool { return c.handshaking.done.Load() || c.early.open.Load() }
 
 // ConnectionState returns what the handshake settled; before its end, the zero value, except
 // on a server after [Conn.ReadEarlyData] has returned data. On a server the peer's part of it changes with [Conn.RequestClientCertificate]. It keeps its
@@ -102,7 +102,7 @@ func (i *connInfo) complete() ConnectionState {
 // SessionReused reports whether the handshake resumed a session (SSL_session_reused). It
 // is false until the handshake is complete, and keeps its answer after Close.
 func (c *Conn) SessionReused() bool {
-	return c != nil && (c.early.open.Load() || c.done.Load() && c.info.state.DidResume)
+	return c != nil && (c.early.open.Load() || c.handshaking.done.Load() && c.info.state.DidResume)
 }
 
 // ReuseState says what became of resumption (SSL_session_reused, and what this side knows
@@ -110,7 +110,7 @@ func (c *Conn) SessionReused() bool {
 // Close. Clients of all versions make up the id of a session where they have none. So an id that a
 // server of TLS 1.2 does not know is ReuseNoSession there, also where it has forgotten the session.
 func (c *Conn) ReuseState() ReuseState {
-	if c == nil || !c.done.Load() {
+	if c == nil || !c.handshaking.done.Load() {
 		return ReuseUnknown
 	}
 	return c.info.reuse
@@ -126,10 +126,10 @@ func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState
 		return ReusedID
 	case sent:
 		return ReuseDeclined
-	case c.offered == offered:
+	case c.sessions.offered == offered:
 		return ReuseOtherConfig // libssl saw at once that it would not do
-	case c.notOffered != ReuseUnknown && c.notOffered != ReuseNoSession:
-		return c.notOffered
+	case c.sessions.notOffered != ReuseUnknown && c.sessions.notOffered != ReuseNoSession:
+		return c.sessions.notOffered
 	case c.info.state.PSKIdentity != "":
 		return ReuseExternalPSK
 	}

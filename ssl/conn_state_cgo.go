@@ -113,7 +113,7 @@ func notePeer(s sessionPtr, peer *peerChain) error {
 // noteFresh leaves the chain also with the sessions of TLS 1.3 tickets that libssl has made
 // as copies before the handshake was over. mu is held.
 func (c *Conn) noteFresh(peer *peerChain) error {
-	for _, s := range c.fresh {
+	for _, s := range c.sessions.fresh {
 		if err := s.withPtr("handshake", func(p sessionPtr) error { return notePeer(p, peer) }); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (c *Conn) KeyUpdate(request bool) error {
 			if C.sessl_conn_key_update(p, cBool(request), &e) == 0 {
 				return asError(op, nil, &e)
 			}
-			c.waiting.Store(int64(p.out.tail - p.out.head))
+			c.writing.waiting.Store(int64(p.out.tail - p.out.head))
 			return nil
 		})
 	})
@@ -213,7 +213,7 @@ func (c *Conn) IssueTicket() error {
 	if !c.server {
 		return fail(op, ErrClient)
 	}
-	if !c.done.Load() {
+	if !c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
 	err := c.between(context.Background(), func(block bool) error { return c.issueTickets(op, 1, block) })
@@ -256,7 +256,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 	if C.sessl_conn_issue_tickets(p, C.int(n), &e) == 0 {
 		return asError(op, nil, &e)
 	}
-	c.waiting.Store(int64(p.out.tail - p.out.head))
+	c.writing.waiting.Store(int64(p.out.tail - p.out.head))
 	return nil
 }
 

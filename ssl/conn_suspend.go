@@ -43,7 +43,7 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	answered := false
 	defer func() {
 		if !answered {
-			c.hsErr = fail("handshake", errPanicked)
+			c.handshaking.err = fail("handshake", errPanicked)
 			c.withLive(condemn)
 		}
 	}()
@@ -62,11 +62,11 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 // askContext ends with the handshake's context, its deadline, and the connection.
 func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	cancel := context.CancelFunc(func() {})
-	if t := c.readUntil.Load(); t != 0 {
+	if t := c.reading.until.Load(); t != 0 {
 		ctx, cancel = context.WithDeadline(ctx, time.Unix(0, t))
 	}
 	ctx, end := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(c.life, func() { end(ErrClosed) })
+	stop := context.AfterFunc(c.closing.life, func() { end(ErrClosed) })
 	return ctx, func() {
 		stop()
 		end(nil)
@@ -85,7 +85,7 @@ func (c *Conn) judgeServer() error {
 		c.refuse(alertFor(err, alertBadCertificate))
 		return err
 	}
-	c.judged = true
+	c.handshaking.judged = true
 	c.goOn()
 	return nil
 }

@@ -119,7 +119,7 @@ func (c *Conn) lastWord(err error) {
 			defer l.Unlock()
 		}
 		C.sessl_conn_last_word(p, C.int(alertFor(err, alertBadCertificate)))
-		c.waiting.Store(int64(p.out.tail - p.out.head))
+		c.writing.waiting.Store(int64(p.out.tail - p.out.head))
 	})
 }
 

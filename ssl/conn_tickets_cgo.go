@@ -90,7 +90,7 @@ func (c *Conn) SetNotResumable() error {
 	}
 	defer c.leave()
 	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // what judge decides on
-	if p.appdata.settled != 0 && !late || c.done.Load() {
+	if p.appdata.settled != 0 && !late || c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeStarted)
 	}
 	p.appdata.veto = 1

@@ -122,7 +122,7 @@ func (c *Conn) SetNumTickets(n int) error {
 		if !c.ctx.issues && C.sessl_conn_set_num_tickets(p, C.size_t(n), &e) == 0 {
 			return asError(op, nil, &e)
 		}
-		c.tickets13 = &n
+		c.sessions.tickets13 = &n
 		return nil
 	})
 }
@@ -143,8 +143,8 @@ func (c *Conn) NumTickets() (n int) {
 
 // ownTickets is how many Go issues, where it does.
 func (c *Conn) ownTickets() int {
-	if c.tickets13 != nil {
-		return *c.tickets13
+	if c.sessions.tickets13 != nil {
+		return *c.sessions.tickets13
 	}
 	return c.ctx.tickets
 }
@@ -213,7 +213,7 @@ func (c *Conn) beforeHandshake(op string, f func(connPtr) error) error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	if c.started {
+	if c.handshaking.started {
 		return fail(op, ErrHandshakeStarted)
 	}
 	return f(p)

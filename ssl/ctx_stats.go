@@ -174,7 +174,7 @@ func (r ReuseState) MarshalText() ([]byte, error) {
 // tally counts a handshake that is over; err is why it failed.
 func (c *Conn) tally(err error) {
 	if err == nil {
-		c.ctx.seen.completed(c.info.reuse, time.Since(c.begun))
+		c.ctx.seen.completed(c.info.reuse, time.Since(c.handshaking.begun))
 		return
 	}
 	c.ctx.seen.failed.Add(1)
@@ -193,14 +193,14 @@ func (c *Conn) tallyUnless(returned *bool) {
 // is at work counts itself.
 func (c *Conn) tallyUnfinished() {
 	select {
-	case c.handshaking <- struct{}{}:
+	case c.handshaking.sem <- struct{}{}:
 		defer c.handshaking.unlock()
 	default:
 		return
 	}
-	if c.hsErr == nil && c.paused != nil {
-		c.hsErr = c.paused
-		c.tally(c.paused)
+	if c.handshaking.err == nil && c.handshaking.paused != nil {
+		c.handshaking.err = c.handshaking.paused
+		c.tally(c.handshaking.paused)
 	}
 }
 

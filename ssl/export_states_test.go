@@ -37,7 +37,7 @@ func ValueEvents() int { return valueEventsPending() }
 func KeyLines(c *Conn) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, b := range c.keyLines {
+	for _, b := range c.keyLog.lines {
 		n += len(b)
 	}
 	return n

@@ -119,7 +119,7 @@ func HoldsBuffers(c *Conn) bool {
 }
 
 // Unsent is how many bytes of output c keeps.
-func Unsent(c *Conn) int64 { return c.waiting.Load() }
+func Unsent(c *Conn) int64 { return c.writing.waiting.Load() }
 
 // TakeMakers takes all but one of the places for making and freeing connections.
 func TakeMakers() (leave func()) {

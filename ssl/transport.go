@@ -29,10 +29,10 @@ func (r result) over() bool { return r.status != stepWantRead || r.fresh || r.an
 type pullStep func(c *Conn, fd int, in, b []byte) result
 
 func handshakeStep(c *Conn, fd int, in, _ []byte) result {
-	if !c.gateHeld && !c.gate.try() {
+	if !c.reading.gateHeld && !c.gate.try() {
 		return result{status: stepGated}
 	}
-	c.gateHeld = true
+	c.reading.gateHeld = true
 	r := c.stepHandshake(fd, in)
 	if r.status != stepOK {
 		c.leaveGate()
@@ -148,7 +148,7 @@ func (t *netTransport) push(b []byte) (int, error) {
 	b = b[:min(len(b), bufSize-recordRoom)]
 	buf := getBuf()
 	defer putBuf(buf)
-	if t.c.waiting.Load() > maxUnsent {
+	if t.c.writing.waiting.Load() > maxUnsent {
 		if err := t.flushThrough(buf); err != nil {
 			return 0, err
 		}
@@ -157,7 +157,7 @@ func (t *netTransport) push(b []byte) (int, error) {
 	if err := t.send(buf[:r.out]); err != nil {
 		return r.n, err
 	}
-	if t.c.waiting.Load() > 0 {
+	if t.c.writing.waiting.Load() > 0 {
 		if err := t.flushThrough(buf); err != nil {
 			return r.n, err
 		}
@@ -210,7 +210,7 @@ func (t *netTransport) send(b []byte) error {
 		return nil
 	}
 	if back := t.c.putBack(b[n:]); back != nil {
-		t.c.writeErr.CompareAndSwap(nil, stickyError{back}) // a gap in the stream
+		t.c.writing.err.CompareAndSwap(nil, stickyError{back}) // a gap in the stream
 	}
 	return err
 }

@@ -49,13 +49,13 @@ func (t *fdTransport) readReady(fd uintptr) bool {
 
 // writeReady reports whether push is over; else it waits for the socket to be writable.
 func (t *fdTransport) writeReady(fd uintptr) bool {
-	if t.out.done || t.c.waiting.Load() > maxUnsent {
+	if t.out.done || t.c.writing.waiting.Load() > maxUnsent {
 		r := t.c.stepOutput(int(fd), nil)
 		t.out.err = firstError(r.err, r.unsent)
 		if t.out.err != nil || t.out.done {
-			return t.out.err != nil || t.c.waiting.Load() == 0
+			return t.out.err != nil || t.c.writing.waiting.Load() == 0
 		}
-		if t.c.waiting.Load() > maxUnsent {
+		if t.c.writing.waiting.Load() > maxUnsent {
 			return false
 		}
 	}
@@ -63,7 +63,7 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 	t.out.done = true
 	t.out.n = r.n
 	t.out.err = firstError(writeError(r), r.unsent)
-	return t.out.err != nil || t.c.waiting.Load() == 0
+	return t.out.err != nil || t.c.writing.waiting.Load() == 0
 }
 
 func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
@@ -82,7 +82,7 @@ func (t *fdTransport) push(b []byte) (int, error) {
 }
 
 func (t *fdTransport) flush() error {
-	if t.c.waiting.Load() == 0 {
+	if t.c.writing.waiting.Load() == 0 {
 		return nil
 	}
 	_, err := t.run(fdPush{done: true})
