@@ -1,6 +1,8 @@
 # Every target is one command that can be typed by hand; CI runs `make ci`.
 
 GO ?= go
+# The path of the core module; `make rename MODULE=...` writes another one everywhere, also here.
+MODULE := sessl
 # Modules are tested as their users build them, each with the versions of its own go.mod. With
 # go.work they share the highest: that is for editors, and for vet.
 export GOWORK := off
@@ -26,7 +28,7 @@ SLOW := $(LONG)|$(MANY)|AttackDemands|Hostile|Expires|ProbeH|WrongPasswords|Dama
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 ci
+.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -134,6 +136,16 @@ go127: deps ## net/http takes our connections another way from Go 1.27 on
 mutants: deps ## deliberate bugs that the tests must notice
 	scripts/mutants
 
+rename: ## MODULE as the module's path, everywhere
+	scripts/rename-module $(MODULE)
+
+release: ## VERSION=v1.2.3: commit and tag a release in this clone; publishes nothing
+	scripts/release $(VERSION)
+
+release-try: deps ## release a copy of the tree, and build a module outside of it against the result
+	@scripts/deps git
+	scripts/release-try
+
 # The oldest, the newest, and the one with long support in between; 3.0 is the system's.
 MATRIX_CI := bullseye trixie experimental
 
@@ -147,4 +159,4 @@ ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
 ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127
