@@ -29,7 +29,8 @@ type server struct {
 	served chan error
 
 	mu     sync.Mutex
-	reused []bool // one for each connection, in the order of their ends
+	order  []net.Conn // as they came
+	reused map[net.Conn]bool
 	failed []string
 }
 
@@ -64,7 +65,7 @@ func startServerWith(t *testing.T, cfg *ssl.Config) *server {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	s := &server{port: port, ctx: ctx, served: make(chan error, 1)}
+	s := &server{port: port, ctx: ctx, served: make(chan error, 1), reused: make(map[net.Conn]bool)}
 	s.http = &http.Server{
 		Handler:     http.HandlerFunc(answer),
 		ReadTimeout: patience, WriteTimeout: patience,
@@ -88,21 +89,27 @@ func answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) note(conn net.Conn, state http.ConnState) {
-	if state != http.StateClosed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		s.order = append(s.order, conn)
+		return
+	case http.StateClosed:
+	default:
 		return
 	}
 	c := conn.(*ssl.Conn)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if c.ConnectionState().Version == 0 {
 		s.failed = append(s.failed, fmt.Sprint(c.Handshake()))
 		return
 	}
-	s.reused = append(s.reused, c.SessionReused())
+	s.reused[conn] = c.SessionReused()
 }
 
-// finish waits for the connections to end and returns this end's report of each.
-func (s *server) finish(t *testing.T) []bool {
+// finish waits for the connections to end. It returns this end's report of each, in the order in
+// which they came.
+func (s *server) finish(t *testing.T) (reused []bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience/2)
 	defer cancel()
@@ -117,5 +124,10 @@ func (s *server) finish(t *testing.T) []bool {
 	if len(s.failed) > 0 {
 		t.Errorf("handshakes failed: %v", s.failed)
 	}
-	return s.reused
+	for _, conn := range s.order {
+		if r, ok := s.reused[conn]; ok {
+			reused = append(reused, r)
+		}
+	}
+	return reused
 }
