@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+int sessl_ctx_slot = -1;
+
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;

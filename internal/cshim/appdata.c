@@ -2,66 +2,6 @@
 
 #include <time.h>
 
-/* What our servers keep in a ticket besides the session, in what libssl calls ticket appdata.
- * It is encrypted and authenticated with the rest of the ticket, so a frame is as good as the
- * keys; but those may be another server's too, whose tickets have none or its own.
- *
- *   4 bytes  "sSl" and the version
- *   8 bytes  when the full handshake was, in Unix seconds; 0: not known
- *   8 bytes  from when on nobody may resume it; 0: no such time
- *   1 byte   whether a chain is kept
- *   3 bytes  its length
- *            the chain: see chain.c
- *            what the application has to say */
-
-#define TIME_MAX ((int64_t)1 << 40)
-
-static const uint8_t magic[4] = {'s', 'S', 'l', 1};
-
-/* 1 when s has a frame; what is not one, or not of this version, counts as none. */
-int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
-{
-    sessl_reader r = {0};
-    const uint8_t *p = NULL, *chain;
-    size_t n = 0;
-    int has_chain;
-
-    memset(f, 0, sizeof(*f));
-    if (!SSL_SESSION_get0_ticket_appdata(s, (void **)&p, &n) || n < sizeof(magic) || memcmp(p, magic, sizeof(magic)) != 0)
-        return 0;
-    r.p = p + sizeof(magic);
-    r.end = p + n;
-    f->born = (int64_t)sessl_take_number(&r, 8);
-    f->deadline = (int64_t)sessl_take_number(&r, 8);
-    has_chain = (int)sessl_take_number(&r, 1);
-    chain = sessl_take_counted(&r, 3, &f->chain_len);
-    f->chain = has_chain ? chain : NULL;
-    f->data = r.p;
-    f->data_len = (size_t)(r.end - r.p);
-    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->born <= TIME_MAX && f->deadline >= 0 && f->deadline <= 2 * TIME_MAX)
-        return 1;
-    memset(f, 0, sizeof(*f));
-    return 0;
-}
-
-static int put_time(sessl_buf *b, int64_t t)
-{
-    return sessl_buf_number(b, (size_t)((uint64_t)t >> 32), 4) && sessl_buf_number(b, (size_t)((uint64_t)t & 0xffffffff), 4);
-}
-
-static int set_frame(SSL_SESSION *s, const sessl_frame *f)
-{
-    sessl_buf b = {0};
-    int ok;
-
-    ok = sessl_buf_append(&b, magic, sizeof(magic)) && put_time(&b, f->born) && put_time(&b, f->deadline)
-        && sessl_buf_number(&b, f->chain != NULL, 1) && sessl_buf_counted(&b, f->chain, f->chain_len, 3)
-        && sessl_buf_append(&b, f->data, f->data_len)
-        && SSL_SESSION_set1_ticket_appdata(s, b.p + b.head, b.tail - b.head); /* copies */
-    sessl_buf_free(&b);
-    return ok;
-}
-
 /* From when on a session with that frame must not be resumed by ctx; 0: no such time. It is
  * the sooner of what the server that made it has said and what this one says. A session
  * whose age is not known has no time left where there is a limit. */
@@ -84,8 +24,6 @@ static int is_stateful(SSL *ssl)
     return SSL_version(ssl) == TLS1_3_VERSION
         && ((options & SSL_OP_NO_TICKET) != 0 || (SSL_get_max_early_data(ssl) > 0 && (options & SSL_OP_NO_ANTI_REPLAY) == 0));
 }
-
-#define FRAME_HEAD (sizeof(magic) + 8 + 8 + 1 + 3)
 
 /* What is known of the age of s goes on from ticket to ticket, also into those that a
  * resumption makes: libssl begins anew there. An external key begins anew, too. */
@@ -175,12 +113,12 @@ static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
     f.chain = NULL;
     f.chain_len = 0;
     if (SSL_SESSION_get0_peer(s) != NULL && !is_stateful(ssl) && sessl_chain_pack(ssl, s, &chain)
-        && FRAME_HEAD + f.data_len + (chain.tail - chain.head) <= SESSL_FRAME_MAX) {
+        && SESSL_FRAME_HEAD + f.data_len + (chain.tail - chain.head) <= SESSL_FRAME_MAX) {
         f.chain = chain.p + chain.head;
         f.chain_len = chain.tail - chain.head;
     }
     if (had || f.chain != NULL || f.deadline != 0 || f.data_len > 0)
-        ok = set_frame(s, &f);
+        ok = sessl_session_set_frame(s, &f);
     sessl_buf_free(&chain);
     return ok;
 }
@@ -280,7 +218,7 @@ int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 
     sessl_session_frame(s, &f);
     end = end_of_life(ctx, &f);
-    return (end == 0 || (begin <= TIME_MAX && timeout <= TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
+    return (end == 0 || (begin <= SESSL_TIME_MAX && timeout <= SESSL_TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
         && sessl_session_admit(ctx, s); /* last: it notes the chain */
 }
 

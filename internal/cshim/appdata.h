@@ -31,6 +31,10 @@ typedef struct sessl_frame {
  * all of them: a frame is never longer than this. */
 #define SESSL_FRAME_MAX 32768
 
+#define SESSL_FRAME_HEAD (4 + 8 + 8 + 1 + 3)
+
+#define SESSL_TIME_MAX ((int64_t)1 << 40)
+
 #define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
 
 #define SESSL_ID_PREFIX_MAX 16 /* leaves 128 random bits */
@@ -53,6 +57,7 @@ void sessl_conn_settle_veto(struct sessl_conn *c, SSL *ssl);
 int64_t sessl_now(void);
 void sessl_move_clock(int64_t by);
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);
+int sessl_session_set_frame(SSL_SESSION *s, const sessl_frame *f);
 int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s);
 int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s);
 int sessl_same_name(const char *a, const char *b);

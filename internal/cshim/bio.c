@@ -1,66 +1,13 @@
 #include "cshim.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* The BIO under every SSL. During a step it has a socket, or memory that Go lends: it
  * reads ahead, so that one recv brings many records, and collects output, so that one
  * send takes them all. It never blocks and never calls Go. */
 
-/* Buffers exist only while they hold something, and grow with that. */
-#define BUF_MIN 512
-#define RECORD 17408 /* one large record, which is what is read ahead at first */
-#define AHEAD_MAX (4 * RECORD)
-#define BULK_MAX (16 * RECORD) /* for a reader that has room for as much */
-#define STEP_MAX AHEAD_MAX      /* received by a step, after which there is no further recv */
-
-int sessl_buf_reserve(sessl_buf *b, size_t n)
-{
-    size_t have = b->tail - b->head, cap;
-    uint8_t *p;
-
-    if (b->cap - b->tail >= n)
-        return 1;
-    if (b->cap >= have + n) {
-        memmove(b->p, b->p + b->head, have);
-    } else {
-        if (n > SIZE_MAX / 4 - have)
-            return 0;
-        cap = b->cap > 0 ? b->cap : n > BUF_MIN ? n : BUF_MIN;
-        while (cap < have + n)
-            cap *= 2;
-        p = OPENSSL_malloc(cap);
-        if (p == NULL)
-            return 0;
-        if (have > 0)
-            memcpy(p, b->p + b->head, have);
-        OPENSSL_free(b->p);
-        b->p = p;
-        b->cap = cap;
-    }
-    b->head = 0;
-    b->tail = have;
-    return 1;
-}
-
-int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n)
-{
-    if (n == 0)
-        return 1;
-    if (!sessl_buf_reserve(b, n))
-        return 0;
-    memcpy(b->p + b->tail, p, n);
-    b->tail += n;
-    return 1;
-}
-
-void sessl_buf_free(sessl_buf *b)
-{
-    OPENSSL_free(b->p);
-    memset(b, 0, sizeof(*b));
-}
+#define BULK_MAX (16 * SESSL_RECORD) /* for a reader that has room for as much */
 
 /* Moves up to n buffered bytes to p. */
 static size_t from_buffer(sessl_conn *c, char *p, size_t n)
@@ -85,39 +32,10 @@ static size_t from_buffer(sessl_conn *c, char *p, size_t n)
  * given, else one record more than came. */
 static size_t next_ahead(const sessl_conn *c, size_t got)
 {
-    size_t max = c->room > BULK_MAX ? BULK_MAX : c->room < AHEAD_MAX ? AHEAD_MAX : c->room, next;
+    size_t max = c->room > BULK_MAX ? BULK_MAX : c->room < SESSL_AHEAD_MAX ? SESSL_AHEAD_MAX : c->room, next;
 
-    next = got == c->ahead ? max : (got / RECORD + 1) * RECORD;
+    next = got == c->ahead ? max : (got / SESSL_RECORD + 1) * SESSL_RECORD;
     return next < max ? next : max;
-}
-
-/* A peer can keep libssl busy with what brings no data, KeyUpdates for one, as fast as it
- * sends: the step ends all the same, for Go to see to deadlines, Close and the answers. */
-static int has_enough(sessl_conn *c)
-{
-    c->more = c->received >= STEP_MAX;
-    return c->more;
-}
-
-/* One recv; 0 when nothing is there, and recv_eof or recv_errno if so. */
-size_t sessl_conn_recv(sessl_conn *c, uint8_t *p, size_t n)
-{
-    ssize_t got;
-
-    if (c->fd < 0 || has_enough(c))
-        return 0;
-    do
-        got = recv(c->fd, p, n, MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
-    if (got > 0) {
-        c->received += (size_t)got;
-        return (size_t)got;
-    }
-    if (got == 0)
-        c->recv_eof = 1;
-    else if (errno != EAGAIN && errno != EWOULDBLOCK)
-        c->recv_errno = errno;
-    return 0;
 }
 
 /* Fills the buffer, which is empty, by one recv; 0 when nothing is there. */
@@ -128,7 +46,7 @@ static int read_ahead(sessl_conn *c)
     if (c->fd < 0)
         return 0;
     if (c->ahead == 0)
-        c->ahead = RECORD;
+        c->ahead = SESSL_RECORD;
     if (!sessl_buf_reserve(&c->in, c->ahead)) {
         c->alloc_failed = 1;
         return 0;
@@ -232,24 +150,6 @@ void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     }
 }
 
-/* Sends what waits, as far as the socket takes it. */
-static void flush(sessl_conn *c)
-{
-    while (c->out.head < c->out.tail) {
-        ssize_t put = send(c->fd, c->out.p + c->out.head, c->out.tail - c->out.head, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK)
-                c->send_errno = errno;
-            return;
-        }
-        c->out.head += (size_t)put;
-    }
-    sessl_buf_free(&c->out);
-}
-
 /* Nobody hears of a session before the cache in Go has it: the client may come back at once. */
 static int must_keep_first(const sessl_conn *c)
 {
@@ -265,7 +165,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
         st->status = SESSL_FAILED;
     }
     if (c->fd >= 0 && c->out.p != NULL && !must_keep_first(c))
-        flush(c);
+        sessl_conn_send(c);
     if (st->status == SESSL_WANT_READ && c->recv_eof)
         st->status = SESSL_IO_EOF;
     if (st->status == SESSL_WANT_READ && c->recv_errno != 0)

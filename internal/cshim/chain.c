@@ -15,35 +15,6 @@
 #define IS_ROOT 0xfe
 #define IS_OTHER 0xff
 
-const uint8_t *sessl_take(sessl_reader *r, size_t n)
-{
-    const uint8_t *p = r->p;
-
-    if (r->bad || (size_t)(r->end - p) < n) {
-        r->bad = 1;
-        return NULL;
-    }
-    r->p += n;
-    return p;
-}
-
-uint64_t sessl_take_number(sessl_reader *r, int width)
-{
-    const uint8_t *p = sessl_take(r, (size_t)width);
-    uint64_t v = 0;
-    int i;
-
-    for (i = 0; p != NULL && i < width; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n)
-{
-    *n = (size_t)sessl_take_number(r, width);
-    return sessl_take(r, *n);
-}
-
 /* Appends kind, if it is not negative, and x behind its length. */
 static int put_cert(sessl_buf *b, int kind, X509 *x, int width)
 {

@@ -134,6 +134,14 @@ void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     st->late = 0;
 }
 
+/* A client has sent its first hello. Where libssl could do nothing with the session that it
+ * was given, it has put a new one in its place by now. */
+void sessl_conn_hello_sent(sessl_conn *c)
+{
+    if (c->offered != NULL && SSL_get0_session(c->ssl) == c->offered) /* borrowed */
+        c->offers = SESSL_OFFERS_ANY;
+}
+
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
     int first = SSL_in_before(c->ssl);

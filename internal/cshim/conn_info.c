@@ -48,20 +48,6 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     sessl_err_clear();
 }
 
-/* The i-th certificate of chain; 0 past the last, and negative without memory. */
-int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out)
-{
-    X509 *cert = i < sk_X509_num(chain) ? sk_X509_value(chain, i) : NULL; /* borrowed */
-    int n;
-
-    *out = NULL;
-    if (cert == NULL)
-        return 0;
-    n = i2d_X509(cert, out);
-    sessl_err_clear();
-    return n <= 0 ? -1 : n;
-}
-
 /* The peer's i-th certificate, leaf first, as it was sent; 0 past the last, and
  * negative without memory. A client's chain includes the leaf, a server's does not, and a
  * parsed session has only the leaf. */

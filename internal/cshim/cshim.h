@@ -46,6 +46,7 @@ void sessl_err_leave_one_behind(void);
 /* ---- record.c: what we keep about each SSL_SESSION, in its ex_data ---- */
 
 void sessl_init(void);
+void sessl_record_init(void);
 void sessl_session_counts(uint64_t *created, uint64_t *freed);
 void sessl_set_current_ctx(uint64_t ctx);
 uint64_t sessl_session_owner(const SSL_SESSION *s);

@@ -5,23 +5,6 @@
 /* What a client asks for is known before libssl has done anything about it: the
  * client_hello callback copies it for Go, and can leave the handshake waiting there. */
 
-/* Appends n big-endian bytes of v. */
-int sessl_buf_number(sessl_buf *b, size_t v, int n)
-{
-    uint8_t bytes[4];
-    int i;
-
-    for (i = n - 1; i >= 0; i--, v >>= 8)
-        bytes[i] = (uint8_t)v;
-    return sessl_buf_append(b, bytes, (size_t)n);
-}
-
-/* Appends p behind its length in width bytes. */
-int sessl_buf_counted(sessl_buf *b, const uint8_t *p, size_t n, int width)
-{
-    return sessl_buf_number(b, n, width) && sessl_buf_append(b, p, n);
-}
-
 static int put_extensions(sessl_buf *b, SSL *ssl)
 {
     const unsigned char *p;
@@ -120,14 +103,6 @@ static int offers(SSL *ssl, int only_tls12)
     if (only_tls12 || !can_tls13(ssl))
         bits |= SESSL_OFFERS_MAYBE;
     return bits;
-}
-
-/* A client has sent its first hello. Where libssl could do nothing with the session that it
- * was given, it has put a new one in its place by now. */
-void sessl_conn_hello_sent(sessl_conn *c)
-{
-    if (c->offered != NULL && SSL_get0_session(c->ssl) == c->offered) /* borrowed */
-        c->offers = SESSL_OFFERS_ANY;
 }
 
 /* Whether this first flight could be one that has been here before. */

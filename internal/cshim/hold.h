@@ -24,6 +24,10 @@ void sessl_conn_forget_message(struct sessl_conn *c);
 int sessl_step_holds(struct sessl_conn *c);
 int sessl_conn_holds(struct sessl_conn *c);
 size_t sessl_conn_recv(struct sessl_conn *c, uint8_t *p, size_t n);
+void sessl_conn_send(struct sessl_conn *c);
+
+#define SESSL_RECORD 17408 /* one large record, which is what is read ahead at first */
+#define SESSL_AHEAD_MAX (4 * SESSL_RECORD)
 void sessl_hold_spoken(struct sessl_conn *c, const uint8_t *p, size_t n);
 
 #endif

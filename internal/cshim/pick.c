@@ -11,6 +11,8 @@ struct sessl_certs {
     sessl_cert *certs[]; /* one reference each */
 };
 
+int sessl_certs_slot = -1;
+
 void sessl_certs_free(sessl_certs *s)
 {
     int i;

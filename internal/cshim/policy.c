@@ -7,6 +7,8 @@
 
 /* What a server wants of its sessions, for callbacks that cannot ask. */
 
+int sessl_policy_slot = -1;
+
 static atomic_int_fast64_t clock_offset; /* not 0 in tests only */
 
 int64_t sessl_now(void)

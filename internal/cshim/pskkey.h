@@ -26,6 +26,9 @@ struct sessl_psk_table {
 };
 
 const sessl_psk_table *sessl_psks_of(SSL *ssl);
+int sessl_psk_is(const sessl_psk *k, const uint8_t *id, size_t n);
+sessl_psk_table *sessl_psk_table_new(sessl_psk *const *keys, size_t n);
+void sessl_psk_table_free(sessl_psk_table *t);
 sessl_psk *sessl_psk_find(const sessl_psk_table *t, const uint8_t *id, size_t n);
 
 #endif

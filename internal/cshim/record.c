@@ -31,14 +31,6 @@ typedef struct record {
 
 int sessl_session_slot = -1;
 int sessl_ssl_slot = -1;
-int sessl_ctx_slot = -1;
-int sessl_trust_slot = -1;
-int sessl_leaf_slot = -1;
-int sessl_tickets_slot = -1;
-int sessl_policy_slot = -1;
-int sessl_psk_slot = -1;
-int sessl_removed_slot = -1;
-int sessl_certs_slot = -1;
 
 /* Of the objects with a record: others in the process may have made some before sessl_init, whose
  * birth was not seen and whose end is. */
@@ -176,24 +168,10 @@ static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long a
     OPENSSL_free(r);
 }
 
-/* Called once, before this package makes an SSL_SESSION. Those that another library of the process
- * has made earlier have no record, and count nowhere. */
-void sessl_init(void)
+void sessl_record_init(void)
 {
-    /* Go's threads go on while a process ends, also in a C program that has loaded a library with
-     * Go in it: OpenSSL must not be taken down under them. The first call decides. */
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
-    sessl_trust_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_trust_free);
-    sessl_leaf_slot = X509_get_ex_new_index(0, NULL, NULL, NULL, sessl_companion_free);
-    sessl_tickets_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_tickets_free);
-    sessl_policy_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_policy_free);
-    sessl_psk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_psks_free);
-    sessl_certs_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_certs_freed);
-    sessl_removed_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_removed_free);
-    sessl_err_clear();
 }
 
 void sessl_session_counts(uint64_t *c, uint64_t *f)

@@ -13,6 +13,8 @@ typedef struct removed {
     sessl_buf ids; /* each behind a byte with its length, oldest first */
 } removed;
 
+int sessl_removed_slot = -1;
+
 /* What is left when the SSL_CTX ends is of no interest to anybody. */
 void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {

@@ -16,6 +16,8 @@ typedef struct companion {
     int64_t until; /* when it is to be replaced, in Unix seconds; 0: it does not say */
 } companion;
 
+int sessl_leaf_slot = -1;
+
 static companion *companion_of(X509 *leaf)
 {
     return leaf == NULL ? NULL : X509_get_ex_data(leaf, sessl_leaf_slot);

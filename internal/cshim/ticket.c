@@ -36,6 +36,8 @@ typedef struct binding {
     char query[]; /* for the digest; "" for none */
 } binding;
 
+int sessl_tickets_slot = -1;
+
 static void drop(ring *r)
 {
     size_t i;

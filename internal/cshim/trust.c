@@ -5,6 +5,8 @@
 
 /* What a Ctx demands of a peer's certificate besides a chain to a root. */
 
+int sessl_trust_slot = -1;
+
 static X509_CRL *parse_crl(const uint8_t *der, size_t n, sessl_err *e)
 {
     const unsigned char *p = der;
