@@ -2,7 +2,7 @@
 #ifndef SESSL_JUDGE_H
 #define SESSL_JUDGE_H
 
-/* ---- judge.c, trust.c, lastword.c: the verdict on the peer's certificate, and the application's word ---- */
+/* ---- verify.c, trust.c, lastword.c: the verdict on the peer's certificate, and the application's word ---- */
 
 #define SESSL_MODULUS_MAX 8192 /* bits of a key of RSA or DSA that a peer shows */
 
