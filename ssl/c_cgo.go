@@ -1,7 +1,8 @@
 package ssl
 
 /*
-#include "cshim.h"
+#include "conn.h"
+#include "session.h"
 */
 import "C"
 

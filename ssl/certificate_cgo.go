@@ -9,7 +9,8 @@ package ssl
 #cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
 #cgo nocallback sessl_cert_number
-#include "cshim.h"
+#include "cert.h"
+#include "ctx.h"
 */
 import "C"
 

@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_cert_set_staple
 #cgo nocallback sessl_cert_set_staple
-#include "cshim.h"
+#include "cert.h"
 */
 import "C"
 

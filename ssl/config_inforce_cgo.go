@@ -7,7 +7,7 @@ package ssl
 #cgo noescape sessl_policy_text
 #cgo nocallback sessl_policy_text
 #cgo nocallback sessl_providers
-#include "cshim.h"
+#include "trust.h"
 */
 import "C"
 

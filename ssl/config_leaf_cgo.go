@@ -1,7 +1,7 @@
 package ssl
 
 /*
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

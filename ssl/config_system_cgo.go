@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_system_of
 #cgo nocallback sessl_system_of
-#include "cshim.h"
+#include "ctx.h"
 */
 import "C"
 

@@ -12,7 +12,8 @@ package ssl
 #cgo noescape sessl_conn_use_cert
 #cgo nocallback sessl_ctx_use_certs
 #cgo nocallback sessl_ctx_set_choose
-#include "cshim.h"
+#include "cert.h"
+#include "trust.h"
 */
 import "C"
 

@@ -19,7 +19,7 @@ package ssl
 #cgo noescape sessl_conn_put_back
 #cgo nocallback sessl_conn_put_back
 #cgo nocallback sessl_session_weight
-#include "cshim.h"
+#include "conn.h"
 */
 import "C"
 

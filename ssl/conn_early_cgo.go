@@ -18,7 +18,9 @@ package ssl
 #cgo nocallback sessl_conn_export_early
 #cgo noescape sessl_conn_binder_good
 #cgo nocallback sessl_conn_binder_good
-#include "cshim.h"
+#include "conn.h"
+#include "session.h"
+#include "ticket.h"
 */
 import "C"
 

@@ -4,7 +4,7 @@ package ssl
 #cgo noescape sessl_conn_take_keylog
 #cgo nocallback sessl_conn_take_keylog
 #cgo nocallback sessl_ctx_log_keys
-#include "cshim.h"
+#include "conn.h"
 */
 import "C"
 

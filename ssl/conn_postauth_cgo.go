@@ -6,7 +6,7 @@ package ssl
 #cgo noescape sessl_conn_ask_auth
 #cgo nocallback sessl_conn_ask_auth
 #cgo nocallback sessl_conn_auth_done
-#include "cshim.h"
+#include "conn.h"
 */
 import "C"
 

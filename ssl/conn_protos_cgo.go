@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_conn_set_alpn
 #cgo nocallback sessl_conn_set_alpn
-#include "cshim.h"
+#include "conn.h"
 */
 import "C"
 

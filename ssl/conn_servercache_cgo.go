@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo nocallback sessl_conn_found
 #cgo nocallback sessl_ctx_ask_for_sessions
-#include "cshim.h"
+#include "cache.h"
 */
 import "C"
 

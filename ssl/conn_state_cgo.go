@@ -14,7 +14,8 @@ package ssl
 #cgo noescape sessl_conn_key_update
 #cgo nocallback sessl_conn_key_update
 #cgo nocallback sessl_conn_midway
-#include "cshim.h"
+#include "conn.h"
+#include "session.h"
 */
 import "C"
 

@@ -12,7 +12,8 @@ package ssl
 #cgo nocallback sessl_conn_judged_cert
 #cgo nocallback sessl_conn_judged
 #cgo nocallback SSL_alert_desc_string_long
-#include "cshim.h"
+#include "cert.h"
+#include "conn.h"
 */
 import "C"
 

@@ -6,7 +6,7 @@ package ssl
 #cgo nocallback sessl_conn_set_ticket_data
 #cgo noescape sessl_conn_ticket_data
 #cgo nocallback sessl_conn_ticket_data
-#include "cshim.h"
+#include "ticket.h"
 */
 import "C"
 

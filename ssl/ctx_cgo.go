@@ -3,7 +3,8 @@ package ssl
 /*
 #cgo nocallback sessl_ctx_free
 #cgo nocallback sessl_ctx_ca_names
-#include "cshim.h"
+#include "conn.h"
+#include "ctx.h"
 */
 import "C"
 

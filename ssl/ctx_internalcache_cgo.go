@@ -16,7 +16,10 @@ package ssl
 #cgo nocallback sessl_ctx_flush
 #cgo noescape sessl_ctx_get_stats
 #cgo nocallback sessl_ctx_get_stats
-#include "cshim.h"
+#include "cache.h"
+#include "ctx.h"
+#include "session.h"
+#include "ticket.h"
 */
 import "C"
 

@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo noescape sessl_ctx_new
 #cgo nocallback sessl_ctx_new
-#include "cshim.h"
+#include "ctx.h"
 */
 import "C"
 

@@ -11,7 +11,7 @@ package ssl
 #cgo nocallback SSL_get_num_tickets
 #cgo noescape sessl_conn_set_psk_hint
 #cgo nocallback sessl_conn_set_psk_hint
-#include "cshim.h"
+#include "ctx.h"
 */
 import "C"
 

@@ -7,7 +7,7 @@ package ssl
 #cgo noescape sessl_ctx_use_ticket_key
 #cgo nocallback sessl_ctx_set_ticket_keys
 #cgo noescape sessl_ctx_set_ticket_keys
-#include "cshim.h"
+#include "ticket.h"
 */
 import "C"
 

@@ -11,7 +11,7 @@ package ssl
 #cgo nocallback sessl_ctx_set_trust_until
 #cgo noescape sessl_conn_bad_cert
 #cgo nocallback sessl_conn_bad_cert
-#include "cshim.h"
+#include "trust.h"
 */
 import "C"
 

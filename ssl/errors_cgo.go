@@ -3,7 +3,7 @@ package ssl
 /*
 #cgo pkg-config: libssl libcrypto
 #cgo CFLAGS: -std=gnu11 -I${SRCDIR}/../internal/cshim
-#include "cshim.h"
+#include "err.h"
 */
 import "C"
 

@@ -6,7 +6,7 @@ package ssl
 #cgo nocallback sessl_psk_free
 #cgo noescape sessl_psk_fingerprint
 #cgo nocallback sessl_psk_fingerprint
-#include "cshim.h"
+#include "psk.h"
 */
 import "C"
 

@@ -6,7 +6,7 @@ package ssl
 #cgo nocallback sessl_roots_add
 #cgo nocallback sessl_roots_free
 #cgo nocallback sessl_default_roots
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

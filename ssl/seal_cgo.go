@@ -5,7 +5,7 @@ package ssl
 #cgo nocallback sessl_seal_key_id
 #cgo noescape sessl_seal_derive
 #cgo nocallback sessl_seal_derive
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

@@ -2,7 +2,8 @@ package ssl
 
 /*
 #cgo nocallback sessl_session_size
-#include "cshim.h"
+#include "cache.h"
+#include "session.h"
 */
 import "C"
 

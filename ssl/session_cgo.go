@@ -15,7 +15,7 @@ package ssl
 #cgo nocallback sessl_session_write_pem
 #cgo nocallback SSL_SESSION_up_ref
 #cgo nocallback SSL_SESSION_free
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

@@ -9,7 +9,7 @@ package ssl
 #cgo nocallback sessl_session_print
 #cgo noescape sessl_session_keylog
 #cgo nocallback sessl_session_keylog
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

@@ -15,7 +15,7 @@ package ssl
 #cgo nocallback sessl_session_set1_master_key
 #cgo noescape sessl_session_set1_appdata
 #cgo nocallback sessl_session_set1_appdata
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

@@ -4,7 +4,7 @@ package ssl
 #cgo noescape sessl_values_take
 #cgo nocallback sessl_values_take
 #cgo nocallback sessl_values_pending
-#include "cshim.h"
+#include "session.h"
 */
 import "C"
 

@@ -14,7 +14,7 @@ package ssl
 #cgo nocallback sessl_ticket_keys_free
 #cgo noescape sessl_ticket_keys_get_stats
 #cgo nocallback sessl_ticket_keys_get_stats
-#include "cshim.h"
+#include "ticket.h"
 */
 import "C"
 

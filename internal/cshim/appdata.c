@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <time.h>
 

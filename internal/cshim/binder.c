@@ -1,4 +1,4 @@
-#include "ticketkey.h"
+#include "private.h"
 
 #if SESSL_HAVE_3_0
 #include <openssl/core_names.h>

@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <pthread.h>
-#include <string.h>
 
 /* The BIO under every SSL. During a step it has a socket, or memory that Go lends: it
  * reads ahead, so that one recv brings many records, and collects output, so that one

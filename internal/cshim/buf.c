@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* Bytes that are put together, and bytes that are taken apart: numbers in network order, and fields behind
  * their length. */

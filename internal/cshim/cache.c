@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* A server whose sessions Go keeps. Go looks them up while the handshake is suspended in its
  * ClientHello, and leaves what it has found with the connection; libssl then asks for it. */

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* The certificate that a side shows is asked for where libssl needs it, which is not in
  * resumptions: cert_cb leaves the handshake waiting until Go has answered. */

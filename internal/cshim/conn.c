@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* One step of a connection: it never blocks, and tells what it came to in a sessl_step.
  * The caller holds the connection's mutex: an SSL is not safe for concurrent use. */

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* What a connection has settled. The caller holds its mutex. */
 

@@ -1,7 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
-#include <time.h>
+#include "private.h"
 
 /* Sessions that enter and leave a connection. The caller holds its mutex: the lock
  * inside SSL_get1_session protects nothing, for no writer takes it. */

@@ -10,7 +10,10 @@ package cshim
 #cgo linux LDFLAGS: -pthread
 #cgo noescape sessl_session_counts
 #cgo nocallback sessl_session_counts
-#include "cshim.h"
+#include "ctx.h"
+#include "psk.h"
+#include "session.h"
+#include "ticket.h"
 */
 import "C"
 
@@ -18,9 +21,6 @@ import "embed"
 
 //go:embed *.h
 var _ embed.FS
-
-//go:embed trust.h
-var _ string
 
 func init() {
 	C.sessl_init()

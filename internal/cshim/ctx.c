@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* What openssl.cnf may settle otherwise. TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 % more CPU per resumed
  * handshake. TLS 1.2: forward secrecy and AEAD only. */

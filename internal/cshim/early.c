@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* Early data, also known as 0-RTT: a client's first flight carries application data under
  * the keys of the session that it resumes. Whoever has recorded the flight can send it again. */

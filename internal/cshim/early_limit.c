@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #define EXT_EARLY_DATA 42
 

@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* ERR_clear_error goes through all sixteen places of the queue, 190 ns on 3.0; to see that
  * there is nothing to clear takes a fraction of that. */

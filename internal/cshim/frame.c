@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* What our servers keep in a ticket besides the session, in what libssl calls ticket appdata.
  * It is encrypted and authenticated with the rest of the ticket, so a frame is as good as the

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 static int groups(SSL_CTX *ctx, const char *list)
 {

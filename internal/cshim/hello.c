@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* What a client asks for is known before libssl has done anything about it: the
  * client_hello callback copies it for Go, and can leave the handshake waiting there. */

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* libssl takes some 50 KB for a client's first byte, and 128 KB more for four bytes that
  * announce a long ClientHello, and keeps them for as long as the client likes. So a server

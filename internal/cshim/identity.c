@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* A certificate that this side shows, with its chain and its key. It is immutable once it
  * has been made, and used by any number of SSL_CTXs and SSLs, which take references of

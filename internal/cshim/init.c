@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* Called once, before this package makes an SSL_SESSION. Those that another library of the process
  * has made earlier have no record, and count nowhere. */

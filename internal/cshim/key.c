@@ -1,10 +1,9 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <limits.h>
 #if SESSL_HAVE_3_0
 #include <openssl/proverr.h>
 #endif
-#include <string.h>
 
 /* Reading a private key: PEM or DER, encrypted or not. The blocks are taken apart here and
  * not by PEM_read_bio_PrivateKey, so that what is missing can be told from what is

@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* Lines for a key log wait on the connection until Go takes them, at the end of the step
  * that made them. They are secrets: every copy here is wiped. */

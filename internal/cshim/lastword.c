@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* A server that refuses its client when the handshake is complete, as its application may, has
  * nothing of libssl's to tell the client so. But a function that adds an extension to the tickets

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* Whether a certificate is for a host. X509_VERIFY_PARAM_set1_host and X509_check_host read some
  * names in ways of their own, which differ by version: one that begins with a dot stands for all

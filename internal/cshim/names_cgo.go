@@ -3,7 +3,7 @@ package cshim
 /*
 #cgo noescape sessl_der_is_for
 #cgo nocallback sessl_der_is_for
-#include "cshim.h"
+#include "trust.h"
 */
 import "C"
 

@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* Whether a session may be offered by a client. libssl puts what it is given into the
  * ClientHello, and ends the connection when the server then does as the session says: with

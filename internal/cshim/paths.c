@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* A certificate can have several issuers of one name: the roots before and after a renewal, an
  * expired intermediate among the roots and its successor from the peer, one that two authorities

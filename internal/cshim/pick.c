@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* Several certificates of one side. libssl keeps one for each type of key; so each handshake is
  * given those that are for the host which the client asks for, or that the server would accept,

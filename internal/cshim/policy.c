@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <openssl/rand.h>
-#include <stdatomic.h>
 #include <strings.h>
 #include <time.h>
 

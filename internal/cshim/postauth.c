@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* Post-handshake authentication (RFC 8446, 4.6.2): a server asks a client of TLS 1.3 for
  * its certificate in the middle of a connection. The answer comes with a read, and libssl

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #if SESSL_HAVE_3_0
 #include <openssl/conf.h>

@@ -1,4 +1,4 @@
-#include "pskkey.h"
+#include "private.h"
 
 /* External keys in TLS 1.3 (RFC 8446, section 4.2.11). libssl wants a session for each, and
  * asks for it in the middle of a handshake; the answers are plain data: the table of the

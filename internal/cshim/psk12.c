@@ -1,4 +1,6 @@
-#include "pskkey.h"
+#include "private.h"
+
+#include <openssl/rand.h>
 
 /* Keys in TLS 1.2 (RFC 4279). There an identity is a string, and it comes too late in the
  * handshake to suspend it: a server has its table only. libssl asks the same functions about

@@ -1,5 +1,6 @@
-#include "pskkey.h"
+#include "private.h"
 
+#include <openssl/hmac.h>
 #include <stdlib.h>
 
 /* External keys, and the table of those that an SSL_CTX has. */

@@ -1,7 +1,4 @@
-#include "cshim.h"
-
-#include <stdatomic.h>
-#include <string.h>
+#include "private.h"
 
 /* What Go has noted about a session: immutable and counted, so that copies of the session
  * share it. */

@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 /* Which sessions libssl has removed, and marked, for Go to tell others of. The callback may
  * run under the lock of the SSL_CTX, so it copies the id and nothing else. */

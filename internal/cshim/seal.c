@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

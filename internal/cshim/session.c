@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <limits.h>
-#include <string.h>
 
 /* Takes over the reference on s. Without memory for its record it would count as shared
  * and belong to nobody: then there is no session. */

@@ -1,6 +1,5 @@
-#include "cshim.h"
+#include "private.h"
 
-#include <string.h>
 #include <time.h>
 
 int64_t sessl_session_get_time(const SSL_SESSION *s)

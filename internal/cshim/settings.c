@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 void sessl_ctx_get_settings(SSL_CTX *ctx, sessl_settings *s)
 {

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <errno.h>
 #include <sys/socket.h>

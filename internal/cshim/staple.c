@@ -1,9 +1,8 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <limits.h>
 #include <openssl/ocsp.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 
 /* What goes with a certificate that this side shows, in the ex_data of its leaf, which all

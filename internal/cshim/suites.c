@@ -1,6 +1,4 @@
-#include "cshim.h"
-
-#include <string.h>
+#include "private.h"
 
 /* Which of a Ctx's parameters can work together. libssl is asked through its own security
  * callback, which allocates nothing: SSL_get1_supported_ciphers does not tell a suite that

@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <pthread.h>
-#include <string.h>
 
 /* The section system_default of openssl.cnf is applied to each SSL_CTX when it is made. What
  * it has settled must not be replaced by a default of ours. It cannot be seen in an SSL_CTX

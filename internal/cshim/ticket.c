@@ -1,5 +1,6 @@
-#include "ticketkey.h"
+#include "private.h"
 
+#include <openssl/rand.h>
 #include <pthread.h>
 
 #if SESSL_HAVE_3_0

@@ -1,4 +1,6 @@
-#include "ticketkey.h"
+#include "private.h"
+
+#include <openssl/rand.h>
 
 /* A key that encrypts tickets. It is immutable, and held by rings and by the application's
  * handles, each with one reference; the last one wipes it. */

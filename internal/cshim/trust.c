@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <limits.h>
 #include <time.h>

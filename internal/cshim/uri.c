@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <openssl/store.h>
 #include <openssl/storeerr.h>

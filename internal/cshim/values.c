@@ -1,7 +1,6 @@
-#include "cshim.h"
+#include "private.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 /* Go values bound to sessions stay in Go, in a table under a number that lives here.
  * libssl may copy or free the session on any thread, so both are queued as events in

@@ -1,4 +1,4 @@
-#include "cshim.h"
+#include "private.h"
 
 /* The verdict on what a peer shows. libssl calls us where it would verify (X509_verify_cert), on
  * both sides: where nothing is to be verified nothing is computed, and the name of a server is
