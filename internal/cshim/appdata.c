@@ -152,7 +152,12 @@ static int ticket_cb(SSL *ssl, void *arg)
 
 /* A full handshake has got its session, which nobody else has yet. TLS 1.2 may never make a
  * ticket of it: what is known of its age is left with it here. It is the callback of
- * SSL_CTX_set_not_resumable_session_callback, whose answer is the veto. */
+ * SSL_CTX_set_not_resumable_session_callback, whose answer is the veto.
+ *
+ * No callback is meant for the beginning of a full handshake, in 1.1.1w, 3.0, 3.5, 3.6 and 4.0: the
+ * one for the ClientHello comes before it is known whether a session is resumed, the one for a
+ * ticket only where a ticket is made, the one for a new session when the client may have it, and
+ * SSL_CTX_set_info_callback has states of libssl's machine and takes no answer. */
 static int begun_cb(SSL *ssl, int forward_secure)
 {
     SSL_SESSION *s = SSL_get0_session(ssl); /* borrowed, inside of the handshake */

@@ -45,8 +45,9 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, sessl_err 
 }
 
 /* Frees everything the connection holds. Without SSL_SENT_SHUTDOWN, SSL_free would mark
- * the current session not resumable for everyone who holds it; after a fatal error it
- * must do just that, so the flag is set only where the connection ended well. */
+ * the current session not resumable for everyone who holds it, in 1.1.1w, 3.0, 3.5, 3.6 and 4.0, and
+ * no other function frees an SSL; after a fatal error it must do just that, so the flag is set only
+ * where the connection ended well. */
 void sessl_conn_free(sessl_conn *c)
 {
     int i;
@@ -132,8 +133,9 @@ void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     st->late = 0;
 }
 
-/* A client has sent its first hello. Where libssl could do nothing with the session that it
- * was given, it has put a new one in its place by now. */
+/* A client has sent its first hello. 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function that tells what is
+ * in it. But where libssl could do nothing with the session that it was given, it has put a new one
+ * in its place by now. */
 void sessl_conn_hello_sent(sessl_conn *c)
 {
     if (c->offered != NULL && SSL_get0_session(c->ssl) == c->offered) /* borrowed */

@@ -66,7 +66,8 @@ int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s)
 }
 
 /* The handshake is over. libssl does not report a ticket that a TLS 1.2 server renewed
- * during a resumption; only the connection's session being another object shows it. */
+ * during a resumption, in 1.1.1w, 3.0, 3.5, 3.6 and 4.0: SSL_CTX_sess_set_new_cb is not called. Only the
+ * connection's session being another object shows it. */
 void sessl_conn_renewed(sessl_conn *c)
 {
     SSL_SESSION *now = SSL_get0_session(c->ssl); /* borrowed, under the connection's mutex */

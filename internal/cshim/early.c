@@ -51,7 +51,9 @@ int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
 }
 
 /* At the end of early data that it has accepted libssl goes on with the handshake in the same
- * call, and does not say if that fails; but for want of input nothing is queued (see bio_read). */
+ * call, and does not say if that fails, in 1.1.1w, 3.0, 3.5, 3.6 and 4.0: SSL_read_early_data has three
+ * answers, and SSL_get_error none for this one. But for want of input nothing is queued (see
+ * bio_read), so what is queued is the failure. */
 static int has_failed(sessl_conn *c, int ret)
 {
     return ret == SSL_READ_EARLY_DATA_ERROR

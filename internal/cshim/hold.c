@@ -3,7 +3,11 @@
 /* libssl takes some 50 KB for a client's first byte, and 128 KB more for four bytes that
  * announce a long ClientHello, and keeps them for as long as the client likes. So a server
  * keeps from libssl what has come, as it comes, until a ClientHello is there as a whole. What
- * is not the beginning of one is libssl's to judge at once. */
+ * is not the beginning of one is libssl's to refuse at once.
+ *
+ * 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function that bounds a ClientHello, and none that refuses one
+ * before it is there as a whole. What must be refused is therefore changed, to a length or a type that
+ * libssl refuses by itself, with the alert that the client is to get. */
 
 #define RECORD_HEAD 5
 #define RECORD_MAX (SSL3_RT_MAX_PLAIN_LENGTH + 2048) /* longer ones libssl refuses by their heads */

@@ -1,8 +1,9 @@
 #include "private.h"
 
 /* A server that refuses its client when the handshake is complete, as its application may, has
- * nothing of libssl's to tell the client so. But a function that adds an extension to the tickets
- * of TLS 1.3 can fail, and choose the alert: so one ticket is begun, and goes no further. */
+ * nothing of libssl's to tell the client so: 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function that sends
+ * an alert. But a function that adds an extension to the tickets of TLS 1.3 can fail, and choose the
+ * alert: so one ticket is begun, and goes no further. 1.1.1 has no function that begins one. */
 
 /* For private use (RFC 8446, section 11); it is never sent. */
 #define EXTENSION 0xff5e

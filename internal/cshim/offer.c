@@ -28,8 +28,9 @@ static int offers_suite(SSL *ssl, const SSL_CIPHER *want)
 }
 
 #ifdef SSL_OP_NO_EXTENDED_MASTER_SECRET
-/* Nothing but its text tells whether a session has an extended master secret. The text has the
- * key, too: a BIO in memory wipes it. */
+/* Whether a session has an extended master secret. 3.0, 3.5, 3.6 and 4.0 have no function that tells
+ * (SSL_get_extms_support asks a connection), but print it. The text has the key, too: a BIO in memory
+ * wipes it. */
 static int has_ems(const SSL_SESSION *s)
 {
     static const char no[] = "Extended master secret: no";

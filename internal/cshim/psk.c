@@ -37,8 +37,9 @@ static size_t encode(const sessl_psk *k, uint8_t *out)
 }
 
 /* Returns +1: a session that stands for k. d2i_SSL_SESSION is the one public way to give it
- * its identity, which so goes on to the tickets that are made of it; the key is put in
- * afterwards, for the decoder wipes nothing. */
+ * its identity, which so goes on to the tickets that are made of it: 1.1.1w, 3.0, 3.5, 3.6 and 4.0
+ * have SSL_get_psk_identity and no function that sets it. All of them read this encoding. The key is
+ * put in afterwards, for the decoder wipes nothing. */
 static SSL_SESSION *session_for(SSL *ssl, const sessl_psk *k)
 {
     uint8_t der[2 * SESSL_PSK_MAX_IDENTITY + 64];

@@ -77,8 +77,9 @@ uint64_t sessl_cert_number(const sessl_cert *c)
     return companion_of(c->leaf)->number;
 }
 
-/* The number of the certificate that this side has sent; 0 for none. Where libssl sends one
- * it has chosen a signature scheme for it, whether or not something gets signed. */
+/* The number of the certificate that this side has sent; 0 for none. SSL_get_certificate has one
+ * also where none was sent, and 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function that tells. But where
+ * libssl sends one it has chosen a signature scheme for it, whether or not something gets signed. */
 uint64_t sessl_conn_sent_cert(sessl_conn *c)
 {
     companion *m;

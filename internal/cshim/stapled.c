@@ -81,7 +81,8 @@ static int staples_fit(sessl_conn *c, sessl_reader *r)
     return 1;
 }
 
-/* SSL_set_msg_callback: called before libssl looks at a message. */
+/* SSL_set_msg_callback: called before libssl looks at a message. Nothing else is, in 1.1.1w, 3.0, 3.5,
+ * 3.6 and 4.0: SSL_CTX_set_tlsext_status_cb of a client is called with what libssl has accepted. */
 static void look(int write_p, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
 {
     sessl_conn *c = arg;

@@ -4,8 +4,9 @@
 
 /* The section system_default of openssl.cnf is applied to each SSL_CTX when it is made. What
  * it has settled must not be replaced by a default of ours. It cannot be seen in an SSL_CTX
- * whether a value was settled or is libssl's own, so the section is applied (SSL_CTX_config)
- * to two that have other values everywhere: what differs afterwards was settled. */
+ * whether a value was settled or is libssl's own, nor does SSL_CTX_config say what it has set, in
+ * 1.1.1w, 3.0, 3.5, 3.6 and 4.0. So the section is applied to two that have other values everywhere:
+ * what differs afterwards was settled. */
 
 static const struct {
     uint64_t option;
