@@ -99,8 +99,8 @@ void sessl_conn_drop_ticket_data(sessl_conn *c)
     memset(&c->appdata, 0, sizeof(c->appdata));
 }
 
-/* The chain of a client with a certificate is in the ticket, or nobody resumes it: where it
- * is too long, the frame says that there is none. */
+/* Without the chain of a client that has a certificate the ticket does not resume. Where the chain is
+ * too long for a frame, the frame says that there is none. */
 static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_frame f;
@@ -123,7 +123,7 @@ static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
     return ok;
 }
 
-/* Before a ticket is made of s, which nobody else has: SSL_CTX_set_session_ticket_cb. 0 ends
+/* Before a ticket is made of s, which no other has: SSL_CTX_set_session_ticket_cb. 0 ends
  * the connection: without memory. */
 static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
@@ -150,7 +150,7 @@ static int ticket_cb(SSL *ssl, void *arg)
     return ok;
 }
 
-/* A full handshake has got its session, which nobody else has yet. TLS 1.2 may never make a
+/* A full handshake has got its session, which no other has yet. TLS 1.2 may never make a
  * ticket of it: what is known of its age is left with it here. It is the callback of
  * SSL_CTX_set_not_resumable_session_callback, whose answer is the veto.
  *
@@ -180,7 +180,7 @@ static int begun_cb(SSL *ssl, int forward_secure)
 #define CLOCK_SKEW 60 /* seconds by which another server's clock may be fast */
 
 /* Whether the age of a session with that frame is within the limits. A session that begins
- * later than now was made while a clock was wrong, and nobody knows how old it is. */
+ * later than now was made while a clock was wrong, and its age is not known. */
 static int is_young(const SSL_CTX *ctx, const sessl_frame *f)
 {
     int64_t end = end_of_life(ctx, f), now = sessl_now();
@@ -215,7 +215,7 @@ int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s)
     return ok;
 }
 
-/* libssl's own cache asks nobody before it resumes s, and goes by the timeout alone. */
+/* libssl's own cache has no callback before it resumes s, and goes by the timeout alone. */
 int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 {
     sessl_frame f;

@@ -85,7 +85,7 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         *got = from_buffer(c, p, n);
     } else {
         /* The end of the socket too: libssl would take it for a fatal error and
-         * invalidate the session, but it is for the caller to judge. */
+         * invalidate the session, but it is for the caller to say. */
         BIO_set_retry_read(bio);
         return 0;
     }
@@ -149,7 +149,7 @@ void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     }
 }
 
-/* Nobody hears of a session before the cache in Go has it: the client may come back at once. */
+/* No client hears of a session before the cache in Go has it: the client may come back at once. */
 static int must_keep_first(const sessl_conn *c)
 {
     return c->lookup && c->fresh_n > 0;
@@ -221,8 +221,8 @@ static BIO_METHOD *method;
 
 static void make_method(void)
 {
-    /* -1 without memory, and then for ever. The number serves BIO_find_type, which nobody
-     * calls for this BIO: it may as well have none. */
+    /* -1 without memory, and then for ever. The number serves BIO_find_type, which is
+     * not called for this BIO: it may as well have none. */
     int index = BIO_get_new_index();
     BIO_METHOD *m = BIO_meth_new((index < 0 ? 0 : index) | BIO_TYPE_SOURCE_SINK, "sessl");
 

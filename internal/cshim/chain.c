@@ -83,7 +83,7 @@ static int set_note(SSL_SESSION *s, sessl_buf *b, int ok)
     return ok;
 }
 
-/* Leaves with s what the client has shown on this connection, before anybody can resume s;
+/* Leaves with s what the client has shown on this connection, before s can be resumed;
  * in the form that Go gives to the same note. 0 without memory. */
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s)
 {

@@ -33,7 +33,7 @@ static int copy_request(SSL *ssl, sessl_buf *b)
 
 /* SSL_CTX_set_cert_cb; with arg, Go is asked. It may be called twice a handshake, when there is
  * a HelloRetryRequest: the answer is kept in the SSL. */
-static int choose(SSL *ssl, void *arg)
+static int cert_cb(SSL *ssl, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
@@ -70,7 +70,7 @@ void sessl_ctx_set_choose(SSL_CTX *ctx, int server, int ask, int by_name)
 {
     static const char yes;
 
-    SSL_CTX_set_cert_cb(ctx, choose, ask ? (void *)&yes : NULL);
+    SSL_CTX_set_cert_cb(ctx, cert_cb, ask ? (void *)&yes : NULL);
     if (server) {
         SSL_CTX_set_tlsext_servername_callback(ctx, server_name);
         SSL_CTX_set_tlsext_servername_arg(ctx, by_name ? (void *)&yes : NULL);

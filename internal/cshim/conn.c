@@ -22,15 +22,15 @@ int sessl_conn_attach(sessl_conn *c)
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, sessl_err *e)
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e)
 {
     sessl_conn *c;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(number);
+    sessl_set_current_ctx(ctx_id);
     c = OPENSSL_zalloc(sizeof(*c));
     if (c != NULL) {
-        c->ctx = number;
+        c->ctx_id = ctx_id;
         c->server = c->hold.due = server;
         c->fd = -1;
         c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
@@ -126,7 +126,7 @@ int sessl_step_holds(sessl_conn *c)
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
 {
     sessl_err_begin(&c->err);
-    sessl_set_current_ctx(c->ctx);
+    sessl_set_current_ctx(c->ctx_id);
     sessl_conn_begin(c, fd, in, in_len, sink, cap);
     c->ask = 0;
     st->n = 0;

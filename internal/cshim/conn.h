@@ -42,7 +42,7 @@ typedef struct sessl_psk_use {
 
 struct sessl_conn {
     SSL *ssl;
-    uint64_t ctx; /* number of the Ctx, for the sessions born here */
+    uint64_t ctx_id; /* the number of the Ctx, for the sessions born here */
     int server;
     int fatal;        /* libssl reported a fatal error */
     int alloc_failed; /* an input or output byte could not be kept */
@@ -151,7 +151,7 @@ typedef struct sessl_step {
 
 /* ---- conn.c: its steps ---- */
 
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t number, sessl_err *e);
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
@@ -192,7 +192,7 @@ int sessl_conn_fits(sessl_conn *c, SSL_SESSION *s);
 #define SESSL_HELLO_ASK 2  /* Go says which Ctx answers */
 
 void sessl_conn_hello_done(sessl_conn *c);
-int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, sessl_err *e);
+int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t ctx_id, sessl_err *e);
 void sessl_conn_refuse(sessl_conn *c, int alert);
 
 /* ---- early.c: what is sent before the handshake is complete ---- */
@@ -215,7 +215,7 @@ int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *l
 /* How far the client is with what it was asked after the handshake. */
 #define SESSL_AUTH_NONE 0
 #define SESSL_AUTH_ASKED 1
-#define SESSL_AUTH_ANSWERED 2 /* and Go has not judged yet */
+#define SESSL_AUTH_ANSWERED 2 /* and Go has not verified it yet */
 
 /* What asking came to. */
 #define SESSL_REQUEST_FAILED 0  /* the connection has ended */

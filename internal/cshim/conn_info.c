@@ -105,7 +105,7 @@ int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e)
     int ok = 1;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(c->ctx);
+    sessl_set_current_ctx(c->ctx_id);
     for (; n > 0 && ok; n--)
         ok = SSL_new_session_ticket(c->ssl) && SSL_do_handshake(c->ssl) == 1;
     sessl_err_take(e);

@@ -111,7 +111,7 @@ int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e)
     int ok;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(c->ctx);
+    sessl_set_current_ctx(c->ctx_id);
     if (dup)
         s = SSL_SESSION_dup(s); /* returns +1 */
     else if (!SSL_SESSION_up_ref(s)) /* +1 */

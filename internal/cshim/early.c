@@ -21,7 +21,7 @@ static uint32_t enough_to_skip(uint32_t max)
 /* SSL_CTX_set_allow_early_data_cb: asked last, when libssl would accept. It has compared the
  * protocol, but in TLS 1.3 not the name that the client asks for. With arg, a guard of Go's
  * had to be asked while the ClientHello was suspended. A PSK that is no ticket allows none,
- * for nobody keeps track of its uses; libssl would accept, and then find it to be too much. */
+ * for its uses are not kept track of; libssl would accept, and then find it to be too much. */
 static int allow_early(SSL *ssl, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);

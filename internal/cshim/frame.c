@@ -6,7 +6,7 @@
  *
  *   4 bytes  "sSl" and the version
  *   8 bytes  when the full handshake was, in Unix seconds; 0: not known
- *   8 bytes  from when on nobody may resume it; 0: no such time
+ *   8 bytes  from when on it must not be resumed; 0: no such time
  *   1 byte   whether a chain is kept
  *   3 bytes  its length
  *            the chain: see chain.c

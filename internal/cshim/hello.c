@@ -109,7 +109,7 @@ static int needs_claim(const sessl_conn *c)
     return c->guarded && (c->offers & SESSL_OFFERS_EARLY) != 0;
 }
 
-/* Whether Go chooses the Ctx, or may know the session, the key or the early data that the
+/* Whether Go says which Ctx answers, or may know the session, the key or the early data that the
  * client has. */
 static int has_question(const sessl_conn *c)
 {
@@ -171,13 +171,13 @@ void sessl_conn_hello_done(sessl_conn *c)
 /* Go goes on with another Ctx: a new SSL that gets the same bytes, so that everything is
  * the new Ctx's. SSL_set_SSL_CTX would leave the old one's verification, options, versions,
  * ticket count, timeout and callbacks in force. Nothing has been sent so far. */
-int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, sessl_err *e)
+int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t ctx_id, sessl_err *e)
 {
     SSL *old = c->ssl;
     int ok;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(number);
+    sessl_set_current_ctx(ctx_id);
     ok = sessl_buf_append(&c->replay, c->in.p + c->in.head, c->in.tail - c->in.head);
     c->ssl = ok ? SSL_new(ctx) : NULL; /* returns +1, and holds its own reference on ctx */
     ok = c->ssl != NULL && sessl_conn_attach(c);
@@ -193,7 +193,7 @@ int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t number, sessl_err *
     sessl_buf_free(&c->in);
     c->in = c->replay;
     memset(&c->replay, 0, sizeof(c->replay));
-    c->ctx = number;
+    c->ctx_id = ctx_id;
     c->offers = 0; /* the hello comes once more */
     c->hello_state = SESSL_HELLO_ANSWERED;
     return 1;

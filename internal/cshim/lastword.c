@@ -21,7 +21,7 @@ static int add(SSL *ssl, unsigned type, unsigned context, const unsigned char **
 }
 #endif
 
-/* For a server; 0 without memory. That clients may send the extension, which nobody looks at, keeps
+/* For a server; 0 without memory. That clients may send the extension, which is not looked at, keeps
  * libssl from taking it for misplaced. */
 int sessl_ctx_have_last_word(SSL_CTX *ctx)
 {
@@ -39,7 +39,7 @@ void sessl_conn_last_word(sessl_conn *c, int alert)
 {
 #if SESSL_HAVE_3_0
     sessl_err_clear();
-    sessl_set_current_ctx(c->ctx);
+    sessl_set_current_ctx(c->ctx_id);
     c->alert = alert;
     c->last_word = 1;
     if (!c->fatal && SSL_version(c->ssl) == TLS1_3_VERSION && SSL_new_session_ticket(c->ssl))

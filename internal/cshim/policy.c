@@ -118,7 +118,7 @@ int sessl_same_name(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* A session that nobody else has yet is of the host that its client has asked for: libssl
+/* A session that no other has yet is of the host that its client has asked for: libssl
  * notes that only for a server with a callback for names. One that was resumed by a client
  * which has asked for none stays of the host that it was of. 0 without memory. */
 int sessl_session_keep_host(SSL *ssl, SSL_SESSION *s)

@@ -2,7 +2,7 @@
 
 /* Post-handshake authentication (RFC 8446, 4.6.2): a server asks a client of TLS 1.3 for
  * its certificate in the middle of a connection. The answer comes with a read, and libssl
- * would go on to what follows in the same call; here it is held back until Go has judged. */
+ * would go on to what follows in the same call; here it is held back until Go has verified it. */
 
 /* For a client: it may be asked. */
 void sessl_ctx_offer_auth(SSL_CTX *ctx)
@@ -36,7 +36,7 @@ int sessl_conn_ask_auth(sessl_conn *c, int hold, sessl_err *e)
     int ok;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(c->ctx);
+    sessl_set_current_ctx(c->ctx_id);
     if (!SSL_verify_client_post_handshake(c->ssl)) {
         sessl_err_take(e);
         return SESSL_REQUEST_REFUSED;
@@ -53,13 +53,13 @@ int sessl_conn_ask_auth(sessl_conn *c, int hold, sessl_err *e)
     return ok ? SESSL_REQUEST_SENT : SESSL_REQUEST_FAILED;
 }
 
-/* The client has answered, and Go has not judged yet: libssl must see no more input. */
+/* The client has answered, and Go has not verified it yet: libssl must see no more input. */
 int sessl_conn_answered(const sessl_conn *c)
 {
     return c->auth == SESSL_AUTH_ANSWERED && !SSL_in_init(c->ssl);
 }
 
-/* Go has judged. */
+/* Go has verified the answer. */
 void sessl_conn_auth_done(sessl_conn *c)
 {
     c->auth = SESSL_AUTH_NONE;

@@ -53,7 +53,7 @@ const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n);
 
 extern int sessl_session_slot, sessl_ssl_slot; /* of an SSL: its sessl_conn */
 
-void sessl_set_current_ctx(uint64_t ctx);
+void sessl_set_current_ctx(uint64_t ctx_id);
 void sessl_record_init(void);
 int sessl_session_recorded(const SSL_SESSION *s);
 

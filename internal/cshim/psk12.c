@@ -21,7 +21,7 @@ unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigne
     return (unsigned)k->key_len;
 }
 
-/* SSL_psk_server_cb_func. An identity that is not known goes on with a key that nobody has:
+/* SSL_psk_server_cb_func. An identity that is not known goes on with a key that no client has:
  * the client hears the same as of a wrong key (RFC 4279, section 2). */
 unsigned sessl_psk_server_cb(SSL *ssl, const char *identity, unsigned char *psk, unsigned max_psk)
 {

@@ -71,7 +71,7 @@ void sessl_psk_free(sessl_psk *k)
     OPENSSL_free(k);
 }
 
-/* What tells this key from all others, and gives it to nobody who does not guess it. */
+/* What tells this key from all others. The key does not follow from it, unless it can be guessed. */
 void sessl_psk_fingerprint(const sessl_psk *k, uint8_t *out)
 {
     memcpy(out, k->fingerprint, sizeof(k->fingerprint));

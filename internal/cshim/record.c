@@ -34,11 +34,11 @@ int sessl_ssl_slot = -1;
 static atomic_uint_fast64_t created, freed;
 
 /* Which Ctx is at work on this thread, so that the objects born in its steps are its own. */
-static _Thread_local uint64_t current_ctx;
+static _Thread_local uint64_t current_ctx_id;
 
-void sessl_set_current_ctx(uint64_t ctx)
+void sessl_set_current_ctx(uint64_t ctx_id)
 {
-    current_ctx = ctx;
+    current_ctx_id = ctx_id;
 }
 
 static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
@@ -51,7 +51,7 @@ static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
     ERR_set_mark();
     r = OPENSSL_zalloc(sizeof(*r));
     if (r != NULL) {
-        atomic_init(&r->owner, current_ctx);
+        atomic_init(&r->owner, current_ctx_id);
         if (CRYPTO_set_ex_data(ad, idx, r))
             atomic_fetch_add(&created, 1);
         else
@@ -190,16 +190,16 @@ uint64_t sessl_session_owner(const SSL_SESSION *s)
     return r == NULL ? 0 : atomic_load(&r->owner);
 }
 
-/* A session that never had a Ctx becomes ctx's: 2. 1 when it was ctx's before, 0 when it is
+/* A session that never had a Ctx becomes that one's: 2. 1 when it was that one's before, 0 when it is
  * another's. */
-int sessl_session_claim(SSL_SESSION *s, uint64_t ctx)
+int sessl_session_claim(SSL_SESSION *s, uint64_t ctx_id)
 {
     record *r = record_of(s);
     uint64_t none = 0;
 
     if (r == NULL)
         return 0;
-    return atomic_compare_exchange_strong(&r->owner, &none, ctx) ? 2 : none == ctx;
+    return atomic_compare_exchange_strong(&r->owner, &none, ctx_id) ? 2 : none == ctx_id;
 }
 
 /* Takes back a claim that was 2: the call that made it has failed. */

@@ -14,7 +14,7 @@ typedef struct removed {
 
 int sessl_removed_slot = -1;
 
-/* What is left when the SSL_CTX ends is of no interest to anybody. */
+/* What is left when the SSL_CTX ends is not reported. */
 void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     removed *r = ptr;

@@ -3,7 +3,7 @@
 #include <limits.h>
 
 /* Takes over the reference on s. Without memory for its record it would count as shared
- * and belong to nobody: then there is no session. */
+ * and belong to no Ctx: then there is no session. */
 static SSL_SESSION *recorded(SSL_SESSION *s, sessl_err *e)
 {
     if (s == NULL || sessl_session_recorded(s))
@@ -24,13 +24,13 @@ SSL_SESSION *sessl_session_new(sessl_err *e)
     return s;
 }
 
-/* The copy belongs to ctx, or to nobody yet when ctx is 0. */
-SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx, sessl_err *e)
+/* The copy belongs to that Ctx, or to none yet when the number is 0. */
+SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx_id, sessl_err *e)
 {
     SSL_SESSION *copy;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(ctx);
+    sessl_set_current_ctx(ctx_id);
     copy = recorded(SSL_SESSION_dup((SSL_SESSION *)s), e); /* returns +1, s untouched; not const on 1.1.1 */
     sessl_err_take(e);
     return copy;

@@ -16,7 +16,7 @@
 
 void sessl_session_counts(uint64_t *created, uint64_t *freed);
 uint64_t sessl_session_owner(const SSL_SESSION *s);
-int sessl_session_claim(SSL_SESSION *s, uint64_t ctx);
+int sessl_session_claim(SSL_SESSION *s, uint64_t ctx_id);
 void sessl_session_disclaim(SSL_SESSION *s);
 void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
@@ -37,7 +37,7 @@ int sessl_values_take(sessl_value_event *ev);
 /* ---- session.c: to make, read and write one ---- */
 
 SSL_SESSION *sessl_session_new(sessl_err *e);
-SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx, sessl_err *e);
+SSL_SESSION *sessl_session_dup(const SSL_SESSION *s, uint64_t ctx_id, sessl_err *e);
 SSL_SESSION *sessl_session_d2i(const uint8_t *der, size_t n, size_t *used, sessl_err *e);
 SSL_SESSION *sessl_session_read_pem(const uint8_t *pem, size_t n, int *trailing, sessl_err *e);
 int sessl_session_i2d(const SSL_SESSION *s, uint8_t **out, sessl_err *e);

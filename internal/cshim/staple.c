@@ -24,7 +24,7 @@ static companion *companion_of(X509 *leaf)
 
 static atomic_uint_fast64_t numbers;
 
-/* Called by the last X509_free of a leaf: nobody uses it any more. */
+/* Called by the last X509_free of a leaf: it is not used any more. */
 void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     companion *m = ptr;

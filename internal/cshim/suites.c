@@ -114,7 +114,7 @@ static int verdict(SSL *ssl, int server, const SSL_CIPHER *c, int kinds)
     return !server || has_key(c, kinds) ? SESSL_SUITE_OK : SESSL_SUITE_KEY;
 }
 
-static void judge(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_params *got)
+static void rate_suites(SSL *ssl, int server, sessl_suite *suites, size_t n, sessl_params *got)
 {
     STACK_OF(SSL_CIPHER) *all = SSL_get_ciphers(ssl); /* borrowed from the SSL */
     size_t k;
@@ -170,7 +170,7 @@ int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int cer
         for (v = TLS1_VERSION; v <= TLS1_3_VERSION; v++)
             if (!version_allowed(ssl, v))
                 got->forbidden = v;
-        judge(ssl, server, suites, n, got);
+        rate_suites(ssl, server, suites, n, got);
     }
     sessl_err_take(e); /* freeing clears the queue */
     SSL_free(ssl);
