@@ -92,7 +92,8 @@ static int expand(const hash *h, const uint8_t *secret, const char *label, const
 
 static int compute(const hash *h, const SSL_SESSION *s, const uint8_t *hello, size_t n, uint8_t *out)
 {
-    uint8_t psk[SSL_MAX_MASTER_KEY_LENGTH], secret[EVP_MAX_MD_SIZE], empty[EVP_MAX_MD_SIZE], sum[EVP_MAX_MD_SIZE];
+    uint8_t psk[SSL_MAX_MASTER_KEY_LENGTH], secret[EVP_MAX_MD_SIZE];
+    uint8_t empty[EVP_MAX_MD_SIZE], sum[EVP_MAX_MD_SIZE];
     static const uint8_t zeros[EVP_MAX_MD_SIZE];
     size_t len = SSL_SESSION_get_master_key(s, psk, sizeof(psk));
     int ok = len > 0 && hmac(h, zeros, psk, len, secret) /* the early secret */

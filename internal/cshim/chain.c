@@ -31,10 +31,10 @@ static int at_most(int n, int limit)
     return n < 0 ? 0 : n > limit ? limit : n;
 }
 
-/* What the Ctx does not verify is no chain, whatever libssl has built. */
+/* Borrowed. What the Ctx does not verify is no chain, whatever libssl has built. */
 static STACK_OF(X509) *verified_chain(SSL *ssl)
 {
-    return SSL_get_verify_callback(ssl) == sessl_verify_cb ? SSL_get0_verified_chain(ssl) : NULL; /* borrowed */
+    return SSL_get_verify_callback(ssl) == sessl_verify_cb ? SSL_get0_verified_chain(ssl) : NULL;
 }
 
 /* How many seconds x is still good for; none if it does not say. */

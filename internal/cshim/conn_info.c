@@ -22,8 +22,15 @@ static const char *group_name(SSL *ssl)
 
 static int by_ticket(const sessl_conn *c)
 {
-    return c->server ? (c->offers & SESSL_OFFERS_TICKET) != 0
-                     : SSL_get0_session(c->ssl) != NULL && SSL_SESSION_has_ticket(SSL_get0_session(c->ssl)); /* borrowed */
+    SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
+
+    return c->server ? (c->offers & SESSL_OFFERS_TICKET) != 0 : s != NULL && SSL_SESSION_has_ticket(s);
+}
+
+/* What of a ClientHello's offers a connection of that version could resume. */
+static int offers_of(int version)
+{
+    return version == TLS1_3_VERSION ? SESSL_OFFERS_PSK : SESSL_OFFERS_ANY - SESSL_OFFERS_PSK;
 }
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
@@ -37,7 +44,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->psk_identity = SSL_get_psk_identity(c->ssl);
     i->psk_hint = SSL_get_psk_identity_hint(c->ssl);
     i->by_ticket = i->reused && by_ticket(c);
-    i->offered = (c->offers & (i->version == TLS1_3_VERSION ? SESSL_OFFERS_PSK : SESSL_OFFERS_ANY - SESSL_OFFERS_PSK)) != 0;
+    i->offered = (c->offers & offers_of(i->version)) != 0;
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
     i->group = group_name(c->ssl);

@@ -1,7 +1,7 @@
 #include "private.h"
 
-/* What openssl.cnf may settle otherwise. TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 % more CPU per resumed
- * handshake. TLS 1.2: forward secrecy and AEAD only. */
+/* What openssl.cnf may settle otherwise. TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 %
+ * more CPU per resumed handshake. TLS 1.2: forward secrecy and AEAD only. */
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define SUITES_12                                                                            \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                            \
@@ -38,8 +38,9 @@ static int configure(SSL_CTX *ctx, int server, sessl_err *e)
         if (!sessl_ctx_set_stapling(ctx) || !sessl_ctx_frame_tickets(ctx) || !sessl_ctx_have_last_word(ctx))
             return 0;
     }
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-        | SSL_MODE_NO_AUTO_CHAIN); /* what is sent is what was given, and nothing is built for each handshake */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* what is sent is what was given: no chain is built */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION); /* no default: nothing here could go on after one */
     return set_defaults(ctx, server, e);
 }

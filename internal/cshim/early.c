@@ -145,8 +145,8 @@ int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *l
     if (!has_early_keys(c))
         return -1;
     sessl_err_begin(e);
-    if (!c->server)
-        SSL_set_max_early_data(c->ssl, 0); /* else libssl looks at an external key, where a ticket allows none */
+    if (!c->server) /* else libssl looks at an external key, where a ticket allows none */
+        SSL_set_max_early_data(c->ssl, 0);
     ok = SSL_export_keying_material_early(c->ssl, out, n, label, label_len, context, context_len) == 1;
     if (!c->server)
         SSL_set_max_early_data(c->ssl, max);

@@ -44,8 +44,9 @@ static EVP_PKEY *parse(const uint8_t *der, long n, int encrypted, int *why, sess
 
     if (key == NULL && ERR_peek_error() == 0)
         e->no_memory = 1; /* what is malformed gets an error */
+    /* With a wrong password the padding fits by chance once in 256. */
     if (key == NULL)
-        *why = encrypted ? SESSL_KEY_WRONG_PASSWORD : SESSL_KEY_MALFORMED; /* the padding fits by chance once in 256 */
+        *why = encrypted ? SESSL_KEY_WRONG_PASSWORD : SESSL_KEY_MALFORMED;
     return key;
 }
 

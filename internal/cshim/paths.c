@@ -124,9 +124,11 @@ static int extend(search *s)
 /* X509_verify_cert, and with the other paths if that fails. */
 int sessl_verify_paths(X509_STORE_CTX *store)
 {
-    search s = {.failed = store, .sent = X509_STORE_CTX_get0_untrusted(store), .n = 1, .trusted = MAX_PATH + 1};
-    int ok = X509_verify_cert(store) == 1;
+    search s = {.failed = store, .n = 1, .trusted = MAX_PATH + 1};
+    int ok;
 
+    s.sent = X509_STORE_CTX_get0_untrusted(store);
+    ok = X509_verify_cert(store) == 1;
     if (ok || (s.path[0] = X509_STORE_CTX_get0_cert(store)) == NULL)
         return ok;
     ERR_set_mark();

@@ -82,7 +82,8 @@ int sessl_conn_use_certs(sessl_conn *c, sessl_cert *const *certs, int n, sessl_e
 static int has_suite(SSL *ssl, const EVP_PKEY *key)
 {
     STACK_OF(SSL_CIPHER) *theirs = SSL_get_client_ciphers(ssl), *ours = SSL_get_ciphers(ssl); /* borrowed */
-    int i, id = EVP_PKEY_base_id(key), auth = id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS ? NID_auth_rsa : NID_auth_ecdsa;
+    int i, id = EVP_PKEY_base_id(key);
+    int auth = id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS ? NID_auth_rsa : NID_auth_ecdsa;
 
     if (SSL_version(ssl) >= TLS1_3_VERSION)
         return 1;

@@ -24,8 +24,11 @@
 #include "ticket.h"
 #include "trust.h"
 
-/* A callback of CRYPTO_get_ex_new_index that frees has these parameters. Slots are registered by
- * sessl_init. */
+/* Slots of ex_data, registered by sessl_init and defined in the file that has what is in them: of an
+ * SSL_SESSION, of an SSL, whose connection it is, of an X509, and of an SSL_CTX. */
+extern int sessl_session_slot, sessl_ssl_slot, sessl_leaf_slot;
+extern int sessl_ctx_slot, sessl_trust_slot, sessl_tickets_slot, sessl_policy_slot;
+extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot;
 
 /* ---- err.c ---- */
 
@@ -50,8 +53,6 @@ uint64_t sessl_take_number(sessl_reader *r, int width);
 const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n);
 
 /* ---- record.c ---- */
-
-extern int sessl_session_slot, sessl_ssl_slot; /* of an SSL: its sessl_conn */
 
 void sessl_set_current_ctx(uint64_t ctx_id);
 void sessl_record_init(void);
@@ -85,8 +86,6 @@ void sessl_conn_drop_found(sessl_conn *c);
 
 /* ---- removed.c ---- */
 
-extern int sessl_removed_slot;
-
 void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_ctx_removed_waiting(SSL_CTX *ctx);
 
@@ -101,8 +100,6 @@ void sessl_hmac_free(void *mac);
 void sessl_aes_cbc_free(EVP_CIPHER *c);
 
 /* ---- policy.c ---- */
-
-extern int sessl_policy_slot;
 
 int64_t sessl_now(void);
 void sessl_conn_settle_veto(sessl_conn *c, SSL *ssl);
@@ -121,8 +118,6 @@ int sessl_has_version(SSL *ssl, int min, int max);
 int sessl_cipher_is13(const SSL_CIPHER *c);
 
 /* ---- trust.c ---- */
-
-extern int sessl_trust_slot;
 
 void sessl_trust_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int64_t sessl_ctx_trust_until(const SSL_CTX *ctx);
@@ -172,8 +167,6 @@ EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pa
 
 /* ---- pick.c ---- */
 
-extern int sessl_certs_slot;
-
 /* Several certificates, to choose one from for each connection. Immutable. */
 typedef struct sessl_certs sessl_certs;
 
@@ -182,8 +175,6 @@ void sessl_certs_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, lon
 int sessl_conn_pick(sessl_conn *c, SSL *ssl);
 
 /* ---- staple.c ---- */
-
-extern int sessl_leaf_slot;
 
 void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_cert_attach(sessl_cert *c, sessl_err *e);
@@ -196,8 +187,6 @@ void sessl_conn_watch_staple(sessl_conn *c);
 size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);
 
 /* ---- pskkey.c ---- */
-
-extern int sessl_psk_slot;
 
 /* One key. It is immutable, and held by tables, connections and the application's handles,
  * each with one reference; the last one wipes it. */
@@ -246,8 +235,6 @@ struct sessl_ticket_key {
 };
 
 /* ---- ticket.c ---- */
-
-extern int sessl_tickets_slot;
 
 /* What has become of the ticket that a client offers. */
 #define SESSL_TICKET_NONE 0
@@ -360,8 +347,6 @@ int sessl_conn_answered(const sessl_conn *c);
 int sessl_conn_disown_answer(const sessl_conn *c, SSL_SESSION *s);
 
 /* ---- alpn.c ---- */
-
-extern int sessl_ctx_slot; /* of an SSL_CTX: a server's list */
 
 /* A list of protocols in wire form. */
 typedef struct sessl_alpn {

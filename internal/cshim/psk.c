@@ -24,7 +24,8 @@ static size_t encode(const sessl_psk *k, uint8_t *out)
     static const char hex[] = "0123456789abcdef";
     const uint8_t start[] = {2, 1, 1, 2, 2, 3, 4, 4, 2, (uint8_t)(k->suite >> 8), (uint8_t)k->suite, 4, 0, 4, 0};
     const uint8_t *id = k->bytes + k->key_len;
-    size_t i, n = 2 * k->id_len, inner = n < 0x80 ? n + 2 : n + 4, outer = inner < 0x80 ? inner + 2 : inner + 4;
+    size_t i, n = 2 * k->id_len;
+    size_t inner = n < 0x80 ? n + 2 : n + 4, outer = inner < 0x80 ? inner + 2 : inner + 4;
     uint8_t *p = put_head(out, 0x30, sizeof(start) + outer);
 
     memcpy(p, start, sizeof(start)); /* format 1, 3.4, suite, no id, no key */

@@ -32,7 +32,7 @@ sessl_psk *sessl_psk_new(const uint8_t *id, size_t id_len, const uint8_t *key, s
         memcpy(k->bytes, key, key_len);
         memcpy(k->bytes + key_len, id, id_len);
         atomic_fetch_add(&made, 1);
-        if (HMAC(EVP_sha256(), k->bytes, (int)key_len, k->bytes + key_len, id_len, k->fingerprint, &n) == NULL) {
+        if (!HMAC(EVP_sha256(), k->bytes, (int)key_len, k->bytes + key_len, id_len, k->fingerprint, &n)) {
             sessl_psk_free(k);
             k = NULL;
         } else {

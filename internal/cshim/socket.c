@@ -40,7 +40,8 @@ size_t sessl_conn_recv(sessl_conn *c, uint8_t *p, size_t n)
 void sessl_conn_send(sessl_conn *c)
 {
     while (c->out.head < c->out.tail) {
-        ssize_t put = send(c->fd, c->out.p + c->out.head, c->out.tail - c->out.head, MSG_DONTWAIT | MSG_NOSIGNAL);
+        size_t n = c->out.tail - c->out.head;
+        ssize_t put = send(c->fd, c->out.p + c->out.head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (put < 0 && errno == EINTR)
             continue;

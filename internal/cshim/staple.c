@@ -108,7 +108,9 @@ static int64_t next_update(OCSP_SINGLERESP *one)
     OCSP_single_get0_status(one, NULL, NULL, NULL, &next);
     if (next == NULL)
         return 0;
-    return ASN1_TIME_diff(&days, &seconds, NULL, next) ? (int64_t)time(NULL) + days * (int64_t)86400 + seconds : 1;
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, next))
+        return 1;
+    return (int64_t)time(NULL) + days * (int64_t)86400 + seconds;
 }
 
 /* Whether one of the answers in b is about leaf, by the serial number, and until when the first

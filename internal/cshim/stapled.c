@@ -24,7 +24,7 @@ static int lacks_memory(void)
 static int is_response(sessl_conn *c, const uint8_t *der, size_t n)
 {
     const unsigned char *p = der;
-    OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1; no message is longer than a long */
+    OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1; n is below 2^24 */
     int ok;
 
     if (r == NULL) {

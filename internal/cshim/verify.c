@@ -2,8 +2,9 @@
 
 /* The verdict on what a peer shows. libssl calls us where it would verify (X509_verify_cert), on
  * both sides: where nothing is to be verified nothing is computed, and the name of a server is
- * looked at by our rules. A client's application has the last word, before the client has sent anything that depends on the certificate: libssl
- * waits there (SSL_set_retry_verify, 3.0) until Go has asked. */
+ * looked at by our rules. A client's application has the last word, before the client has sent
+ * anything that depends on the certificate: libssl waits there (SSL_set_retry_verify, 3.0) until Go
+ * has asked. */
 
 typedef struct rule {
     int check; /* there must be a chain to a root */
@@ -66,13 +67,14 @@ static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
 static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
 {
     X509 *leaf = X509_STORE_CTX_get0_cert(store); /* borrowed */
+    int mismatch = c->host.ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH;
 
     if (!sessl_verify_paths(store))
         return 0;
     sessl_conn_blame(c, NULL, 0); /* what was wrong with other paths is of no consequence */
     if (!c->check_host || (leaf != NULL && sessl_cert_is_for(leaf, &c->host)))
         return 1;
-    X509_STORE_CTX_set_error(store, c->host.ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH);
+    X509_STORE_CTX_set_error(store, mismatch);
     X509_STORE_CTX_set_error_depth(store, 0);
     X509_STORE_CTX_set_current_cert(store, leaf);
     return sessl_verify_cb(0, store);
