@@ -3,6 +3,7 @@
 #ifndef SESSL_PRIVATE_H
 #define SESSL_PRIVATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -233,6 +234,27 @@ struct sessl_ticket_key {
     uint8_t name[SESSL_TICKET_NAME];
     uint8_t hmac[32], aes[32];
 };
+
+/* ---- ticketkeys.c ---- */
+
+/* The keys in force, immutable: a handshake that has taken a reference works on with them
+ * whatever replaces them meanwhile. */
+typedef struct sessl_ticket_ring {
+    atomic_int refs;
+    size_t n;
+    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
+} sessl_ticket_ring;
+
+/* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
+struct sessl_ticket_keys {
+    atomic_int refs;
+    pthread_mutex_t lock;   /* held for no longer than it takes to take a reference on now */
+    sessl_ticket_ring *now; /* one reference */
+    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
+};
+
+void sessl_ticket_ring_drop(sessl_ticket_ring *r);
+sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
 
 /* ---- ticket.c ---- */
 

@@ -1,7 +1,6 @@
 #include "private.h"
 
 #include <openssl/rand.h>
-#include <pthread.h>
 
 #if SESSL_HAVE_3_0
 #include <openssl/core_names.h>
@@ -13,22 +12,6 @@ typedef HMAC_CTX mac_ctx;
 
 #define IV_LEN 16
 
-/* The keys in force, immutable: a handshake that has taken a reference works on with them
- * whatever replaces them meanwhile. */
-typedef struct ring {
-    atomic_int refs;
-    size_t n;
-    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
-} ring;
-
-/* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
-struct sessl_ticket_keys {
-    atomic_int refs;
-    pthread_mutex_t lock; /* held for no longer than it takes to take a reference on now */
-    ring *now;            /* one reference */
-    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
-};
-
 /* In the ex_data of an SSL_CTX: the keys, and the ciphers of its own providers. */
 typedef struct binding {
     sessl_ticket_keys *keys; /* one reference */
@@ -38,105 +21,6 @@ typedef struct binding {
 } binding;
 
 int sessl_tickets_slot = -1;
-
-static void drop(ring *r)
-{
-    size_t i;
-
-    if (r == NULL || atomic_fetch_sub(&r->refs, 1) != 1)
-        return;
-    for (i = 0; i < r->n; i++)
-        sessl_ticket_key_free(r->keys[i]);
-    OPENSSL_free(r);
-}
-
-static ring *take(sessl_ticket_keys *k)
-{
-    ring *r;
-
-    pthread_mutex_lock(&k->lock);
-    r = k->now;
-    atomic_fetch_add(&r->refs, 1); /* +1, the caller's */
-    pthread_mutex_unlock(&k->lock);
-    return r;
-}
-
-static ring *make_ring(sessl_ticket_key *const *keys, size_t n)
-{
-    ring *r = OPENSSL_malloc(sizeof(*r) + n * sizeof(r->keys[0]));
-    size_t i;
-
-    if (r == NULL)
-        return NULL;
-    atomic_init(&r->refs, 1);
-    r->n = n;
-    for (i = 0; i < n; i++) {
-        sessl_ticket_key_up_ref(keys[i]); /* +1, the ring's */
-        r->keys[i] = keys[i];
-    }
-    return r;
-}
-
-/* Returns +1; the ring takes references of its own on the n keys, of which the first
- * encrypts. n is at least 1. */
-sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, sessl_err *e)
-{
-    sessl_ticket_keys *k;
-
-    sessl_err_begin(e);
-    k = OPENSSL_zalloc(sizeof(*k));
-    if (k != NULL && (k->now = make_ring(keys, n)) != NULL && pthread_mutex_init(&k->lock, NULL) == 0) {
-        atomic_init(&k->refs, 1);
-    } else {
-        if (k != NULL)
-            drop(k->now);
-        OPENSSL_free(k);
-        k = NULL;
-        e->no_memory = 1;
-    }
-    sessl_err_take(e);
-    return k;
-}
-
-/* On failure the old keys stay. Handshakes that are at work on them end with them. */
-int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, sessl_err *e)
-{
-    ring *next, *old;
-
-    sessl_err_begin(e);
-    next = make_ring(keys, n);
-    if (next == NULL) {
-        e->no_memory = 1;
-        sessl_err_take(e);
-        return 0;
-    }
-    pthread_mutex_lock(&k->lock);
-    old = k->now;
-    k->now = next;
-    pthread_mutex_unlock(&k->lock);
-    drop(old);
-    sessl_err_take(e);
-    return 1;
-}
-
-/* Drops one reference. */
-void sessl_ticket_keys_free(sessl_ticket_keys *k)
-{
-    if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
-        return;
-    drop(k->now);
-    pthread_mutex_destroy(&k->lock);
-    OPENSSL_free(k);
-}
-
-void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st)
-{
-    st->issued = atomic_load(&k->issued);
-    st->resumed = atomic_load(&k->resumed);
-    st->renewed = atomic_load(&k->renewed);
-    st->declined = atomic_load(&k->declined);
-    st->unknown = atomic_load(&k->unknown);
-}
 
 static void unbind(binding *b)
 {
@@ -201,7 +85,7 @@ static void note(const binding *b, sessl_conn *c, int what)
 }
 
 /* r->n if there is none of that name. */
-static size_t find(const ring *r, const uint8_t *name)
+static size_t find(const sessl_ticket_ring *r, const uint8_t *name)
 {
     size_t i = 0;
 
@@ -212,7 +96,7 @@ static size_t find(const ring *r, const uint8_t *name)
 
 /* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
  * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
-static int unseal(const binding *b, const ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name, const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name, const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
     const sessl_ticket_key *key;
     size_t i = find(r, name);
@@ -232,14 +116,14 @@ static int unseal(const binding *b, const ring *r, sessl_conn *c, SSL *ssl, cons
 static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac, int enc)
 {
     const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_tickets_slot);
-    ring *r = take(b->keys);
+    sessl_ticket_ring *r = sessl_ticket_ring_take(b->keys);
     int ret;
 
     if (enc)
         ret = seal(b, r->keys[0], name, iv, cipher, mac);
     else
         ret = unseal(b, r, SSL_get_ex_data(ssl, sessl_ssl_slot), ssl, name, iv, cipher, mac);
-    drop(r);
+    sessl_ticket_ring_drop(r);
     return ret;
 }
 
@@ -354,18 +238,18 @@ SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, i
     SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed */
     const binding *b = SSL_CTX_get_ex_data(ctx, sessl_tickets_slot);
     SSL_SESSION *s = NULL;
-    ring *r;
+    sessl_ticket_ring *r;
     size_t i;
 
     if (n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX || SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET)
         return NULL;
     if (b == NULL)
         return open_builtin(ctx, p, n, want_fips, query);
-    r = take(b->keys);
+    r = sessl_ticket_ring_take(b->keys);
     i = find(r, p);
     if (i < r->n)
         s = open_with(b, r->keys[i], p, n);
-    drop(r);
+    sessl_ticket_ring_drop(r);
     return s;
 }
 

@@ -19,7 +19,7 @@ void sessl_ticket_key_free(sessl_ticket_key *k);
 size_t sessl_ticket_key_bytes(sessl_ticket_key *k, int aes_first, uint8_t *out);
 void sessl_ticket_key_counts(uint64_t *made, uint64_t *wiped);
 
-/* ---- ticket.c: the keys of stateless tickets ---- */
+/* ---- ticketkeys.c: the keys in force ---- */
 
 typedef struct sessl_ticket_stats {
     uint64_t issued, resumed, renewed, declined, unknown;
@@ -31,6 +31,9 @@ sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n
 int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, sessl_err *e);
 void sessl_ticket_keys_free(sessl_ticket_keys *k);
 void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st);
+
+/* ---- ticket.c: stateless tickets ---- */
+
 int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query, sessl_err *e);
 
 /* ---- appdata.c: what a server keeps in its tickets besides the session ---- */
