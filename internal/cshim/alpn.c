@@ -23,7 +23,8 @@ static sessl_alpn *list(const uint8_t *wire, size_t n)
 
 /* The server's order decides; nothing in common is fatal (RFC 7301, section 3.2). What the
  * connection has of its own counts for whatever Ctx it belongs to; none at all is no ALPN. */
-static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg)
+static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg)
 {
     const sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
     const sessl_alpn *a = arg;
@@ -33,7 +34,8 @@ static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
         a = c->protos;
     if (a->n == 0)
         return SSL_TLSEXT_ERR_NOACK;
-    if (SSL_select_next_proto(&selected, out_len, a->wire, (unsigned)a->n, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&selected, out_len, a->wire, (unsigned)a->n, in, in_len)
+        != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = selected; /* in a or in in, both outlive the call */
     return SSL_TLSEXT_ERR_OK;

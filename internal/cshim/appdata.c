@@ -22,7 +22,8 @@ static int is_stateful(SSL *ssl)
     unsigned long options = (unsigned long)SSL_get_options(ssl);
 
     return SSL_version(ssl) == TLS1_3_VERSION
-        && ((options & SSL_OP_NO_TICKET) != 0 || (SSL_get_max_early_data(ssl) > 0 && (options & SSL_OP_NO_ANTI_REPLAY) == 0));
+        && ((options & SSL_OP_NO_TICKET) != 0
+            || (SSL_get_max_early_data(ssl) > 0 && (options & SSL_OP_NO_ANTI_REPLAY) == 0));
 }
 
 /* What is known of the age of s goes on from ticket to ticket, also into those that a
@@ -128,7 +129,8 @@ static int put_frame(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 static int prepare(sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
     sessl_cap_timeout(ssl, s);
-    return sessl_session_keep_host(ssl, s) && sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s) && put_frame(c, ssl, s);
+    return sessl_session_keep_host(ssl, s) && sessl_conn_disown_answer(c, s) && sessl_chain_shown(ssl, s)
+        && put_frame(c, ssl, s);
 }
 
 static int ticket_cb(SSL *ssl, void *arg)
@@ -223,13 +225,16 @@ int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 
     sessl_session_frame(s, &f);
     end = end_of_life(ctx, &f);
-    return (end == 0 || (begin <= SESSL_TIME_MAX && timeout <= SESSL_TIME_MAX && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
+    return (end == 0
+            || (begin <= SESSL_TIME_MAX && timeout <= SESSL_TIME_MAX
+                && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
         && sessl_session_admit(ctx, s); /* last: it notes the chain */
 }
 
 /* A ticket has been opened, or not: SSL_CTX_set_session_ticket_cb. The key's callback has said
  * whether the client gets another, and with this one here that is to be said again. */
-static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n, SSL_TICKET_STATUS status, void *arg)
+static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n,
+                                   SSL_TICKET_STATUS status, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
@@ -241,7 +246,8 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     if (c == NULL || !sessl_session_names_host(ssl, s) || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     c->appdata.opened = s;
-    return status == SSL_TICKET_SUCCESS || c->appdata.veto ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    return status == SSL_TICKET_SUCCESS || c->appdata.veto ? SSL_TICKET_RETURN_USE
+                                                           : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 int sessl_ctx_frame_tickets(SSL_CTX *ctx)

@@ -72,7 +72,8 @@ static int digest(const hash *h, const void *p, size_t n, uint8_t *out)
 }
 
 /* HKDF-Expand-Label for as many bytes as the hash has (section 7.1). */
-static int expand(const hash *h, const uint8_t *secret, const char *label, const uint8_t *context, size_t context_len, uint8_t *out)
+static int expand(const hash *h, const uint8_t *secret, const char *label, const uint8_t *context,
+                  size_t context_len, uint8_t *out)
 {
     uint8_t info[128];
     size_t n = strlen(label), at = 0;
@@ -98,8 +99,8 @@ static int compute(const hash *h, const SSL_SESSION *s, const uint8_t *hello, si
     size_t len = SSL_SESSION_get_master_key(s, psk, sizeof(psk));
     int ok = len > 0 && hmac(h, zeros, psk, len, secret) /* the early secret */
         && digest(h, "", 0, empty) && expand(h, secret, "tls13 res binder", empty, h->n, secret)
-        && expand(h, secret, "tls13 finished", NULL, 0, secret)
-        && digest(h, hello, n, sum) && hmac(h, secret, sum, h->n, out);
+        && expand(h, secret, "tls13 finished", NULL, 0, secret) && digest(h, hello, n, sum)
+        && hmac(h, secret, sum, h->n, out);
 
     OPENSSL_cleanse(psk, sizeof(psk));
     OPENSSL_cleanse(secret, sizeof(secret));
@@ -118,7 +119,8 @@ static sessl_reader part(sessl_reader *from, int width)
 
 /* Finds the first identity and the first binder in a hello, and returns how much of it comes
  * before the binders; 0 if it has none. */
-static size_t find(const uint8_t *p, size_t len, const uint8_t **id, size_t *id_len, const uint8_t **binder, size_t *binder_len)
+static size_t find(const uint8_t *p, size_t len, const uint8_t **id, size_t *id_len, const uint8_t **binder,
+                   size_t *binder_len)
 {
     sessl_reader all = {p, p + len, 0}, ext, psk = {0}, list;
     size_t n, type = 0;

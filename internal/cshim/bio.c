@@ -89,7 +89,8 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         BIO_set_retry_read(bio);
         return 0;
     }
-    if (c->hello_use == SESSL_HELLO_ASK && c->hello_state == SESSL_HELLO_FIRST && !sessl_buf_append(&c->replay, (const uint8_t *)p, *got)) {
+    if (c->hello_use == SESSL_HELLO_ASK && c->hello_state == SESSL_HELLO_FIRST
+        && !sessl_buf_append(&c->replay, (const uint8_t *)p, *got)) {
         c->alloc_failed = 1;
         return 0;
     }
@@ -200,7 +201,8 @@ int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n)
 {
     sessl_buf b = {0};
 
-    if (!sessl_buf_append(&b, p, n) || !sessl_buf_append(&b, c->out.p + c->out.head, c->out.tail - c->out.head)) {
+    if (!sessl_buf_append(&b, p, n)
+        || !sessl_buf_append(&b, c->out.p + c->out.head, c->out.tail - c->out.head)) {
         sessl_buf_free(&b);
         sessl_err_clear();
         return 0;
@@ -228,7 +230,8 @@ static void make_method(void)
 
     if (m == NULL)
         return;
-    if (!BIO_meth_set_read_ex(m, bio_read) || !BIO_meth_set_write_ex(m, bio_write) || !BIO_meth_set_ctrl(m, bio_ctrl)) {
+    if (!BIO_meth_set_read_ex(m, bio_read) || !BIO_meth_set_write_ex(m, bio_write)
+        || !BIO_meth_set_ctrl(m, bio_ctrl)) {
         BIO_meth_free(m);
         return;
     }

@@ -35,7 +35,7 @@ void sessl_ctx_ask_for_sessions(SSL_CTX *ctx)
 void sessl_conn_found(sessl_conn *c, SSL_SESSION *s)
 {
     if ((c->offers & SESSL_OFFERS_MAYBE) != 0)
-        c->offers |= SESSL_OFFERS_ID; /* it was not made up */
+        c->offers |= SESSL_OFFERS_ID;                          /* it was not made up */
     if (c->found_n < SESSL_FOUND_MAX && SSL_SESSION_up_ref(s)) /* +1 */
         c->found[c->found_n++] = s;
 }

@@ -23,14 +23,15 @@
 /* ---- identity.c: a certificate with its chain and its key ---- */
 
 sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
-    const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+                            const uint8_t *pass, int pass_len, int *why, sessl_err *e);
 int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
 void sessl_cert_free(sessl_cert *c);
 int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);
 
 /* ---- uri.c: one from a store ---- */
 
-sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len,
+                            int *why, sessl_err *e);
 
 /* ---- choose.c: which one is shown, where Go is asked ---- */
 

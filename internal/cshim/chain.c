@@ -20,7 +20,8 @@ static int put_cert(sessl_buf *b, int kind, X509 *x, int width)
 {
     uint8_t *der = NULL;
     int n = i2d_X509(x, &der);
-    int ok = n > 0 && (kind < 0 || sessl_buf_number(b, (size_t)kind, 1)) && sessl_buf_counted(b, der, (size_t)n, width);
+    int ok = n > 0 && (kind < 0 || sessl_buf_number(b, (size_t)kind, 1))
+        && sessl_buf_counted(b, der, (size_t)n, width);
 
     OPENSSL_free(der);
     return ok;
@@ -147,7 +148,8 @@ int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b)
     for (i = 1; i < n - 1; i++)
         if (!put_cert(b, -1, sk_X509_value(verified, i), 3))
             return 0;
-    return (n < 2 || put_digest(b, sk_X509_value(verified, n - 1))) && put_sent(b, SSL_get_peer_cert_chain(ssl), verified, n);
+    return (n < 2 || put_digest(b, sk_X509_value(verified, n - 1)))
+        && put_sent(b, SSL_get_peer_cert_chain(ssl), verified, n);
 }
 
 /* Returns +1: the trusted certificate with that digest, the issuer of x; NULL for none. */
@@ -161,11 +163,12 @@ static X509 *find_root(SSL_CTX *ctx, X509 *x, const uint8_t *digest)
     int i;
 
     if (v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), NULL, NULL)) /* borrowed */
-        found = X509_STORE_CTX_get1_certs(v, X509_get_issuer_name(x)); /* +1 on each */
+        found = X509_STORE_CTX_get1_certs(v, X509_get_issuer_name(x));                /* +1 on each */
     for (i = 0; i < sk_X509_num(found) && root == NULL; i++) {
         X509 *candidate = sk_X509_value(found, i);
 
-        if (X509_digest(candidate, EVP_sha256(), md, &n) && n == DIGEST && memcmp(md, digest, n) == 0 && X509_up_ref(candidate)) /* +1 */
+        if (X509_digest(candidate, EVP_sha256(), md, &n) && n == DIGEST && memcmp(md, digest, n) == 0
+            && X509_up_ref(candidate)) /* +1 */
             root = candidate;
     }
     sk_X509_pop_free(found, X509_free); /* -1 on each */

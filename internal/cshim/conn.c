@@ -80,7 +80,8 @@ void sessl_conn_free(sessl_conn *c)
 
 static int is_suspension(int err)
 {
-    return err == SSL_ERROR_WANT_CLIENT_HELLO_CB || err == SSL_ERROR_WANT_X509_LOOKUP || err == SSL_ERROR_WANT_RETRY_VERIFY;
+    return err == SSL_ERROR_WANT_CLIENT_HELLO_CB || err == SSL_ERROR_WANT_X509_LOOKUP
+        || err == SSL_ERROR_WANT_RETRY_VERIFY;
 }
 
 /* Whether the peer has said close_notify. After user_canceled, which TLS 1.3 lets come before
@@ -89,7 +90,8 @@ static int is_suspension(int err)
 static int is_closed(const sessl_conn *c, int err)
 {
     return err == SSL_ERROR_ZERO_RETURN
-        || (err == SSL_ERROR_SYSCALL && !c->fatal && ERR_peek_error() == 0 && (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
+        || (err == SSL_ERROR_SYSCALL && !c->fatal && ERR_peek_error() == 0
+            && (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
 }
 
 /* Turns the result of an SSL_* call into a status, on the thread that made the call. */
@@ -123,7 +125,8 @@ int sessl_step_holds(sessl_conn *c)
     return sessl_conn_holds(c) && !c->alloc_failed;
 }
 
-void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
+                      sessl_step *st)
 {
     sessl_err_begin(&c->err);
     sessl_set_current_ctx(c->ctx_id);
@@ -166,7 +169,8 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
 }
 
 /* As many records as are at hand and p has room for. */
-void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
+void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n,
+                     sessl_step *st)
 {
     size_t got;
     int more = SESSL_OK;
@@ -200,7 +204,8 @@ void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, se
 /* Before the end of a server's handshake libssl has another function for it. */
 static int write_some(sessl_conn *c, const uint8_t *p, size_t n, size_t *put)
 {
-    return c->early == SESSL_EARLY_OPEN ? SSL_write_early_data(c->ssl, p, n, put) : SSL_write_ex(c->ssl, p, n, put);
+    return c->early == SESSL_EARLY_OPEN ? SSL_write_early_data(c->ssl, p, n, put)
+                                        : SSL_write_ex(c->ssl, p, n, put);
 }
 
 /* Whether a handshake message of the peer's has come in part. libssl begins nothing then, and to
@@ -212,7 +217,8 @@ int sessl_conn_midway(const sessl_conn *c)
 
 /* As many records as p fills, so that one send carries them all; in the middle of a handshake
  * message there are none. */
-void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st)
+void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap,
+                      sessl_step *st)
 {
     size_t put;
 

@@ -25,8 +25,8 @@ typedef struct sessl_appdata {
     uint8_t *data, *brought;   /* for the tickets to come; what the resumed session had before that */
     size_t data_len, brought_len;
     int data_set, brought_set;
-    int veto;                  /* the session of this connection is not to be resumed */
-    int settled;               /* libssl has taken note of that, or has not */
+    int veto;    /* the session of this connection is not to be resumed */
+    int settled; /* libssl has taken note of that, or has not */
 } sessl_appdata;
 
 /* What a connection has to do with external keys: psk.c. */
@@ -58,8 +58,8 @@ struct sessl_conn {
     size_t received;                      /* how much it brought in the step */
     size_t room;                          /* how much the last read had room for */
     size_t answers;                       /* other output, since all had been sent */
-    size_t lent;         /* how much of that is in the last sink, and may come back */
-    const uint8_t *feed; /* the step's fresh input, borrowed from Go */
+    size_t lent;                          /* how much of that is in the last sink, and may come back */
+    const uint8_t *feed;                  /* the step's fresh input, borrowed from Go */
     size_t feed_len;
     uint8_t *sink; /* where the step's output goes, borrowed from Go */
     size_t sink_len, sink_cap;
@@ -75,11 +75,11 @@ struct sessl_conn {
     struct sessl_certs *certs; /* those that are reloaded, where there are several */
 
     /* Sessions. */
-    int keep_new;         /* new ones are wanted by Go */
-    SSL_SESSION **fresh;  /* each holds one reference, oldest first */
+    int keep_new;        /* new ones are wanted by Go */
+    SSL_SESSION **fresh; /* each holds one reference, oldest first */
     int fresh_n, fresh_cap, fresh_weight;
-    SSL_SESSION *offered; /* one reference, until the handshake ends */
-    int lookup;           /* Go has a cache that may know what the client offers */
+    SSL_SESSION *offered;                /* one reference, until the handshake ends */
+    int lookup;                          /* Go has a cache that may know what the client offers */
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;
     int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */
@@ -91,20 +91,20 @@ struct sessl_conn {
     sessl_appdata appdata; /* what tickets keep, a server's */
 
     /* The handshake. */
-    int ask;            /* what it waits for: SESSL_ASK_* */
-    int refused, alert; /* the answer was no, and how the peer is told */
-    int last_word;      /* there is a no after the handshake */
-    int only_tls12;     /* the server's highest version */
-    int hello_use;      /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
-    int hello_state;    /* how far it is with it */
-    int hello_changed;  /* the second hello was not for the same host */
-    int by_name;        /* the name that the client sent has decided about something */
-    sessl_buf hello;    /* a copy of it, until the handshake ends; a client's has the CertificateRequest */
-    sessl_buf replay;   /* its bytes, until Go has said which Ctx answers */
-    int early;          /* how far it is with early data: SESSL_EARLY_* */
+    int ask;              /* what it waits for: SESSL_ASK_* */
+    int refused, alert;   /* the answer was no, and how the peer is told */
+    int last_word;        /* there is a no after the handshake */
+    int only_tls12;       /* the server's highest version */
+    int hello_use;        /* whether Go wants to see the ClientHello: SESSL_HELLO_* */
+    int hello_state;      /* how far it is with it */
+    int hello_changed;    /* the second hello was not for the same host */
+    int by_name;          /* the name that the client sent has decided about something */
+    sessl_buf hello;      /* a copy of it, until the handshake ends; a client's has the CertificateRequest */
+    sessl_buf replay;     /* its bytes, until Go has said which Ctx answers */
+    int early;            /* how far it is with early data: SESSL_EARLY_* */
     int guarded, claimed; /* Go has a guard against replays; and this is none */
-    int auth;           /* how far the client is with what it was asked later: SESSL_AUTH_* */
-    uint8_t *keylog;    /* lines for a key log; wiped when they go */
+    int auth;             /* how far the client is with what it was asked later: SESSL_AUTH_* */
+    uint8_t *keylog;      /* lines for a key log; wiped when they go */
     size_t keylog_len;
 
     /* The peer's certificate. */
@@ -119,7 +119,7 @@ struct sessl_conn {
 /* What a step came to. */
 #define SESSL_OK 1
 #define SESSL_WANT_READ 2
-#define SESSL_EOF 3       /* close_notify received */
+#define SESSL_EOF 3 /* close_notify received */
 #define SESSL_FAILED 4
 #define SESSL_IO_EOF 5    /* the socket ended without close_notify */
 #define SESSL_IO_ERROR 6  /* recv failed with recv_errno */
@@ -133,20 +133,20 @@ struct sessl_conn {
 
 typedef struct sessl_step {
     int status;
-    int late;              /* a failure that came after the n bytes */
-    int midway;            /* a handshake message has come in part: nothing can be written */
+    int late;   /* a failure that came after the n bytes */
+    int midway; /* a handshake message has come in part: nothing can be written */
     int recv_errno;
-    int send_errno;        /* output could not be sent, whatever the status */
-    int more;              /* with SESSL_WANT_READ: the socket may have input nevertheless */
-    int fresh;             /* new sessions waiting in the queue */
-    int removed;           /* and sessions that were removed, in the Ctx's */
-    int values;            /* sessions with values of Go's have been copied or freed, by whatever thread */
-    int ask;               /* with SESSL_SUSPENDED */
-    int answered;          /* the client's certificate has come, and nothing after it is read */
-    size_t n;              /* application bytes moved */
-    size_t out_len;        /* output bytes in the sink */
-    size_t out_waiting;    /* output bytes that found no place there */
-    size_t answers;        /* how many bytes libssl has added to those that wait, besides the application's */
+    int send_errno;     /* output could not be sent, whatever the status */
+    int more;           /* with SESSL_WANT_READ: the socket may have input nevertheless */
+    int fresh;          /* new sessions waiting in the queue */
+    int removed;        /* and sessions that were removed, in the Ctx's */
+    int values;         /* sessions with values of Go's have been copied or freed, by whatever thread */
+    int ask;            /* with SESSL_SUSPENDED */
+    int answered;       /* the client's certificate has come, and nothing after it is read */
+    size_t n;           /* application bytes moved */
+    size_t out_len;     /* output bytes in the sink */
+    size_t out_waiting; /* output bytes that found no place there */
+    size_t answers;     /* how many bytes libssl has added to those that wait, besides the application's */
 } sessl_step;
 
 /* ---- conn.c: its steps ---- */
@@ -154,10 +154,12 @@ typedef struct sessl_step {
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
-void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
+void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n,
+                     sessl_step *st);
 void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 int sessl_conn_midway(const sessl_conn *c);
-void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap,
+                      sessl_step *st);
 void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
 void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st);
 
@@ -203,12 +205,14 @@ void sessl_conn_refuse(sessl_conn *c, int alert);
 #define SESSL_EARLY_OPEN 2  /* a server has accepted it, and may write too */
 
 int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e);
-void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st);
+void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n,
+                           sessl_step *st);
 void sessl_conn_write_early(sessl_conn *c, const uint8_t *p, size_t n, sessl_step *st);
 int sessl_conn_early_status(sessl_conn *c);
 int sessl_conn_set_max_early(sessl_conn *c, uint32_t max, sessl_err *e);
 int sessl_conn_set_skip_early(sessl_conn *c, uint32_t n, sessl_err *e);
-int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len, const uint8_t *context, size_t context_len, sessl_err *e);
+int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
+                            const uint8_t *context, size_t context_len, sessl_err *e);
 
 /* ---- postauth.c: authentication after the handshake ---- */
 
@@ -242,9 +246,9 @@ void sessl_ctx_log_keys(SSL_CTX *ctx);
 typedef struct sessl_conn_info {
     int version, reused;
     int external_psk, psk_skipped;
-    const char *psk_identity, *psk_hint;           /* borrowed from the session */
-    int by_ticket;                                 /* if reused in TLS 1.2 */
-    int offered;                                   /* a session that this version could resume was */
+    const char *psk_identity, *psk_hint; /* borrowed from the session */
+    int by_ticket;                       /* if reused in TLS 1.2 */
+    int offered;                         /* a session that this version could resume was */
     uint16_t cipher;
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const uint8_t *alpn;                           /* borrowed from the SSL */
@@ -258,7 +262,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
-    const uint8_t *context, size_t context_len, int use_context, sessl_err *e);
+                      const uint8_t *context, size_t context_len, int use_context, sessl_err *e);
 int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e);
 size_t sessl_conn_pending(sessl_conn *c);
 int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e);

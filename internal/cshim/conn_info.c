@@ -94,7 +94,8 @@ int sessl_conn_key_update(sessl_conn *c, int request, sessl_err *e)
     int ok;
 
     sessl_err_begin(e);
-    ok = SSL_key_update(c->ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) && SSL_do_handshake(c->ssl) == 1;
+    ok = SSL_key_update(c->ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)
+        && SSL_do_handshake(c->ssl) == 1;
     sessl_err_take(e);
     return ok;
 }

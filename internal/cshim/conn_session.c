@@ -40,7 +40,7 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
     sessl_session_share(s);
     if (c->stamp != NULL)
         sessl_session_set_note(s, SESSL_STAMP, c->stamp, c->stamp_len); /* on failure: verified again */
-    if (c->keep_new && SSL_SESSION_up_ref(s)) /* +1, for the queue */
+    if (c->keep_new && SSL_SESSION_up_ref(s))                           /* +1, for the queue */
         queue_push(c, s);
 }
 
@@ -74,7 +74,8 @@ void sessl_conn_renewed(sessl_conn *c)
 
     if (c->offered == NULL)
         return;
-    if (now != NULL && now != c->offered && SSL_session_reused(c->ssl) && SSL_version(c->ssl) < TLS1_3_VERSION)
+    if (now != NULL && now != c->offered && SSL_session_reused(c->ssl)
+        && SSL_version(c->ssl) < TLS1_3_VERSION)
         announce(c, now);
     sessl_drop_session(c->offered);
     c->offered = NULL;
@@ -113,7 +114,7 @@ int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e)
     sessl_err_begin(e);
     sessl_set_current_ctx(c->ctx_id);
     if (dup)
-        s = SSL_SESSION_dup(s); /* returns +1 */
+        s = SSL_SESSION_dup(s);      /* returns +1 */
     else if (!SSL_SESSION_up_ref(s)) /* +1 */
         s = NULL;
     ok = s != NULL && SSL_set_session(c->ssl, s); /* the SSL takes its own reference */
@@ -161,7 +162,7 @@ int sessl_conn_set_stamp(sessl_conn *c, const uint8_t *p, size_t n)
  * Intermediates do not travel with a parsed session, so such a leaf fails here. */
 int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
 {
-    X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
+    X509 *leaf = SSL_SESSION_get0_peer(s);  /* borrowed from the session */
     SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed from the SSL */
     X509_VERIFY_PARAM *param;
     X509_STORE_CTX *v = leaf == NULL ? NULL : X509_STORE_CTX_new();
@@ -169,7 +170,8 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
 
     ok = v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), leaf, NULL)
         && X509_STORE_CTX_set_default(v, c->server ? "ssl_client" : "ssl_server")
-        && (param = X509_STORE_CTX_get0_param(v)) != NULL && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));
+        && (param = X509_STORE_CTX_get0_param(v)) != NULL
+        && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));
     if (ok) {
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(c->ssl));
         ok = sessl_verify_paths(v) && (!c->check_host || sessl_cert_is_for(leaf, &c->host));

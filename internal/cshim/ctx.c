@@ -3,9 +3,9 @@
 /* What openssl.cnf may settle otherwise. TLS 1.3 suites: AES-128 first; AES-256 with SHA-384 costs 11 %
  * more CPU per resumed handshake. TLS 1.2: forward secrecy and AEAD only. */
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
-#define SUITES_12                                                                            \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                            \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                            \
+#define SUITES_12                                                \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
 /* The message with a peer's certificates, in bytes, as crypto/tls has it; libssl's own 100 KB
@@ -21,7 +21,8 @@ static int set_defaults(SSL_CTX *ctx, int server, sessl_err *e)
         return 0;
     if ((s.off & SESSL_OPT_SERVER_PREFERENCE) == 0)
         SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    return (s.suites12 || SSL_CTX_set_cipher_list(ctx, SUITES_12)) && (s.suites13 || SSL_CTX_set_ciphersuites(ctx, SUITES_13));
+    return (s.suites12 || SSL_CTX_set_cipher_list(ctx, SUITES_12))
+        && (s.suites13 || SSL_CTX_set_ciphersuites(ctx, SUITES_13));
 }
 
 static int configure(SSL_CTX *ctx, int server, sessl_err *e)
@@ -40,7 +41,7 @@ static int configure(SSL_CTX *ctx, int server, sessl_err *e)
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* what is sent is what was given: no chain is built */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);     /* what is sent is what was given: no chain is built */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION); /* no default: nothing here could go on after one */
     return set_defaults(ctx, server, e);
 }
@@ -79,7 +80,8 @@ int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, int enable, sessl_err
     for (i = 0; i < 4; i++)
         if ((enable & 1 << i) != 0)
             SSL_CTX_clear_options(ctx, disables[i]);
-    ok = (min == 0 || SSL_CTX_set_min_proto_version(ctx, min)) && (max == 0 || SSL_CTX_set_max_proto_version(ctx, max));
+    ok = (min == 0 || SSL_CTX_set_min_proto_version(ctx, min))
+        && (max == 0 || SSL_CTX_set_max_proto_version(ctx, max));
     sessl_err_take(e);
     return ok;
 }
@@ -111,13 +113,15 @@ int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t 
         const SSL_CIPHER *c = sessl_cipher_by_id(ctx, ids[i], e);
         int is13 = c != NULL && sessl_cipher_is13(c);
 
-        if (c == NULL || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {
+        if (c == NULL
+            || !list_add(is13 ? v13 : v12, is13 ? sizeof(v13) : sizeof(v12), SSL_CIPHER_get_name(c))) {
             *bad = ids[i];
             sessl_err_take(e);
             return -1;
         }
     }
-    ok = (v13[0] == '\0' || SSL_CTX_set_ciphersuites(ctx, v13)) && (v12[0] == '\0' || SSL_CTX_set_cipher_list(ctx, v12));
+    ok = (v13[0] == '\0' || SSL_CTX_set_ciphersuites(ctx, v13))
+        && (v12[0] == '\0' || SSL_CTX_set_cipher_list(ctx, v12));
     sessl_err_take(e);
     return ok;
 }
@@ -167,7 +171,8 @@ int sessl_ctx_add_psk_suites(SSL_CTX *ctx, int server, int only, sessl_err *e)
     sessl_err_begin(e);
     ok = sessl_system_of(server, &s, e);
     if (ok)
-        ok = s.suites12 ? reorder(ctx, only) : SSL_CTX_set_cipher_list(ctx, only ? SUITES_PSK : SUITES_PSK ":" SUITES_12);
+        ok = s.suites12 ? reorder(ctx, only)
+                        : SSL_CTX_set_cipher_list(ctx, only ? SUITES_PSK : SUITES_PSK ":" SUITES_12);
     sessl_err_take(e);
     return ok;
 }

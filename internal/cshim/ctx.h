@@ -52,7 +52,7 @@ int sessl_conn_set_psk_hint(sessl_conn *c, const char *hint, sessl_err *e);
 
 /* For the callbacks; in the ex_data of the server's SSL_CTX. */
 typedef struct sessl_policy {
-    int64_t max_age; /* in seconds from the full handshake; 0: no limit */
+    int64_t max_age;                     /* in seconds from the full handshake; 0: no limit */
     uint8_t prefix[SESSL_ID_PREFIX_MAX]; /* of session ids */
     size_t prefix_len;
 } sessl_policy;
@@ -97,7 +97,7 @@ typedef struct sessl_params {
 } sessl_params;
 
 int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int certs_n, int *bad,
-    sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
+                     sessl_suite *suites, size_t n, sessl_params *got, sessl_err *e);
 
 /* ---- system.c: what openssl.cnf settles for every SSL_CTX ---- */
 

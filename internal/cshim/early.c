@@ -57,11 +57,13 @@ int sessl_ctx_set_early(SSL_CTX *ctx, uint32_t max, int guarded, sessl_err *e)
 static int has_failed(sessl_conn *c, int ret)
 {
     return ret == SSL_READ_EARLY_DATA_ERROR
-        || (ret == SSL_READ_EARLY_DATA_FINISH && SSL_get_early_data_status(c->ssl) == SSL_EARLY_DATA_ACCEPTED && ERR_peek_error() != 0);
+        || (ret == SSL_READ_EARLY_DATA_FINISH && SSL_get_early_data_status(c->ssl) == SSL_EARLY_DATA_ACCEPTED
+            && ERR_peek_error() != 0);
 }
 
 /* One record of early data at most. The first call does a server's side of the handshake. */
-void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n, sessl_step *st)
+void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n,
+                           sessl_step *st)
 {
     int ret;
 
@@ -133,11 +135,13 @@ static int has_early_keys(sessl_conn *c)
         return 0;
     if (status == SSL_EARLY_DATA_ACCEPTED)
         return 1;
-    return !c->server && status != SSL_EARLY_DATA_NOT_SENT && s == c->offered; /* the server has not answered */
+    return !c->server && status != SSL_EARLY_DATA_NOT_SENT
+        && s == c->offered; /* the server has not answered */
 }
 
 /* -1 where there are no such keys, or no longer. */
-int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len, const uint8_t *context, size_t context_len, sessl_err *e)
+int sessl_conn_export_early(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,
+                            const uint8_t *context, size_t context_len, sessl_err *e)
 {
     uint32_t max = SSL_get_max_early_data(c->ssl);
     int ok;

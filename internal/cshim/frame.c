@@ -23,7 +23,8 @@ int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
     int has_chain;
 
     memset(f, 0, sizeof(*f));
-    if (!SSL_SESSION_get0_ticket_appdata(s, (void **)&p, &n) || n < sizeof(magic) || memcmp(p, magic, sizeof(magic)) != 0)
+    if (!SSL_SESSION_get0_ticket_appdata(s, (void **)&p, &n) || n < sizeof(magic)
+        || memcmp(p, magic, sizeof(magic)) != 0)
         return 0;
     r.p = p + sizeof(magic);
     r.end = p + n;
@@ -34,7 +35,8 @@ int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
     f->chain = has_chain ? chain : NULL;
     f->data = r.p;
     f->data_len = (size_t)(r.end - r.p);
-    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->born <= SESSL_TIME_MAX && f->deadline >= 0 && f->deadline <= 2 * SESSL_TIME_MAX)
+    if (!r.bad && has_chain <= 1 && f->born >= 0 && f->born <= SESSL_TIME_MAX && f->deadline >= 0
+        && f->deadline <= 2 * SESSL_TIME_MAX)
         return 1;
     memset(f, 0, sizeof(*f));
     return 0;
@@ -42,7 +44,8 @@ int sessl_session_frame(SSL_SESSION *s, sessl_frame *f)
 
 static int put_time(sessl_buf *b, int64_t t)
 {
-    return sessl_buf_number(b, (size_t)((uint64_t)t >> 32), 4) && sessl_buf_number(b, (size_t)((uint64_t)t & 0xffffffff), 4);
+    return sessl_buf_number(b, (size_t)((uint64_t)t >> 32), 4)
+        && sessl_buf_number(b, (size_t)((uint64_t)t & 0xffffffff), 4);
 }
 
 int sessl_session_set_frame(SSL_SESSION *s, const sessl_frame *f)

@@ -113,7 +113,8 @@ static int needs_claim(const sessl_conn *c)
  * client has. */
 static int has_question(const sessl_conn *c)
 {
-    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_MAYBE | SESSL_OFFERS_PSK : 0) | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
+    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_MAYBE | SESSL_OFFERS_PSK : 0)
+        | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
 
     return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0 || needs_claim(c);
 }
@@ -146,10 +147,10 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
             return SSL_CLIENT_HELLO_RETRY;
         }
         break;
-    case SESSL_HELLO_REFUSED:
-        return refuse(al, c->alert);
+    case SESSL_HELLO_REFUSED: return refuse(al, c->alert);
     case SESSL_HELLO_SEEN:
-        if (!same_as_first(c, TLSEXT_TYPE_server_name) || !same_as_first(c, TLSEXT_TYPE_application_layer_protocol_negotiation)) {
+        if (!same_as_first(c, TLSEXT_TYPE_server_name)
+            || !same_as_first(c, TLSEXT_TYPE_application_layer_protocol_negotiation)) {
             c->hello_changed = 1;
             return refuse(al, SSL_AD_ILLEGAL_PARAMETER);
         }
@@ -187,7 +188,7 @@ int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t ctx_id, sessl_err *
         c->ssl = old;
         return 0;
     }
-    SSL_free(old); /* -1; it has no session yet that this could invalidate */
+    SSL_free(old);              /* -1; it has no session yet that this could invalidate */
     sessl_certs_free(c->certs); /* the new Ctx may have some */
     c->certs = NULL;
     sessl_buf_free(&c->in);

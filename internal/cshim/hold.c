@@ -36,7 +36,8 @@ void sessl_hold_spoken(sessl_conn *c, const uint8_t *p, size_t n)
     memset(&c->hold, 0, sizeof(c->hold));
     c->hold.spoke = 1;
     c->hold.due = c->hold.again = p[0] == SSL3_RT_HANDSHAKE && n >= random + sizeof(retry_request)
-        && p[RECORD_HEAD] == SSL3_MT_SERVER_HELLO && memcmp(p + random, retry_request, sizeof(retry_request)) == 0;
+        && p[RECORD_HEAD] == SSL3_MT_SERVER_HELLO
+        && memcmp(p + random, retry_request, sizeof(retry_request)) == 0;
 }
 
 /* Notes the message bytes in a record of n, which begins i bytes from the head on. */

@@ -79,7 +79,8 @@ int sessl_providers(uint8_t **out, sessl_err *e)
 /* A section, and those that its values name. */
 static int put_section(CONF *conf, const char *section, int nested, sessl_buf *b)
 {
-    STACK_OF(CONF_VALUE) *values = nested > MAX_NESTED ? NULL : NCONF_get_section(conf, section); /* borrowed */
+    STACK_OF(CONF_VALUE) *values =
+        nested > MAX_NESTED ? NULL : NCONF_get_section(conf, section); /* borrowed */
     int i;
 
     if (values != NULL && !put_text(b, section))
@@ -87,8 +88,9 @@ static int put_section(CONF *conf, const char *section, int nested, sessl_buf *b
     for (i = 0; i < sk_CONF_VALUE_num(values); i++) {
         CONF_VALUE *v = sk_CONF_VALUE_value(values, i);
 
-        if (!sessl_buf_append(b, (const uint8_t *)v->name, strlen(v->name)) || !sessl_buf_append(b, (const uint8_t *)"=", 1)
-            || !put_text(b, v->value) || !put_section(conf, v->value, nested + 1, b))
+        if (!sessl_buf_append(b, (const uint8_t *)v->name, strlen(v->name))
+            || !sessl_buf_append(b, (const uint8_t *)"=", 1) || !put_text(b, v->value)
+            || !put_section(conf, v->value, nested + 1, b))
             return 0;
     }
     return 1;
@@ -102,8 +104,7 @@ static int may_come_back(void)
     case ENFILE:
     case ENOMEM:
     case EIO:
-    case ERR_R_MALLOC_FAILURE:
-        return 1;
+    case ERR_R_MALLOC_FAILURE: return 1;
     }
     return 0;
 }

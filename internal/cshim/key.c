@@ -70,7 +70,7 @@ static EVP_PKEY *parse_pkcs8(const uint8_t *der, long n, const password *pw, int
         *why = wrong_password(e) ? SESSL_KEY_WRONG_PASSWORD : 0;
         return NULL;
     }
-    key = EVP_PKCS82PKEY(info); /* returns +1 */
+    key = EVP_PKCS82PKEY(info);     /* returns +1 */
     PKCS8_PRIV_KEY_INFO_free(info); /* wipes */
     if (key == NULL)
         *why = SESSL_KEY_MALFORMED;
@@ -90,7 +90,8 @@ static int give_password(char *buf, int size, int writing, void *u)
 }
 
 /* A PEM block, which is decrypted in its place. */
-static EVP_PKEY *parse_block(const char *name, char *header, uint8_t *data, long n, password *pw, int *why, sessl_err *e)
+static EVP_PKEY *parse_block(const char *name, char *header, uint8_t *data, long n, password *pw, int *why,
+                             sessl_err *e)
 {
     EVP_CIPHER_INFO cipher;
 
@@ -155,14 +156,16 @@ static int looks_encrypted(const uint8_t *der, long n)
 
     ret = ASN1_get_object(&p, &len, &tag, &class, n);
     sessl_err_clear();
-    return (ret & 0x80) == 0 && tag == V_ASN1_SEQUENCE && len > 0 && *p == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED);
+    return (ret & 0x80) == 0 && tag == V_ASN1_SEQUENCE && len > 0
+        && *p == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED);
 }
 
 /* The key in p, returns +1; *why says what it failed for where OpenSSL does not. pass_len
  * is -1 without a password. */
-EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e)
+EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why,
+                         sessl_err *e)
 {
-    password pw = { pass != NULL ? pass : (const uint8_t *)"", pass_len };
+    password pw = {pass != NULL ? pass : (const uint8_t *)"", pass_len};
     EVP_PKEY *key;
     BIO *in;
     int blocks;

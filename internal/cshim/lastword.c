@@ -9,7 +9,8 @@
 #define EXTENSION 0xff5e
 
 #if SESSL_HAVE_3_0
-static int add(SSL *ssl, unsigned type, unsigned context, const unsigned char **out, size_t *n, X509 *x, size_t i, int *al, void *arg)
+static int add(SSL *ssl, unsigned type, unsigned context, const unsigned char **out, size_t *n, X509 *x,
+               size_t i, int *al, void *arg)
 {
     const sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
@@ -26,7 +27,8 @@ static int add(SSL *ssl, unsigned type, unsigned context, const unsigned char **
 int sessl_ctx_have_last_word(SSL_CTX *ctx)
 {
 #if SESSL_HAVE_3_0
-    return SSL_CTX_add_custom_ext(ctx, EXTENSION, SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_NEW_SESSION_TICKET, add, NULL, NULL, NULL, NULL);
+    return SSL_CTX_add_custom_ext(ctx, EXTENSION, SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_NEW_SESSION_TICKET,
+                                  add, NULL, NULL, NULL, NULL);
 #else
     (void)ctx;
     return 1;

@@ -40,8 +40,8 @@ static int matches_wildcard(const uint8_t *p, size_t n, const sessl_host *h, int
     const char *rest = memchr(h->name, '.', h->len);
     size_t len = rest == NULL ? 0 : h->len - (size_t)(rest - h->name);
 
-    return n > 2 && p[0] == '*' && len == n - 1 && (brief || memchr(rest + 1, '.', len - 1) != NULL) && same_text(p + 1, rest, len)
-        && takes_wildcards(h);
+    return n > 2 && p[0] == '*' && len == n - 1 && (brief || memchr(rest + 1, '.', len - 1) != NULL)
+        && same_text(p + 1, rest, len) && takes_wildcards(h);
 }
 
 static int matches_name(const ASN1_IA5STRING *s, const sessl_host *h, int brief)
@@ -49,7 +49,9 @@ static int matches_name(const ASN1_IA5STRING *s, const sessl_host *h, int brief)
     const uint8_t *p = ASN1_STRING_get0_data(s); /* borrowed */
     int n = ASN1_STRING_length(s);
 
-    return n > 0 && (((size_t)n == h->len && same_text(p, h->name, h->len)) || matches_wildcard(p, (size_t)n, h, brief));
+    return n > 0
+        && (((size_t)n == h->len && same_text(p, h->name, h->len))
+            || matches_wildcard(p, (size_t)n, h, brief));
 }
 
 static int matches_address(const ASN1_OCTET_STRING *s, const sessl_host *h)
@@ -148,12 +150,14 @@ void sessl_host_clear(sessl_host *h)
 }
 
 /* SNI, which is never an address, and what verification demands when check is set. */
-int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len, int check, sessl_err *e)
+int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len,
+                        int check, sessl_err *e)
 {
     int ok;
 
     sessl_err_begin(e);
-    ok = sessl_host_set(&c->host, name, n, ip, ip_len) && (ip_len > 0 || SSL_set_tlsext_host_name(c->ssl, c->host.name)); /* copies */
+    ok = sessl_host_set(&c->host, name, n, ip, ip_len)
+        && (ip_len > 0 || SSL_set_tlsext_host_name(c->ssl, c->host.name)); /* copies */
     c->check_host = check;
     /* The subject is no name: name constraints are not about it either. */
     X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(c->ssl), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -162,7 +166,8 @@ int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t
 }
 
 /* sessl_cert_is_for, for tests. */
-int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip, size_t ip_len)
+int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip,
+                     size_t ip_len)
 {
     sessl_host h = {0};
     sessl_err e;

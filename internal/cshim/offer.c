@@ -53,7 +53,8 @@ static int has_ems(const SSL_SESSION *s)
 static int lacks_ems(SSL *ssl, const SSL_SESSION *s)
 {
 #ifdef SSL_OP_NO_EXTENDED_MASTER_SECRET
-    return (SSL_get_options(ssl) & SSL_OP_NO_EXTENDED_MASTER_SECRET) != 0 && SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION && has_ems(s);
+    return (SSL_get_options(ssl) & SSL_OP_NO_EXTENDED_MASTER_SECRET) != 0
+        && SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION && has_ems(s);
 #else
     (void)ssl, (void)s;
     return 0;

@@ -6,8 +6,8 @@
  * wrong; the others are tried here. Nothing is computed for a path that does not end in a root, and
  * what is tried is bounded, whatever a peer sends. */
 
-#define MAX_PATH 12   /* certificates, leaf and root among them */
-#define MAX_TRIES 16  /* paths that are verified */
+#define MAX_PATH 12    /* certificates, leaf and root among them */
+#define MAX_TRIES 16   /* paths that are verified */
 #define MAX_LOOKS 2000 /* pairs of names that are compared */
 
 typedef struct search {
@@ -57,7 +57,7 @@ static int try(search *s)
         && X509_STORE_CTX_init(v, X509_STORE_CTX_get0_store(s->failed), s->path[0], between)
         && X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(v), X509_STORE_CTX_get0_param(s->failed));
     if (ok) {
-        X509_STORE_CTX_set0_trusted_stack(v, roots); /* borrowed */
+        X509_STORE_CTX_set0_trusted_stack(v, roots);                                        /* borrowed */
         ok = X509_verify_cert(v) == 1 && (s->chain = X509_STORE_CTX_get1_chain(v)) != NULL; /* +1 on each */
     }
     X509_STORE_CTX_free(v);

@@ -181,7 +181,8 @@ static int use_ranked(const sessl_certs *s, SSL *ssl, const uint8_t *rank, int w
     int i;
 
     for (i = s->n - 1; i >= 0; i--)
-        if (rank[i] == which && !SSL_use_cert_and_key(ssl, s->certs[i]->leaf, s->certs[i]->key, s->certs[i]->chain, 1))
+        if (rank[i] == which
+            && !SSL_use_cert_and_key(ssl, s->certs[i]->leaf, s->certs[i]->key, s->certs[i]->chain, 1))
             return 0;
     return 1;
 }
@@ -189,7 +190,8 @@ static int use_ranked(const sessl_certs *s, SSL *ssl, const uint8_t *rank, int w
 /* For the callback about certificates: 1 to go on, 0 without memory. */
 int sessl_conn_pick(sessl_conn *c, SSL *ssl)
 {
-    const sessl_certs *s = c->certs != NULL ? c->certs : SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_certs_slot);
+    const sessl_certs *s =
+        c->certs != NULL ? c->certs : SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_certs_slot);
     uint8_t *rank;
     int ok;
 

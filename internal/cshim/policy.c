@@ -125,5 +125,6 @@ int sessl_session_keep_host(SSL *ssl, SSL_SESSION *s)
 {
     const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* borrowed, perhaps from s */
 
-    return host == NULL || sessl_same_name(host, SSL_SESSION_get0_hostname(s)) || SSL_SESSION_set1_hostname(s, host); /* copies */
+    return host == NULL || sessl_same_name(host, SSL_SESSION_get0_hostname(s))
+        || SSL_SESSION_set1_hostname(s, host); /* copies */
 }

@@ -13,7 +13,8 @@ void sessl_ctx_offer_auth(SSL_CTX *ctx)
 /* For a server: TLS 1.3 clients are asked after the handshake, not in it. */
 void sessl_ctx_auth_later(SSL_CTX *ctx)
 {
-    SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx) | SSL_VERIFY_POST_HANDSHAKE, SSL_CTX_get_verify_callback(ctx));
+    SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx) | SSL_VERIFY_POST_HANDSHAKE,
+                       SSL_CTX_get_verify_callback(ctx));
 }
 
 /* The client's answer ends with its Finished, which libssl is about to check. A server
@@ -71,5 +72,7 @@ void sessl_conn_auth_done(sessl_conn *c)
  * until Go has looked. For the tickets that libssl issues by itself. */
 int sessl_conn_disown_answer(const sessl_conn *c, SSL_SESSION *s)
 {
-    return c->auth != SESSL_AUTH_ANSWERED || (sessl_session_set_note(s, SESSL_STAMP, NULL, 0) && sessl_session_set_note(s, SESSL_CHAIN, NULL, 0));
+    return c->auth != SESSL_AUTH_ANSWERED
+        || (sessl_session_set_note(s, SESSL_STAMP, NULL, 0)
+            && sessl_session_set_note(s, SESSL_CHAIN, NULL, 0));
 }

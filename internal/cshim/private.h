@@ -151,8 +151,8 @@ struct sessl_cert {
     X509 *leaf;            /* each of these is one reference */
     STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
     EVP_PKEY *key;
-    GENERAL_NAMES *names;  /* in the leaf; NULL for none */
-    int more;              /* how many references there are besides the first; atomic */
+    GENERAL_NAMES *names; /* in the leaf; NULL for none */
+    int more;             /* how many references there are besides the first; atomic */
 };
 
 void sessl_cert_up_ref(sessl_cert *c);
@@ -164,7 +164,8 @@ int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out);
 
 /* ---- key.c: private keys ---- */
 
-EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why,
+                         sessl_err *e);
 
 /* ---- pick.c ---- */
 
@@ -223,7 +224,8 @@ int sessl_ctx_psk_suites(SSL_CTX *ctx);
 
 /* ---- psk12.c: keys in TLS 1.2 ---- */
 
-unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigned max_identity, unsigned char *psk, unsigned max_psk);
+unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigned max_identity,
+                             unsigned char *psk, unsigned max_psk);
 unsigned sessl_psk_server_cb(SSL *ssl, const char *identity, unsigned char *psk, unsigned max_psk);
 
 /* ---- ticketkey.c ---- */
@@ -266,7 +268,8 @@ sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
 
 void sessl_tickets_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 void sessl_conn_ticket_done(sessl_conn *c);
-SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips, const char *query);
+SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips,
+                                    const char *query);
 
 /* ---- frame.c: what a ticket keeps besides the session ---- */
 
@@ -276,7 +279,7 @@ typedef struct sessl_frame {
     int64_t deadline;     /* not to be resumed from then on; 0: none */
     const uint8_t *chain; /* NULL: none is kept */
     size_t chain_len;
-    const uint8_t *data;  /* the application's */
+    const uint8_t *data; /* the application's */
     size_t data_len;
 } sessl_frame;
 
@@ -310,7 +313,8 @@ int sessl_ctx_frame_tickets(SSL_CTX *ctx);
 int sessl_conn_attach(sessl_conn *c);
 int sessl_step_status(sessl_conn *c, int ok);
 int sessl_step_holds(sessl_conn *c);
-void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap, sessl_step *st);
+void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
+                      sessl_step *st);
 void sessl_conn_hello_sent(sessl_conn *c);
 
 /* ---- socket.c: the socket of a step ---- */
@@ -323,7 +327,8 @@ void sessl_conn_send(sessl_conn *c);
 
 /* ---- bio.c ---- */
 
-void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t sink_cap);
+void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink,
+                      size_t sink_cap);
 void sessl_conn_end(sessl_conn *c, sessl_step *st);
 const BIO_METHOD *sessl_bio_method(void);
 

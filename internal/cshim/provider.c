@@ -23,7 +23,7 @@ static int load(OSSL_LIB_CTX *lib)
     if (file != NULL)
         OSSL_LIB_CTX_load_config(lib, file);
     OPENSSL_free(file);
-    ERR_pop_to_mark(); /* a file that is missing or of no use shows below */
+    ERR_pop_to_mark();                     /* a file that is missing or of no use shows below */
     own = OSSL_PROVIDER_load(lib, "fips"); /* +1, kept by lib for good */
     if (own != NULL)
         base = OSSL_PROVIDER_load(lib, "base"); /* decodes keys, computes nothing */
@@ -90,7 +90,8 @@ SSL_CTX *sessl_ctx_make(int server, int want_fips, const char *query, int *why)
 EVP_CIPHER *sessl_aes_cbc(int bits, int want_fips, const char *query)
 {
 #if SESSL_HAVE_3_0
-    return EVP_CIPHER_fetch(want_fips ? fips_context() : NULL, bits == 256 ? "AES-256-CBC" : "AES-128-CBC", query);
+    return EVP_CIPHER_fetch(want_fips ? fips_context() : NULL, bits == 256 ? "AES-256-CBC" : "AES-128-CBC",
+                            query);
 #else
     (void)want_fips, (void)query;
     return (EVP_CIPHER *)(bits == 256 ? EVP_aes_256_cbc() : EVP_aes_128_cbc()); /* static */

@@ -22,7 +22,8 @@ static uint8_t *put_head(uint8_t *p, uint8_t tag, size_t n)
 static size_t encode(const sessl_psk *k, uint8_t *out)
 {
     static const char hex[] = "0123456789abcdef";
-    const uint8_t start[] = {2, 1, 1, 2, 2, 3, 4, 4, 2, (uint8_t)(k->suite >> 8), (uint8_t)k->suite, 4, 0, 4, 0};
+    const uint8_t start[] = {2, 1, 1, 2, 2, 3, 4, 4, 2, (uint8_t)(k->suite >> 8), (uint8_t)k->suite,
+                             4, 0, 4, 0};
     const uint8_t *id = k->bytes + k->key_len;
     size_t i, n = 2 * k->id_len;
     size_t inner = n < 0x80 ? n + 2 : n + 4, outer = inner < 0x80 ? inner + 2 : inner + 4;
@@ -62,7 +63,8 @@ static SSL_SESSION *made_for(sessl_conn *c, SSL *ssl, const sessl_psk *k)
     SSL_SESSION *s = session_for(ssl, k); /* returns +1 */
 
     c->psk.made = atomic_fetch_add(&marks, 1) + 1;
-    if (s != NULL && sessl_session_set_note(s, SESSL_MADE, (const uint8_t *)&c->psk.made, sizeof(c->psk.made)))
+    if (s != NULL
+        && sessl_session_set_note(s, SESSL_MADE, (const uint8_t *)&c->psk.made, sizeof(c->psk.made)))
         return s;
     sessl_drop_session(s);
     c->alloc_failed = 1;
@@ -145,7 +147,8 @@ void sessl_conn_psk_done(sessl_conn *c)
 
 /* ctx takes references of its own on the n keys, which are sorted by identity and may be
  * none. v12: those that fit are used in TLS 1.2 too. */
-int sessl_ctx_set_psks(SSL_CTX *ctx, int server, sessl_psk *const *keys, size_t n, int v12, const char *hint, sessl_err *e)
+int sessl_ctx_set_psks(SSL_CTX *ctx, int server, sessl_psk *const *keys, size_t n, int v12, const char *hint,
+                       sessl_err *e)
 {
     sessl_psk_table *t;
     int ok;

@@ -7,7 +7,8 @@
  * TLS 1.3, where other ones have answered. */
 
 /* SSL_psk_client_cb_func. The hint makes no difference: there is one key. */
-unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigned max_identity, unsigned char *psk, unsigned max_psk)
+unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigned max_identity,
+                             unsigned char *psk, unsigned max_psk)
 {
     const sessl_psk_table *t = sessl_psks_of(ssl);
     const sessl_psk *k = t == NULL || t->n == 0 ? NULL : t->keys[0];
@@ -31,7 +32,9 @@ unsigned sessl_psk_server_cb(SSL *ssl, const char *identity, unsigned char *psk,
         return 0; /* a ticket, or what find_session_cb did not know */
     k = sessl_psk_find(sessl_psks_of(ssl), (const uint8_t *)identity, strlen(identity));
     if (k == NULL)
-        return max_psk >= SESSL_PSK_FINGERPRINT && RAND_priv_bytes(psk, SESSL_PSK_FINGERPRINT) > 0 ? SESSL_PSK_FINGERPRINT : 0;
+        return max_psk >= SESSL_PSK_FINGERPRINT && RAND_priv_bytes(psk, SESSL_PSK_FINGERPRINT) > 0
+            ? SESSL_PSK_FINGERPRINT
+            : 0;
     if (k->key_len > max_psk)
         return 0;
     memcpy(psk, k->bytes, k->key_len); /* libssl wipes it */

@@ -15,7 +15,8 @@ static size_t size_of(size_t id_len, size_t key_len)
 }
 
 /* Returns +1. The lengths are within the limits, and neither is 0. */
-sessl_psk *sessl_psk_new(const uint8_t *id, size_t id_len, const uint8_t *key, size_t key_len, int sha384, sessl_err *e)
+sessl_psk *sessl_psk_new(const uint8_t *id, size_t id_len, const uint8_t *key, size_t key_len, int sha384,
+                         sessl_err *e)
 {
     sessl_psk *k;
     unsigned n = 0;

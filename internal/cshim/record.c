@@ -19,8 +19,8 @@ typedef struct past {
  * SSL_SESSION_free. libssl creates and copies sessions by itself (tickets, resumption),
  * so this is the only place that sees all of them. */
 typedef struct record {
-    _Atomic uint64_t owner; /* number of the Ctx it belongs to; 0: none yet */
-    atomic_int shared;      /* given to a Conn or a Ctx: immutable from then on */
+    _Atomic uint64_t owner;             /* number of the Ctx it belongs to; 0: none yet */
+    atomic_int shared;                  /* given to a Conn or a Ctx: immutable from then on */
     _Atomic(note *) notes[SESSL_NOTES]; /* one reference each; NULL: none */
     _Atomic(past *) past;
     _Atomic(struct sessl_value *) value;
@@ -131,7 +131,8 @@ static const note *find_note(const record *r, int kind)
 /* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy keeps
  * the notes and the values, but its owner is the Ctx now at work and it is not shared:
  * that is what makes SSL_SESSION_dup the way from one Ctx to another. */
-static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx, long argl, void *argp)
+static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx, long argl,
+                  void *argp)
 {
     void **slot = (void **)from_d;
     record *src = *slot;

@@ -34,8 +34,8 @@ static X509 *parse_root(const uint8_t *der, size_t n, int trusted, size_t *used,
 
 /* hash is that of the subject that is wanted; NULL for any. How long the certificate is, used
  * says. Without memory OpenSSL reports an unknown key: so what cannot be used is tried again. */
-int sessl_roots_add(sessl_roots *r, const uint8_t *der, size_t n, int trusted,
-                    const uint32_t *hash, size_t *used, sessl_err *e)
+int sessl_roots_add(sessl_roots *r, const uint8_t *der, size_t n, int trusted, const uint32_t *hash,
+                    size_t *used, sessl_err *e)
 {
     X509 *x;
 

@@ -96,7 +96,8 @@ static int is_about(OCSP_SINGLERESP *one, const X509 *leaf)
     ASN1_INTEGER *serial = NULL; /* borrowed from one */
     OCSP_CERTID *id = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(one);
 
-    return OCSP_id_get0_info(NULL, NULL, NULL, &serial, id) && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0;
+    return OCSP_id_get0_info(NULL, NULL, NULL, &serial, id)
+        && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0;
 }
 
 /* When one is to be replaced by a newer answer; 0 if it does not say. */
@@ -157,7 +158,8 @@ static int look_into(OCSP_RESPONSE *r, const X509 *leaf, int64_t *until, int *wh
     return about;
 }
 
-static int check_staple(const X509 *leaf, const uint8_t *der, size_t n, int64_t *until, int *why, sessl_err *e)
+static int check_staple(const X509 *leaf, const uint8_t *der, size_t n, int64_t *until, int *why,
+                        sessl_err *e)
 {
     const unsigned char *p = der;
     OCSP_RESPONSE *r = n > LONG_MAX ? NULL : d2i_OCSP_RESPONSE(NULL, &p, (long)n); /* returns +1 */

@@ -6,7 +6,8 @@
 
 static int allowed(SSL *ssl, int op, int bits, int nid, const void *other)
 {
-    return SSL_get_security_callback(ssl)(ssl, NULL, op, bits, nid, (void *)other, SSL_get0_security_ex_data(ssl));
+    return SSL_get_security_callback(ssl)(ssl, NULL, op, bits, nid, (void *)other,
+                                          SSL_get0_security_ex_data(ssl));
 }
 
 /* Whether the security level leaves the version; up to TLS 1.1 no level above 0 does from
@@ -22,7 +23,8 @@ static int key_kinds(SSL *ssl)
     int kinds = 0;
     long more;
 
-    for (more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more == 1; more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+    for (more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more == 1;
+         more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
         X509 *cert = SSL_get_certificate(ssl); /* borrowed from the SSL */
         EVP_PKEY *key = cert == NULL ? NULL : X509_get0_pubkey(cert);
 
@@ -42,7 +44,8 @@ static int is_off(SSL *ssl, int version)
 {
     static const uint64_t off[] = {SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, SSL_OP_NO_TLSv1_2, SSL_OP_NO_TLSv1_3};
 
-    return version >= TLS1_VERSION && version <= TLS1_3_VERSION && (SSL_get_options(ssl) & off[version - TLS1_VERSION]) != 0;
+    return version >= TLS1_VERSION && version <= TLS1_3_VERSION
+        && (SSL_get_options(ssl) & off[version - TLS1_VERSION]) != 0;
 }
 
 /* Whether the SSL negotiates some version from min to max. */
@@ -64,7 +67,8 @@ static int suite_has_version(SSL *ssl, const SSL_CIPHER *c)
 
     if (strcmp(since, "TLSv1.3") == 0)
         return sessl_has_version(ssl, TLS1_3_VERSION, TLS1_3_VERSION);
-    return sessl_has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION, TLS1_2_VERSION);
+    return sessl_has_version(ssl, strcmp(since, "TLSv1.2") == 0 ? TLS1_2_VERSION : TLS1_VERSION,
+                             TLS1_2_VERSION);
 }
 
 static int versions_of(SSL *ssl, const SSL_CIPHER *c)

@@ -62,9 +62,11 @@ static const EVP_CIPHER *cipher_for(const binding *b, const sessl_ticket_key *ke
 }
 
 /* Two tickets of one IV would show where the sessions in them begin to differ. */
-static int seal(const binding *b, const sessl_ticket_key *key, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+static int seal(const binding *b, const sessl_ticket_key *key, uint8_t *name, uint8_t *iv,
+                EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
-    if (RAND_bytes(iv, IV_LEN) <= 0 || !EVP_EncryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv) || !init_mac(mac, key, b))
+    if (RAND_bytes(iv, IV_LEN) <= 0 || !EVP_EncryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv)
+        || !init_mac(mac, key, b))
         return -1;
     memcpy(name, key->name, sizeof(key->name));
     atomic_fetch_add(&b->keys->issued, 1);
@@ -96,7 +98,8 @@ static size_t find(const sessl_ticket_ring *r, const uint8_t *name)
 
 /* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
  * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
-static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name, const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name,
+                  const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
     const sessl_ticket_key *key;
     size_t i = find(r, name);
@@ -113,7 +116,8 @@ static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, S
 }
 
 /* SSL_CTX_set_tlsext_ticket_key_evp_cb, and its form of 1.1.1. */
-static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac, int enc)
+static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                         mac_ctx *mac, int enc)
 {
     const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_tickets_slot);
     sessl_ticket_ring *r = sessl_ticket_ring_take(b->keys);
@@ -129,13 +133,14 @@ static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
 
 #define MAC_LEN 32 /* SHA-256's */
 
-static int compute_mac(const binding *b, const sessl_ticket_key *key, const uint8_t *p, size_t n, uint8_t *out)
+static int compute_mac(const binding *b, const sessl_ticket_key *key, const uint8_t *p, size_t n,
+                       uint8_t *out)
 {
 #if SESSL_HAVE_3_0
     EVP_MAC_CTX *mac = b->hmac == NULL ? NULL : EVP_MAC_CTX_new(b->hmac);
     size_t len = 0;
-    int ok = mac != NULL && init_mac(mac, key, b) && EVP_MAC_init(mac, NULL, 0, NULL) && EVP_MAC_update(mac, p, n)
-        && EVP_MAC_final(mac, out, &len, MAC_LEN) && len == MAC_LEN;
+    int ok = mac != NULL && init_mac(mac, key, b) && EVP_MAC_init(mac, NULL, 0, NULL)
+        && EVP_MAC_update(mac, p, n) && EVP_MAC_final(mac, out, &len, MAC_LEN) && len == MAC_LEN;
 
     EVP_MAC_CTX_free(mac);
     return ok;
@@ -155,7 +160,8 @@ static SSL_SESSION *decrypt(const binding *b, const sessl_ticket_key *key, const
     int some = 0, rest = 0;
     SSL_SESSION *s = NULL;
 
-    if (cipher != NULL && der != NULL && EVP_DecryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, p - IV_LEN)
+    if (cipher != NULL && der != NULL
+        && EVP_DecryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, p - IV_LEN)
         && EVP_DecryptUpdate(cipher, der, &some, p, (int)n) && EVP_DecryptFinal_ex(cipher, der + some, &rest))
         s = d2i_SSL_SESSION(NULL, &q, some + rest); /* returns +1 */
     EVP_CIPHER_CTX_free(cipher);
@@ -233,7 +239,8 @@ static SSL_SESSION *open_builtin(SSL_CTX *ctx, const uint8_t *p, size_t n, int w
 
 /* +1: the session in a ticket that was made with a key that is here, which its end proves (RFC
  * 5077, section 4); NULL for any other. */
-SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips, const char *query)
+SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips,
+                                    const char *query)
 {
     SSL_CTX *ctx = SSL_get_SSL_CTX(c->ssl); /* borrowed */
     const binding *b = SSL_CTX_get_ex_data(ctx, sessl_tickets_slot);
@@ -241,7 +248,8 @@ SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, i
     sessl_ticket_ring *r;
     size_t i;
 
-    if (n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX || SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET)
+    if (n <= SESSL_TICKET_NAME + IV_LEN + MAC_LEN || n > UINT16_MAX
+        || SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET)
         return NULL;
     if (b == NULL)
         return open_builtin(ctx, p, n, want_fips, query);
@@ -255,7 +263,8 @@ SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, i
 
 /* ctx takes a reference of its own on k, for as long as it lives. -1: its providers have no
  * AES in CBC mode. */
-int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query, sessl_err *e)
+int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query,
+                              sessl_err *e)
 {
     binding *b;
     int ret = 1;

@@ -34,7 +34,8 @@ void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st);
 
 /* ---- ticket.c: stateless tickets ---- */
 
-int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query, sessl_err *e);
+int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips, const char *query,
+                              sessl_err *e);
 
 /* ---- appdata.c: what a server keeps in its tickets besides the session ---- */
 

@@ -69,7 +69,8 @@ int sessl_ctx_use_ticket_key(SSL_CTX *ctx, sessl_ticket_key *k, sessl_err *e)
     int ok;
 
     sessl_err_begin(e);
-    ok = sessl_ticket_key_bytes(k, 0, bytes) == sizeof(bytes) && SSL_CTX_set_tlsext_ticket_keys(ctx, bytes, sizeof(bytes)) > 0;
+    ok = sessl_ticket_key_bytes(k, 0, bytes) == sizeof(bytes)
+        && SSL_CTX_set_tlsext_ticket_keys(ctx, bytes, sizeof(bytes)) > 0;
     OPENSSL_cleanse(bytes, sizeof(bytes));
     sessl_err_take(e);
     return ok;

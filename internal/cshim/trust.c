@@ -45,7 +45,8 @@ int sessl_ctx_add_crl(SSL_CTX *ctx, const uint8_t *der, size_t n, int64_t *until
     sessl_err_begin(e);
     crl = parse_crl(der, n, e);
     ok = crl != NULL && next_update(crl, until)
-        && (ctx == NULL || X509_STORE_add_crl(SSL_CTX_get_cert_store(ctx), crl)); /* takes its own reference */
+        && (ctx == NULL
+            || X509_STORE_add_crl(SSL_CTX_get_cert_store(ctx), crl)); /* takes its own reference */
     X509_CRL_free(crl);
     sessl_err_take(e);
     return ok;

@@ -27,8 +27,8 @@ typedef STACK_OF(X509) sessl_roots;
 #define SESSL_ROOT_MISNAMED 2 /* its subject does not have the hash that its file is named after */
 
 sessl_roots *sessl_roots_new(void);
-int sessl_roots_add(sessl_roots *r, const uint8_t *der, size_t n, int trusted,
-    const uint32_t *hash, size_t *used, sessl_err *e);
+int sessl_roots_add(sessl_roots *r, const uint8_t *der, size_t n, int trusted, const uint32_t *hash,
+                    size_t *used, sessl_err *e);
 int sessl_ctx_add_roots(SSL_CTX *ctx, const sessl_roots *r, int announce, sessl_err *e);
 size_t sessl_ctx_ca_names(const SSL_CTX *ctx);
 void sessl_roots_free(sessl_roots *r);
@@ -57,8 +57,10 @@ typedef struct sessl_host {
     size_t ip_len; /* 4, also for an IPv4 address that IPv6 carries, or 16; 0 for a name */
 } sessl_host;
 
-int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len, int check, sessl_err *e);
-int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip, size_t ip_len);
+int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len,
+                        int check, sessl_err *e);
+int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip,
+                     size_t ip_len);
 
 /* ---- inforce.c: what is in force for verification ---- */
 

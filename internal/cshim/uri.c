@@ -41,13 +41,12 @@ static int take(opening *o, OSSL_STORE_INFO *info)
             o->cert->key = OSSL_STORE_INFO_get1_PKEY(info); /* +1 */
         return o->cert->key != NULL;
     case OSSL_STORE_INFO_CERT:
-        x = OSSL_STORE_INFO_get1_CERT(info); /* +1 */
+        x = OSSL_STORE_INFO_get1_CERT(info);              /* +1 */
         if (x != NULL && sk_X509_push(o->cert->chain, x)) /* takes it over */
             return 1;
         X509_free(x);
         return 0;
-    default:
-        return 1;
+    default: return 1;
     }
 }
 
@@ -84,7 +83,8 @@ static int is_mismatch(unsigned long code)
 {
     int reason = ERR_GET_REASON(code);
 
-    return ERR_GET_LIB(code) == ERR_LIB_X509 && (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
+    return ERR_GET_LIB(code) == ERR_LIB_X509
+        && (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
 }
 
 /* Makes the certificate that has the key the leaf: a store need not keep an order. */
@@ -133,7 +133,8 @@ static int unknown_scheme(const sessl_err *e)
     return 0;
 }
 
-static int open_both(opening *o, UI_METHOD *ui, const char *cert_uri, const char *key_uri, int *why, sessl_err *e)
+static int open_both(opening *o, UI_METHOD *ui, const char *cert_uri, const char *key_uri, int *why,
+                     sessl_err *e)
 {
     if (!read_store(o, ui, cert_uri, OSSL_STORE_INFO_CERT, e)) {
         *why = unknown_scheme(e) ? SESSL_STORE_SCHEME : 0;
@@ -172,9 +173,10 @@ static void hide_uri(const char *uri, sessl_err *e)
         e->data[i][0] = '\0';
 }
 
-sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len, int *why, sessl_err *e)
+sessl_cert *sessl_cert_open(const char *cert_uri, const char *key_uri, const uint8_t *pass, int pass_len,
+                            int *why, sessl_err *e)
 {
-    opening o = { NULL, pass, pass_len, 0 };
+    opening o = {NULL, pass, pass_len, 0};
     UI_METHOD *ui;
 
     sessl_err_begin(e);

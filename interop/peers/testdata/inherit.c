@@ -9,10 +9,10 @@
 
 int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	(void)len;
-	if (addr->sa_family != AF_INET) {
-		errno = EADDRNOTAVAIL;
-		return -1;
-	}
-	return dup2(3, fd) < 0 ? -1 : 0;
+    (void)len;
+    if (addr->sa_family != AF_INET) {
+        errno = EADDRNOTAVAIL;
+        return -1;
+    }
+    return dup2(3, fd) < 0 ? -1 : 0;
 }
