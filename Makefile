@@ -7,6 +7,7 @@ MODULE := sessl
 # go.work they share the highest: that is for editors, and for vet.
 export GOWORK := off
 CC ?= gcc
+CLANG_FORMAT ?= clang-format
 PKGS := ./...
 # The tests of package ssl: those that need its unexported names, and all others.
 TESTS := ./ssl ./internal/tests/...
@@ -28,7 +29,7 @@ SLOW := $(LONG)|$(MANY)|AttackDemands|Hostile|Expires|ProbeH|WrongPasswords|Dama
 # A suite that the mirror does not serve is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
 
 deps: ## what building and testing needs
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -82,15 +83,19 @@ monkey: deps ## random calls, rough wires and peers that lie, for MONKEY, under 
 vet: deps ## go vet over all modules at once
 	export GOWORK=$(CURDIR)/go.work && $(GO) vet -race $$($(GO) list -m -f '{{.Dir}}/...')
 
-lint: deps vet ## gofmt, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
+deps-lint: deps ## and what formats C
+	@scripts/deps clang-format
+
+lint: deps-lint vet ## gofmt, clang-format, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
+	$(CLANG_FORMAT) --dry-run -Werror internal/*/*.[ch]
 	$(GO) vet -tags ssldebug $(PKGS)
 	$(GO) run $(STATICCHECK) $(PKGS)
 	for f in internal/*/*.c; do \
 		$(CC) -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror $$(pkg-config --cflags libssl) \
 			-Iinternal/cshim -c -o /dev/null $$f || exit 1; \
 	done
-	$(GO) test ./internal/lint
+	$(GO) test ./internal/lint/...
 	scripts/mutants -n
 
 cover: deps ## coverage of the package by its tests
@@ -158,5 +163,5 @@ ci: FUZZTIME = 6s
 ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
-ci: deps-ci deps-interop ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-lint ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127
