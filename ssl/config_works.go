@@ -6,8 +6,8 @@ import (
 )
 
 // works refuses settings that OpenSSL took one by one but that come to nothing together.
-func (cfg *Config) works(server bool, got params) error {
-	for _, check := range []func(bool, params) error{cfg.versionsWork, cfg.groupsWork, cfg.schemesWork, cfg.suitesWork} {
+func (cfg *Config) works(server bool, got effective) error {
+	for _, check := range []func(bool, effective) error{cfg.versionsWork, cfg.groupsWork, cfg.schemesWork, cfg.suitesWork} {
 		if err := check(server, got); err != nil {
 			return err
 		}
@@ -15,7 +15,7 @@ func (cfg *Config) works(server bool, got params) error {
 	return nil
 }
 
-func (cfg *Config) versionsWork(_ bool, got params) error {
+func (cfg *Config) versionsWork(_ bool, got effective) error {
 	lowest, _ := cfg.versions()
 	if lowest > got.forbidden || cfg.MinVersion == 0 {
 		return nil // what openssl.cnf permits, its level may forbid
@@ -24,7 +24,7 @@ func (cfg *Config) versionsWork(_ bool, got params) error {
 		VersionName(lowest), got.level, VersionName(got.forbidden))
 }
 
-func (cfg *Config) groupsWork(_ bool, got params) error {
+func (cfg *Config) groupsWork(_ bool, got effective) error {
 	for _, id := range cfg.CurvePreferences {
 		if g, _ := groupByID(id); g.bits < levelBits[min(got.level, maxSecurityLevel)] {
 			return configError("CurvePreferences has %s, which security level %d disables", g.name, got.level)
@@ -33,7 +33,7 @@ func (cfg *Config) groupsWork(_ bool, got params) error {
 	return nil
 }
 
-func (cfg *Config) schemesWork(server bool, got params) error {
+func (cfg *Config) schemesWork(server bool, got effective) error {
 	if len(cfg.SignatureSchemes) == 0 {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (cfg *Config) schemesWork(server bool, got params) error {
 	return nil
 }
 
-func (cfg *Config) suitesWork(server bool, got params) error {
+func (cfg *Config) suitesWork(server bool, got effective) error {
 	lowest, highest := cfg.versions()
 	var usable, early, noKey int // early: of versions before TLS 1.3
 	for _, s := range got.suites {
@@ -83,7 +83,7 @@ func (cfg *Config) suitesWork(server bool, got params) error {
 }
 
 // eachVersionWorks refuses versions that nothing could be agreed on for.
-func (cfg *Config) eachVersionWorks(server bool, got params) error {
+func (cfg *Config) eachVersionWorks(server bool, got effective) error {
 	lowest, highest := cfg.versions()
 	for v := max(lowest, got.forbidden+1); cfg.MinVersion != 0 && v < min(highest+1, VersionTLS12); v++ {
 		if got.served&versionBit(v) == 0 {

@@ -57,7 +57,7 @@ type connHandshake struct {
 	begun   time.Time   // when its first step came
 	clock   handshakeClock
 	paused  error // what the last Handshake returned
-	judged  bool  // VerifyConnection has been asked
+	asked   bool  // VerifyConnection has been asked
 	started bool  // libssl has begun; under mu
 }
 

@@ -66,9 +66,9 @@ func (k publicKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// chooseCertificate asks GetCertificate or GetClientCertificate. The answer holds for the
+// pickCertificate asks GetCertificate or GetClientCertificate. The answer holds for the
 // handshake.
-func (c *Conn) chooseCertificate(ctx context.Context) error {
+func (c *Conn) pickCertificate(ctx context.Context) error {
 	cert, err := c.askCertificate(ctx)
 	if err == nil {
 		err = c.show(cert)

@@ -127,7 +127,7 @@ func (c *Conn) mayWriteEarly(op string, n int) error {
 		return c.handshaking.err
 	case c.early.ended:
 		return fail(op, ErrHandshakeStarted)
-	case c.ctx.judge != nil:
+	case c.ctx.verifyConnection != nil:
 		terms.not = "VerifyConnection has its say first"
 	case terms.not == "" && !terms.until.After(time.Now()):
 		terms.not = "the session has expired"

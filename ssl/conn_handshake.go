@@ -252,7 +252,7 @@ func (c *Conn) finish() error {
 // askApplication calls VerifyConnection, with mu free. A panic in it fails the handshake
 // for good, and goes on to the caller.
 func (c *Conn) askApplication() (err error) {
-	if c.ctx.judge == nil || c.handshaking.judged {
+	if c.ctx.verifyConnection == nil || c.handshaking.asked {
 		return nil
 	}
 	passed := false
@@ -265,7 +265,7 @@ func (c *Conn) askApplication() (err error) {
 		}
 	}()
 	state := c.info.complete()
-	if err := c.ctx.judge(state); err != nil {
+	if err := c.ctx.verifyConnection(state); err != nil {
 		c.lastWord(err)
 		return fail("handshake", err)
 	}
@@ -291,16 +291,16 @@ func (c *Conn) inspect() error {
 	c.noteEarly(p)
 	c.takeStaple(p)
 	c.takeTicketData(p)
-	if err := c.judge(p); err != nil {
+	if err := c.checkPeer(p); err != nil {
 		condemn(p)
 		return err
 	}
 	return c.readPeer(p)
 }
 
-// judge checks what a resumption skips, and stamps the sessions of a peer that passed.
+// checkPeer checks what a resumption skips, and stamps the sessions of a peer that passed.
 // mu is held.
-func (c *Conn) judge(p connPtr) error {
+func (c *Conn) checkPeer(p connPtr) error {
 	if !c.ctx.verify {
 		if c.server || c.info.state.DidResume {
 			return nil // what was resumed keeps the name of its first connection
@@ -311,7 +311,7 @@ func (c *Conn) judge(p connPtr) error {
 		return fail("handshake", ErrUnverified)
 	}
 	if c.info.state.PSKIdentity != "" {
-		return c.judgePSK(p)
+		return c.stampPSK(p)
 	}
 	if !c.hasPeer(p) {
 		return nil // a server whose client sent none; libssl demands one where it must be

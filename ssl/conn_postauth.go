@@ -274,16 +274,16 @@ func (c *Conn) authenticate() {
 		}
 		c.settle(err)
 	}()
-	err = c.judgeAnswer()
+	err = c.checkAnswer()
 }
 
-func (c *Conn) judgeAnswer() error {
+func (c *Conn) checkAnswer() error {
 	info, err := c.inspectAnswer()
 	if err != nil {
 		return err
 	}
-	if c.ctx.judge != nil {
-		if err := c.ctx.judge(info.complete()); err != nil {
+	if c.ctx.verifyConnection != nil {
+		if err := c.ctx.verifyConnection(info.complete()); err != nil {
 			return fail("read", err)
 		}
 	}

@@ -39,7 +39,7 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 		return nil, err
 	}
 	// Tickets are for after VerifyConnection, where the library can make them then.
-	hold := C.SESSL_HAVE_3_0 != 0 || c.ctx.judge != nil
+	hold := C.SESSL_HAVE_3_0 != 0 || c.ctx.verifyConnection != nil
 	var e cErr
 	switch C.sessl_conn_ask_auth(p, cBool(hold), &e) {
 	case C.SESSL_REQUEST_REFUSED:

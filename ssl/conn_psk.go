@@ -82,9 +82,9 @@ func pskIdentity(version uint16, kept string) string {
 	return string(b)
 }
 
-// judgePSK stamps the sessions of a peer that has shown that it knows the key, now or when
+// stampPSK stamps the sessions of a peer that has shown that it knows the key, now or when
 // the session began. mu is held.
-func (c *Conn) judgePSK(p connPtr) error { return c.setStamp(p, c.stampOfKind(stampPSK)) }
+func (c *Conn) stampPSK(p connPtr) error { return c.setStamp(p, c.stampOfKind(stampPSK)) }
 
 // explainPSK makes the refusal of a certificate that was not wanted in the first place one
 // that says so.

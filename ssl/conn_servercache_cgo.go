@@ -24,7 +24,7 @@ func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 // (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
 // makes up its session id. It returns the ids of what it found.
 func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) {
-	if b := c.ctx.cache.behind; b != nil {
+	if b := c.ctx.cache.backing; b != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, b.timeout)
 		defer cancel()

@@ -51,9 +51,9 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	case askHello:
 		err = c.answerHello(ctx)
 	case askVerify:
-		err = c.judgeServer()
+		err = c.askAboutServer()
 	case askCertificate:
-		err = c.chooseCertificate(ctx)
+		err = c.pickCertificate(ctx)
 	}
 	answered = true
 	return err
@@ -74,18 +74,18 @@ func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelF
 	}
 }
 
-// judgeServer calls VerifyConnection once libssl is content with a server's certificate,
+// askAboutServer calls VerifyConnection once libssl is content with a server's certificate,
 // before the client sends anything more.
-func (c *Conn) judgeServer() error {
+func (c *Conn) askAboutServer() error {
 	state, err := c.stateToJudge()
 	if err == nil {
-		err = refusal(c.ctx.judge(state))
+		err = refusal(c.ctx.verifyConnection(state))
 	}
 	if err != nil {
 		c.refuse(alertFor(err, alertBadCertificate))
 		return err
 	}
-	c.handshaking.judged = true
+	c.handshaking.asked = true
 	c.goOn()
 	return nil
 }
@@ -97,8 +97,8 @@ func (c *Conn) answerHello(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.ctx.choose != nil {
-		if err := c.chooseCtx(hello); err != nil {
+	if c.ctx.configFor != nil {
+		if err := c.switchCtx(hello); err != nil {
 			return err
 		}
 	}
@@ -110,9 +110,9 @@ func (c *Conn) answerHello(ctx context.Context) error {
 	return nil
 }
 
-// chooseCtx asks GetConfigForClient which Ctx answers this client.
-func (c *Conn) chooseCtx(hello *ClientHelloInfo) error {
-	chosen, err := c.ctx.choose(hello)
+// switchCtx asks GetConfigForClient which Ctx answers this client.
+func (c *Conn) switchCtx(hello *ClientHelloInfo) error {
+	chosen, err := c.ctx.configFor(hello)
 	switch {
 	case err != nil:
 		c.refuse(alertFor(err, alertInternalError))

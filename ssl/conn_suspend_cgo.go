@@ -36,7 +36,7 @@ const (
 // helloUse is what becomes of the ClientHello of a connection of ctx.
 func helloUse(ctx *Ctx) C.int {
 	switch {
-	case ctx.choose != nil:
+	case ctx.configFor != nil:
 		return C.SESSL_HELLO_ASK
 	case ctx.getCert != nil:
 		return C.SESSL_HELLO_COPY

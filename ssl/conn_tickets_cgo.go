@@ -89,7 +89,7 @@ func (c *Conn) SetNotResumable() error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // what judge decides on
+	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // what VerifyConnection decides on
 	if p.appdata.settled != 0 && !late || c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeStarted)
 	}

@@ -11,23 +11,23 @@ import (
 // where a server's sessions live. It is immutable once it has been made and may be used
 // from several goroutines at once. Connections keep the SSL_CTX alive beyond Close.
 type Ctx struct {
-	h       handle[ctxPtr]
-	number  uint64 // never reused, unlike the SSL_CTX's address
-	server  bool
-	verify  bool // the peer's certificate is verified
-	require bool // and must be there
-	name    string
-	onNew   func(*Conn, *Session)
-	judge   func(ConnectionState) error
-	choose  func(*ClientHelloInfo) (*Ctx, error)
-	getCert func(*ClientHelloInfo) (*Certificate, error)
+	h                handle[ctxPtr]
+	number           uint64 // never reused, unlike the SSL_CTX's address
+	server           bool
+	verify           bool // the peer's certificate is verified
+	require          bool // and must be there
+	name             string
+	onNew            func(*Conn, *Session)
+	verifyConnection func(ConnectionState) error
+	configFor        func(*ClientHelloInfo) (*Ctx, error)
+	getCert          func(*ClientHelloInfo) (*Certificate, error)
 
 	getClientCert func(*CertificateRequestInfo) (*Certificate, error)
 
 	ticketKeys *TicketKeys // to whose rotation it holds on; nil: libssl's own
 
 	tickets int  // of a server, after a full handshake of TLS 1.3
-	issues  bool // by Go and not by libssl: once judge has passed
+	issues  bool // by Go and not by libssl: once VerifyConnection has passed
 	later   laterAuth
 	gate    gate          // limits the handshakes that compute
 	timeout time.Duration // a server's limit for each handshake; 0: none
@@ -107,7 +107,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 		return nil, fail(op, err)
 	}
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
-		judge: cfg.VerifyConnection, choose: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
+		verifyConnection: cfg.VerifyConnection, configFor: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
 		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server), reload: cfg.ReloadableCertificates, system: cfg.system}
 	if c.reload == nil {

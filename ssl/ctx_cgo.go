@@ -77,7 +77,7 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server {
 		c.tickets = max(cmp.Or(tickets, defaultTickets), 0)
 	}
-	if c.issues = c.server && c.judge != nil && C.SESSL_HAVE_3_0 != 0; c.issues {
+	if c.issues = c.server && c.verifyConnection != nil && C.SESSL_HAVE_3_0 != 0; c.issues {
 		tickets = -1
 	}
 	if tickets != 0 && C.sessl_ctx_set_num_tickets(p, C.size_t(max(tickets, 0)), &e) == 0 {
@@ -123,7 +123,7 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server {
 		C.sessl_ctx_set_verify(p, cBool(cfg.ClientAuth.requests()), cBool(c.require), cBool(c.verify), 0)
 	} else {
-		C.sessl_ctx_set_verify(p, 1, 0, cBool(c.verify), cBool(c.judge != nil))
+		C.sessl_ctx_set_verify(p, 1, 0, cBool(c.verify), cBool(c.verifyConnection != nil))
 	}
 	if !c.verify && !c.server {
 		return nil

@@ -184,7 +184,7 @@ func setRemoved(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 
 // wantsRemoved says that somebody is to be told: a cache without a store goes by the mark.
 func (c *Ctx) wantsRemoved() bool {
-	return c.onRemove != nil || c.cache != nil && c.cache.behind != nil
+	return c.onRemove != nil || c.cache != nil && c.cache.backing != nil
 }
 
 // takeRemoved is what has been removed since it was last called.

@@ -81,8 +81,8 @@ const (
 	suiteMissing = C.SESSL_SUITE_MISSING
 )
 
-// params is what the settings of an SSL_CTX come to.
-type params struct {
+// effective is what the settings of an SSL_CTX come to.
+type effective struct {
 	level     int    // the security level in force
 	forbidden uint16 // the highest version that it forbids
 	keys      int    // sorts of key in the certificates
@@ -97,9 +97,9 @@ type suiteVerdict struct {
 	name    string
 }
 
-// readParams asks the built SSL_CTX, with certs besides its own (SSL_use_cert_and_key); the
+// readEffective asks the built SSL_CTX, with certs besides its own (SSL_use_cert_and_key); the
 // suites are those of cfg.
-func readParams(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) (params, error) {
+func readEffective(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) (effective, error) {
 	suites := make([]C.sessl_suite, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
 		suites[i].id = C.uint16_t(id)
@@ -112,9 +112,9 @@ func readParams(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) 
 		if bad >= 0 && e.n > 0 {
 			cause = configError("certificate %d", int(bad))
 		}
-		return params{}, asError(op, cause, &e)
+		return effective{}, asError(op, cause, &e)
 	}
-	r := params{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable), served: int(got.served)}
+	r := effective{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable), served: int(got.served)}
 	for _, s := range suites {
 		r.suites = append(r.suites, suiteVerdict{uint16(s.id), int(s.verdict), C.GoString(s.name)})
 	}
@@ -132,7 +132,7 @@ func checkBuilt(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 // tryCertificates looks at what was set as a whole, with certs in the place of none.
 func tryCertificates(op string, cfg *Config, server bool, p ctxPtr, certs []Certificate) error {
 	return withAll(op, certs, nil, func(ptrs []certPtr) error {
-		got, err := readParams(op, cfg, server, p, ptrs)
+		got, err := readEffective(op, cfg, server, p, ptrs)
 		if err != nil {
 			return err
 		}

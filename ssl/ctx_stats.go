@@ -110,7 +110,7 @@ func (c *Ctx) Stats() (Stats, error) {
 	if c.cache != nil {
 		cache := c.cache.Stats()
 		s.Cache = &cache
-		if c.cache.behind != nil {
+		if c.cache.backing != nil {
 			store := c.cache.StoreStats()
 			s.Store = &store
 		}

@@ -24,9 +24,9 @@ type ServerSessionCache struct {
 	seed   maphash.Seed
 	shards []serverShard
 
-	behind *backing // a store behind the cache, or nil
-	open   sync.RWMutex
-	closed bool // under open
+	backing *backing // a store behind the cache, or nil
+	open    sync.RWMutex
+	closed  bool // under open
 }
 
 // ServerCacheOptions are options for [NewServerSessionCache].
@@ -85,7 +85,7 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 		c.shards[i].maxBytes = o.MaxBytes / int64(n)
 	}
 	if o.Store != nil {
-		c.behind = newBacking(&o)
+		c.backing = newBacking(&o)
 	}
 	return c, nil
 }
@@ -203,10 +203,10 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 		return nil
 	}
 	s, dead := c.get(key)
-	if s != nil || dead || c.behind == nil || !c.usable() {
+	if s != nil || dead || c.backing == nil || !c.usable() {
 		return s
 	}
-	s = c.behind.get(ctx, id)
+	s = c.backing.get(ctx, id)
 	if s == nil {
 		return nil
 	}
@@ -231,8 +231,8 @@ func (c *ServerSessionCache) wasRemoved(key sessionID) bool {
 func (c *ServerSessionCache) withStore(f func(*backing)) {
 	c.open.RLock()
 	defer c.open.RUnlock()
-	if c.behind != nil && !c.closed {
-		f(c.behind)
+	if c.backing != nil && !c.closed {
+		f(c.backing)
 	}
 }
 
@@ -279,8 +279,8 @@ func (c *ServerSessionCache) Close() error {
 	if !c.made() {
 		return nil
 	}
-	if c.shut() && c.behind != nil {
-		c.behind.close()
+	if c.shut() && c.backing != nil {
+		c.backing.close()
 	}
 	for i := range c.shards {
 		sh := &c.shards[i]
@@ -304,12 +304,12 @@ func (c *ServerSessionCache) shut() bool {
 
 // StoreStats returns the counters of the store, all zero without a store.
 func (c *ServerSessionCache) StoreStats() StoreStats {
-	if !c.made() || c.behind == nil {
+	if !c.made() || c.backing == nil {
 		return StoreStats{}
 	}
-	st := c.behind.stats.read()
-	for i := range c.behind.queues {
-		st.Pending += c.behind.queues[i].pending()
+	st := c.backing.stats.read()
+	for i := range c.backing.queues {
+		st.Pending += c.backing.queues[i].pending()
 	}
 	return st
 }
@@ -318,10 +318,10 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 // sealing; nil if there was none. Store errors are not reported anywhere automatically:
 // poll StoreError, and log what it returns.
 func (c *ServerSessionCache) StoreError() error {
-	if !c.made() || c.behind == nil {
+	if !c.made() || c.backing == nil {
 		return nil
 	}
-	if err := c.behind.last.Load(); err != nil {
+	if err := c.backing.last.Load(); err != nil {
 		return *err
 	}
 	return nil
