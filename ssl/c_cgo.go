@@ -1,6 +1,8 @@
 package ssl
 
 /*
+#include <string.h>
+
 #include "conn.h"
 #include "session.h"
 */
