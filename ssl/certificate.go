@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// A Certificate is a certificate chain, leaf first, and the leaf's private key, for a Ctx
-// to show to its peers. The key lives in OpenSSL (an EVP_PKEY) and nowhere in Go.
+// A Certificate is a certificate chain, leaf first, and the leaf's private key, for a
+// Ctx to show to its peers. The key lives in OpenSSL (an EVP_PKEY) and nowhere in Go.
 //
 // Copies of a Certificate share one object in C. There is nothing to close, as in
-// crypto/tls: when the last copy is gone, the garbage collector gives the object back, and
-// the key is wiped as soon as no Ctx and no Conn uses it either.
+// crypto/tls: when the last copy is gone, the garbage collector gives the object back.
+// The key is wiped when no Ctx and no Conn uses it any more, either.
 type Certificate struct{ c *certificate }
 
 // certificate is what the copies share.
@@ -21,7 +21,7 @@ type certificate struct {
 	chain *ownChain
 }
 
-// ownChain is what a Conn may have sent, without the key: it outlives the Certificate.
+// ownChain is a chain that a Conn may have sent, without the key. It outlives the Certificate.
 type ownChain struct {
 	number uint64 // of the leaf in C
 	der    [][]byte
@@ -39,7 +39,7 @@ func (o *ownChain) parsed() []*x509.Certificate {
 	return slices.Clone(o.certs)
 }
 
-// chainsOf are the chains of certificates that are not empty.
+// chainsOf returns the chains of certs, none of which may be the zero Certificate.
 func chainsOf(certs []Certificate) []*ownChain {
 	chains := make([]*ownChain, len(certs))
 	for i, c := range certs {
@@ -62,7 +62,7 @@ func adoptCert(op string, ptr certPtr, chain [][]byte) (Certificate, error) {
 	return Certificate{c}, nil
 }
 
-// withPtr is the one way to the pointer: the object lives until f has returned.
+// withPtr is the only way to the pointer: the object lives until f has returned.
 func (c Certificate) withPtr(op string, f func(certPtr) error) error {
 	if c.c == nil {
 		return fail(op, ErrClosed)
@@ -75,7 +75,7 @@ func (c Certificate) withPtr(op string, f func(certPtr) error) error {
 	return f(p)
 }
 
-// withAll is withPtr for several; ptrs are those before them.
+// withAll is withPtr for several certificates; ptrs are the pointers so far.
 func withAll(op string, certs []Certificate, ptrs []certPtr, f func([]certPtr) error) error {
 	if len(certs) == 0 {
 		return f(ptrs)
@@ -83,8 +83,8 @@ func withAll(op string, certs []Certificate, ptrs []certPtr, f func([]certPtr) e
 	return certs[0].withPtr(op, func(p certPtr) error { return withAll(op, certs[1:], append(ptrs, p), f) })
 }
 
-// Leaf returns the leaf, parsed by crypto/x509; nil for the zero Certificate. It must not
-// be changed.
+// Leaf returns the leaf, parsed by crypto/x509, or nil for the zero Certificate. It
+// must not be changed.
 func (c Certificate) Leaf() *x509.Certificate {
 	if c.c == nil {
 		return nil
@@ -92,7 +92,7 @@ func (c Certificate) Leaf() *x509.Certificate {
 	return c.c.chain.leaf
 }
 
-// chainDER is the chain, leaf first.
+// chainDER returns the chain, leaf first.
 func (c Certificate) chainDER() [][]byte {
 	if c.c == nil {
 		return nil

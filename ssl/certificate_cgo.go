@@ -22,17 +22,17 @@ import (
 
 type certPtr = *C.sessl_cert
 
-// freeCert gives the references on the chain and the key back (X509_free, EVP_PKEY_free);
-// a Ctx or Conn that uses them has references of its own.
+// freeCert gives the references on the chain and the key back (X509_free,
+// EVP_PKEY_free). A Ctx or Conn that uses them has references of its own.
 func freeCert(p certPtr) {
 	C.sessl_cert_free(p)
 }
 
-// certNumber is how connections name the certificate that they have sent.
+// certNumber is the number by which connections name the certificate that they have sent.
 func certNumber(p certPtr) uint64 { return uint64(C.sessl_cert_number(p)) }
 
-// readCert makes the object of a chain in DER and a key in any form. password is nil for a
-// key that is not encrypted.
+// readCert makes the object of a chain in DER and a key in any form. password is nil if
+// the key is not encrypted.
 func readCert(op string, chain [][]byte, key []byte, password *[]byte) (certPtr, error) {
 	var e cErr
 	var why C.int
@@ -45,7 +45,7 @@ func readCert(op string, chain [][]byte, key []byte, password *[]byte) (certPtr,
 	return p, nil
 }
 
-// openCert makes the object of what two URIs name (OSSL_STORE_open).
+// openCert makes the object from what two URIs name (OSSL_STORE_open).
 func openCert(op, certURI, keyURI string, password *[]byte) (certPtr, error) {
 	var e cErr
 	var why C.int
@@ -60,7 +60,7 @@ func openCert(op, certURI, keyURI string, password *[]byte) (certPtr, error) {
 	return p, nil
 }
 
-// passwordPtr is the password for C; its length is -1 when there is none.
+// passwordPtr is the password for C. Its length is -1 if there is none.
 func passwordPtr(password *[]byte) (*C.uint8_t, C.int) {
 	if password == nil {
 		return nil, -1
@@ -84,8 +84,8 @@ func chainOf(op string, p certPtr) ([][]byte, error) {
 	}
 }
 
-// certCause is what a failure to read a certificate is in this package's terms; nil where
-// OpenSSL knows better.
+// certCause translates the reason why a certificate could not be read. It returns nil
+// if OpenSSL's error says more.
 func certCause(why C.int) error {
 	switch why {
 	case C.SESSL_KEY_MISSING:
@@ -115,7 +115,7 @@ func certRefused(op string, e *cErr) error {
 	return asError(op, configError("a certificate"), e)
 }
 
-// The sorts of key that a certificate can have.
+// Types of key that a certificate can have.
 const (
 	keyRSA     = C.SESSL_KEY_RSA
 	keyRSAPSS  = C.SESSL_KEY_RSA_PSS

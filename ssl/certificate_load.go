@@ -19,7 +19,9 @@ func LoadX509KeyPair(certFile, keyFile string) (Certificate, error) {
 
 // LoadX509KeyPairWithPassword is LoadX509KeyPair for a key that may be encrypted. See
 // X509KeyPairWithPassword.
-func LoadX509KeyPairWithPassword(certFile, keyFile string, password func() ([]byte, error)) (Certificate, error) {
+func LoadX509KeyPairWithPassword(
+	certFile, keyFile string, password func() ([]byte, error),
+) (Certificate, error) {
 	return loadKeyPair("LoadX509KeyPairWithPassword", certFile, keyFile, password)
 }
 
@@ -36,24 +38,25 @@ func loadKeyPair(op, certFile, keyFile string, password func() ([]byte, error)) 
 	return keyPair(op, cert, key, password)
 }
 
-// X509KeyPair takes a certificate chain, in PEM (leaf first) or a single one in DER, and
-// its private key, in PEM or DER, in any of the formats that OpenSSL reads
-// (d2i_AutoPrivateKey). In PEM the first key counts; blocks of other types are skipped on
-// both sides, so that one file can have it all.
+// X509KeyPair takes a certificate chain, in PEM (leaf first) or a single certificate in
+// DER, and its private key, in PEM or DER, in any of the formats that OpenSSL reads
+// (d2i_AutoPrivateKey). In PEM the first key counts. Blocks of other types are skipped
+// in both, so that one file can hold everything.
 //
-// Errors are ErrMalformed, ErrPassword for a key that is encrypted, and ErrConfig for a
-// key that is not the leaf's. The caller may wipe key afterwards: no copy is left in Go.
+// X509KeyPair returns ErrMalformed for input that cannot be parsed, ErrPassword for an
+// encrypted key, and ErrConfig if the key is not the leaf's. The caller may wipe key
+// afterwards: no copy is left in Go.
 func X509KeyPair(cert, key []byte) (Certificate, error) {
 	return keyPair("X509KeyPair", cert, key, nil)
 }
 
-// X509KeyPairWithPassword is X509KeyPair for a key that may be encrypted, in PKCS#8
-// (PKCS8_decrypt) or in the older form with PEM headers (PEM_do_header). password is
-// called once if the key is encrypted, and not otherwise; what it returns is wiped
-// afterwards. Nothing is ever asked on a terminal.
+// X509KeyPairWithPassword is X509KeyPair for a key that may be encrypted, in PKCS#8 (PKCS8_decrypt)
+// or in the older form with PEM headers (PEM_do_header). If the key is encrypted, password is
+// called once, and its result is wiped afterwards. Nothing is ever asked on a terminal.
 //
-// A password that is wrong is ErrPassword, and so is an error of the function, which is
-// wrapped too. The older form does not tell a wrong password from a damaged key for sure.
+// X509KeyPairWithPassword returns ErrPassword if the password is wrong, or if the
+// function returns an error, which is wrapped too. In the older form a wrong password
+// cannot always be told from a damaged key.
 func X509KeyPairWithPassword(cert, key []byte, password func() ([]byte, error)) (Certificate, error) {
 	return keyPair("X509KeyPairWithPassword", cert, key, password)
 }
@@ -72,16 +75,17 @@ func keyPair(op string, cert, key []byte, password func() ([]byte, error)) (Cert
 	return adoptCert(op, ptr, chain)
 }
 
-// LoadCertificateURI takes a certificate chain and its private key from where URIs say,
-// through OpenSSL's OSSL_STORE_open; keyURI may be the same as certURI. A path or a file:
-// URI names a file with PEM, DER or PKCS#12 in it. Other schemes are those of what is
-// loaded into OpenSSL by its configuration: with a PKCS#11 provider (OpenSSL 3.0 and
-// later), or on 1.1.1 an engine with a store, pkcs11: URIs name certificates and keys in
-// hardware, which never leave it. A scheme that nothing brings is ErrUnsupported.
+// LoadCertificateURI takes a certificate chain and its private key from where two URIs
+// point, through OpenSSL's OSSL_STORE_open; keyURI may be the same as certURI. A path or
+// a file: URI names a file that contains PEM, DER or PKCS#12. Other schemes depend on
+// what OpenSSL's configuration loads: with a PKCS#11 provider (OpenSSL 3.0 and later), or
+// on 1.1.1 an engine with a store, pkcs11: URIs name certificates and keys in hardware,
+// which never leave it. LoadCertificateURI returns ErrUnsupported for an unknown scheme.
 //
-// The leaf is the certificate that has the key, and the other certificates follow in the
-// store's order; objects that cannot be read are skipped. password is called as by X509KeyPairWithPassword and may be nil; a PIN
-// belongs there rather than into the URI. Errors do not repeat a URI but a file's.
+// The leaf is the certificate that matches the key. The other certificates follow in
+// the store's order; objects that cannot be read are skipped. password is called as by
+// X509KeyPairWithPassword and may be nil. A PIN belongs there, not in the URI. Errors
+// repeat the URI of a file, but no other.
 func LoadCertificateURI(certURI, keyURI string, password func() ([]byte, error)) (Certificate, error) {
 	const op = "LoadCertificateURI"
 	if hasNUL(certURI) || hasNUL(keyURI) || certURI == "" || keyURI == "" {
@@ -101,12 +105,12 @@ func LoadCertificateURI(certURI, keyURI string, password func() ([]byte, error))
 	return adoptCert(op, ptr, chain)
 }
 
-// CertificateFromTLS takes over a certificate of crypto/tls, with its chain. Only a key that is there in software can be handed to OpenSSL
-// (d2i_AutoPrivateKey): an *rsa.PrivateKey, *ecdsa.PrivateKey or ed25519.PrivateKey. Any
-// other crypto.Signer is ErrUnsupported. The key remains in cert as well, and what
-// crypto/x509 encodes on the way may leave traces in Go's memory.
+// CertificateFromTLS takes over a certificate of crypto/tls, with its chain. Only a key in
+// software can be handed to OpenSSL (d2i_AutoPrivateKey): an *rsa.PrivateKey, *ecdsa.PrivateKey
+// or ed25519.PrivateKey. For any other crypto.Signer CertificateFromTLS returns ErrUnsupported.
+// The key also remains in cert, and crypto/x509's encoder may leave traces of it in Go's memory.
 //
-// OCSPStaple is taken over, as SetOCSPStaple takes it. SignedCertificateTimestamps and
+// OCSPStaple is taken over as by SetOCSPStaple. SignedCertificateTimestamps and
 // SupportedSignatureAlgorithms are not.
 func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	const op = "CertificateFromTLS"
@@ -142,8 +146,8 @@ func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	return adoptCert(op, ptr, chain)
 }
 
-// marshalKey is x509.MarshalPKCS8PrivateKey, which panics on a nil pointer or one to an
-// empty key.
+// marshalKey is x509.MarshalPKCS8PrivateKey, which panics on a nil pointer or a pointer
+// to an empty key.
 func marshalKey(key any) (der []byte, err error) {
 	defer func() {
 		if recover() != nil {
@@ -153,18 +157,21 @@ func marshalKey(key any) (der []byte, err error) {
 	return x509.MarshalPKCS8PrivateKey(key)
 }
 
-// hardwareKeyError is an ErrUnsupported that no version of OpenSSL would help.
+// hardwareKeyError is an ErrUnsupported that no other version of OpenSSL would avoid.
 type hardwareKeyError struct{ keyType string }
 
 func (e hardwareKeyError) Error() string {
-	return "a private key of type " + e.keyType + " cannot be handed to OpenSSL: it must be an *rsa.PrivateKey, " +
+	return "a private key of type " + e.keyType +
+		" cannot be handed to OpenSSL: it must be an *rsa.PrivateKey, " +
 		"*ecdsa.PrivateKey or ed25519.PrivateKey; for keys in hardware see LoadCertificateURI"
 }
 
 func (hardwareKeyError) Is(target error) bool { return target == ErrUnsupported }
 
-// withPassword calls read without a password, and again with one if it was missing.
-func withPassword(op string, password func() ([]byte, error), read func(*[]byte) (certPtr, error)) (certPtr, error) {
+// withPassword calls read without a password, and again with one if a password was missing.
+func withPassword(
+	op string, password func() ([]byte, error), read func(*[]byte) (certPtr, error),
+) (certPtr, error) {
 	ptr, err := read(nil)
 	if password == nil || !errors.Is(err, ErrPassword) {
 		return ptr, err

@@ -8,12 +8,12 @@ import (
 	"weak"
 )
 
-// parsedCerts has the certificates that were parsed and are still in use, by the hash of their
-// encoding: peers are few, and to parse what each connection shows costs as much as a tenth of
-// a resumption. It keeps nothing alive.
+// parsedCerts has the parsed certificates that are still in use, by the hash of their
+// encoding. Peers are few, and parsing what each connection shows costs as much as a
+// tenth of a resumption. The map keeps no certificate alive.
 var parsedCerts sync.Map // [sha256.Size]byte to weak.Pointer[x509.Certificate]
 
-// parseCert is x509.ParseCertificate, whose result others may have too.
+// parseCert is x509.ParseCertificate with a result that may be shared.
 func parseCert(der []byte) (*x509.Certificate, error) {
 	key := sha256.Sum256(der)
 	if w, ok := parsedCerts.Load(key); ok {
@@ -44,7 +44,7 @@ func parseChain(der [][]byte) []*x509.Certificate {
 }
 
 // peerChain is what is known of the peer's certificates, in DER. It is noted with the
-// session in C, so that copies of it and its tickets bring it along.
+// session in C, so that copies of the session and its tickets carry it along.
 type peerChain struct {
 	sent, verified [][]byte
 
@@ -52,7 +52,7 @@ type peerChain struct {
 	sentX, verifiedX []*x509.Certificate
 }
 
-// encode is the form of the note: for each certificate a byte that tells its chain, its
+// encode returns the form of the note: for each certificate a byte for its chain, its
 // length in four bytes, and its DER.
 func (p *peerChain) encode() []byte {
 	var b []byte
@@ -64,8 +64,8 @@ func (p *peerChain) encode() []byte {
 	return b
 }
 
-// decodePeerChain is the inverse of encode. It reports whether b has that form; what does not
-// tells nothing of a peer.
+// decodePeerChain is the inverse of encode. It reports whether b has that form; other
+// bytes say nothing about a peer.
 func decodePeerChain(b []byte) (p *peerChain, ok bool) {
 	p = &peerChain{}
 	for r := reader(b); len(r) > 0; {
@@ -86,8 +86,8 @@ func decodePeerChain(b []byte) (p *peerChain, ok bool) {
 	return p, true
 }
 
-// parsed returns the chains for crypto/x509, parsed at the first call. A certificate that
-// OpenSSL accepts and crypto/x509 does not ends its chain.
+// parsed returns the chains for crypto/x509, parsed at the first call. A certificate
+// that OpenSSL accepts but crypto/x509 does not ends its chain.
 func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
 	if p == nil {
 		return nil, nil

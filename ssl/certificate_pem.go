@@ -9,12 +9,12 @@ import (
 	"slices"
 )
 
-// A certBlock is a PEM block for a certificate, or the whole of what is no PEM.
+// A certBlock is a PEM block of a certificate, or all of the data if it has no such block.
 type certBlock struct {
 	der     []byte
 	pem     bool
 	trusted bool  // trust settings may follow the certificate
-	err     error // why there is no der
+	err     error // why der is missing
 }
 
 var errDamaged = fmt.Errorf("%w: damaged PEM block", ErrMalformed)
@@ -25,8 +25,8 @@ var (
 	pemDash  = []byte("-----")
 )
 
-// certBlocks finds the certificates in data, damaged blocks included, which encoding/pem leaves
-// out in silence.
+// certBlocks finds the certificates in data, including damaged blocks, which
+// encoding/pem skips silently.
 func certBlocks(data []byte) (blocks []certBlock) {
 	for rest := data; ; {
 		begin := lineWith(rest, pemBegin)
@@ -59,7 +59,7 @@ func certBlocks(data []byte) (blocks []certBlock) {
 	return blocks
 }
 
-// lineWith is where the first line of data begins that begins with prefix; -1 for none.
+// lineWith is the offset of the first line of data that begins with prefix, or -1.
 func lineWith(data, prefix []byte) int {
 	if bytes.HasPrefix(data, prefix) {
 		return 0
@@ -70,7 +70,7 @@ func lineWith(data, prefix []byte) int {
 	return -1
 }
 
-// certOnly is a certificate without what is behind it.
+// certOnly is a certificate without the bytes after it.
 func certOnly(der []byte) []byte {
 	var cert asn1.RawValue
 	if rest, err := asn1.Unmarshal(der, &cert); err == nil {
@@ -91,7 +91,7 @@ func splitCerts(data []byte) ([][]byte, error) {
 	return parsedAll(certs)
 }
 
-// parsedAll returns the certificates if there are any, and crypto/x509 takes them all.
+// parsedAll returns the certificates, if there are any and crypto/x509 accepts them all.
 func parsedAll(certs [][]byte) ([][]byte, error) {
 	if len(certs) == 0 {
 		return nil, fmt.Errorf("%w: no certificate", ErrMalformed)

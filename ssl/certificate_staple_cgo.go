@@ -11,18 +11,18 @@ import (
 	"fmt"
 )
 
-// SetOCSPStaple makes response, an OCSP response in DER, go with the certificate to each
-// client that asks for one (SSL_CTX_set_tlsext_status_cb). It takes effect at once and
-// for all copies of c: in every Ctx that has it, for virtual hosts too, and when
-// GetCertificate answers with it. A staple that is about to expire is replaced by another
-// call, and nil ends it. It may be called while connections are made; those under way send
-// one or the other. A client's certificate is sent without a staple.
+// SetOCSPStaple makes servers send response, an OCSP response in DER, with the certificate
+// to each client that asks for one (SSL_CTX_set_tlsext_status_cb). It takes effect at once
+// and for all copies of c: in every Ctx that uses it, for virtual hosts too, and when
+// GetCertificate returns it. Before a staple expires, replace it by another call; nil
+// removes it. SetOCSPStaple may be called while connections are made; handshakes under way
+// send the old or the new one. A client's certificate is sent without a staple.
 //
-// The response must be complete, an answer and not an error, and about the leaf by its
-// serial number: else it is ErrMalformed, ErrTrailingData or ErrConfig, ErrTooLarge past
-// what OpenSSL's clients take, and c keeps what it had. The signature and whether the answer is
-// good are for the clients to judge. From its nextUpdate on a response is not sent any more: a
-// client makes more of an expired one than of none.
+// The response must be complete, an answer and not an error, and about the leaf, by its
+// serial number. Otherwise SetOCSPStaple returns ErrMalformed, ErrTrailingData or
+// ErrConfig, or ErrTooLarge for more than OpenSSL's clients accept, and c keeps its old
+// staple. Clients check the signature and whether the answer is good. A response is not
+// sent after its nextUpdate: clients treat an expired response worse than a missing one.
 func (c Certificate) SetOCSPStaple(response []byte) error {
 	const op = "Certificate.SetOCSPStaple"
 	return c.withPtr(op, func(p certPtr) error { return setStaple(op, p, response) })

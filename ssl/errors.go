@@ -16,15 +16,15 @@ var (
 	// ErrNil says that a pointer was nil: the receiver's, or a required argument's.
 	ErrNil = errors.New("nil pointer")
 
-	// ErrBorrowExpired says that a BorrowedSession was used after the function that had
-	// been given it returned.
+	// ErrBorrowExpired says that a BorrowedSession was used after the function that was
+	// given it had returned.
 	ErrBorrowExpired = errors.New("borrowed session used after WithSession returned")
 
-	// ErrNoSession says that the connection has no session: its handshake is not over.
+	// ErrNoSession says that the connection has no session, because its handshake is not complete.
 	ErrNoSession = errors.New("no session before the handshake is complete")
 
-	// ErrNotResumable says that the session cannot be offered: it has no id, or no id and no
-	// ticket, or OpenSSL has marked it so. See [Session.Resumable].
+	// ErrNotResumable says that the session cannot be offered: it has no id or ticket
+	// where it needs one, or OpenSSL has marked it. See [Session.Resumable].
 	ErrNotResumable = errors.New("session is not resumable")
 
 	// ErrNotSerializable says that the session cannot be encoded: it has no cipher, so it
@@ -44,10 +44,10 @@ var (
 	// ErrClient says that the call is for servers only.
 	ErrClient = errors.New("not possible on the client side")
 
-	// ErrTLS13Only says that the connection's version of TLS has no such thing.
+	// ErrTLS13Only says that the connection's version of TLS lacks the feature.
 	ErrTLS13Only = errors.New("possible in TLS 1.3 only")
 
-	// ErrNoExtendedMasterSecret says that the peer does without it in TLS 1.2 (RFC 7627).
+	// ErrNoExtendedMasterSecret says that in TLS 1.2 the peer does not support it (RFC 7627).
 	ErrNoExtendedMasterSecret = errors.New("no extended master secret, which exported keys need")
 
 	// ErrHandshakeIncomplete says that the call must come after the handshake.
@@ -56,8 +56,8 @@ var (
 	// ErrHandshakeStarted says that the call must come before the handshake.
 	ErrHandshakeStarted = errors.New("handshake has already started")
 
-	// ErrNoEarlyData says that no early data can be sent on this connection; the text has the
-	// reason.
+	// ErrNoEarlyData says that no early data can be sent on this connection; the text
+	// has the reason.
 	ErrNoEarlyData = errors.New("no early data")
 
 	// ErrTooLarge says that the input is longer than the field or format can be.
@@ -72,23 +72,23 @@ var (
 	// ErrMalformed says that the input could not be parsed.
 	ErrMalformed = errors.New("malformed input")
 
-	// ErrSealed says that sealed bytes were changed, are something else, or were sealed with a
-	// key that is not here.
+	// ErrSealed says that sealed bytes were changed, are something else, or were sealed
+	// with an unknown key.
 	ErrSealed = errors.New("sealed bytes cannot be opened")
 
-	// ErrPassword says that a private key is encrypted and the password missing or wrong.
+	// ErrPassword says that a private key is encrypted, and its password is missing or wrong.
 	ErrPassword = errors.New("password missing or wrong")
 
 	// ErrUnsupported says that the OpenSSL in use lacks the feature; the text has the
-	// version that is needed.
+	// version that has it.
 	ErrUnsupported = errors.New("not supported by this version of OpenSSL")
 
-	// ErrNoProvider says that no provider of OpenSSL can do what the configuration demands of
-	// it: see [Config].FIPS and PropertyQuery. The Error's entries have OpenSSL's reasons.
+	// ErrNoProvider says that no provider of OpenSSL can do what the configuration demands:
+	// see [Config].FIPS and PropertyQuery. The Error's entries have OpenSSL's reasons.
 	ErrNoProvider = errors.New("no OpenSSL provider for the configuration")
 
-	// ErrUnverified says that a connection that verifies its peer resumed a session for
-	// which that was never done.
+	// ErrUnverified says that a connection that verifies its peer resumed a session
+	// whose peer was never verified.
 	ErrUnverified = errors.New("resumed session was never verified under this configuration")
 
 	// ErrPostHandshakeAuth says that this connection's client cannot be asked for a
@@ -98,7 +98,7 @@ var (
 	// ErrRequestPending says that the client is being asked for its certificate.
 	ErrRequestPending = errors.New("client is being asked for its certificate")
 
-	// ErrNoMemory says that an allocation in C failed. OpenSSL does not always tell.
+	// ErrNoMemory says that an allocation in C failed. OpenSSL does not always report that.
 	ErrNoMemory = errors.New("out of memory")
 
 	// ErrConfig says that a Config cannot work; the text has the reason.
@@ -109,13 +109,13 @@ type closedError struct{}
 
 func (closedError) Error() string { return "closed" }
 
-// Is makes errors.Is(err, net.ErrClosed) true: that is what servers look for.
+// Is makes errors.Is(err, net.ErrClosed) true, which servers test for.
 func (closedError) Is(target error) bool { return target == net.ErrClosed }
 
-// errPanicked is why a handshake failed for those who did not see the panic.
+// errPanicked is the handshake's error for calls that did not see the panic themselves.
 var errPanicked = errors.New("a function of the Config panicked")
 
-// errHelloChanged is why a server that has chosen a host does not go on.
+// errHelloChanged is the error of a server that has chosen a host and gets a different hello.
 var errHelloChanged = errors.New("the second ClientHello asks for another host or protocol than the first")
 
 // Entry is one entry of OpenSSL's error queue.
@@ -123,18 +123,18 @@ type Entry struct {
 	Code    uint64 // as returned by ERR_get_error
 	Library string // ERR_lib_error_string, "SSL routines"
 	Reason  string // ERR_reason_error_string, "certificate verify failed"
-	Data    string // what the entry adds, such as "SSL alert number 48"
+	Data    string // the entry's additional data, such as "SSL alert number 48"
 
 	// ReasonCode is ERR_GET_REASON(Code), one of OpenSSL's *_R_* constants.
 	ReasonCode int
 }
 
-// Error is the error type of this package: the operation that failed, why, and what
-// OpenSSL had queued on the thread that made the call. It never holds key material.
+// Error is the error type of this package: the operation that failed, why, and the
+// errors that OpenSSL had queued on the thread of the call. It never holds key material.
 type Error struct {
 	Op      string  // the operation, named as in this package: "ParseSession"
-	Err     error   // the cause in this package's or net's terms; nil if only OpenSSL knows
-	Entries []Entry // oldest first: the first is the cause. Empty when OpenSSL queued none
+	Err     error   // the cause in this package's or net's terms; nil if only OpenSSL knows it
+	Entries []Entry // oldest first: the first is the cause. Empty if OpenSSL queued none
 }
 
 // Error returns one line: the operation, the cause, and OpenSSL's first reason.
@@ -164,8 +164,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout reports whether a deadline was the cause. With it and Temporary, an Error is a
-// net.Error.
+// Timeout reports whether a deadline was the cause. With Timeout and Temporary, an
+// Error is a net.Error.
 func (e *Error) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.Err, &t) && t.Timeout()
@@ -174,15 +174,15 @@ func (e *Error) Timeout() bool {
 // Temporary reports the same as Timeout.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-// sslRAlertOffset is SSL_AD_REASON_OFFSET: the reason of a received alert is its number
-// plus this.
+// sslRAlertOffset is SSL_AD_REASON_OFFSET: the reason of a received alert is its number plus this.
 const sslRAlertOffset = 1000
 
-// Alert returns the TLS alert that the peer sent, if one is the reason for the error.
-// Numbers are those of RFC 8446, section 6.
+// Alert returns the TLS alert that the peer sent, if an alert caused the error. Its
+// numbers are those of RFC 8446, section 6.
 func (e *Error) Alert() (alert uint8, ok bool) {
 	for _, entry := range e.Entries {
-		if r := entry.ReasonCode; entry.Library == "SSL routines" && r >= sslRAlertOffset && r < sslRAlertOffset+256 {
+		r := entry.ReasonCode
+		if entry.Library == "SSL routines" && r >= sslRAlertOffset && r < sslRAlertOffset+256 {
 			return uint8(r - sslRAlertOffset), true
 		}
 	}
@@ -193,7 +193,7 @@ func fail(op string, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
-// unsupportedIn is the cause when the library in use lacks what; need may be empty.
+// unsupportedIn is the cause if the library in use lacks what; need may be empty.
 func unsupportedIn(what, need string) error {
 	if need != "" {
 		what += " needs " + need
@@ -205,7 +205,7 @@ func unsupported(op, need string) error {
 	return fail(op, fmt.Errorf("%w: needs %s", ErrUnsupported, need))
 }
 
-// causeOf is err without the operation, to be wrapped anew.
+// causeOf is err without its operation, for another error to wrap.
 func causeOf(err error) error {
 	if e, ok := err.(*Error); ok && e.Err != nil {
 		return e.Err
@@ -217,7 +217,7 @@ func configError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 }
 
-// inOp is err as an error of op.
+// inOp returns err as an error of op.
 func inOp(op string, err error) error {
 	var e *Error
 	switch {

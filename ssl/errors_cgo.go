@@ -7,11 +7,11 @@ package ssl
 */
 import "C"
 
-// cErr receives what a C call moved out of its thread's error queue.
+// cErr receives what a C call took out of its thread's error queue.
 type cErr = C.sessl_err
 
-// asError makes the error of a failed call; cause, what the caller makes of it, may be nil
-// and does not count when memory ran out.
+// asError makes the error of a failed call. cause is the caller's explanation; it may
+// be nil, and does not count if memory ran out.
 func asError(op string, cause error, e *cErr) error {
 	if e.no_memory != 0 {
 		cause = ErrNoMemory
@@ -37,14 +37,14 @@ func asError(op string, cause error, e *cErr) error {
 	return err
 }
 
-// isRefusal tells the entry that libssl leaves when it has refused the peer's certificate. RSA
-// has a reason of the same number, which says that the peer has signed with another key.
+// isRefusal reports whether the entry is the one that libssl leaves after refusing the
+// peer's certificate. RSA has a reason of the same number, for a signature by another key.
 func isRefusal(code C.ulong) bool {
 	return C.sessl_err_is(code, C.ERR_LIB_SSL, C.SSL_R_CERTIFICATE_VERIFY_FAILED) != 0
 }
 
-// textOf is C.GoString without its argument escaping: with it every sessl_err in the
-// package would be allocated on the heap, also when nothing fails.
+// textOf is C.GoString without letting its argument escape. With C.GoString, every
+// sessl_err in the package would be allocated on the heap, even if nothing fails.
 func textOf(c *[C.SESSL_ERR_DATA]C.char) string {
 	b := make([]byte, 0, len(c))
 	for _, ch := range c {

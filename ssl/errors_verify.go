@@ -6,29 +6,28 @@ import (
 	"strings"
 )
 
-// VerificationError says why the peer's certificate was refused. It is found in an Error
-// with errors.As.
+// VerificationError says why the peer's certificate was refused. errors.As finds it in an Error.
 type VerificationError struct {
 	Code   int    // X509_V_ERR_*, as returned by SSL_get_verify_result
 	Reason string // X509_verify_cert_error_string of Code
 
-	// Depth is where in the chain the certificate at fault is: 0 is the peer's own, then
-	// come its issuers (X509_STORE_CTX_get_error_depth). Certificate is that certificate,
-	// nil if crypto/x509 cannot parse it (X509_STORE_CTX_get_current_cert).
+	// Depth is the place in the chain of the certificate at fault: 0 is the peer's own,
+	// then come its issuers (X509_STORE_CTX_get_error_depth). Certificate is that
+	// certificate, or nil if crypto/x509 cannot parse it (X509_STORE_CTX_get_current_cert).
 	Depth       int
 	Certificate *x509.Certificate
 
-	// Host is the name or address that was demanded, and Names are those that the
-	// certificate is for. Both are set only if that is what did not match.
+	// Host is the name or address that was asked for, and Names are those in the
+	// certificate. Both are set only if they did not match.
 	Host  string
 	Names []string
 }
 
-// maxNamesShown bounds what a certificate can put into a line of text.
+// maxNamesShown bounds how many of a certificate's names an error shows.
 const maxNamesShown = 8
 
-// Error returns the reason in OpenSSL's words, and what it is about. Text that the peer
-// has chosen is quoted.
+// Error returns the reason in OpenSSL's words, and its details. Text that the peer has
+// chosen is quoted.
 func (e *VerificationError) Error() string {
 	text := "peer certificate refused: " + e.Reason
 	if e.Host != "" {
@@ -60,7 +59,7 @@ func quoteNames(names []string) string {
 	return b.String()
 }
 
-// namesOf lists the names and the addresses in a certificate.
+// namesOf lists the names and addresses in a certificate.
 func namesOf(cert *x509.Certificate) []string {
 	names := append([]string(nil), cert.DNSNames...)
 	for _, ip := range cert.IPAddresses {

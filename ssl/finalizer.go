@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// kind describes one sort of C object: how it is released, and how many there are.
+// kind describes one type of C object: how it is released, and how many there are.
 type kind[P comparable] struct {
 	name string
-	free func(P) // gives back the one reference that a handle stands for
-	gone error   // what a call on a closed handle reports
+	free func(P) // gives back the one reference of a handle
+	gone error   // the error of a call on a closed handle
 	counters
 }
 
@@ -18,30 +18,30 @@ type counters struct {
 }
 
 func (c *counters) read() HandleCounts {
-	// The ends first: a handle that is opened and closed in between must not make
-	// more ends than beginnings.
+	// Ends are read first: otherwise a handle that is opened and closed in between
+	// would count as an end without a beginning.
 	n := HandleCounts{Closed: c.closed.Load(), Collected: c.collected.Load()}
 	n.Opened = c.opened.Load()
 	n.Live = n.Opened - n.Closed - n.Collected
 	return n
 }
 
-// closedBit marks a handle whose owner is gone; the rest of the state counts users, the
-// owner among them until it is gone.
+// closedBit marks a handle whose owner is gone. The rest of the state counts its users,
+// including the owner until it is gone.
 const closedBit = 1 << 62
 
 // object is one C reference. It is allocated apart from the handle that the application
 // holds, so that it can be the argument of that handle's cleanup.
 type object[P comparable] struct {
-	debug debugInfo // first: at the end, a field of size zero takes up room
+	debug debugInfo // first, because a field of size zero takes up room at the end
 	ptr   P
 	kind  *kind[P]
 	state atomic.Int64
 }
 
-// handle is the part of a public type that owns an object. One handle is one C reference
-// and exactly one release of it: by close, or by the collector, or, when a call is under
-// way at that moment, by the last such call.
+// handle is the part of a public type that owns an object. One handle is one C
+// reference, which is released exactly once: by close, by the collector, or, if calls
+// are under way at that moment, by the last of them.
 type handle[P comparable] struct {
 	_       noCopy
 	obj     *object[P]
@@ -70,7 +70,7 @@ func (h *handle[P]) acquire() (ptr P, err error) {
 	return h.obj.ptr, nil
 }
 
-// release ends what acquire began. The handle stays reachable up to here, so the
+// release ends what acquire began. The handle stays reachable until release, so the
 // collector cannot free the object during the caller's C call.
 func (h *handle[P]) release() {
 	h.obj.release()
@@ -78,7 +78,7 @@ func (h *handle[P]) release() {
 }
 
 // close gives the reference back, at once or when the last user is done. Only the first
-// call does; the others report false.
+// call does so; the others return false.
 func (h *handle[P]) close() bool {
 	if h.obj == nil || !h.obj.shut() {
 		return false
@@ -103,10 +103,10 @@ func (o *object[P]) acquire() bool {
 	}
 }
 
-// isClosed is only a hint: a handle may be closed right after.
+// isClosed is only a hint: the handle may be closed right after the call.
 func (h *handle[P]) isClosed() bool { return h.obj == nil || h.obj.state.Load()&closedBit != 0 }
 
-// shut sets the closed bit; it reports whether this call was the one that did.
+// shut sets the closed bit and reports whether this call was the one that did.
 func (o *object[P]) shut() bool {
 	return o.state.Or(closedBit)&closedBit == 0
 }
@@ -121,7 +121,7 @@ func (o *object[P]) release() {
 	}
 }
 
-// collect is the cleanup. Nobody can hold the handle any more, so no call is under way.
+// collect is the cleanup. The handle is unreachable by then, so no call is under way.
 func (o *object[P]) collect() {
 	if o.shut() {
 		o.kind.collected.Add(1)
@@ -135,13 +135,13 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// whenUnused calls f once nobody has p any more, which must own nothing in C.
+// whenUnused calls f once p is unreachable. p must own nothing in C.
 func whenUnused[T, A any](p *T, f func(A), arg A) { runtime.AddCleanup(p, f, arg) }
 
 // HandleCounts counts the handles of one type since the process began.
 type HandleCounts struct {
 	Opened    uint64 // made
 	Closed    uint64 // ended by Close
-	Collected uint64 // ended by the garbage collector: each is a Close that was forgotten
+	Collected uint64 // ended by the garbage collector: each is a forgotten Close
 	Live      uint64 // Opened - Closed - Collected
 }

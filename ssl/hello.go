@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// ClientHelloInfo is what a client has said in its ClientHello, with the fields of
-// crypto/tls. Nothing in it has been verified.
+// ClientHelloInfo describes a ClientHello, with the fields of crypto/tls. Nothing in it
+// has been verified.
 type ClientHelloInfo struct {
 	CipherSuites      []uint16
 	ServerName        string   // SNI, "" for none
@@ -17,13 +17,13 @@ type ClientHelloInfo struct {
 	SupportedCurves   []tls.CurveID
 	SignatureSchemes  []tls.SignatureScheme
 	Extensions        []uint16 // the numbers of all extensions, in order
-	SessionID         []byte   // of TLS 1.2 (SSL_client_hello_get0_session_id); in TLS 1.3 it means nothing
+	SessionID         []byte   // in TLS 1.2 (SSL_client_hello_get0_session_id); without meaning in TLS 1.3
 
 	// Conn is the connection underneath, for its addresses: it must not be read from or
 	// written to.
 	Conn net.Conn
 
-	identities [][]byte // of pre-shared keys, which a session of TLS 1.3 is
+	identities [][]byte // of pre-shared keys, to which the sessions of TLS 1.3 belong
 
 	ctx context.Context
 }
@@ -43,8 +43,8 @@ const (
 	extSupportedVersions   = 43
 )
 
-// parseHello reads the copy of a ClientHello that the shim made. Extensions are the
-// client's bytes; one that is malformed counts as not there, for libssl refuses it anyway.
+// parseHello reads the shim's copy of a ClientHello. The extensions are the client's
+// bytes. A malformed one counts as missing, because libssl will refuse it anyway.
 func parseHello(b []byte) *ClientHelloInfo {
 	h := &ClientHelloInfo{}
 	r := reader(b)
@@ -88,7 +88,7 @@ func (h *ClientHelloInfo) extension(number uint16, r reader) {
 	}
 }
 
-// reader takes numbers and counted bytes off its front. What is too short is empty.
+// reader takes numbers and counted bytes off its front. A value that is too short is empty.
 type reader []byte
 
 func (r *reader) take(n int) []byte {
@@ -112,7 +112,7 @@ func (r *reader) number(width int) (n int) {
 	return n
 }
 
-// bytes takes as many bytes as the number of width bytes before them says.
+// bytes takes a length of width bytes, and then that many bytes.
 func (r *reader) bytes(width int) []byte { return slices.Clone(r.take(r.number(width))) }
 
 func uint16s[T ~uint16](r reader) []T {
@@ -123,5 +123,5 @@ func uint16s[T ~uint16](r reader) []T {
 	return out
 }
 
-// maxLookups bounds what a client can make us search for in one handshake.
+// maxLookups bounds how many lookups a client can cause in one handshake.
 const maxLookups = 4

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// InsecureSecurityLevel0 as a Config's SecurityLevel is OpenSSL's level 0, which permits
-// everything: keys of any size, TLS 1.0, signatures with SHA-1 and MD5, suites without
-// encryption or authentication if they are listed.
+// InsecureSecurityLevel0 as a Config's SecurityLevel is OpenSSL's level 0, which
+// permits everything: keys of any size, TLS 1.0, signatures with SHA-1 and MD5, and, if
+// they are listed, suites without encryption or authentication.
 const InsecureSecurityLevel0 = -1
 
 const maxSecurityLevel = 5
@@ -21,7 +21,7 @@ type group struct {
 	name string
 	need string // the first OpenSSL that has it, if not all do
 	bits int    // of security
-	only uint16 // the one version that has it; 0: all
+	only uint16 // the only version that has it; 0: all versions
 }
 
 var groups = []group{
@@ -59,13 +59,13 @@ type scheme struct {
 	id   tls.SignatureScheme
 	name string
 	need string // the first OpenSSL that has it, if not all do
-	keys int    // the sorts of key that can sign with it
+	keys int    // the types of key that can sign with it
 	v12  bool   // TLS 1.2 has it
-	v13  bool   // and TLS 1.3, for what is signed in a handshake
+	v13  bool   // TLS 1.3 has it, for signatures of the handshake
 	sha1 bool
 }
 
-// Those with SHA-1 have no name of their own in OpenSSL.
+// schemes has the schemes that OpenSSL knows. Those with SHA-1 have no name of their own there.
 var schemes = []scheme{
 	{tls.Ed25519, "ed25519", "", keyEd25519, true, true, false},
 	{0x0808, "ed448", "", keyEd448, true, true, false},

@@ -10,10 +10,10 @@ const (
 	maxLabel    = 63
 )
 
-// hostName decides what is the name of a server, for every way in, and returns it in the form
-// in which it is sent, demanded of certificates and noted with sessions: a name in lower case
-// without a final dot, or an address without brackets and zone, one of IPv4 in IPv4's form. ""
-// is no name. docs/names.md has the rules, and where they differ from those of others.
+// hostName decides what is a server's name, wherever one is given. It returns the name in the
+// form in which it is sent, matched with certificates and noted with sessions: a name in lower
+// case without a final dot, or an address without brackets and zone, with IPv4 in its own
+// form. "" means no name. docs/names.md has the rules, and how those of other programs differ.
 func hostName(s string) (string, error) {
 	if s == "" {
 		return "", nil
@@ -32,7 +32,7 @@ func hostName(s string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
-// notAName is what is wrong with a name without its final dot; "" is nothing.
+// notAName says what is wrong with a name without its final dot, or "".
 func notAName(name string, bracketed bool) string {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "a dot behind an address"
@@ -63,8 +63,8 @@ func notAName(name string, bracketed bool) string {
 	return ""
 }
 
-// notInNames is why r is in no name; "" for those that are. Underscores are, and hyphens in any
-// place: such names are in use.
+// notInNames says why r cannot be in a name, or "". Underscores are allowed, and
+// hyphens in any place, since such names are in use.
 func notInNames(r rune) string {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':

@@ -9,19 +9,18 @@ import (
 )
 
 // A PSK is an external pre-shared key: a secret that client and server were given by other
-// means, under an identity that is sent in the clear, and that authenticates both of them
-// without any certificate: see [Config].PSKs. The key lives in OpenSSL's memory and nowhere
-// in Go.
+// means, under an identity that is sent in the clear. It authenticates both of them without
+// any certificate: see [Config].PSKs. The key lives in OpenSSL's memory and nowhere in Go.
 //
-// Each key should be known to two parties only (RFC 9257): of a group that shares one,
-// everybody can pose as the server. It must be random: whoever sees a ClientHello of TLS 1.3, or
-// takes part in a handshake of TLS 1.2, can try guesses at leisure. A password is no key.
+// Only two parties should know a key (RFC 9257): in a group that shares one, every member
+// can pose as the server. A key must be random: an observer of a TLS 1.3 ClientHello, or a
+// party to a TLS 1.2 handshake, can test any number of guesses. A password is not a key.
 //
 // A PSK is bound to a hash, SHA-256 unless it is made with another. The imported keys of
-// RFC 9258, which are for any hash, are not possible: libssl cannot compute their binders.
+// RFC 9258, which suit any hash, are not possible: libssl cannot compute their binders.
 //
-// Copies of a PSK share one object in C, which is wiped when the last copy is gone and no Ctx
-// has it any more. There is nothing to close.
+// Copies of a PSK share one object in C, which is wiped when the last copy is gone and
+// no Ctx uses it any more. There is nothing to close.
 type PSK struct{ k *psk }
 
 // psk is what the copies share.
@@ -35,28 +34,30 @@ type psk struct {
 
 var pskKind = kind[pskPtr]{name: "psk", free: freePSK, gone: ErrClosed}
 
-// minPSKKey is 128 bits, which no guessing gets through if they are random.
+// minPSKKey is 128 bits, which cannot be guessed if they are random.
 const minPSKKey = 16
 
-// NewPSK makes a key for SHA-256, the hash of TLS_AES_128_GCM_SHA256, or for hash if that is
-// crypto.SHA384; 0 means SHA-256. In TLS 1.3 the key serves with suites of its hash alone
-// (RFC 8446, section 4.2.11); TLS 1.2 has its own rules, and any hash will do there.
+// NewPSK makes a key for SHA-256, the hash of TLS_AES_128_GCM_SHA256, or for hash if
+// that is crypto.SHA384; 0 means SHA-256. In TLS 1.3 the key works only with suites of
+// its hash (RFC 8446, section 4.2.11). In TLS 1.2 either hash will do.
 //
-// The key has at least 16 bytes, the identity at least one. More than 1,024 bytes of identity,
-// or more bytes of key than OpenSSL takes (512, and 256 in 1.1.1), is ErrTooLarge. TLS 1.2 takes
-// identities that have no zero byte and are not longer than 256 bytes (128 in 1.1.1). The
-// caller should wipe key afterwards: no copy is left in Go.
+// NewPSK returns ErrConfig if the key is shorter than 16 bytes, the identity is empty,
+// or hash is another one. It returns ErrTooLarge if the identity is longer than 1,024
+// bytes, or the key longer than OpenSSL accepts (512 bytes, 256 in 1.1.1). TLS 1.2
+// accepts only identities that have no zero byte and are at most 256 bytes long (128 in
+// 1.1.1). The caller should wipe key afterwards: no copy is left in Go.
 func NewPSK(identity string, key []byte, hash crypto.Hash) (PSK, error) {
 	const op = "NewPSK"
 	if len(key) > 0 && len(key) < minPSKKey {
-		return PSK{}, fail(op, configError("a PSK of %d bytes can be guessed, the minimum is %d", len(key), minPSKKey))
+		return PSK{}, fail(op, configError("a PSK of %d bytes can be guessed, the minimum is %d",
+			len(key), minPSKKey))
 	}
 	return newPSK(op, identity, key, hash)
 }
 
-// NewInsecureShortPSK is [NewPSK] for keys of fewer than 16 bytes, as old devices have them.
-// Anyone who sees a handshake of TLS 1.3, or takes part in one of TLS 1.2, can find such a key
-// by trying, and with it read or forge what was protected by the key alone.
+// NewInsecureShortPSK is [NewPSK] for keys of fewer than 16 bytes, which old devices
+// have. An observer of a TLS 1.3 handshake, or a party to one of TLS 1.2, can find such
+// a key by guessing, and then read or forge whatever only the key protected.
 func NewInsecureShortPSK(identity string, key []byte, hash crypto.Hash) (PSK, error) {
 	return newPSK("NewInsecureShortPSK", identity, key, hash)
 }
@@ -73,9 +74,11 @@ func newPSK(op, identity string, key []byte, hash crypto.Hash) (PSK, error) {
 	case hash != crypto.SHA256 && hash != crypto.SHA384:
 		return PSK{}, fail(op, configError("the PSK's hash is %d, SHA-256 and SHA-384 are possible", uint(hash)))
 	case len(identity) > maxPSKIdentity:
-		return PSK{}, fail(op, fmt.Errorf("%w: the identity has %d bytes, the limit is %d", ErrTooLarge, len(identity), maxPSKIdentity))
+		return PSK{}, fail(op, fmt.Errorf("%w: the identity has %d bytes, the limit is %d",
+			ErrTooLarge, len(identity), maxPSKIdentity))
 	case len(key) > maxPSKKey:
-		return PSK{}, fail(op, fmt.Errorf("%w: the PSK has %d bytes, the limit is %d", ErrTooLarge, len(key), maxPSKKey))
+		return PSK{}, fail(op, fmt.Errorf("%w: the PSK has %d bytes, the limit is %d",
+			ErrTooLarge, len(key), maxPSKKey))
 	}
 	p, err := makePSK(op, identity, key, hash == crypto.SHA384)
 	if err != nil {
@@ -86,7 +89,7 @@ func newPSK(op, identity string, key []byte, hash crypto.Hash) (PSK, error) {
 	return PSK{k}, nil
 }
 
-// Identity is what the key is called on the wire; "" for the zero value.
+// Identity is the key's name on the wire, or "" for the zero value.
 func (k PSK) Identity() string {
 	if k.k == nil {
 		return ""
@@ -94,7 +97,7 @@ func (k PSK) Identity() string {
 	return k.k.identity
 }
 
-// Hash is crypto.SHA256 or crypto.SHA384; 0 for the zero value.
+// Hash is crypto.SHA256 or crypto.SHA384, or 0 for the zero value.
 func (k PSK) Hash() crypto.Hash {
 	if k.k == nil {
 		return 0
@@ -102,7 +105,7 @@ func (k PSK) Hash() crypto.Hash {
 	return k.k.hash
 }
 
-// String has the identity and the hash, and nothing of the key.
+// String returns the identity and the hash, but nothing of the key.
 func (k PSK) String() string {
 	if k.k == nil {
 		return "ssl.PSK()"
@@ -121,7 +124,7 @@ func (k PSK) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("identity", k.k.identity), slog.String("hash", k.k.hash.String()))
 }
 
-// quotedIdentity is an identity for a line of text, whoever has chosen it.
+// quotedIdentity makes an identity, which may be the peer's choice, safe for a line of text.
 func quotedIdentity(s string) string {
 	const most = 64
 	if len(s) > most {
@@ -130,7 +133,7 @@ func quotedIdentity(s string) string {
 	return strconv.Quote(s)
 }
 
-// fits12 reports whether TLS 1.2 can use the key, too.
+// fits12 reports whether the key can be used in TLS 1.2, too.
 func (k *psk) fits12() bool {
 	return len(k.identity) <= maxPSKIdentity12 && strings.IndexByte(k.identity, 0) < 0
 }

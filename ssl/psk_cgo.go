@@ -16,7 +16,7 @@ import (
 
 type pskPtr = *C.sessl_psk
 
-// Limits on identities and keys. TLS 1.2 has libssl's own.
+// Limits on identities and keys. The limit for TLS 1.2 is libssl's.
 const (
 	maxPSKIdentity   = C.SESSL_PSK_MAX_IDENTITY
 	maxPSKIdentity12 = C.PSK_MAX_IDENTITY_LEN
@@ -24,7 +24,7 @@ const (
 	pskFingerprint   = C.SESSL_PSK_FINGERPRINT
 )
 
-func freePSK(p pskPtr) { C.sessl_psk_free(p) } // -1; the last one wipes it
+func freePSK(p pskPtr) { C.sessl_psk_free(p) } // -1; the last reference wipes the key
 
 // makePSK returns +1.
 func makePSK(op, identity string, key []byte, sha384 bool) (pskPtr, error) {
@@ -42,7 +42,7 @@ func pskFingerprintOf(p pskPtr) (sum [pskFingerprint]byte) {
 	return sum
 }
 
-// withPSKs runs f with the objects of keys, which live until it has returned.
+// withPSKs runs f with the C objects of keys, which live until f has returned.
 func withPSKs(op string, keys []PSK, ptrs []pskPtr, f func([]pskPtr) error) error {
 	if len(keys) == 0 {
 		return f(ptrs)

@@ -11,31 +11,31 @@ import (
 	"time"
 )
 
-// A ReplayGuard remembers which first flights with early data have been seen, for servers
-// that resume each other's sessions: see [Config].ReplayGuard. All of them must ask the same,
-// such as a database with an operation that sets a key unless it is there, and an expiry. A
-// [MemoryReplayGuard] is for the Ctxs of one process.
+// A ReplayGuard remembers which first flights with early data have been seen, for
+// servers that resume each other's sessions: see [Config].ReplayGuard. All of these
+// servers must ask the same memory, for example a database that can set a key unless it
+// exists, with an expiry. A [MemoryReplayGuard] serves the Ctxs of one process.
 //
 // Claim is called from several goroutines at once, in the middle of a handshake, with a
-// context that ends after 50 ms. An error, a panic, and an answer that is late cost the client
-// its early data, which is rejected, and nothing else.
+// context that ends after 50 ms. If Claim is late, returns an error or panics, the
+// client's early data is rejected, and nothing worse happens.
 type ReplayGuard interface {
-	// Claim reports whether it is the first one for id, and has it remembered until then,
-	// at least. id is 32 bytes that tell nothing about the session.
+	// Claim reports whether id is new, and remembers it at least until `until`. id is
+	// 32 bytes that tell nothing about the session.
 	Claim(ctx context.Context, id []byte, until time.Time) (first bool, err error)
 }
 
 const (
-	// replayWindow is for how long a flight is remembered. libssl takes early data only if the
-	// age of the ticket that the client states is right, to within ten seconds; the rest is for
-	// clocks that differ.
+	// replayWindow is for how long a flight is remembered. libssl accepts early data
+	// only if the ticket's age, as the client states it, is right to within ten
+	// seconds. The rest allows for clocks that differ.
 	replayWindow = time.Minute
 
 	claimTimeout = 50 * time.Millisecond
 	maxClaims    = 256 // that wait at one time: a guard could ignore its context
 )
 
-// guarding is the use of a ReplayGuard by a Ctx.
+// guarding is a Ctx's use of a ReplayGuard.
 type guarding struct {
 	guard  ReplayGuard
 	places chan struct{}
@@ -46,13 +46,13 @@ type guarding struct {
 	replayed, failed atomic.Uint64
 }
 
-// claim is what a Claim came to.
+// claim is the result of a Claim.
 type claim struct {
 	first bool
 	err   error
 }
 
-// first asks the guard, and reports whether nothing speaks against early data.
+// first asks the guard, and reports whether early data may be accepted.
 func (g *guarding) first(ctx context.Context, identity []byte) bool {
 	if !g.clock.trusted(time.Now()) {
 		g.failed.Add(1)
@@ -102,21 +102,21 @@ func (g *guarding) note(c claim) bool {
 	return c.first
 }
 
-// offersEarly reports whether early data comes behind the hello.
+// offersEarly reports whether the client sends early data after its hello.
 func (h *ClientHelloInfo) offersEarly() bool {
 	return slices.Contains(h.Extensions, extEarlyData) && len(h.identities) > 0
 }
 
-// A MemoryReplayGuard is a ReplayGuard for the Ctxs of one process. It holds a bounded number
-// of claims, and takes no new ones when it is full: to forget one would be to let it be
-// replayed. What was claimed in an earlier process it cannot know: a process that begins with
-// the ticket keys or the store of another should set MaxEarlyData a minute later.
+// A MemoryReplayGuard is a ReplayGuard for the Ctxs of one process. It holds a bounded
+// number of claims and takes no new ones when it is full: a claim that it forgot could
+// be replayed. It cannot know the claims of an earlier process: a process that begins
+// with the ticket keys or the store of another should set MaxEarlyData a minute later.
 type MemoryReplayGuard struct {
 	max int
 
 	mu     sync.Mutex
 	until  map[[sha256.Size]byte]time.Time
-	oldest []claimed // in the order in which they came
+	oldest []claimed // in order of arrival
 }
 
 type claimed struct {
@@ -131,9 +131,8 @@ const (
 
 var errGuardFull = errors.New("the MemoryReplayGuard is full")
 
-// NewReplayGuard returns an empty guard for up to max claims at a time, each of which lasts a
-// minute; 0 means 131072. A negative number, or more than 2^28, is
-// ErrConfig.
+// NewReplayGuard returns an empty guard for up to max claims at a time, each of which lasts
+// a minute; 0 means 131072. It returns ErrConfig if max is negative or more than 2^28.
 func NewReplayGuard(max int) (*MemoryReplayGuard, error) {
 	if max < 0 || max > maxMemClaims {
 		return nil, fail("NewReplayGuard", configError("room for %d claims is out of range", max))
@@ -148,14 +147,14 @@ func newMemoryGuard(max int) *MemoryReplayGuard {
 	return &MemoryReplayGuard{max: max, until: map[[sha256.Size]byte]time.Time{}}
 }
 
-// unmade reports whether g is one of ours that can claim nothing.
+// unmade reports whether g is a MemoryReplayGuard that NewReplayGuard did not make.
 func unmade(g ReplayGuard) bool {
 	m, ok := g.(*MemoryReplayGuard)
 	return ok && (m == nil || m.until == nil)
 }
 
-// Claim is [ReplayGuard]'s. It never waits. An id of another length than 32 bytes is an error,
-// as is a guard that is full.
+// Claim implements [ReplayGuard]. It never waits. It returns an error if id is not 32
+// bytes long, and if the guard is full.
 func (g *MemoryReplayGuard) Claim(_ context.Context, id []byte, until time.Time) (first bool, err error) {
 	const op = "MemoryReplayGuard.Claim"
 	if g == nil {
@@ -183,11 +182,11 @@ func (g *MemoryReplayGuard) Claim(_ context.Context, id []byte, until time.Time)
 	return true, nil
 }
 
-// forget drops what has expired, as far as nothing older lasts.
+// forget drops expired claims from the oldest on, up to the first that has not expired.
 func (g *MemoryReplayGuard) forget(now time.Time) {
 	n := 0
 	for n < len(g.oldest) && !g.oldest[n].until.After(now) {
-		if c := g.oldest[n]; g.until[c.id].Equal(c.until) { // else it was claimed anew
+		if c := g.oldest[n]; g.until[c.id].Equal(c.until) { // else the id was claimed anew
 			delete(g.until, c.id)
 		}
 		n++
@@ -195,7 +194,7 @@ func (g *MemoryReplayGuard) forget(now time.Time) {
 	g.oldest = g.oldest[n:]
 }
 
-// Len returns how many claims are held, expired ones that nobody has asked after included.
+// Len returns how many claims are held, including expired ones that have not been dropped yet.
 func (g *MemoryReplayGuard) Len() int {
 	if g == nil {
 		return 0
@@ -205,22 +204,22 @@ func (g *MemoryReplayGuard) Len() int {
 	return len(g.until)
 }
 
-// maxBackstep is what the guard's window leaves for a clock that is set back.
+// maxBackstep is how far the clock may be set back before the guard's window is too short.
 const maxBackstep = 20 * time.Second
 
-// A wallClock notices that the system's clock was set back. libssl goes by it when it looks at the
-// age that a client states, so that flights of before would be in time again; claims have
-// expired by then, for what they are timed with goes forward only.
+// A wallClock notices that the system's clock was set back. libssl uses that clock to check
+// the ticket age that a client states, so that earlier flights would seem to be in time again.
+// Their claims have expired by then, since claims are timed by a clock that only goes forward.
 type wallClock struct {
 	mu    sync.Mutex
-	ahead time.Duration // of the other clock: the most there was
-	until time.Time     // the clock has to come here before it counts again
+	ahead time.Duration // the most that the clock was ahead of the monotonic one
+	until time.Time     // the time that the clock must reach before it is trusted again
 	begun bool
 }
 
 var monotonicStart = time.Now()
 
-// trusted reports whether flights that were seen before are now too old.
+// trusted reports whether all flights that were seen before a step back are too old by now.
 func (w *wallClock) trusted(now time.Time) bool {
 	return w.trustedAt(now.Round(0), now.Sub(monotonicStart))
 }

@@ -9,35 +9,34 @@ import (
 	"slices"
 )
 
-// A CertPool is a set of trusted root certificates. crypto/x509 has such a type too, but
-// does not let its certificates out. They are parsed when they are added, and shared by the
-// Ctxs that are made from the pool. A pool must not be changed while a Ctx is made from it;
-// changes are not seen by those that have been made.
+// A CertPool is a set of trusted root certificates. crypto/x509 has such a type too,
+// but does not expose its certificates. Certificates are parsed when they are added,
+// and shared by the Ctxs made from the pool. A pool must not be changed while a Ctx is
+// made from it; later changes do not affect that Ctx.
 type CertPool struct {
 	sets   []*rootSet
 	odd    []error
 	system bool
 }
 
-// NewCertPool returns an empty pool. A Ctx that trusts an empty pool trusts nobody.
+// NewCertPool returns an empty pool. A Ctx with an empty pool trusts no peer.
 func NewCertPool() *CertPool { return &CertPool{} }
 
-// SystemCertPool returns a pool that starts with OpenSSL's default trusted certificates, as
-// SSL_CTX_set_default_verify_paths finds them: the system's, unless the environment variables
-// SSL_CERT_FILE and SSL_CERT_DIR name others. A directory's are those whose files are named after
-// the hash of their subject, as by openssl-rehash(1).
+// SystemCertPool returns a pool that starts with OpenSSL's default trusted certificates,
+// which SSL_CTX_set_default_verify_paths finds: the system's, unless the environment
+// variables SSL_CERT_FILE and SSL_CERT_DIR name others. In a directory, files count only
+// if they are named after the hash of their subject, as by openssl-rehash(1).
 //
-// They are read when a Ctx is made, and not later: a Ctx goes on with them whatever becomes of
-// the files. All Ctxs of the process share what was read for as long as the files are
-// unchanged; a pipe is read once. What is missing is trusted by nobody, as it is by OpenSSL. A
-// Ctx is not made, however, where files could not be read for want of descriptors or memory or
-// by a failing disk, and where something is there and nothing of it could be read.
-// Revocation lists among the files do not count: see Config.CRLs.
+// The certificates are read when a Ctx is made. The Ctx keeps them, whatever becomes of the files
+// later. As long as the files are unchanged, all Ctxs of the process share what was read; a pipe is
+// read once. Missing files are not trusted, as in OpenSSL. But making a Ctx fails if files could
+// not be read for lack of descriptors or memory or because of a failing disk, or if files exist and
+// none of them could be read. Revocation lists among the files do not count: see Config.CRLs.
 func SystemCertPool() *CertPool { return &CertPool{system: true} }
 
-// LoadCertPool returns a pool with the certificates of a PEM or DER file. What OpenSSL cannot
-// use among them is left out: see [CertPool.Skipped]. A file without a usable certificate is
-// ErrMalformed.
+// LoadCertPool returns a pool with the certificates of a PEM or DER file. Certificates
+// that OpenSSL cannot use are left out: see [CertPool.Skipped]. LoadCertPool returns
+// ErrMalformed if the file has no usable certificate.
 func LoadCertPool(file string) (*CertPool, error) {
 	const op = "LoadCertPool"
 	data, err := os.ReadFile(file)
@@ -51,8 +50,8 @@ func LoadCertPool(file string) (*CertPool, error) {
 	return p, nil
 }
 
-// AddCert adds a certificate; nil is ignored. One that OpenSSL cannot use is left out: see
-// [CertPool.Skipped].
+// AddCert adds a certificate; nil is ignored. A certificate that OpenSSL cannot use is
+// left out: see [CertPool.Skipped].
 func (p *CertPool) AddCert(cert *x509.Certificate) {
 	if cert == nil {
 		return
@@ -62,10 +61,10 @@ func (p *CertPool) AddCert(cert *x509.Certificate) {
 	}
 }
 
-// AppendCerts adds the certificates in data, PEM blocks (those of trusted certificates keep their
-// trust settings, d2i_X509_AUX) or DER. What OpenSSL cannot use is left out: see
-// [CertPool.Skipped]. Without a usable certificate in data it reports ErrMalformed and adds
-// nothing.
+// AppendCerts adds the certificates in data, PEM blocks or DER; TRUSTED CERTIFICATE
+// blocks keep their trust settings (d2i_X509_AUX). Certificates that OpenSSL cannot use
+// are left out: see [CertPool.Skipped]. If data has no usable certificate, AppendCerts
+// returns ErrMalformed and adds nothing.
 func (p *CertPool) AppendCerts(data []byte) error {
 	if err := p.append(data, ""); err != nil {
 		return fail("CertPool.AppendCerts", err)
@@ -86,7 +85,7 @@ func (p *CertPool) append(data []byte, from string) error {
 	return err
 }
 
-// nothing is the error for a set without a root.
+// nothing is the error for a set without any root.
 func (s *rootSet) nothing(from string) error {
 	switch len(s.odd) {
 	case 0:
@@ -97,11 +96,11 @@ func (s *rootSet) nothing(from string) error {
 	return fmt.Errorf("%w, and %d more", s.odd[0], len(s.odd)-1)
 }
 
-// Skipped returns what the pool was given and does not have, because nothing could be verified by
-// it: an error, ErrMalformed with the reason, for each certificate that OpenSSL cannot parse, or
-// whose key it does not know. Certificates that crypto/x509 refuses and OpenSSL takes, such as those
-// with a negative serial number, are used. For a pool with the system's roots these are read for
-// the answer, and an error about all of them is among those returned.
+// Skipped returns an error for each certificate that the pool was given and left out, because it
+// could not verify anything: ErrMalformed with the reason, if OpenSSL cannot parse the
+// certificate or does not know its type of key. Certificates that OpenSSL accepts and crypto/x509
+// refuses, such as those with a negative serial number, are used. If the pool includes the
+// system's roots, Skipped reads them; an error that concerns all of them is among those returned.
 func (p *CertPool) Skipped() []error {
 	if p == nil {
 		return nil
@@ -119,12 +118,12 @@ func (p *CertPool) Skipped() []error {
 
 // trusted are the roots of a Ctx.
 type trusted struct {
-	system *rootSet // nil: not the system's
+	system *rootSet // nil: without the system's roots
 	own    []*rootSet
-	sum    [sha256.Size]byte // of what is trusted, so that equal pools have equal sums
+	sum    [sha256.Size]byte // of the roots: equal pools have equal sums
 }
 
-// trusted reads the system's roots if the pool has them; a nil pool trusts nobody.
+// trusted reads the system's roots if the pool includes them. A nil pool trusts no peer.
 func (p *CertPool) trusted() (t trusted, err error) {
 	if p == nil {
 		t.sum = sha256.Sum256([]byte("none"))
@@ -140,7 +139,7 @@ func (p *CertPool) trusted() (t trusted, err error) {
 	var sums []string
 	for s := range t.sets() {
 		for _, r := range s.roots {
-			if !seen[r.cert] { // of two that differ in their trust settings, OpenSSL takes the first
+			if !seen[r.cert] { // if only trust settings differ, OpenSSL takes the first
 				seen[r.cert] = true
 				sums = append(sums, string(r.whole[:]))
 			}
@@ -151,7 +150,7 @@ func (p *CertPool) trusted() (t trusted, err error) {
 	return t, nil
 }
 
-// sets goes through all roots, in the order in which OpenSSL gets them.
+// sets iterates over all roots, in the order in which OpenSSL gets them.
 func (t *trusted) sets() func(func(*rootSet) bool) {
 	return func(yield func(*rootSet) bool) {
 		if t.system != nil && !yield(t.system) {
@@ -165,5 +164,5 @@ func (t *trusted) sets() func(func(*rootSet) bool) {
 	}
 }
 
-// hashInto feeds what is trusted to h.
+// hashInto writes the identity of the roots to h.
 func (t *trusted) hashInto(h hash.Hash) { fmt.Fprintf(h, "roots=%x;", t.sum) }

@@ -18,21 +18,21 @@ import (
 
 type rootsPtr = *C.sessl_roots
 
-// A rootSet is roots that were parsed once, for all Ctxs that trust them. It is immutable once
-// the function that makes it has returned.
+// A rootSet is a set of roots that were parsed once, for all Ctxs that trust them. It
+// does not change after the function that makes it has returned.
 type rootSet struct {
 	h     handle[rootsPtr]
 	roots []rootSum
-	odd   []error // what is not among them, and why
+	odd   []error // what was left out, and why
 }
 
-// A rootSum identifies a root: its certificate, and that with the trust settings behind it.
+// A rootSum identifies a root, by its certificate and by the certificate with its trust settings.
 type rootSum struct{ cert, whole [sha256.Size]byte }
 
 var (
 	rootsKind = kind[rootsPtr]{name: "roots", free: freeRoots, gone: ErrClosed}
 
-	// Those of the system stay for as long as the process: they are in no census.
+	// The system's roots stay for as long as the process, so no census counts them.
 	systemRootsKind = kind[rootsPtr]{name: "system roots", free: freeRoots, gone: ErrClosed}
 )
 
@@ -40,7 +40,7 @@ func freeRoots(p rootsPtr) {
 	C.sessl_roots_free(p) // -1 on each; the SSL_CTXs have references of their own
 }
 
-// newRootSet makes an empty set, for fill to add to.
+// newRootSet makes a set from what fill adds to it.
 func newRootSet(k *kind[rootsPtr], fill func(*rootSet, rootsPtr) error) (*rootSet, error) {
 	p := C.sessl_roots_new()
 	if p == nil {
@@ -55,8 +55,9 @@ func newRootSet(k *kind[rootsPtr], fill func(*rootSet, rootsPtr) error) (*rootSe
 	return s, nil
 }
 
-// add parses the certificates of one file or the like, of which only those count whose subject
-// has the hash that is asked for. What cannot be used is noted in odd with the name of from.
+// add parses the certificates of one file or the like. If hash is not nil, only
+// certificates count whose subject has that hash. Certificates that cannot be used are
+// noted in odd, with from as prefix.
 func (s *rootSet) add(p rootsPtr, data []byte, from string, hash *uint32) error {
 	for i, b := range certBlocks(data) {
 		err := b.err
@@ -72,7 +73,7 @@ func (s *rootSet) add(p rootsPtr, data []byte, from string, hash *uint32) error 
 				err = malformed(&e)
 			}
 			if err == nil && b.pem {
-				break // what is behind the certificate is ignored, as OpenSSL does
+				break // bytes after the certificate are ignored, as by OpenSSL
 			}
 			rest = rest[min(int(used), len(rest)):]
 		}
@@ -86,7 +87,7 @@ func (s *rootSet) add(p rootsPtr, data []byte, from string, hash *uint32) error 
 	return nil
 }
 
-// defaultRoots is where the system's roots are, with the environment considered
+// defaultRoots returns where the system's roots are, as the environment says
 // (X509_get_default_cert_file_env, X509_get_default_cert_dir).
 func defaultRoots() (file, dirs string, err error) {
 	f, d := C.sessl_default_roots(0), C.sessl_default_roots(1) // ours
@@ -98,7 +99,7 @@ func defaultRoots() (file, dirs string, err error) {
 	return heapString(f), heapString(d), nil
 }
 
-// checkCRL reports why der is no revocation list.
+// checkCRL reports why der is not a revocation list.
 func checkCRL(der []byte) error {
 	var e cErr
 	var until C.int64_t
@@ -108,7 +109,7 @@ func checkCRL(der []byte) error {
 	return nil
 }
 
-// malformed is the cause of input that OpenSSL did not take.
+// malformed is the cause when OpenSSL refused some input.
 func malformed(e *cErr) error {
 	if e.no_memory != 0 {
 		return ErrNoMemory

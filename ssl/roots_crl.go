@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// LoadCRLs reads certificate revocation lists from files, each in PEM, with one or more, or
-// in DER, for [Config].CRLs. A file without a list is ErrMalformed.
+// LoadCRLs reads certificate revocation lists from files for [Config].CRLs. A file has one
+// or more lists in PEM or one in DER. LoadCRLs returns ErrMalformed if a file has no list.
 func LoadCRLs(files ...string) ([][]byte, error) {
 	const op = "LoadCRLs"
 	var crls [][]byte
@@ -25,8 +25,8 @@ func LoadCRLs(files ...string) ([][]byte, error) {
 	return crls, nil
 }
 
-// ParseCRLs returns the certificate revocation lists of data, in PEM, with one or more, or
-// in DER (d2i_X509_CRL), for [Config].CRLs. Without a valid list it is ErrMalformed.
+// ParseCRLs returns the certificate revocation lists of data for [Config].CRLs: one or more
+// in PEM or one in DER (d2i_X509_CRL). It returns ErrMalformed if there is no valid list.
 func ParseCRLs(data []byte) ([][]byte, error) {
 	crls, err := splitCRLs(data)
 	if err != nil {

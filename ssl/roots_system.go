@@ -21,32 +21,33 @@ const (
 )
 
 var (
-	// settleTime is how old a file's last change must be when it is read: file systems have clocks
-	// as coarse as two seconds, and what is written twice within a tick of one shows no change.
+	// settleTime is how old a file's last change must be when the file is read. The
+	// clocks of file systems can be as coarse as two seconds, and a second write within
+	// one tick of such a clock shows no change.
 	settleTime = 3 * time.Second
 
-	// pipePatience is for how long somebody may take to write into a pipe.
+	// pipePatience is for how long a pipe may stay without data.
 	pipePatience = 5 * time.Second
 )
 
-// The system's roots as they were read last, for all Ctxs.
+// system has the system's roots as they were last read, for all Ctxs.
 var system struct {
 	mu    sync.Mutex
 	last  *rootFiles
-	pipes map[fileState][]byte // what came out of them, which comes once
+	pipes map[fileState][]byte // what was read from them, since a pipe can be read only once
 }
 
-// A rootFiles is what the system's roots were made of at one time.
+// A rootFiles describes the files that the system's roots were once made from.
 type rootFiles struct {
 	from    [2]string // the file, and the list of directories
 	seen    []fileState
 	content [sha256.Size]byte
-	settled bool // a change of the files would show in seen
+	settled bool // whether a change of the files would show in seen
 	set     *rootSet
 }
 
-// A fileState is what is another when a file has changed. Nobody can set its time, which is not
-// that of the last modification.
+// A fileState differs when a file has changed. Its time is that of the last status
+// change, which no program can set, unlike that of the last modification.
 type fileState struct {
 	name     string
 	dev, ino uint64
@@ -56,16 +57,16 @@ type fileState struct {
 	missing  bool
 }
 
-// A rootFile is what was read of one.
+// A rootFile is the content of one file.
 type rootFile struct {
 	name string
 	data []byte
-	hash *uint32 // of the subject, for those of a directory
+	hash *uint32 // of the subject, for files of a directory
 }
 
-// systemRoots returns OpenSSL's default trusted certificates as they are now. They are read in
-// Go, once: libssl reads the file when it is told to and the directories during handshakes, so
-// that nobody could say what a session was verified by.
+// systemRoots returns OpenSSL's default trusted certificates as they are now. They are
+// read in Go, once: libssl reads the file when it is told to, but the directories
+// during handshakes, so that it would be unknown what a session was verified by.
 func systemRoots() (*rootSet, error) {
 	const what = "the system's roots: %w"
 	system.mu.Lock()
@@ -96,7 +97,7 @@ func (f *rootFiles) unchanged() bool {
 	return true
 }
 
-// readRoots reads all files; what they have is parsed unless it is what it was.
+// readRoots reads all files, and parses them unless their content is what it was.
 func readRoots(file, dirs string) (*rootFiles, error) {
 	f := &rootFiles{from: [2]string{file, dirs}}
 	start := time.Now()
@@ -134,8 +135,8 @@ func readRoots(file, dirs string) (*rootFiles, error) {
 	return f, err
 }
 
-// read returns the files that are there. What is missing or may not be read is nobody's root,
-// and the first that may not be read is unread; err is what need not be so the next time.
+// read returns the existing files. Files that are missing or not permitted are left out; unread is
+// the error of the first that was not permitted. err is an error that may be gone the next time.
 func (f *rootFiles) read() (files []rootFile, unread, err error) {
 	tolerate := func(err error) error {
 		switch {
@@ -184,8 +185,8 @@ func (f *rootFiles) read() (files []rootFile, unread, err error) {
 	return files, unread, nil
 }
 
-// subjectHash is what a file of a directory is named after, if it has such a name: 8 digits of
-// the hash, a dot and a number.
+// subjectHash returns the hash in the name of a directory's file, if it has the form of
+// 8 hexadecimal digits, a dot and a number.
 func subjectHash(name string) (hash uint32, ok bool) {
 	h, n, _ := strings.Cut(name, ".")
 	sum, err := strconv.ParseUint(h, 16, 32)
@@ -195,13 +196,13 @@ func subjectHash(name string) (hash uint32, ok bool) {
 	return uint32(sum), true
 }
 
-// isPipe reports whether it is something that can be read once.
+// isPipe reports whether the file may be readable only once.
 func (s fileState) isPipe() bool {
 	kind := s.mode & syscall.S_IFMT
 	return !s.missing && kind != syscall.S_IFREG && kind != syscall.S_IFDIR
 }
 
-// stateOf is the state of what name leads to by links. What is missing has one, too.
+// stateOf is the state of the file that name leads to by links. A missing file has a state, too.
 func stateOf(name string) (fileState, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -219,7 +220,7 @@ func newFileState(name string, info fs.FileInfo) fileState {
 	return s
 }
 
-// readRootFile reads a file, or a pipe if that has not been read yet.
+// readRootFile reads a file, or a pipe that has not been read yet.
 func readRootFile(name string) ([]byte, fileState, error) {
 	state, err := stateOf(name)
 	if err != nil {
@@ -243,7 +244,7 @@ func readRootFile(name string) ([]byte, fileState, error) {
 		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
 	}
 	if err == nil && state.isPipe() {
-		if info, err = f.Stat(); err == nil { // writing has changed its times
+		if info, err = f.Stat(); err == nil { // the writer has changed the pipe's times
 			state = newFileState(name, info)
 			if system.pipes == nil {
 				system.pipes = map[fileState][]byte{}
@@ -254,8 +255,8 @@ func readRootFile(name string) ([]byte, fileState, error) {
 	return data, state, err
 }
 
-// readWithin reads a file to its end, and a pipe until its writers are gone: one that nobody has
-// opened for writing yet seems to be at its end.
+// readWithin reads a file to its end, and a pipe until its writers are gone. A pipe
+// that has not been opened for writing yet seems to be at its end.
 func readWithin(f *os.File, pipe bool) ([]byte, error) {
 	until := time.Now().Add(pipePatience)
 	f.SetReadDeadline(until) // regular files have none, and do not wait

@@ -11,10 +11,10 @@ import (
 // SealKeyLen is the length of a key for [NewSealKeys].
 const SealKeyLen = 32
 
-// SealKeys encrypt sessions for stores outside of the process (AES-256-GCM): a session is as
-// good as its master secret, so a store must see neither, and what comes back must be what
-// was given. The first key seals, all of them open: to change keys, put the new one behind the
-// old on every machine, then in front, then drop the old one.
+// SealKeys encrypt sessions for stores outside of the process (AES-256-GCM). A session
+// contains its master secret, so a store must neither read what it keeps nor return anything
+// that was not sealed. The first key seals; all keys open. To replace a key, add the new key
+// behind the old one on every machine, then put it first, then drop the old one.
 //
 // Each seal has a key of its own, derived from 16 random bytes, so that one SealKeys is good
 // for any number of sessions. Its methods may be called from several goroutines at once.
@@ -24,7 +24,7 @@ type SealKeys struct {
 }
 
 type sealKey struct {
-	id  [sealKeyIDLen]byte // tells which key, and nothing about it
+	id  [sealKeyIDLen]byte // tells which key it is, but nothing about it
 	key [SealKeyLen]byte
 }
 
@@ -35,15 +35,15 @@ const (
 	sealHeadLen  = 1 + sealKeyIDLen + sealSaltLen
 )
 
-// NewSealKeys makes SealKeys of 32 random bytes each, which are copied. No key, one of
-// another length, one that has the same byte 32 times as a buffer that was never filled has, and
-// equal ones are ErrConfig.
+// NewSealKeys makes SealKeys from keys of 32 random bytes, which it copies. It returns
+// ErrConfig if there is no key, if a key is not 32 bytes long, repeats one byte 32
+// times (an unfilled buffer), or equals another.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
 	return sealKeysIn(make([]sealKey, 0, 1+len(old)), append([][]byte{current}, old...))
 }
 
-// sealKeysIn copies the keys to room, which is never moved: Close could not wipe what was left.
-// After an error nothing is left in room either.
+// sealKeysIn copies the keys to room, which must not be moved: Close could not wipe the
+// old place. After an error no key is left in room.
 func sealKeysIn(room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 	const op = "NewSealKeys"
 	k := &SealKeys{keys: room}
@@ -80,7 +80,7 @@ func (k *SealKeys) empty() bool {
 	return len(k.keys) == 0
 }
 
-// Close wipes the keys; nothing is sealed or opened afterwards. Later calls do nothing.
+// Close wipes the keys. Nothing can be sealed or opened afterwards. Later calls do nothing.
 func (k *SealKeys) Close() error {
 	if k == nil {
 		return nil
@@ -92,7 +92,7 @@ func (k *SealKeys) Close() error {
 	return nil
 }
 
-// String names the type, and tells nothing of the keys.
+// String names the type, and shows nothing of the keys.
 func (k *SealKeys) String() string { return "ssl.SealKeys" }
 
 // GoString is String.
@@ -107,7 +107,7 @@ func (k *SealKeys) find(id []byte) *sealKey {
 	return nil
 }
 
-// aead is the cipher for one seal. Its nonce is all zeros, for its key is used once.
+// aead is the cipher for one seal. Its nonce may be all zeros, because its key is used once.
 func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	derived, err := s.derive(head)
 	if err != nil {
@@ -116,14 +116,14 @@ func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	defer clear(derived)
 	block, err := aes.NewCipher(derived)
 	if err != nil {
-		panic(err) // the length is right
+		panic(err) // cannot happen: the length is right
 	}
 	return cipher.NewGCM(block)
 }
 
 var sealNonce = make([]byte, 12)
 
-// seal encrypts plain, which it wipes. It can be opened with the same what only.
+// seal encrypts plain and wipes it. Only the same what opens the result.
 func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
 	defer clear(plain)
 	k.mu.RLock()
@@ -142,7 +142,7 @@ func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
 	return aead.Seal(out, sealNonce, plain, []byte(what)), nil
 }
 
-// open is the inverse of seal. The caller wipes what it returns.
+// open is the inverse of seal. The caller wipes the result.
 func (k *SealKeys) open(sealed []byte, what string) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -9,7 +9,7 @@ package ssl
 */
 import "C"
 
-// sealKeyIDOf tells which key, and nothing about it.
+// sealKeyIDOf identifies the key without telling anything about it.
 func sealKeyIDOf(key []byte) (id [sealKeyIDLen]byte, err error) {
 	var sum [SealKeyLen]byte
 	if C.sessl_seal_key_id(bytePtr(key), bytePtr(sum[:])) == 0 {
@@ -18,7 +18,7 @@ func sealKeyIDOf(key []byte) (id [sealKeyIDLen]byte, err error) {
 	return [sealKeyIDLen]byte(sum[:]), nil
 }
 
-// derive makes the key for what stands behind head. The caller wipes it.
+// derive makes the key for the bytes sealed after head. The caller wipes it.
 func (s *sealKey) derive(head []byte) ([]byte, error) {
 	out := make([]byte, SealKeyLen)
 	if C.sessl_seal_derive(bytePtr(s.key[:]), bytePtr(head), C.size_t(len(head)), bytePtr(out)) == 0 {

@@ -10,45 +10,45 @@ import (
 	"weak"
 )
 
-// TicketKeys are the keys of a server's stateless tickets, for [Config].TicketKeys: one that
-// encrypts new tickets, and others that open those of other machines and of the past. One
-// value may serve any number of Ctxs, which then resume each other's sessions; so do servers
-// in other processes and on other machines that have the same keys, if their session id
-// contexts are the same too (see Config.SessionIDContext).
+// TicketKeys are the keys of a server's stateless tickets, for [Config].TicketKeys: one
+// key encrypts new tickets; the others only open tickets, of other machines and of the
+// past. One TicketKeys may serve any number of Ctxs, which then resume each other's
+// sessions. Servers in other processes and on other machines that have the same keys do
+// so too, if their session id contexts are the same (see Config.SessionIDContext).
 //
-// libssl asks for keys by a function in C (SSL_CTX_set_tlsext_ticket_key_evp_cb, on 1.1.1
-// SSL_CTX_set_tlsext_ticket_key_cb). It never waits for Go: it works on a snapshot, which
-// SetKeys, Rotate and Reload replace as a whole while handshakes run. Each ticket has an IV of
-// its own. A ticket that an old or the next key opens is renewed with the current one; a TLS
-// 1.3 client gets a new ticket with each resumption, whichever key opened the old one. A
-// ticket whose key is not here, or that has been damaged, costs a full handshake.
+// libssl asks for keys through a C function (SSL_CTX_set_tlsext_ticket_key_evp_cb, on 1.1.1
+// SSL_CTX_set_tlsext_ticket_key_cb). The function never waits for Go: it reads a snapshot,
+// which SetKeys, Rotate and Reload replace as a whole while handshakes run. Each ticket has an
+// IV of its own. If an old or the next key opens a ticket, the client gets a new one of the
+// current key; a TLS 1.3 client gets a new ticket with each resumption, whichever key opened
+// the old one. If a ticket is damaged or its key is missing, the client gets a full handshake.
 //
-// Keys come from one of three: [NewTicketKeys] makes random ones and replaces them by itself,
-// [NewTicketKeysFrom] takes them from the application, [LoadTicketKeys] from files.
+// Keys come from one of three sources: [NewTicketKeys] makes random keys and replaces
+// them by itself, [NewTicketKeysFrom] takes them from the application, [LoadTicketKeys]
+// reads them from files.
 //
-// A Ctx takes a reference of its own in C and keeps the TicketKeys from being collected, so
-// that rotation goes on as long as there is a Ctx. Close ends the rotation and gives up Go's
-// reference; the Ctxs then stay with the keys they have, so it should come after theirs. A
-// TicketKeys that is not closed is freed by the garbage collector. A key is wiped when no
-// TicketKeys, no handshake and no TicketKey has it any more. The methods may be called from
-// several goroutines at once.
+// A Ctx holds a reference of its own in C and keeps the TicketKeys from being collected, so that
+// rotation goes on as long as there is a Ctx. Close ends the rotation and gives up Go's reference.
+// The Ctxs then stay with the keys they have, so close the TicketKeys after its Ctxs. The garbage
+// collector frees a TicketKeys that was not closed. A key is wiped when no TicketKeys, no handshake
+// and no TicketKey has it any more. The methods may be called from several goroutines at once.
 type TicketKeys struct {
 	h       handle[ticketKeysPtr]
 	files   []string
-	every   time.Duration // between rotations; 0: there are none but by hand
+	every   time.Duration // time between rotations; 0: only rotated by hand
 	rotated atomic.Uint64
 	failed  atomic.Uint64
 
-	writing sync.Mutex // one replacement at a time, reading of files included
+	writing sync.Mutex // held during a replacement, and while files are read for it
 
 	mu    sync.Mutex
-	ring  []ringKey // as in C: the current key first, and then the next if there is one
-	keep  int       // how many old keys Rotate leaves
+	ring  []ringKey // as in C: the current key first, then the next one if there is one
+	keep  int       // how many old keys Rotate keeps
 	timer *time.Timer
 }
 
-// A ringKey is one of the keys in use. ptr is borrowed from the ring in C, for as long as the
-// handle is open and the key is in the ring.
+// A ringKey is one of the keys in use. ptr is borrowed from the ring in C: it is valid
+// as long as the handle is open and the key is in the ring.
 type ringKey struct {
 	ptr   ticketKeyPtr
 	name  ticketKeyName
@@ -57,7 +57,7 @@ type ringKey struct {
 	since time.Time
 }
 
-// What a key is for: see [TicketKeyInfo].
+// Uses of a key: see [TicketKeyInfo].
 const (
 	keyNext    = "next"
 	keyCurrent = "current"
@@ -66,16 +66,16 @@ const (
 
 var ticketKeysKind = kind[ticketKeysPtr]{name: "ticketkeys", free: freeTicketKeys, gone: ErrClosed}
 
-// TicketKeysOptions are for [NewTicketKeys].
+// TicketKeysOptions are options for [NewTicketKeys].
 type TicketKeysOptions struct {
-	// RotateEvery is how long a key encrypts before the next one does; 0 means an hour, and
-	// less than a second is refused.
+	// RotateEvery is for how long a key encrypts before the next key does; 0 means an
+	// hour. Less than a second gives ErrConfig.
 	RotateEvery time.Duration
 
-	// KeepFor is for how long a key still opens tickets when it has stopped encrypting, at
-	// least; 0 means two hours, which is what SessionTimeout is by default. Longer than the
-	// SessionTimeout of the Ctxs is of no use, and shorter makes it longer than it seems.
-	// There can be 64 keys, so KeepFor is at most 62 times RotateEvery.
+	// KeepFor is for how long, at least, a key opens tickets after it has stopped
+	// encrypting; 0 means two hours, the default of SessionTimeout. Longer than
+	// SessionTimeout is useless; shorter ends sessions early. There can be 64 keys, so
+	// KeepFor is at most 62 times RotateEvery.
 	KeepFor time.Duration
 }
 
@@ -84,16 +84,15 @@ const (
 	defaultKeepFor     = 2 * time.Hour
 	minRotateEvery     = time.Second
 
-	// maxTicketKeys bounds what a server goes through for a ticket that it does not know.
+	// maxTicketKeys bounds how many keys a server tries for a ticket that it does not know.
 	maxTicketKeys = 64
 )
 
 // NewTicketKeys makes random keys that are replaced as time passes; nil means the zero
-// TicketKeysOptions. One timer of this value replaces them, not a goroutine, whatever the
-// number of Ctxs, until Close or until the value and its Ctxs are gone. They are this
-// process's own: for several, see NewTicketKeysFrom and LoadTicketKeys. The timer counts as the
-// operating system's monotonic clock does, which on Linux stands still while the machine is
-// suspended.
+// TicketKeysOptions. For any number of Ctxs, one timer and no goroutine replaces them, until
+// Close or until the TicketKeys and its Ctxs are gone. The keys are known to this process only;
+// for several processes, see NewTicketKeysFrom and LoadTicketKeys. The timer follows the
+// operating system's monotonic clock, which on Linux stands still while the machine is suspended.
 func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 	const op = "NewTicketKeys"
 	var o TicketKeysOptions
@@ -117,7 +116,7 @@ func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 	if err := t.begin(op, ring, keep); err != nil {
 		return nil, err
 	}
-	w := weak.Make(t) // the timer must not keep its own reason alive
+	w := weak.Make(t) // the timer must not keep t alive
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.timer = time.AfterFunc(t.every, func() {
@@ -128,7 +127,7 @@ func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 	return t, nil
 }
 
-// check fills in the defaults; it returns the number of old keys to keep.
+// check fills in the defaults and returns the number of old keys to keep.
 func (o *TicketKeysOptions) check() (keep int, err error) {
 	if o.RotateEvery == 0 {
 		o.RotateEvery = defaultRotateEvery
@@ -142,12 +141,13 @@ func (o *TicketKeysOptions) check() (keep int, err error) {
 	case o.KeepFor < 0:
 		return 0, configError("KeepFor is negative")
 	case (o.KeepFor-1)/o.RotateEvery+1 > maxTicketKeys-2:
-		return 0, configError("KeepFor is %v, which with RotateEvery %v makes more than %d keys", o.KeepFor, o.RotateEvery, maxTicketKeys)
+		return 0, configError("KeepFor is %v, which with RotateEvery %v makes more than %d keys",
+			o.KeepFor, o.RotateEvery, maxTicketKeys)
 	}
 	return int((o.KeepFor-1)/o.RotateEvery) + 1, nil
 }
 
-// begin adopts the object in C that serves ring, which stays the caller's.
+// begin adopts the object in C that serves the keys of ring. ring stays the caller's.
 func (t *TicketKeys) begin(op string, ring []ringKey, keep int) error {
 	p, err := newTicketKeys(op, ptrsOf(ring))
 	if err != nil {
@@ -158,7 +158,8 @@ func (t *TicketKeys) begin(op string, ring []ringKey, keep int) error {
 	return nil
 }
 
-// tick is the timer's. Without memory or randomness the keys stay until the next time.
+// tick runs when the timer fires. If there is no memory or randomness, the keys stay
+// until next time.
 func (t *TicketKeys) tick() {
 	err := t.Rotate(TicketKey{})
 	t.mu.Lock()
@@ -172,7 +173,7 @@ func (t *TicketKeys) tick() {
 	t.timer.Reset(t.every)
 }
 
-// withPtr is the one way to the pointer: the object lives until f has returned.
+// withPtr is the only way to the pointer: the object lives until f has returned.
 func (t *TicketKeys) withPtr(op string, f func(ticketKeysPtr) error) error {
 	if t == nil {
 		return fail(op, ErrNil)
@@ -185,8 +186,8 @@ func (t *TicketKeys) withPtr(op string, f func(ticketKeysPtr) error) error {
 	return f(p)
 }
 
-// replace has C use ring, which takes references of its own, and tells Go about it. writing
-// is held.
+// replace makes C use ring, on whose keys it takes references of its own, and records
+// it in Go. writing is held.
 func (t *TicketKeys) replace(op string, p ticketKeysPtr, ring []ringKey, keep int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -204,13 +205,15 @@ func (t *TicketKeys) replace(op string, p ticketKeysPtr, ring []ringKey, keep in
 	return nil
 }
 
-// Rotate makes next the next key, the key that was next the current one, the current one an
-// old one, and lets the oldest go; the zero TicketKey stands for a new random one. So a key
-// opens tickets everywhere before anybody encrypts with it, if all machines of a fleet get
-// the same keys in the same order. Where there was no next key, the current one stays.
+// Rotate moves every key one step: next becomes the next key, the next key becomes the
+// current one, the current one becomes an old one, and the oldest is dropped. The zero
+// TicketKey stands for a new random key. If all machines of a fleet get the same keys
+// in the same order, every machine can open tickets of a key before any machine
+// encrypts with it. If there was no next key, the current one stays.
 //
-// There remain as many old keys as SetKeys was given, or NewTicketKeys computed, and at least
-// one. A next key that is there already is ErrConfig. On error all stays as it was.
+// The number of old keys that remain is the one that SetKeys was given or NewTicketKeys
+// computed, and at least one. Rotate returns ErrConfig if next is among the keys
+// already. After an error the keys stay as they were.
 func (t *TicketKeys) Rotate(next TicketKey) error {
 	const op = "TicketKeys.Rotate"
 	return t.withPtr(op, func(p ticketKeysPtr) error {
@@ -233,7 +236,7 @@ func (t *TicketKeys) Rotate(next TicketKey) error {
 	})
 }
 
-// after is the ring that comes after this one.
+// after is the ring that follows the one in use.
 func (t *TicketKeys) after(next ringKey) []ringKey {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -246,9 +249,9 @@ func (t *TicketKeys) after(next ringKey) []ringKey {
 	return ring[:min(len(ring), 2+t.keep)]
 }
 
-// SetKeys puts the keys of set in the place of those in use. It is refused where
-// [NewTicketKeys] replaces them by itself, and where set is not complete or has one name twice:
-// ErrConfig. On error all stays as it was.
+// SetKeys replaces the keys in use by those of set. It returns ErrConfig if
+// [NewTicketKeys] replaces the keys by itself, or if set is incomplete or has a name
+// twice. After an error the keys stay as they were.
 func (t *TicketKeys) SetKeys(set TicketKeySet) error {
 	const op = "TicketKeys.SetKeys"
 	return t.withPtr(op, func(p ticketKeysPtr) error {
@@ -266,12 +269,12 @@ func (t *TicketKeys) setLocked(op string, p ticketKeysPtr, set TicketKeySet) err
 	if err != nil {
 		return err
 	}
-	defer freeRing(ring) // C has its own references by then
+	defer freeRing(ring) // C has its own references by now
 	return t.replace(op, p, ring, max(len(set.Old), 1))
 }
 
-// Reload reads the files of [LoadTicketKeys] again; ErrConfig where there are none. On error
-// all stays as it was.
+// Reload reads the files of [LoadTicketKeys] again. It returns ErrConfig if the keys
+// came from elsewhere. After an error the keys stay as they were.
 func (t *TicketKeys) Reload() error {
 	const op = "TicketKeys.Reload"
 	return t.withPtr(op, func(p ticketKeysPtr) error {
@@ -289,8 +292,8 @@ func (t *TicketKeys) Reload() error {
 	})
 }
 
-// Close ends the rotation and gives Go's reference back; later calls do nothing. Ctxs that
-// were made with the keys go on with them.
+// Close ends the rotation and gives Go's reference back. Ctxs that were made with the
+// keys go on using them. Later calls do nothing.
 func (t *TicketKeys) Close() error {
 	if t == nil || !t.h.close() {
 		return nil
@@ -303,16 +306,16 @@ func (t *TicketKeys) Close() error {
 	return nil
 }
 
-// A TicketKeyInfo tells of one key in use, without its secrets.
+// A TicketKeyInfo describes one key in use, without its secrets.
 type TicketKeyInfo struct {
 	Name  string    // in hexadecimal, as [TicketKey.Name]
 	Use   string    // "next", "current" or "old"
 	Bits  int       // of the AES key: 128 or 256
-	Since time.Time // when this TicketKeys got it
+	Since time.Time // when this TicketKeys got the key
 }
 
-// Infos tells of the keys in use: the current one first, then the next one, then the old ones,
-// the newest first. After Close there are none.
+// Infos describes the keys in use: the current one, then the next one, then the old
+// ones, newest first. After Close there are none.
 func (t *TicketKeys) Infos() []TicketKeyInfo {
 	if t == nil || t.h.isClosed() {
 		return nil
@@ -326,20 +329,20 @@ func (t *TicketKeys) Infos() []TicketKeyInfo {
 	return infos
 }
 
-// TicketKeyStats count what became of tickets, in all Ctxs that share a TicketKeys. A
-// connection's ticket is counted once, when its handshake is complete; Unknown at once.
+// TicketKeyStats count what became of tickets, in all Ctxs that share a TicketKeys. A connection's
+// ticket is counted once, when its handshake is complete; Unknown is counted at once.
 type TicketKeyStats struct {
 	Issued   uint64 // tickets encrypted
 	Resumed  uint64 // connections resumed by a ticket of the current key
-	Renewed  uint64 // and of another key: the client got one of the current key
-	Declined uint64 // the key was known, but the ticket was damaged, expired or of another session id context
-	Unknown  uint64 // no key has the ticket's name
+	Renewed  uint64 // connections resumed by one of another key: the client got a new one
+	Declined uint64 // tickets of a known key that were damaged, expired or of another session id context
+	Unknown  uint64 // tickets whose name no key has
 
-	Rotations       uint64 // by Rotate and by the timer
-	FailedRotations uint64 // of the timer, for want of memory or randomness: the old keys stayed
+	Rotations       uint64 // made by Rotate and by the timer
+	FailedRotations uint64 // not made by the timer, for lack of memory or randomness: the keys stayed
 }
 
-// Stats returns the counters; after Close all are zero.
+// Stats returns the counters, all zero after Close.
 func (t *TicketKeys) Stats() (s TicketKeyStats) {
 	t.withPtr("TicketKeys.Stats", func(p ticketKeysPtr) error {
 		s = readTicketStats(p)
@@ -349,7 +352,7 @@ func (t *TicketKeys) Stats() (s TicketKeyStats) {
 	return s
 }
 
-// String has the names of the keys and what they are for.
+// String returns the names and the uses of the keys.
 func (t *TicketKeys) String() string {
 	var words []string
 	for _, i := range t.Infos() {

@@ -27,7 +27,7 @@ type (
 	ticketKeysPtr = *C.sessl_ticket_keys
 )
 
-func freeTicketKey(p ticketKeyPtr)   { C.sessl_ticket_key_free(p) }  // -1; the last one wipes it
+func freeTicketKey(p ticketKeyPtr)   { C.sessl_ticket_key_free(p) }  // -1; the last reference wipes the key
 func freeTicketKeys(p ticketKeysPtr) { C.sessl_ticket_keys_free(p) } // -1; each SSL_CTX has its own
 
 // upTicketKey takes one more reference on the key.
@@ -36,7 +36,7 @@ func upTicketKey(p ticketKeyPtr) ticketKeyPtr {
 	return p
 }
 
-// readTicketKey makes the object of 48 or 80 bytes; returns +1.
+// readTicketKey makes the object of a key of 48 or 80 bytes; returns +1.
 func readTicketKey(op string, b []byte, aesFirst bool) (ticketKeyPtr, error) {
 	return newTicketKey(op, bytePtr(b), len(b), aesFirst)
 }
@@ -54,7 +54,7 @@ func newTicketKey(op string, b *C.uint8_t, n int, aesFirst bool) (ticketKeyPtr, 
 	return p, nil
 }
 
-// ticketKeyBytes is the whole key, which the caller wipes.
+// ticketKeyBytes is the whole key; the caller wipes it.
 func ticketKeyBytes(p ticketKeyPtr, aesFirst bool) []byte {
 	b := make([]byte, ticketKeyLong)
 	n := C.sessl_ticket_key_bytes(p, cBool(aesFirst), bytePtr(b))
@@ -68,8 +68,8 @@ func ticketKeyNameOf(p ticketKeyPtr) (name ticketKeyName) {
 	return name
 }
 
-// newTicketKeys makes the object that SSL_CTXs share; it takes references of its own on the
-// keys, of which the first encrypts.
+// newTicketKeys makes the object that SSL_CTXs share. It takes references of its own on
+// the keys, the first of which encrypts.
 func newTicketKeys(op string, keys []ticketKeyPtr) (ticketKeysPtr, error) {
 	var e cErr
 	p := C.sessl_ticket_keys_new(unsafe.SliceData(keys), C.size_t(len(keys)), &e) // returns +1
@@ -79,7 +79,7 @@ func newTicketKeys(op string, keys []ticketKeyPtr) (ticketKeysPtr, error) {
 	return p, nil
 }
 
-// replaceTicketKeys lets handshakes from now on use keys.
+// replaceTicketKeys makes handshakes use keys from now on.
 func replaceTicketKeys(op string, p ticketKeysPtr, keys []ticketKeyPtr) error {
 	var e cErr
 	if C.sessl_ticket_keys_set(p, unsafe.SliceData(keys), C.size_t(len(keys)), &e) == 0 {

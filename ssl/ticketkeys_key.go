@@ -7,17 +7,17 @@ import (
 	"log/slog"
 )
 
-// A TicketKey is one key for the tickets of a server: a name of 16 bytes, which stands at the
-// front of each ticket and is no secret, a key for HMAC-SHA256, and one for AES in CBC mode,
-// of 256 bits each, or of 128 bits where it came from 48 bytes. The secrets live in OpenSSL's
-// memory and nowhere in Go.
+// A TicketKey is one key for the tickets of a server. It consists of a name of 16
+// bytes, which each ticket begins with and which is no secret, a key for HMAC-SHA256,
+// and a key for AES in CBC mode. Each secret has 256 bits, or 128 bits if the key came
+// from 48 bytes. The secrets live in OpenSSL's memory and nowhere in Go.
 //
-// Whoever has the key can read every connection that was resumed with a ticket of it, and
-// every TLS 1.2 connection that such a ticket was issued on, and can pose as any client that
-// was authenticated by its certificate. So keys are to be replaced often, and wiped.
+// A holder of the key can read every connection that was resumed with a ticket of it, and
+// every TLS 1.2 connection on which such a ticket was issued, and can pose as any client
+// that was authenticated by its certificate. So replace keys often, and wipe them.
 //
-// Copies of a TicketKey share one object in C, which is wiped when the last copy is gone and
-// no [TicketKeys] has it any more. There is nothing to close.
+// Copies of a TicketKey share one object in C, which is wiped when the last copy is
+// gone and no [TicketKeys] uses it any more. There is nothing to close.
 type TicketKey struct{ k *ticketKey }
 
 // ticketKey is what the copies share.
@@ -34,8 +34,8 @@ func (n ticketKeyName) String() string { return hex.EncodeToString(n[:]) }
 
 const (
 	ticketNameLen  = 16
-	ticketKeyLong  = 80 // bytes: the name, and two secrets of 32
-	ticketKeyShort = 48 // and of 16
+	ticketKeyLong  = 80 // bytes: the name and two secrets of 32
+	ticketKeyShort = 48 // bytes: the name and two secrets of 16
 )
 
 // adoptTicketKey takes over the caller's reference.
@@ -45,7 +45,7 @@ func adoptTicketKey(p ticketKeyPtr) TicketKey {
 	return TicketKey{k}
 }
 
-// withPtr is the one way to the pointer: the object lives until f has returned.
+// withPtr is the only way to the pointer: the object lives until f has returned.
 func (k TicketKey) withPtr(op string, f func(ticketKeyPtr) error) error {
 	if k.k == nil {
 		return fail(op, configError("the ticket key is empty"))
@@ -58,8 +58,8 @@ func (k TicketKey) withPtr(op string, f func(ticketKeyPtr) error) error {
 	return f(p)
 }
 
-// NewTicketKey makes a random key of 80 bytes, name included, with OpenSSL's generator for
-// secrets (RAND_priv_bytes).
+// NewTicketKey makes a random key of 80 bytes, including its name, with OpenSSL's
+// generator for secrets (RAND_priv_bytes).
 func NewTicketKey() (TicketKey, error) {
 	p, err := randomTicketKey("NewTicketKey")
 	if err != nil {
@@ -69,11 +69,11 @@ func NewTicketKey() (TicketKey, error) {
 }
 
 // ParseTicketKey takes the 80 or 48 bytes of a key in the order of nginx's
-// ssl_session_ticket_key files: the name, the HMAC key, the AES key; in 48 bytes the AES key
-// comes before the HMAC key. The caller should wipe b afterwards: no copy is left in Go.
+// ssl_session_ticket_key files: in 80 bytes the name, the HMAC key, the AES key; in 48 bytes the
+// AES key comes before the HMAC key. The caller should wipe b afterwards: no copy is left in Go.
 //
-// Other sizes are ErrMalformed, and so are secrets that are one byte over and over: tickets
-// under a key of zeros have been an attack on real servers (CVE-2020-13777).
+// ParseTicketKey returns ErrMalformed for other sizes, and for a secret that repeats one
+// byte: tickets under a key of zeros have been an attack on real servers (CVE-2020-13777).
 func ParseTicketKey(b []byte) (TicketKey, error) {
 	const op = "ParseTicketKey"
 	p, err := parseTicketKey(op, b, false)
@@ -83,10 +83,11 @@ func ParseTicketKey(b []byte) (TicketKey, error) {
 	return adoptTicketKey(p), nil
 }
 
-// parseTicketKey returns a reference. haproxy has the AES key first in 80 bytes, too.
+// parseTicketKey returns a reference. In haproxy's form the AES key comes first in 80 bytes, too.
 func parseTicketKey(op string, b []byte, haproxy bool) (ticketKeyPtr, error) {
 	if len(b) != ticketKeyLong && len(b) != ticketKeyShort {
-		return nil, fail(op, fmt.Errorf("%w: a ticket key has %d or %d bytes, not %d", ErrMalformed, ticketKeyLong, ticketKeyShort, len(b)))
+		return nil, fail(op, fmt.Errorf("%w: a ticket key has %d or %d bytes, not %d",
+			ErrMalformed, ticketKeyLong, ticketKeyShort, len(b)))
 	}
 	secrets := b[ticketNameLen:]
 	for _, half := range [][]byte{secrets[:len(secrets)/2], secrets[len(secrets)/2:]} {
@@ -97,8 +98,8 @@ func parseTicketKey(op string, b []byte, haproxy bool) (ticketKeyPtr, error) {
 	return readTicketKey(op, b, haproxy)
 }
 
-// SecretBytes returns the key in the form that [ParseTicketKey] takes, the secrets included:
-// the caller must keep it from others, and wipe it.
+// SecretBytes returns the key in the form that ParseTicketKey takes, secrets included.
+// The caller must keep the result secret, and wipe it.
 func (k TicketKey) SecretBytes() (b []byte, err error) {
 	err = k.withPtr("TicketKey.SecretBytes", func(p ticketKeyPtr) error {
 		b = ticketKeyBytes(p, false)
@@ -107,8 +108,7 @@ func (k TicketKey) SecretBytes() (b []byte, err error) {
 	return b, err
 }
 
-// Name is the key's name in hexadecimal, as it stands at the front of tickets; "" for the zero
-// value.
+// Name is the key's name in hexadecimal, as tickets begin with it, or "" for the zero value.
 func (k TicketKey) Name() string {
 	if k.k == nil {
 		return ""
@@ -116,7 +116,7 @@ func (k TicketKey) Name() string {
 	return k.k.name.String()
 }
 
-// String has the key's name, and none of its secrets.
+// String returns the key's name, and none of its secrets.
 func (k TicketKey) String() string { return "ssl.TicketKey(" + k.Name() + ")" }
 
 // GoString is String.

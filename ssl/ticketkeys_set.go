@@ -8,12 +8,17 @@ import (
 	"time"
 )
 
-// A TicketKeySet says what each of some keys is for. Names must differ, and 64 keys are the
-// most.
+// A TicketKeySet says what each of up to 64 keys is for. Their names must differ.
 type TicketKeySet struct {
-	Current TicketKey   // encrypts new tickets
-	Next    TicketKey   // will be the current one; opens tickets of those who are further. May be zero
-	Old     []TicketKey // open tickets from before, the newest first
+	// Current encrypts new tickets.
+	Current TicketKey
+
+	// Next becomes the current key. It opens tickets of machines that have already rotated;
+	// may be zero.
+	Next TicketKey
+
+	// Old keys open older tickets, newest key first.
+	Old []TicketKey
 }
 
 // NewTicketKeysFrom begins with the keys of set, which only SetKeys and Rotate replace.
@@ -34,9 +39,9 @@ func ticketKeysFrom(op string, set TicketKeySet, files []string) (*TicketKeys, e
 	return t, nil
 }
 
-// LoadTicketKeys reads keys from files: those that nginx's ssl_session_ticket_key takes, with
-// one key of 80 or 48 bytes each, of which the first encrypts and the others are old ones; or
-// one file as haproxy's tls-ticket-keys takes it. See [ParseTicketKeys].
+// LoadTicketKeys reads keys from files, either in the form of nginx's ssl_session_ticket_key
+// (one key of 80 or 48 bytes a file; the first encrypts, the others are old ones), or from
+// one file in the form of haproxy's tls-ticket-keys. See [ParseTicketKeys].
 func LoadTicketKeys(files ...string) (*TicketKeys, error) {
 	const op = "LoadTicketKeys"
 	set, err := loadTicketKeySet(op, files)
@@ -47,7 +52,7 @@ func LoadTicketKeys(files ...string) (*TicketKeys, error) {
 	return ticketKeysFrom(op, set, files)
 }
 
-// LoadTicketKeySet reads the keys of LoadTicketKeys without putting them to use.
+// LoadTicketKeySet reads the same files as LoadTicketKeys, but does not put the keys to use.
 func LoadTicketKeySet(files ...string) (TicketKeySet, error) {
 	return loadTicketKeySet("LoadTicketKeySet", files)
 }
@@ -68,14 +73,15 @@ func loadTicketKeySet(op string, files []string) (set TicketKeySet, err error) {
 }
 
 // ParseTicketKeys takes the contents of ticket key files, which the caller should wipe
-// afterwards. Either each is one key as nginx's ssl_session_ticket_key takes it (see
-// [ParseTicketKey]): then the first is the current key and the others are old ones. Or there
-// is one, as haproxy's tls-ticket-keys takes it: three or more lines, each a key of 80 or 48
-// bytes in base64 (the name, the AES key, the HMAC key), all of one size, of which the last is
-// the next key, the one before it the current one, and the one before that an old one. Lines
-// before those are not used, as by haproxy: whoever appends a key to the file gets rid of one.
+// afterwards. Two forms are possible:
+//   - nginx's ssl_session_ticket_key: each file is one key (see [ParseTicketKey]). The
+//     first is the current key, and the others are old ones.
+//   - haproxy's tls-ticket-keys: one file of three or more lines, each a key of 80 or 48 bytes
+//     in base64 (the name, the AES key, the HMAC key), all of one size. The last line is the
+//     next key, the line before it the current one, and the line before that an old one.
+//     Earlier lines are not used, as by haproxy: each key appended to the file retires one.
 //
-// What is not one of these is ErrMalformed, what has one name twice ErrConfig.
+// ParseTicketKeys returns ErrMalformed for other forms, and ErrConfig if a name occurs twice.
 func ParseTicketKeys(data ...[]byte) (TicketKeySet, error) {
 	return parseTicketKeys("ParseTicketKeys", data, func(i int) string { return fmt.Sprintf("file %d", i+1) })
 }
@@ -92,7 +98,8 @@ func parseTicketKeys(op string, data [][]byte, name func(int) string) (set Ticke
 	}
 	if !isTicketKey(data[0]) {
 		if len(data) > 1 {
-			return set, fail(op, fmt.Errorf("%s: %w: of several files, each has one key of %d or %d bytes", name(0), ErrMalformed, ticketKeyLong, ticketKeyShort))
+			return set, fail(op, fmt.Errorf("%s: %w: of several files, each has one key of %d or %d bytes",
+				name(0), ErrMalformed, ticketKeyLong, ticketKeyShort))
 		}
 		set, err = parseHAProxy(op, data[0], name(0))
 		if err != nil {
@@ -116,7 +123,7 @@ func parseTicketKeys(op string, data [][]byte, name func(int) string) (set Ticke
 
 func isTicketKey(b []byte) bool { return len(b) == ticketKeyLong || len(b) == ticketKeyShort }
 
-// haproxyKeys is how many keys haproxy uses, those at the end of the file.
+// haproxyKeys is how many keys haproxy uses: the last ones of the file.
 const haproxyKeys = 3
 
 func parseHAProxy(op string, data []byte, name string) (set TicketKeySet, err error) {
@@ -131,12 +138,14 @@ func parseHAProxy(op string, data []byte, name string) (set TicketKeySet, err er
 	for i, line := range lines {
 		line = bytes.TrimRight(line, "\r")
 		if len(line) > maxHAProxyLine {
-			line = nil // that is no key
+			line = nil // too long for a key
 		}
 		n, err := base64.StdEncoding.Strict().Decode(buf, line)
 		if b := buf[:n]; err != nil || !isTicketKey(b) || size != 0 && n != size {
 			closeTicketKeys(keys)
-			return set, fail(op, fmt.Errorf("%s: %w: line %d is not a key of %d or %d bytes in base64, of the size of the others", name, ErrMalformed, i+1, ticketKeyLong, ticketKeyShort))
+			return set, fail(op, fmt.Errorf(
+				"%s: %w: line %d is not a key of %d or %d bytes in base64, of the size of the others",
+				name, ErrMalformed, i+1, ticketKeyLong, ticketKeyShort))
 		}
 		size = n
 		p, err := parseTicketKey(op, buf[:n], true)
@@ -149,18 +158,20 @@ func parseHAProxy(op string, data []byte, name string) (set TicketKeySet, err er
 	n := len(keys) - haproxyKeys
 	if n < 0 {
 		closeTicketKeys(keys)
-		return set, fail(op, fmt.Errorf("%s: %w: %d keys, haproxy wants %d or more", name, ErrMalformed, len(keys), haproxyKeys))
+		return set, fail(op, fmt.Errorf("%s: %w: %d keys, haproxy wants %d or more",
+			name, ErrMalformed, len(keys), haproxyKeys))
 	}
 	closeTicketKeys(keys[:n])
 	return TicketKeySet{Old: []TicketKey{keys[n]}, Current: keys[n+1], Next: keys[n+2]}, nil
 }
 
-// maxHAProxyLine is what a key takes in base64.
+// maxHAProxyLine is the length of a key in base64.
 const maxHAProxyLine = (ticketKeyLong + 2) / 3 * 4
 
-// SecretHAProxy returns the keys as haproxy's tls-ticket-keys takes them, which the caller
-// must keep from others and wipe: a line for each key in base64, the oldest first, then the
-// current and the next one. haproxy wants at least three keys of one size: else it is ErrConfig.
+// SecretHAProxy returns the keys in the form of haproxy's tls-ticket-keys: a line for
+// each key in base64, the oldest first, then the current one, then the next one. The
+// caller must keep the result secret, and wipe it. SecretHAProxy returns ErrConfig
+// unless there are three keys or more, a next one among them, all of one size.
 func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 	const op = "TicketKeySet.SecretHAProxy"
 	ring, err := set.ring(op)
@@ -171,7 +182,7 @@ func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 	if set.Next.k == nil || len(ring) < haproxyKeys {
 		return nil, fail(op, configError("haproxy wants a next key and at least an old one"))
 	}
-	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // does not grow, so leaves no copy
+	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // never grown, so that no copy is left
 	for _, k := range slices.Concat(reversed(ring[2:]), ring[:2]) {
 		if k.bits != ring[0].bits {
 			return nil, fail(op, configError("haproxy wants keys of one size"))
@@ -195,7 +206,7 @@ func (set TicketKeySet) check(op string) error {
 	return err
 }
 
-// ring has the keys in the order of C, with a reference on each that freeRing gives back.
+// ring returns the keys in the order of C, with a reference on each; freeRing gives them back.
 func (set TicketKeySet) ring(op string) (ring []ringKey, err error) {
 	defer func() {
 		if err != nil {
@@ -278,8 +289,7 @@ func holdTicketKey(op string, k TicketKey) (p ticketKeyPtr, err error) {
 	return p, err
 }
 
-// close gives up keys that nobody but this package has seen, without waiting for the
-// collector.
+// close gives up keys that only this package has seen, without waiting for the collector.
 func (set TicketKeySet) close() {
 	closeTicketKeys([]TicketKey{set.Current, set.Next})
 	closeTicketKeys(set.Old)
