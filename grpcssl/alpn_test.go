@@ -12,12 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sessl/grpcssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-func protos(names ...string) func(*ssl.Config) {
-	return func(cfg *ssl.Config) { cfg.NextProtos = names }
-}
 
 // HTTP/2 is negotiated whatever else a Config names, unless it prefers another protocol.
 func TestALPN(t *testing.T) {
@@ -32,7 +29,7 @@ func TestALPN(t *testing.T) {
 		{"h2 behind others at the client", []string{"http/1.1", "h2"}, nil, ""},
 		{"another preferred by the server", []string{"http/1.1", "h2"}, []string{"http/1.1", "h2"}, "http/1.1"},
 	} {
-		client, server := shake(t, clientCreds(t, protos(tc.cli...)), serverCreds(t, protos(tc.srv...)),
+		client, server := shake(t, clientCreds(t, ssltest.Protos(tc.cli...)), serverCreds(t, ssltest.Protos(tc.srv...)),
 			"localhost")
 		if tc.negotiated == "" {
 			if client != nil || server != nil {
@@ -54,20 +51,20 @@ func TestNoH2(t *testing.T) {
 		for _, names := range [][]string{nil, {"http/1.1"}} {
 			t.Run(ssl.VersionName(v)+" "+strings.Join(names, ""), func(t *testing.T) {
 				leaveNothing(t)
-				a, b := pipe(t)
+				a, b := ssltest.TimedPipe(t)
 				peer := tls.Server(b,
-					&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")}, NextProtos: names})
+					&tls.Config{Certificates: []tls.Certificate{ssltest.StdKeyPair(t, "server-ecdsa")}, NextProtos: names})
 				done := make(chan struct{})
 				go func() { defer close(done); peer.Handshake(); io.Copy(io.Discard, peer); peer.Close() }()
-				_, _, err := clientCreds(t, version(v)).ClientHandshake(t.Context(), "localhost", a)
+				_, _, err := clientCreds(t, ssltest.Version(v)).ClientHandshake(t.Context(), "localhost", a)
 				<-done
 				if !errors.Is(err, grpcssl.ErrALPN) || isTemporary(err) {
 					t.Errorf("the client's error: %v", err)
 				}
 
-				a, b = pipe(t)
+				a, b = ssltest.TimedPipe(t)
 				client := tls.Client(a,
-					&tls.Config{RootCAs: stdRoots(t), ServerName: "localhost", NextProtos: names, MaxVersion: v})
+					&tls.Config{RootCAs: ssltest.StdRoots(t, "ca"), ServerName: "localhost", NextProtos: names, MaxVersion: v})
 				done = make(chan struct{})
 				go func() { defer close(done); client.Handshake(); io.Copy(io.Discard, client); client.Close() }()
 				_, _, err = serverCreds(t).ServerHandshake(b)
@@ -88,7 +85,7 @@ func TestNoH2AtChosenHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer host.Close()
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t, func(cfg *ssl.Config) {
 		cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 	}), nil)

@@ -12,12 +12,13 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"sessl/grpcssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // exampleServer serves on loopback; stop ends it.
 func exampleServer() (addr string, stop func()) {
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func ExampleNewServerCredentials() {
 
 // check is a client for ExampleNewServerCredentials.
 func check(addr string) healthpb.HealthCheckResponse_ServingStatus {
-	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	roots, err := ssl.LoadCertPool(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		log.Fatal(err)
 	}

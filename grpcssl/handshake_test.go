@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"sessl/grpcssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -28,7 +29,7 @@ func (c *counted) Close() error { c.closes.Add(1); return c.Conn.Close() }
 // shake does both ends of a handshake, as gRPC does them, and closes the results.
 func shake(t *testing.T, cli, srv credentials.TransportCredentials, authority string) (client, server error) {
 	t.Helper()
-	a, b := pipe(t)
+	a, b := ssltest.TimedPipe(t)
 	done := make(chan error)
 	go func() {
 		conn, _, err := srv.ServerHandshake(b)
@@ -70,7 +71,7 @@ func TestClientHandshakeEndsWithContext(t *testing.T) {
 					ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 				}
 				defer cancel()
-				a, b := pipe(t)
+				a, b := ssltest.TimedPipe(t)
 				ended := make(chan error, 1)
 				go func() {
 					_, err := b.Read(make([]byte, 1)) // of the ClientHello
@@ -104,7 +105,7 @@ func TestServerHandshakeDeadline(t *testing.T) {
 		"socket":   func(c net.Conn) net.Conn { return c },
 		"net.Conn": func(c net.Conn) net.Conn { return plain{c} },
 	} {
-		a, b := pipe(t)
+		a, b := ssltest.TimedPipe(t)
 		b.SetDeadline(time.Now().Add(10 * time.Millisecond))
 		conn, _, err := serverCreds(t).ServerHandshake(cover(b))
 		if conn != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -119,14 +120,14 @@ func TestServerHandshakeDeadline(t *testing.T) {
 // gRPC's server gives up on a silent client, and stops.
 func TestServerTimesOut(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	s := serve(t, l, serverCreds(t), nil, grpc.ConnectionTimeout(50*time.Millisecond))
 	raw, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	raw.SetDeadline(time.Now().Add(ioTimeout))
+	raw.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if _, err := raw.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the server did not give up: %v", err)
 	}
@@ -136,12 +137,12 @@ func TestServerTimesOut(t *testing.T) {
 // A peer that goes away. A server sees load balancers do this; a client should try again.
 func TestPeerGoesAway(t *testing.T) {
 	leaveNothing(t)
-	a, b := pipe(t)
+	a, b := ssltest.TimedPipe(t)
 	a.Close()
 	if _, _, err := serverCreds(t).ServerHandshake(b); err != io.EOF {
 		t.Errorf("the server's error: %v, want io.EOF itself", err)
 	}
-	a, b = pipe(t)
+	a, b = ssltest.TimedPipe(t)
 	go func() {
 		b.Read(make([]byte, 1<<14)) // all of the ClientHello, so that there is no reset
 		b.Close()
@@ -195,7 +196,7 @@ func TestHandshakeRefuses(t *testing.T) {
 			return err
 		}, ssl.ErrNil},
 	} {
-		a, _ := pipe(t)
+		a, _ := ssltest.TimedPipe(t)
 		raw := &counted{Conn: a}
 		if err := tc.f(raw); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.what, err, tc.want)
@@ -294,7 +295,7 @@ func TestHandshakePanics(t *testing.T) {
 			c.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { panic("here") }
 		})},
 	} {
-		a, b := pipe(t)
+		a, b := ssltest.TimedPipe(t)
 		ends := []*counted{{Conn: a}, {Conn: b}}
 		panicked := make(chan any, 2)
 		go func() {

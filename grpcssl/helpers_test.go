@@ -3,15 +3,11 @@ package grpcssl_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -21,11 +17,9 @@ import (
 
 	"sessl/grpcssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// ioTimeout bounds every wait of a test. No test waits for it.
-const ioTimeout = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	grpclog.SetLoggerV2(failures{grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)})
@@ -55,53 +49,8 @@ func leaveNothing(t *testing.T) {
 	leakcheck.Test(t)
 }
 
-func certFile(name string) string { return filepath.Join("..", "testdata", "certs", name) }
-
-func keyPair(t testing.TB, name string) ssl.Certificate {
-	t.Helper()
-	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func roots(t testing.TB) *ssl.CertPool {
-	t.Helper()
-	p, err := ssl.LoadCertPool(certFile("ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func stdKeyPair(t testing.TB, name string) tls.Certificate {
-	t.Helper()
-	c, err := tls.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func stdRoots(t testing.TB) *x509.CertPool {
-	t.Helper()
-	pem, err := os.ReadFile(certFile("ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := x509.NewCertPool()
-	p.AppendCertsFromPEM(pem)
-	return p
-}
-
-// version sets the version on both sides of both libraries.
-func version(v uint16) func(*ssl.Config) {
-	return func(cfg *ssl.Config) { cfg.MaxVersion = v }
-}
-
 func serverConfig(t testing.TB, change ...func(*ssl.Config)) *ssl.Config {
-	cfg := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}}
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}}
 	for _, f := range change {
 		f(cfg)
 	}
@@ -109,7 +58,7 @@ func serverConfig(t testing.TB, change ...func(*ssl.Config)) *ssl.Config {
 }
 
 func clientConfig(t testing.TB, change ...func(*ssl.Config)) *ssl.Config {
-	cfg := &ssl.Config{RootCAs: roots(t)}
+	cfg := &ssl.Config{RootCAs: ssltest.Roots(t, "ca")}
 	for _, f := range change {
 		f(cfg)
 	}
@@ -137,12 +86,12 @@ func clientCreds(t testing.TB, change ...func(*ssl.Config)) *grpcssl.Credentials
 }
 
 func stdServerCreds(t testing.TB, v uint16) credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")},
+	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{ssltest.StdKeyPair(t, "server-ecdsa")},
 		MaxVersion: v})
 }
 
 func stdClientCreds(t testing.TB, v uint16) credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{RootCAs: stdRoots(t), MaxVersion: v,
+	return credentials.NewTLS(&tls.Config{RootCAs: ssltest.StdRoots(t, "ca"), MaxVersion: v,
 		ClientSessionCache: tls.NewLRUClientSessionCache(0)})
 }
 
@@ -187,16 +136,6 @@ func (p *patient) SendAndClose(out *testgrpc.StreamingInputCallResponse) error {
 	return p.TestService_StreamingInputCallServer.SendAndClose(out)
 }
 
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
 // serve runs a gRPC server on l that ends with its test.
 func serve(t testing.TB, l net.Listener, creds credentials.TransportCredentials,
 	empty func(context.Context) error, opts ...grpc.ServerOption) *grpc.Server {
@@ -229,30 +168,10 @@ func dial(t testing.TB, addr string, creds credentials.TransportCredentials,
 // call makes one RPC.
 func call(t testing.TB, cc *grpc.ClientConn, opts ...grpc.CallOption) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 	defer cancel()
 	_, err := testgrpc.NewTestServiceClient(cc).EmptyCall(ctx, &testgrpc.Empty{}, opts...)
 	return err
-}
-
-// pipe returns both ends of a connection over loopback, which are closed with the test.
-func pipe(t testing.TB) (client, server net.Conn) {
-	t.Helper()
-	l := listen(t)
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	server, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	for _, c := range []net.Conn{client, server} {
-		c.SetDeadline(time.Now().Add(ioTimeout))
-	}
-	return client, server
 }
 
 // plain hides the type of a net.Conn, so that ssl cannot use the socket itself.

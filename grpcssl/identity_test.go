@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sessl/grpcssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -25,7 +26,7 @@ import (
 func mutual(t *testing.T) func(*ssl.Config) {
 	return func(cfg *ssl.Config) {
 		cfg.ClientAuth = ssl.RequireAndVerifyClientCert
-		cfg.ClientCAs = roots(t)
+		cfg.ClientCAs = ssltest.Roots(t, "ca")
 	}
 }
 
@@ -35,8 +36,8 @@ func TestMutual(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leaveNothing(t)
-			l := listen(t)
-			serve(t, l, serverCreds(t, version(v), mutual(t)), func(ctx context.Context) error {
+			l := ssltest.Listen(t)
+			serve(t, l, serverCreds(t, ssltest.Version(v), mutual(t)), func(ctx context.Context) error {
 				p, _ := peer.FromContext(ctx)
 				info, ok := p.AuthInfo.(credentials.TLSInfo)
 				if !ok {
@@ -59,8 +60,8 @@ func TestMutual(t *testing.T) {
 				}
 				return status.Error(codes.Aborted, info.State.PeerCertificates[0].Subject.CommonName)
 			})
-			cert := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{keyPair(t, "client")} }
-			want := keyPair(t, "client").Leaf().Subject.CommonName
+			cert := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} }
+			want := ssltest.KeyPair(t, "client").Leaf().Subject.CommonName
 			err := call(t, dial(t, l.Addr().String(), clientCreds(t, cert)))
 			if s, _ := status.FromError(err); s.Code() != codes.Aborted || s.Message() != want {
 				t.Errorf("the handler saw: %v, want %q", err, want)
@@ -74,17 +75,17 @@ func TestMutual(t *testing.T) {
 func TestRefusedClient(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		for name, creds := range map[string]credentials.TransportCredentials{
-			"sessl": serverCreds(t, version(v), mutual(t)),
+			"sessl": serverCreds(t, ssltest.Version(v), mutual(t)),
 			"crypto-tls": credentials.NewTLS(&tls.Config{
-				Certificates: []tls.Certificate{stdKeyPair(t, "server-ecdsa")},
+				Certificates: []tls.Certificate{ssltest.StdKeyPair(t, "server-ecdsa")},
 				MaxVersion:   v,
 				ClientAuth:   tls.RequireAndVerifyClientCert,
-				ClientCAs:    stdRoots(t),
+				ClientCAs:    ssltest.StdRoots(t, "ca"),
 			}),
 		} {
 			t.Run(ssl.VersionName(v)+" "+name, func(t *testing.T) {
 				leaveNothing(t)
-				l := listen(t)
+				l := ssltest.Listen(t)
 				serve(t, l, creds, nil)
 				for range 20 {
 					err := call(t, dial(t, l.Addr().String(), clientCreds(t)))
@@ -100,7 +101,7 @@ func TestRefusedClient(t *testing.T) {
 // A client learns the server's identity, and demands the right name.
 func TestServerName(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t), nil)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	named := func(name string) func(*ssl.Config) { return func(cfg *ssl.Config) { cfg.ServerName = name } }
@@ -144,7 +145,7 @@ func TestServerName(t *testing.T) {
 // An RPC may go to another authority in the server's certificate, and to no other.
 func TestCallAuthority(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t), nil)
 	cc := dial(t, l.Addr().String(), clientCreds(t))
 	if err := call(t, cc, grpc.CallAuthority("server.test:443")); err != nil {
@@ -158,7 +159,7 @@ func TestCallAuthority(t *testing.T) {
 // The context of a stream leads to its connection.
 func TestConnOfStream(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t), nil)
 	s := stream(t, dial(t, l.Addr().String(), clientCreds(t)))
 	conn, ok := grpcssl.ConnFromContext(s.Context())
@@ -174,7 +175,7 @@ func TestSyscallConn(t *testing.T) {
 		true:  func(c net.Conn) net.Conn { return c },
 		false: func(c net.Conn) net.Conn { return plain{c} },
 	} {
-		a, b := pipe(t)
+		a, b := ssltest.TimedPipe(t)
 		done := make(chan error)
 		go func() {
 			conn, _, err := serverCreds(t).ServerHandshake(b)
@@ -215,7 +216,7 @@ func TestNoConn(t *testing.T) {
 // Close frees a Ctx that was made, for clones too, and leaves a Ctx open that the caller gave.
 func TestClose(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t), nil)
 	made := clientCreds(t)
 	clone := made.Clone()

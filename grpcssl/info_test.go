@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -42,7 +43,7 @@ func TestInfoAndClone(t *testing.T) {
 	if got := clone.Info().ServerName; got != "" {
 		t.Errorf("server name %q, want none", got)
 	}
-	l := listen(t)
+	l := ssltest.Listen(t)
 	serve(t, l, serverCreds(t), nil)
 	var p peer.Peer
 	if err := call(t, dial(t, l.Addr().String(), second), grpc.Peer(&p)); err != nil {

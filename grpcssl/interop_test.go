@@ -11,6 +11,7 @@ import (
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/test/bufconn"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -53,7 +54,7 @@ func runCases(t *testing.T, cc *grpc.ClientConn) {
 					t.Fatal(f)
 				}
 			}()
-			ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+			ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 			defer cancel()
 			tc.run(ctx, cc)
 		})
@@ -75,7 +76,7 @@ func TestInterop(t *testing.T) {
 		} {
 			t.Run(ssl.VersionName(v)+" "+pair.name, func(t *testing.T) {
 				leaveNothing(t)
-				l := listen(t)
+				l := ssltest.Listen(t)
 				serve(t, l, pair.srv(t), nil)
 				runCases(t, dial(t, l.Addr().String(), pair.cli(t)))
 			})
@@ -85,7 +86,7 @@ func TestInterop(t *testing.T) {
 
 func ours[C credentials.TransportCredentials](f func(testing.TB, ...func(*ssl.Config)) C,
 	v uint16) func(*testing.T) credentials.TransportCredentials {
-	return func(t *testing.T) credentials.TransportCredentials { return f(t, version(v)) }
+	return func(t *testing.T) credentials.TransportCredentials { return f(t, ssltest.Version(v)) }
 }
 
 func std(f func(testing.TB, uint16) credentials.TransportCredentials,

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sessl/grpcssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -46,7 +47,7 @@ func TestReconnectResumes(t *testing.T) {
 				defer kept.Close()
 				w := watched{kept, make(chan struct{}, 1)}
 				srv := creds(t)
-				cli, err := grpcssl.NewClientCredentials(clientConfig(t, version(v)), grpcssl.WithSessionCache(w))
+				cli, err := grpcssl.NewClientCredentials(clientConfig(t, ssltest.Version(v)), grpcssl.WithSessionCache(w))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -58,7 +59,7 @@ func TestReconnectResumes(t *testing.T) {
 				})
 				cc := dial(t, "localhost", cli, dialer)
 				for i, want := range []bool{false, true, true} {
-					l := listen(t)
+					l := ssltest.Listen(t)
 					addr = l.Addr().String()
 					s := serve(t, l, srv, didResume)
 					var p peer.Peer
@@ -92,8 +93,8 @@ func didResume(ctx context.Context) error {
 // authority has sessions of its own, and with NoSessionCache there are none.
 func TestSessionCacheByDefault(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
-	serve(t, l, serverCreds(t, version(ssl.VersionTLS12)), nil) // its session arrives with the handshake
+	l := ssltest.Listen(t)
+	serve(t, l, serverCreds(t, ssltest.Version(ssl.VersionTLS12)), nil) // its session arrives with the handshake
 	addr, none := l.Addr().String(), grpcssl.WithSessionCache(ssl.NoSessionCache{})
 	with := func(opts ...grpcssl.ClientOption) *grpcssl.Credentials {
 		cli, err := grpcssl.NewClientCredentials(clientConfig(t), opts...)
@@ -133,10 +134,10 @@ func TestConcurrent(t *testing.T) {
 	for _, v := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leaveNothing(t)
-			l := listen(t)
-			serve(t, l, serverCreds(t, version(v)), nil)
-			creds := clientCreds(t, version(v))
-			ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+			l := ssltest.Listen(t)
+			serve(t, l, serverCreds(t, ssltest.Version(v)), nil)
+			creds := clientCreds(t, ssltest.Version(v))
+			ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 			defer cancel()
 			var wg sync.WaitGroup
 			for range clients {
@@ -161,7 +162,7 @@ func TestConcurrent(t *testing.T) {
 // stream opens a stream that has got an answer.
 func stream(t *testing.T, cc *grpc.ClientConn) testgrpc.TestService_FullDuplexCallClient {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 	t.Cleanup(cancel)
 	s, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(ctx)
 	if err != nil {
@@ -188,7 +189,7 @@ func exchange(t *testing.T, s testgrpc.TestService_FullDuplexCallClient) {
 // garbage collector.
 func TestStop(t *testing.T) {
 	leaveNothing(t)
-	l := listen(t)
+	l := ssltest.Listen(t)
 	creds := serverCreds(t)
 	s := serve(t, l, creds, nil)
 	open := stream(t, dial(t, l.Addr().String(), clientCreds(t)))
@@ -201,7 +202,7 @@ func TestStop(t *testing.T) {
 	}
 	<-stopped
 
-	l = listen(t)
+	l = ssltest.Listen(t)
 	s = serve(t, l, creds, nil)
 	open = stream(t, dial(t, l.Addr().String(), clientCreds(t)))
 	s.Stop()

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -86,7 +87,7 @@ func TestSPIFFE(t *testing.T) {
 		{[]string{"spiffe://trust.test/" + strings.Repeat("a", 2048)}, ""},
 	} {
 		cert, pool := selfSigned(t, tc.uris...)
-		l := listen(t)
+		l := ssltest.Listen(t)
 		serve(t, l, serverCreds(t, func(cfg *ssl.Config) {
 			cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, pool
 		}), func(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -80,8 +81,8 @@ func TestNegotiation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leakcheck.Test(t)
-			s := start(t, serverCtx(t, protos(tc.srv...)), nil)
-			resp, _ := post(t, client(t, clientCtx(t, protos(tc.cli...))), s.URL, "x")
+			s := start(t, serverCtx(t, ssltest.Protos(tc.srv...)), nil)
+			resp, _ := post(t, client(t, clientCtx(t, ssltest.Protos(tc.cli...))), s.URL, "x")
 			if resp.Proto != tc.http {
 				t.Errorf("spoke %s, want %s", resp.Proto, tc.http)
 			}
@@ -92,12 +93,12 @@ func TestNegotiation(t *testing.T) {
 // A protocol that the Ctx accepts and net/http does not speak ends the connection.
 func TestForeignProtocol(t *testing.T) {
 	leakcheck.Test(t)
-	s := start(t, serverCtx(t, protos("h2", "acme-tls/1")), nil)
-	c := client(t, clientCtx(t, protos("acme-tls/1")))
+	s := start(t, serverCtx(t, ssltest.Protos("h2", "acme-tls/1")), nil)
+	c := client(t, clientCtx(t, ssltest.Protos("acme-tls/1")))
 	if resp, err := c.Get(s.URL); err == nil || !strings.Contains(err.Error(), "acme-tls/1") {
 		t.Errorf("the client: %v, %v", resp, err)
 	}
-	conn, err := ssl.Dial("tcp", s.Addr, clientCtx(t, protos("acme-tls/1")))
+	conn, err := ssl.Dial("tcp", s.Addr, clientCtx(t, ssltest.Protos("acme-tls/1")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,16 +247,16 @@ func TestResumption(t *testing.T) {
 			leakcheck.Test(t)
 			var session atomic.Pointer[ssl.Session]
 			defer func() { session.Load().Close() }()
-			cli := clientCtx(t, version(v), protos("http/1.1"), func(cfg *ssl.Config) {
+			cli := clientCtx(t, ssltest.Version(v), ssltest.Protos("http/1.1"), func(cfg *ssl.Config) {
 				cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { session.Swap(s).Close() }
 			})
-			s := start(t, serverCtx(t, version(v)), reused)
+			s := start(t, serverCtx(t, ssltest.Version(v)), reused)
 			d := &ssl.Dialer{Ctx: cli}
 			tr := &http.Transport{DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				return d.DialSession(ctx, network, addr, session.Load())
 			}}
 			for i, want := range []string{"false false", "true true"} {
-				if _, got := post(t, &http.Client{Transport: tr, Timeout: ioTimeout}, s.URL, ""); got != want {
+				if _, got := post(t, &http.Client{Transport: tr, Timeout: ssltest.Timeout}, s.URL, ""); got != want {
 					t.Errorf("request %d resumed: %s, want %s", i+1, got, want)
 				}
 				tr.CloseIdleConnections()

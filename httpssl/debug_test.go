@@ -10,16 +10,14 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // The page shows contexts, keys without their secrets, and failures; also a closed context.
 func TestDebugHandler(t *testing.T) {
 	leakcheck.Test(t)
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	key, err := ssl.NewTicketKey()
 	if err != nil {
 		t.Fatal(err)

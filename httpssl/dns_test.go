@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"sessl/internal/ssltest"
 )
 
 // names is a resolver. Every name that ends in .test or .example is this machine; all others do
@@ -85,4 +87,6 @@ func (n *names) wasAsked(name string) bool {
 }
 
 // dialer returns a dialer that looks names up there.
-func (n *names) dialer() *net.Dialer { return &net.Dialer{Resolver: n.Resolver, Timeout: ioTimeout} }
+func (n *names) dialer() *net.Dialer {
+	return &net.Dialer{Resolver: n.Resolver, Timeout: ssltest.Timeout}
+}

@@ -9,6 +9,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -72,7 +73,7 @@ func TestEarlyRequests(t *testing.T) {
 			handled <- r.Method
 			return r.Method == "GET"
 		}))
-	cli := clientCtx(t, protos("http/1.1"))
+	cli := clientCtx(t, ssltest.Protos("http/1.1"))
 	cache := ssl.NewClientSessionCache(10)
 	defer cache.Close()
 	if code, body := request(t, earlyClient(t, cli, cache, s.Addr), false, "GET", nil); code != 200 ||
@@ -101,7 +102,7 @@ func TestEarlyRequestsNotWanted(t *testing.T) {
 	s := start(t, serverCtx(t, allowEarly), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Method+" early "+r.Header.Get("Early-Data"))
 	}))
-	cli := clientCtx(t, protos("http/1.1"))
+	cli := clientCtx(t, ssltest.Protos("http/1.1"))
 	cache := ssl.NewClientSessionCache(10)
 	defer cache.Close()
 	request(t, earlyClient(t, cli, cache, s.Addr), false, "GET", nil)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessl/httpssl"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,7 +21,7 @@ func exampleEarlyServer() (url string, stop func()) {
 }
 
 func exampleServerOf(cfg *ssl.Config) (url string, stop func()) {
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+	cert, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func ExampleServe() {
 
 // get is a client for ExampleServe.
 func get(url string) string {
-	roots, err := ssl.LoadCertPool(certFile("ca.pem"))
+	roots, err := ssl.LoadCertPool(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,54 +2,28 @@ package httpssl_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// ioTimeout bounds every wait of a test. No test waits for it.
-const ioTimeout = 30 * time.Second
-
-func certFile(name string) string { return filepath.Join("..", "testdata", "certs", name) }
-
-func keyPair(t testing.TB, name string) ssl.Certificate {
-	t.Helper()
-	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func roots(t testing.TB, name string) *ssl.CertPool {
-	t.Helper()
-	p, err := ssl.LoadCertPool(certFile(name + ".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 var both = []string{"h2", "http/1.1"}
 
 func serverCtx(t testing.TB, change ...func(*ssl.Config)) *ssl.Ctx {
 	t.Helper()
-	cfg := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, NextProtos: both}
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}, NextProtos: both}
 	for _, f := range change {
 		f(cfg)
 	}
@@ -63,7 +37,7 @@ func serverCtx(t testing.TB, change ...func(*ssl.Config)) *ssl.Ctx {
 
 func clientCtx(t testing.TB, change ...func(*ssl.Config)) *ssl.Ctx {
 	t.Helper()
-	cfg := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", NextProtos: both}
+	cfg := &ssl.Config{RootCAs: ssltest.Roots(t, "ca"), ServerName: "localhost", NextProtos: both}
 	for _, f := range change {
 		f(cfg)
 	}
@@ -73,14 +47,6 @@ func clientCtx(t testing.TB, change ...func(*ssl.Config)) *ssl.Ctx {
 	}
 	t.Cleanup(func() { ctx.Close() })
 	return ctx
-}
-
-func protos(names ...string) func(*ssl.Config) {
-	return func(cfg *ssl.Config) { cfg.NextProtos = names }
-}
-
-func version(v uint16) func(*ssl.Config) {
-	return func(cfg *ssl.Config) { cfg.MaxVersion = v }
 }
 
 // server is an http.Server over ssl on loopback that ends with its test.
@@ -162,30 +128,19 @@ func client(t testing.TB, ctx *ssl.Ctx, change ...func(*http.Transport)) *http.C
 		t.Fatal(err)
 	}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: ioTimeout}
+	return &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 }
 
 // stdClient returns an http.Client over crypto/tls.
 func stdClient(t testing.TB, h2 bool, change ...func(*tls.Config)) *http.Client {
 	t.Helper()
-	cfg := &tls.Config{RootCAs: stdRoots(t), ServerName: "localhost"}
+	cfg := &tls.Config{RootCAs: ssltest.StdRoots(t, "ca"), ServerName: "localhost"}
 	for _, f := range change {
 		f(cfg)
 	}
 	tr := &http.Transport{TLSClientConfig: cfg, ForceAttemptHTTP2: h2}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: ioTimeout}
-}
-
-func stdRoots(t testing.TB) *x509.CertPool {
-	t.Helper()
-	pem, err := os.ReadFile(certFile("ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := x509.NewCertPool()
-	p.AppendCertsFromPEM(pem)
-	return p
+	return &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 }
 
 // post sends body and returns the response with its body.
@@ -209,7 +164,7 @@ func forEachProtocol(t *testing.T, f func(t *testing.T, proto string, cli, srv *
 		for proto, names := range map[string][]string{"HTTP/1.1": {"http/1.1"}, "HTTP/2.0": both} {
 			t.Run(proto+" over "+ssl.VersionName(v), func(t *testing.T) {
 				leakcheck.Test(t)
-				f(t, proto, clientCtx(t, version(v), protos(names...)), serverCtx(t, version(v)))
+				f(t, proto, clientCtx(t, ssltest.Version(v), ssltest.Protos(names...)), serverCtx(t, ssltest.Version(v)))
 			})
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -82,7 +83,7 @@ func TestInternationalHosts(t *testing.T) {
 			if h2 {
 				names = both
 			}
-			ctx := clientCtx(t, protos(names...), func(cfg *ssl.Config) { cfg.RootCAs, cfg.ServerName = own, "" })
+			ctx := clientCtx(t, ssltest.Protos(names...), func(cfg *ssl.Config) { cfg.RootCAs, cfg.ServerName = own, "" })
 			tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: ctx, NetDialer: n.dialer()}, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -91,7 +92,7 @@ func TestInternationalHosts(t *testing.T) {
 			other := stdClient(t, h2, func(cfg *tls.Config) { cfg.RootCAs, cfg.ServerName = std, "" })
 			other.Transport.(*http.Transport).DialContext = n.dialer().DialContext
 			for by, c := range map[string]*http.Client{"net/http": other,
-				"httpssl": {Transport: tr, Timeout: ioTimeout}} {
+				"httpssl": {Transport: tr, Timeout: ssltest.Timeout}} {
 				before := s.conns.Load()
 				hosts := []string{"bücher.example", ascii, "bücher.example"}
 				if by == "httpssl" { // net/http sends another Host for these, and with h2 dials for ever
@@ -120,7 +121,7 @@ func TestInternationalHosts(t *testing.T) {
 				t.Errorf("looked up: %v", n.asked)
 			}
 			for by, c := range map[string]*http.Client{"net/http": other,
-				"httpssl": {Transport: tr, Timeout: ioTimeout}} {
+				"httpssl": {Transport: tr, Timeout: ssltest.Timeout}} {
 				for _, host := range []string{"xn--a.example", "a\u200db.example", "bücher-.example", "--.example"} {
 					resp, err := c.Get("https://" + host + ":" + port(s.Addr))
 					if err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,7 +18,7 @@ func TestSilentAfterHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	defer httpssl.SetPrefaceTimeout(50 * time.Millisecond)()
 	s := start(t, serverCtx(t), nil)
-	c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, protos("h2")))
+	c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, ssltest.Protos("h2")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -103,21 +104,21 @@ func limitsBegin(t *testing.T, by string, version_ uint16, accepted []string, se
 	srv.Protocols = only(func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(len(accepted) > 1) })
 	set(srv)
 	ended := make(chan error, 1)
-	ctx := serverCtx(t, version(version_), protos(accepted...))
+	ctx := serverCtx(t, ssltest.Version(version_), ssltest.Protos(accepted...))
 	go func() {
 		if by == "httpssl" {
 			ended <- httpssl.Serve(srv, w, ctx)
 			return
 		}
 		srv.TLSConfig = &tls.Config{MaxVersion: version_}
-		ended <- srv.ServeTLS(w, certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+		ended <- srv.ServeTLS(w, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	}()
 	defer func() { srv.Close(); <-ended }()
 	raw, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ssl.Client(raw, clientCtx(t, version(version_), protos("http/1.1")))
+	c, err := ssl.Client(raw, clientCtx(t, ssltest.Version(version_), ssltest.Protos("http/1.1")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestHTTP2ProhibitsSuites(t *testing.T) {
 	for _, permit := range []bool{false, true} {
 		t.Run(fmt.Sprintf("permit %t", permit), func(t *testing.T) {
 			leakcheck.Test(t)
-			s := start(t, serverCtx(t, version(ssl.VersionTLS12), func(cfg *ssl.Config) {
+			s := start(t, serverCtx(t, ssltest.Version(ssl.VersionTLS12), func(cfg *ssl.Config) {
 				cfg.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 					tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
 			}), nil, func(s *http.Server) {
@@ -196,14 +197,14 @@ func TestHTTP2ProhibitsSuites(t *testing.T) {
 				tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: true,
 				tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA:          permit,
 			} {
-				resp, err := client(t, clientCtx(t, version(ssl.VersionTLS12), suite(id))).Get(s.URL)
+				resp, err := client(t, clientCtx(t, ssltest.Version(ssl.VersionTLS12), suite(id))).Get(s.URL)
 				if (err == nil) != good {
 					t.Errorf("%s: %v", tls.CipherSuiteName(id), err)
 				}
 				if err == nil {
 					resp.Body.Close()
 				}
-				resp, err = client(t, clientCtx(t, version(ssl.VersionTLS12), suite(id), protos("http/1.1"))).Get(s.URL)
+				resp, err = client(t, clientCtx(t, ssltest.Version(ssl.VersionTLS12), suite(id), ssltest.Protos("http/1.1"))).Get(s.URL)
 				if err != nil {
 					t.Errorf("%s: HTTP/1.1: %v", tls.CipherSuiteName(id), err)
 					continue

@@ -14,6 +14,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // A fieldCase is one field of http.Server, a request that meets it, and the expected outcome.
@@ -124,7 +125,7 @@ func serverField(t *testing.T, by string, h2 bool, tc fieldCase) string {
 		if by == "httpssl" {
 			ended <- httpssl.Serve(srv, l, ctx)
 		} else {
-			ended <- srv.ServeTLS(l, certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
+			ended <- srv.ServeTLS(l, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 		}
 	}()
 	c := stdClient(t, h2, func(cfg *tls.Config) { cfg.NextProtos = nil })

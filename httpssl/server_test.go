@@ -17,10 +17,11 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-func deadline() time.Time { return time.Now().Add(ioTimeout) }
+func deadline() time.Time { return time.Now().Add(ssltest.Timeout) }
 
 func isTimeout(err error) bool {
 	var e net.Error
@@ -54,7 +55,7 @@ func TestShutdown(t *testing.T) {
 			got <- err
 		}()
 		<-inside
-		ctx, cancel := context.WithTimeout(t.Context(), ioTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), ssltest.Timeout)
 		defer cancel()
 		down := make(chan error, 1)
 		go func() { down <- s.Shutdown(ctx) }()
@@ -87,10 +88,10 @@ func TestShutdownLeavesSessions(t *testing.T) {
 			leakcheck.Test(t)
 			var session atomic.Pointer[ssl.Session]
 			defer func() { session.Load().Close() }()
-			cli := clientCtx(t, version(v), func(cfg *ssl.Config) {
+			cli := clientCtx(t, ssltest.Version(v), func(cfg *ssl.Config) {
 				cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) { session.Swap(s).Close() }
 			})
-			srv := serverCtx(t, version(v))
+			srv := serverCtx(t, ssltest.Version(v))
 			first, second := start(t, srv, nil), start(t, srv, nil)
 			c := client(t, cli)
 			post(t, c, first.URL, "x")
@@ -139,7 +140,7 @@ func TestTimeouts(t *testing.T) {
 			var c net.Conn
 			var err error
 			if tc.tls {
-				c, err = ssl.Dial("tcp", s.Addr, clientCtx(t, protos("http/1.1")))
+				c, err = ssl.Dial("tcp", s.Addr, clientCtx(t, ssltest.Protos("http/1.1")))
 			} else {
 				c, err = net.Dial("tcp", s.Addr)
 			}
@@ -167,7 +168,7 @@ func TestHijackAndUpgrade(t *testing.T) {
 			}
 			req.Header.Set("Connection", "Upgrade")
 			req.Header.Set("Upgrade", "websocket")
-			c := client(t, clientCtx(t, version(v), protos("http/1.1")))
+			c := client(t, clientCtx(t, ssltest.Version(v), ssltest.Protos("http/1.1")))
 			c.Timeout = 0 // it hides the Body's Write; the server's deadline bounds the test
 			resp, err := c.Do(req)
 			if err != nil {
@@ -244,7 +245,7 @@ func TestClientSpeaksTheOtherProtocol(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d bytes at a time", tc.name, step), func(t *testing.T) {
 				leakcheck.Test(t)
 				s := start(t, serverCtx(t), nil)
-				c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, protos(tc.proto...)))
+				c, err := ssl.Dial("tcp", s.Addr, clientCtx(t, ssltest.Protos(tc.proto...)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -291,7 +292,7 @@ func TestFailedHandshakeIsLogged(t *testing.T) {
 			}
 		}
 	})
-	distrustful := clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = roots(t, "other-ca") })
+	distrustful := clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = ssltest.Roots(t, "other-ca") })
 	if c, err := ssl.Dial("tcp", s.Addr, distrustful); err == nil {
 		c.Close()
 		t.Fatal("the client trusts the server")
@@ -310,10 +311,10 @@ func TestClientCertificate(t *testing.T) {
 			names = []string{"http/1.1"}
 		}
 		srv := serverCtx(t, func(cfg *ssl.Config) {
-			cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+			cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		})
-		cli := clientCtx(t, protos(names...), func(cfg *ssl.Config) {
-			cfg.Certificates = []ssl.Certificate{keyPair(t, "client")}
+		cli := clientCtx(t, ssltest.Protos(names...), func(cfg *ssl.Config) {
+			cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		})
 		s := start(t, srv, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.TLS.PeerCertificates[0].Subject.CommonName, " ", len(r.TLS.VerifiedChains))
@@ -327,10 +328,7 @@ func TestClientCertificate(t *testing.T) {
 
 func clientName(t *testing.T) string {
 	t.Helper()
-	c, err := tls.LoadX509KeyPair(certFile("client.pem"), certFile("client.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := ssltest.StdKeyPair(t, "client")
 	return c.Leaf.Subject.CommonName
 }
 
@@ -393,8 +391,8 @@ func TestServerRefuses(t *testing.T) {
 		{"TLSConfig", serve(&http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, ctx),
 			ssl.ErrConfig},
 		{"only h2, which the Ctx does not accept",
-			serve(&http.Server{Protocols: two}, serverCtx(t, protos("http/1.1"))), ssl.ErrConfig},
-		{"only h2, and a Ctx without ALPN", serve(&http.Server{Protocols: two}, serverCtx(t, protos())),
+			serve(&http.Server{Protocols: two}, serverCtx(t, ssltest.Protos("http/1.1"))), ssl.ErrConfig},
+		{"only h2, and a Ctx without ALPN", serve(&http.Server{Protocols: two}, serverCtx(t, ssltest.Protos())),
 			ssl.ErrConfig},
 		{"no protocol", serve(&http.Server{Protocols: none}, ctx), ssl.ErrConfig},
 	} {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -18,7 +19,7 @@ func TestStandardClient(t *testing.T) {
 		for want, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 			t.Run(want+" over "+ssl.VersionName(v), func(t *testing.T) {
 				leakcheck.Test(t)
-				s := start(t, serverCtx(t, version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s := start(t, serverCtx(t, ssltest.Version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					c, _ := ssl.ConnFromContext(r.Context())
 					fmt.Fprint(w, c.SessionReused(), r.TLS.DidResume)
 				}))
@@ -46,10 +47,7 @@ func TestStandardServer(t *testing.T) {
 		for want, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 			t.Run(want+" over "+ssl.VersionName(v), func(t *testing.T) {
 				leakcheck.Test(t)
-				cert, err := tls.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				cert := ssltest.StdKeyPair(t, "server-ecdsa")
 				s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
 				s.EnableHTTP2 = h2
 				s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: v}

@@ -17,6 +17,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -87,11 +88,11 @@ func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[s
 	if h2 {
 		own = both
 	}
-	base := &http.Transport{TLSHandshakeTimeout: ioTimeout}
+	base := &http.Transport{TLSHandshakeTimeout: ssltest.Timeout}
 	for _, f := range change {
 		f(base)
 	}
-	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, protos(own...)), NetDialer: n.dialer()}, base)
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos(own...)), NetDialer: n.dialer()}, base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[s
 		f(std.Transport.(*http.Transport))
 	}
 	std.Transport.(*http.Transport).DialContext = n.dialer().DialContext
-	return map[string]*http.Client{"net/http": std, "httpssl": {Transport: tr, Timeout: ioTimeout}}
+	return map[string]*http.Client{"net/http": std, "httpssl": {Transport: tr, Timeout: ssltest.Timeout}}
 }
 
 // tracedRequest sends a request, and returns its outcome.
@@ -135,14 +136,14 @@ func TestTraceAsInNetHTTP(t *testing.T) {
 		for _, h2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s h2 %t", ssl.VersionName(v), h2), func(t *testing.T) {
 				leakcheck.Test(t)
-				s := start(t, serverCtx(t, version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s := start(t, serverCtx(t, ssltest.Version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					io.Copy(io.Discard, r.Body)
 					io.WriteString(w, "answer")
 				}))
 				url := "https://server.test:" + s.Addr[strings.LastIndex(s.Addr, ":")+1:]
 				got := map[string]string{}
 				for by, c := range tracedClients(t, h2, func(tr *http.Transport) {
-					tr.ExpectContinueTimeout = ioTimeout
+					tr.ExpectContinueTimeout = ssltest.Timeout
 				}) {
 					var l traceLog
 					for _, step := range []struct {
@@ -176,7 +177,7 @@ func TestTraceAsInNetHTTP(t *testing.T) {
 
 // The same for requests that fail.
 func TestTraceOfErrors(t *testing.T) {
-	other := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{keyPair(t, "other-server")} }
+	other := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "other-server")} }
 	for _, h2 := range []bool{false, true} {
 		for _, tc := range []struct {
 			name string

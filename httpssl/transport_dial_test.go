@@ -9,6 +9,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -20,7 +21,7 @@ func TestTransportDialFunc(t *testing.T) {
 			leakcheck.Test(t)
 			s := start(t, serverCtx(t, allowEarly), earlyForAll(http.HandlerFunc(echo)))
 			var dials atomic.Int32
-			d := &ssl.Dialer{Ctx: clientCtx(t, protos(offered...)),
+			d := &ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos(offered...)),
 				DialFunc: func(ctx context.Context, network, addr string) (net.Conn, error) {
 					dials.Add(1)
 					if addr != "shop.test:443" {
@@ -34,7 +35,7 @@ func TestTransportDialFunc(t *testing.T) {
 			}
 			defer tr.CloseIdleConnections()
 			tr.EarlyData = func(*http.Request) bool { return true }
-			c := &http.Client{Transport: tr, Timeout: ioTimeout}
+			c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 			for i := range 3 {
 				resp, _ := post(t, c, "https://shop.test/", "hello")
 				if resp.TLS == nil || resp.TLS.DidResume != (i > 0) {

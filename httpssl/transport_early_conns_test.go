@@ -17,6 +17,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -96,7 +97,7 @@ func TestTransportEarlyMark(t *testing.T) {
 		}))
 	h = startHolder(t, s.Addr)
 	url := "https://" + h.addr + "/"
-	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+	_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 	do(t, c, "GET", url, nil)
 	l.want(t, "GET"+notSent)
 	h.hold.Store(true)
@@ -122,7 +123,7 @@ func TestTransportEarlyBreaks(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- httpssl.Serve(srv, breaking{raw, &breaks}, serverCtx(t, allowEarly)) }()
 	defer func() { srv.Close(); <-ended }()
-	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+	_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 	url := "https://" + raw.Addr().String()
 	do(t, c, "GET", url, nil)
 	breaks.Store(1)
@@ -161,7 +162,7 @@ func TestTransportEarlyAndHTTP2(t *testing.T) {
 		t.Run(proto, func(t *testing.T) {
 			leakcheck.Test(t)
 			var l earlyLog
-			s := start(t, serverCtx(t, allowEarly, protos(proto)), earlyForAll(&l), func(s *http.Server) {
+			s := start(t, serverCtx(t, allowEarly, ssltest.Protos(proto)), earlyForAll(&l), func(s *http.Server) {
 				s.Protocols = new(http.Protocols)
 				s.Protocols.SetHTTP1(proto != "h2")
 				s.Protocols.SetHTTP2(proto == "h2")
@@ -208,7 +209,7 @@ func earlyThenHTTP2(t *testing.T, header string) {
 		srv := &http.Server{Handler: earlyForAll(&seen)}
 		ended := make(chan error, 1)
 		r := &relay{Listener: l, conns: conns, done: make(chan struct{})}
-		ctx := serverCtx(t, allowEarly, protos(names...))
+		ctx := serverCtx(t, allowEarly, ssltest.Protos(names...))
 		go func() { ended <- httpssl.Serve(srv, r, ctx) }()
 		do(t, c, "GET", "https://"+l.Addr().String(), nil, "Large", header)
 		seen.want(t, "GET"+notSent)
@@ -245,7 +246,7 @@ func TestTransportEarlyAtOnce(t *testing.T) {
 		}
 		io.WriteString(w, "answer")
 	})))
-	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")), func(base *http.Transport) {
+	_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")), func(base *http.Transport) {
 		base.MaxIdleConnsPerHost = 2
 	})
 	var wg sync.WaitGroup
@@ -303,13 +304,13 @@ func TestTransportEarlyLeftOver(t *testing.T) {
 				}
 				return nil
 			}}
-			tr, err := httpssl.NewTransport(&ssl.Dialer{NetDialer: nd, Ctx: clientCtx(t, protos("http/1.1"))}, nil)
+			tr, err := httpssl.NewTransport(&ssl.Dialer{NetDialer: nd, Ctx: clientCtx(t, ssltest.Protos("http/1.1"))}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer tr.CloseIdleConnections()
 			tr.EarlyData = func(*http.Request) bool { return true }
-			c := &http.Client{Transport: tr, Timeout: ioTimeout}
+			c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 			do(t, c, "GET", s.URL, nil) // the first dial
 			var wg sync.WaitGroup
 			defer wg.Wait()
@@ -349,7 +350,7 @@ func TestTransportEarlyLeftOver(t *testing.T) {
 				if err != nil {
 					t.Errorf("the handshake: %v", err)
 				}
-			case <-time.After(ioTimeout):
+			case <-time.After(ssltest.Timeout):
 				t.Error("the connection waits although no request is left for it")
 			}
 			if name == "away" {

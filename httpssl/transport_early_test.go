@@ -14,6 +14,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -94,7 +95,7 @@ func TestTransportEarly(t *testing.T) {
 	leakcheck.Test(t)
 	var l earlyLog
 	s := start(t, serverCtx(t, allowEarlySome), earlyForAll(&l))
-	tr, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+	tr, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 	do(t, c, "GET", s.URL, nil)
 	l.want(t, "GET"+notSent)
 	for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
@@ -169,7 +170,7 @@ func TestTransportEarlyRejected(t *testing.T) {
 		leakcheck.Test(t)
 		var l earlyLog
 		flushable := func(cfg *ssl.Config) { cfg.MaxEarlyData, cfg.SessionTicketsDisabled = 4096, true }
-		srv, cli := serverCtx(t, flushable), clientCtx(t, protos("http/1.1"))
+		srv, cli := serverCtx(t, flushable), clientCtx(t, ssltest.Protos("http/1.1"))
 		s := start(t, srv, earlyForAll(&l))
 		_, c := earlyTransport(t, cli)
 		do(t, c, "GET", s.URL, nil)
@@ -192,7 +193,7 @@ func TestTransportEarlyRejected(t *testing.T) {
 		var l earlyLog
 		srv := serverCtx(t, allowEarly, func(cfg *ssl.Config) { cfg.TicketKeys, cfg.ReplayGuard = keys, seenAll{} })
 		s := start(t, srv, earlyForAll(&l))
-		_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+		_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 		do(t, c, "GET", s.URL, nil)
 		do(t, c, "GET", s.URL, nil)
 		l.want(t, "GET"+notSent, "GET"+rejected)
@@ -204,7 +205,7 @@ func TestTransportEarlyRejected(t *testing.T) {
 		leakcheck.Test(t)
 		var l earlyLog
 		s := start(t, serverCtx(t, allowEarly), &l)
-		_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+		_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 		do(t, c, "GET", s.URL, nil)
 		do(t, c, "GET", s.URL, nil)
 		l.want(t, "GET"+notSent, "GET"+rejected)
@@ -236,7 +237,7 @@ func TestTransportTooEarly(t *testing.T) {
 			l := earlyLog{codes: append([]int{200}, tt.answers...)}
 			srv := serverCtx(t, allowEarly)
 			s := start(t, srv, earlyForAll(&l))
-			_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+			_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 			do(t, c, "GET", s.URL, nil)
 			l.want(t, "GET"+notSent)
 			if code := do(t, c, tt.method, s.URL, nil, tt.header...); code != tt.want {
@@ -264,7 +265,7 @@ func TestTransportTooEarlyWithoutEarlyData(t *testing.T) {
 	leakcheck.Test(t)
 	l := earlyLog{codes: []int{http.StatusTooEarly}}
 	s := start(t, serverCtx(t, allowEarly), earlyForAll(&l))
-	_, c := earlyTransport(t, clientCtx(t, protos("http/1.1")))
+	_, c := earlyTransport(t, clientCtx(t, ssltest.Protos("http/1.1")))
 	if code := do(t, c, "GET", s.URL, nil); code != http.StatusTooEarly {
 		t.Errorf("status %d", code)
 	}
@@ -275,7 +276,7 @@ func TestTransportTooEarlyWithoutEarlyData(t *testing.T) {
 // answer it is not sent again.
 func TestTransportEarlyBytes(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := ssl.Listen("tcp", "127.0.0.1:0", serverCtx(t, allowEarly, protos("http/1.1")))
+	l, err := ssl.Listen("tcp", "127.0.0.1:0", serverCtx(t, allowEarly, ssltest.Protos("http/1.1")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +307,7 @@ func TestTransportEarlyBytes(t *testing.T) {
 		}
 	}()
 	defer func() { l.Close(); <-ended }()
-	cli := clientCtx(t, protos("http/1.1"))
+	cli := clientCtx(t, ssltest.Protos("http/1.1"))
 	_, c := earlyTransport(t, cli)
 	url := "https://" + l.Addr().String() + "/"
 	do(t, c, "GET", url, nil)

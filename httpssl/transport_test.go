@@ -18,13 +18,14 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 func TestTransportRefuses(t *testing.T) {
 	leakcheck.Test(t)
 	h2 := &ssl.Dialer{Ctx: clientCtx(t)}
-	one := &ssl.Dialer{Ctx: clientCtx(t, protos("http/1.1"))}
+	one := &ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos("http/1.1"))}
 	only := func(set func(*http.Protocols)) *http.Protocols {
 		p := new(http.Protocols)
 		set(p)
@@ -64,7 +65,7 @@ func TestTransportFromDefault(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		resp, body := post(t, &http.Client{Transport: tr, Timeout: ioTimeout}, s.URL, "x")
+		resp, body := post(t, &http.Client{Transport: tr, Timeout: ssltest.Timeout}, s.URL, "x")
 		if resp.ProtoMajor != 2 || body != "x" {
 			t.Errorf("%s: %s, %q", name, resp.Proto, body)
 		}
@@ -77,16 +78,16 @@ func TestTransportOnlyHTTP2(t *testing.T) {
 	leakcheck.Test(t)
 	base := &http.Transport{Protocols: new(http.Protocols)}
 	base.Protocols.SetHTTP2(true)
-	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, protos("h2"))}, base)
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos("h2"))}, base)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tr.CloseIdleConnections()
-	c := &http.Client{Transport: tr, Timeout: ioTimeout}
+	c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 	if resp, _ := post(t, c, start(t, serverCtx(t), nil).URL, ""); resp.ProtoMajor != 2 {
 		t.Errorf("spoke %s", resp.Proto)
 	}
-	if resp, err := c.Get(start(t, serverCtx(t, protos()), nil).URL); err == nil {
+	if resp, err := c.Get(start(t, serverCtx(t, ssltest.Protos()), nil).URL); err == nil {
 		t.Errorf("spoke %s to a server without h2", resp.Proto)
 	}
 }
@@ -113,7 +114,7 @@ func (c *closeCounter) Close() error { c.closes.Add(1); return nil }
 func TestTransportFailedHandshake(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
-	c := client(t, clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = roots(t, "other-ca") }))
+	c := client(t, clientCtx(t, func(cfg *ssl.Config) { cfg.RootCAs = ssltest.Roots(t, "other-ca") }))
 	body := &closeCounter{Reader: strings.NewReader("x")}
 	_, err := c.Post(s.URL, "", body)
 	var v *ssl.VerificationError
@@ -188,11 +189,7 @@ func TestTransportUpgradeOverHTTP2(t *testing.T) {
 // Requests that wait for another one to find out the protocol go on when that one gives up.
 func TestTransportFirstRequestGivesUp(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := ssltest.Listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := client(t, clientCtx(t))
 	url := "https://" + l.Addr().String()
@@ -258,7 +255,27 @@ func (r *relay) Close() error {
 	return nil
 }
 
-// acceptAll passes connections of l on to whichever server takes them, until l is closed.
+// An address is for servers that come one after the other.
+type address struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+// newAddress is closed with the test.
+func newAddress(t *testing.T) *address {
+	t.Helper()
+	a := &address{ssltest.Listen(t), make(chan net.Conn)}
+	go acceptAll(a.Listener, a.conns)
+	t.Cleanup(func() {
+		a.Close()
+		for c := range a.conns {
+			c.Close()
+		}
+	})
+	return a
+}
+
+// acceptAll passes connections of l on to whoever takes them, until l is closed.
 func acceptAll(l net.Listener, conns chan<- net.Conn) {
 	defer close(conns)
 	for {
@@ -270,34 +287,28 @@ func acceptAll(l net.Listener, conns chan<- net.Conn) {
 	}
 }
 
+// serve has an echo server take the connections until stop is called.
+func (a *address) serve(t *testing.T, protos []string) (stop func()) {
+	t.Helper()
+	srv, ended := &http.Server{Handler: http.HandlerFunc(echo)}, make(chan error, 1)
+	ctx := serverCtx(t, ssltest.Protos(protos...))
+	r := &relay{Listener: a, conns: a.conns, done: make(chan struct{})}
+	go func() { ended <- httpssl.Serve(srv, r, ctx) }()
+	return func() { srv.Close(); <-ended }
+}
+
 // The transport follows a server that changes the negotiated protocol, and no body is lost.
 func TestTransportFollowsTheServer(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conns := make(chan net.Conn)
-	go acceptAll(l, conns)
-	defer func() {
-		l.Close()
-		for c := range conns {
-			c.Close()
-		}
-	}()
-	c := client(t, clientCtx(t))
+	a, c := newAddress(t), client(t, clientCtx(t))
 	for i, want := range []string{"HTTP/2.0", "HTTP/1.1", "HTTP/2.0", "HTTP/1.1"} {
 		names := both
 		if want == "HTTP/1.1" {
 			names = []string{"http/1.1"}
 		}
-		srv := &http.Server{Handler: http.HandlerFunc(echo)}
-		ended := make(chan error, 1)
-		r := &relay{Listener: l, conns: conns, done: make(chan struct{})}
-		ctx := serverCtx(t, protos(names...))
-		go func() { ended <- httpssl.Serve(srv, r, ctx) }()
+		stop := a.serve(t, names)
 		body := &closeCounter{Reader: strings.NewReader(fmt.Sprint("body ", i))}
-		resp, err := c.Post("https://"+l.Addr().String(), "", body)
+		resp, err := c.Post("https://"+a.Addr().String(), "", body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,8 +321,7 @@ func TestTransportFollowsTheServer(t *testing.T) {
 			t.Error("the body was not closed")
 		}
 		c.CloseIdleConnections()
-		srv.Close()
-		<-ended
+		stop()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -55,12 +56,12 @@ func TestClientWithoutHTTP2(t *testing.T) {
 				base := &http.Transport{}
 				off(t, base)
 				off(t, std.Transport.(*http.Transport))
-				tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, protos(offered...))}, base)
+				tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos(offered...))}, base)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer tr.CloseIdleConnections()
-				own := &http.Client{Transport: tr, Timeout: ioTimeout}
+				own := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 				for by, c := range map[string]*http.Client{"net/http": std, "httpssl": own} {
 					for range 2 {
 						if resp, body := post(t, c, s.URL, "x"); resp.ProtoMajor != 1 || body != "x" {
@@ -80,10 +81,10 @@ func TestServerWithoutHTTP2(t *testing.T) {
 		for how, accepted := range map[string][]string{"both": both, "only h2": {"h2"}, "virtual host": both} {
 			t.Run(name+", "+how, func(t *testing.T) {
 				leakcheck.Test(t)
-				ctx := serverCtx(t, protos(accepted...))
+				ctx := serverCtx(t, ssltest.Protos(accepted...))
 				if how == "virtual host" {
 					host := ctx
-					ctx = serverCtx(t, protos(accepted...), func(cfg *ssl.Config) {
+					ctx = serverCtx(t, ssltest.Protos(accepted...), func(cfg *ssl.Config) {
 						cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
 					})
 				}
@@ -109,7 +110,7 @@ func TestServerOfHTTP2Alone(t *testing.T) {
 			t.Errorf("%s: %s, %q", by, resp.Proto, body)
 		}
 	}
-	_, err := client(t, clientCtx(t, protos("http/1.1"))).Get(s.URL)
+	_, err := client(t, clientCtx(t, ssltest.Protos("http/1.1"))).Get(s.URL)
 	var e *ssl.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("a client of HTTP/1.1: %v", err)
@@ -151,7 +152,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.CloseIdleConnections()
-	c := &http.Client{Transport: tr, Timeout: ioTimeout}
+	c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 	body := &closeCounter{Reader: strings.NewReader("x")}
 	_, err = c.Post(s.URL, "", body)
 	if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), u.Host) ||
@@ -262,7 +263,7 @@ func TestTransportDialsByItsBase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &http.Client{Transport: tr, Timeout: ioTimeout}
+		c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
 		if resp, body := post(t, c, "https://server.test", "x"); body != "x" || resp.ProtoMajor != 2 {
 			t.Errorf("%s: %q by %s", tc.want, body, resp.Proto)
 		}

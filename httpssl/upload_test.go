@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // blockingBody gives one piece, and then waits for its end. Bodies may do this while a request
@@ -65,7 +65,7 @@ func clients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[string]
 		f(std.Transport.(*http.Transport))
 	}
 	return map[string]*http.Client{"net/http": std,
-		"httpssl": client(t, clientCtx(t, protos(names...)), change...)}
+		"httpssl": client(t, clientCtx(t, ssltest.Protos(names...)), change...)}
 }
 
 // uploadEnds are the ways in which a request ends while its body still waits.
@@ -151,7 +151,7 @@ func uploadOnce(t *testing.T, by string, h2 bool, serve http.HandlerFunc, change
 	var out string
 	select {
 	case out = <-ended:
-	case <-time.After(ioTimeout / 3):
+	case <-time.After(ssltest.Timeout / 3):
 		t.Errorf("%s: the request does not end", by)
 		body.Close()
 		return <-ended
@@ -168,7 +168,7 @@ func waitFor[T any](t *testing.T, what string, c <-chan T) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(ioTimeout / 3):
+	case <-time.After(ssltest.Timeout / 3):
 		t.Errorf("%s does not come", what)
 	}
 }
@@ -247,11 +247,7 @@ func TestUploadClosePanics(t *testing.T) {
 // If a request gives up while it waits for a dial, its body is closed.
 func TestUploadWhileDialing(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := ssltest.Listen(t)
 	for by, c := range clients(t, true) {
 		ctx, cancel := context.WithCancel(t.Context())
 		body := newBlockingBody()
@@ -281,22 +277,11 @@ func TestUploadWhileDialing(t *testing.T) {
 // connection and the next.
 func TestUploadAgainByOtherProtocol(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conns := make(chan net.Conn)
-	go acceptAll(l, conns)
-	defer func() {
-		l.Close()
-		for c := range conns {
-			c.Close()
-		}
-	}()
+	a := newAddress(t)
 	c := client(t, clientCtx(t))
 	for range 3 {
 		for _, names := range [][]string{{"http/1.1"}, both} {
-			againOver(t, c, &relay{Listener: l, conns: conns, done: make(chan struct{})}, names)
+			againOver(t, c, a, names)
 		}
 		c.CloseIdleConnections()
 	}
@@ -304,12 +289,9 @@ func TestUploadAgainByOtherProtocol(t *testing.T) {
 
 // againOver runs a server that ends with its test, and sends a request, which may find a
 // connection of HTTP/1.1 that is gone.
-func againOver(t *testing.T, c *http.Client, l net.Listener, names []string) {
-	srv, ended := &http.Server{Handler: http.HandlerFunc(echo)}, make(chan error, 1)
-	ctx := serverCtx(t, protos(names...))
-	go func() { ended <- httpssl.Serve(srv, l, ctx) }()
-	defer func() { srv.Close(); <-ended }()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+l.Addr().String(),
+func againOver(t *testing.T, c *http.Client, a *address, names []string) {
+	defer a.serve(t, names)()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+a.Addr().String(),
 		strings.NewReader("again"))
 	if err != nil {
 		t.Fatal(err)

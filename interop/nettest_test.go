@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/nettest"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -36,31 +37,9 @@ func contexts(t testing.TB, version uint16) (cli, srv *ssl.Ctx) {
 	return cli, srv
 }
 
-// tcpPipe is a pair of connected sockets.
-func tcpPipe() (a, b net.Conn, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer l.Close()
-	a, err = net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err = l.Accept()
-	if err != nil {
-		a.Close()
-		return nil, nil, err
-	}
-	return a, b, nil
-}
-
-// wrapped hides that a conn is a *net.TCPConn.
-type wrapped struct{ net.Conn }
-
 func wrappedPipe() (a, b net.Conn, err error) {
-	a, b, err = tcpPipe()
-	return wrapped{a}, wrapped{b}, err
+	a, b, err = ssltest.Loopback()
+	return ssltest.Plain{Conn: a}, ssltest.Plain{Conn: b}, err
 }
 
 func memoryPipe() (a, b net.Conn, err error) {
@@ -74,7 +53,7 @@ func TestNetConnSemantics(t *testing.T) {
 		name string
 		make func() (a, b net.Conn, err error)
 	}{
-		{"socket", tcpPipe},
+		{"socket", ssltest.Loopback},
 		{"wrapped", wrappedPipe},
 		{"memory", memoryPipe},
 	}

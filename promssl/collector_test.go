@@ -2,7 +2,6 @@ package promssl_test
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sessl/internal/ssltest"
 	"sessl/promssl"
 	"sessl/ssl"
 )
@@ -23,16 +23,7 @@ func (forgetful) Remove(context.Context, []byte) error                 { return 
 
 func ctxs(t *testing.T) map[string]*ssl.Ctx {
 	t.Helper()
-	certs := filepath.Join("..", "testdata", "certs")
-	cert, err := ssl.LoadX509KeyPair(filepath.Join(certs, "server-ecdsa.pem"),
-		filepath.Join(certs, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots, err := ssl.LoadCertPool(filepath.Join(certs, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert, roots := ssltest.KeyPair(t, "server-ecdsa"), ssltest.Roots(t, "ca")
 	keys, err := ssl.NewTicketKeys(nil)
 	if err != nil {
 		t.Fatal(err)

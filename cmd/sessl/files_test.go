@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // openSSLVersions has the flags of openssl s_client for each form.
@@ -29,7 +30,7 @@ func TestSessionFileForOpenSSL(t *testing.T) {
 				t.Errorf("openssl sess_id: no %q in\n%s", want, id.out)
 			}
 			c := finish(t, openssl(t, "s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_in", file,
-				"-CAfile", cert("ca.pem")))
+				"-CAfile", ssltest.CertFile("ca.pem")))
 			if !strings.Contains(c.out, "\nReused, TLSv1") {
 				t.Errorf("s_client did not resume:\n%s\n%s", c.out, c.errOut)
 			}
@@ -47,7 +48,7 @@ func TestSessionFileOfOpenSSL(t *testing.T) {
 			s, addr := startServe(t)
 			file := filepath.Join(t.TempDir(), "s.pem")
 			args := []string{"s_client", "-connect", addr, openSSLVersions[fm.name], "-sess_out", file,
-				"-CAfile", cert("ca.pem")}
+				"-CAfile", ssltest.CertFile("ca.pem")}
 			if fm.how == howID {
 				args = append(args, "-no_ticket")
 			}
@@ -120,7 +121,7 @@ func TestSessionFileBehindAnIntermediate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
-			_, addr := startServe(t, "--cert", cert("server-chain.pem"), "--key", cert("server-chain.key"),
+			_, addr := startServe(t, "--cert", ssltest.CertFile("server-chain.pem"), "--key", ssltest.CertFile("server-chain.key"),
 				"--tls", version)
 			dir := t.TempDir()
 			file, both := filepath.Join(dir, "s.pem"), filepath.Join(dir, "both.pem")
@@ -132,7 +133,7 @@ func TestSessionFileBehindAnIntermediate(t *testing.T) {
 			}
 			var text []byte
 			for _, name := range []string{"ca.pem", "intermediate.pem"} {
-				b, err := os.ReadFile(cert(name))
+				b, err := os.ReadFile(ssltest.CertFile(name))
 				if err != nil {
 					t.Fatal(err)
 				}

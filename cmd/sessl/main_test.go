@@ -8,19 +8,17 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 const (
-	certs = "../../testdata/certs"
-
 	// limit bounds every process and every wait. No test waits for it.
 	limit = 30 * time.Second
 
@@ -61,12 +59,10 @@ func awaitNothingLive() string {
 	}
 }
 
-func cert(name string) string { return filepath.Join(certs, name) }
-
 // serverFlags returns the arguments of serve with a certificate and key for localhost.
 func serverFlags(more ...string) []string {
-	return append([]string{"serve", "--listen", "127.0.0.1:0", "--cert", cert("server-ecdsa.pem"),
-		"--key", cert("server-ecdsa.key")}, more...)
+	return append([]string{"serve", "--listen", "127.0.0.1:0", "--cert", ssltest.CertFile("server-ecdsa.pem"),
+		"--key", ssltest.CertFile("server-ecdsa.key")}, more...)
 }
 
 // program is the command that runs sessl with args.
@@ -236,8 +232,8 @@ func startOpenSSL(t testing.TB, more ...string) (*background, string) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	args := []string{"s_server", "-accept", addr, "-cert", cert("server-ecdsa.pem"),
-		"-key", cert("server-ecdsa.key")}
+	args := []string{"s_server", "-accept", addr, "-cert", ssltest.CertFile("server-ecdsa.pem"),
+		"-key", ssltest.CertFile("server-ecdsa.key")}
 	cmd := openssl(t, append(args, more...)...)
 	if _, err := cmd.StdinPipe(); err != nil { // at the end of its input it would end
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -51,7 +52,7 @@ func TestProbeEarlyData(t *testing.T) {
 func TestProbeEarlyRequest(t *testing.T) {
 	leakcheck.Test(t)
 	s, addr := startServe(t, "--early-data", "1000", "--www")
-	r := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "1", "--early-data").want(t, exitOK)
+	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "1", "--early-data").want(t, exitOK)
 	if !strings.Contains(r.out, "\nearly data       accepted on 1 of 1 connections\n") {
 		t.Error(r.out)
 	}
@@ -75,7 +76,7 @@ func TestProbeEarlyRejected(t *testing.T) {
 	if len(got) > 0 {
 		t.Errorf("and %q", <-got)
 	}
-	long := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "1",
+	long := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "1",
 		"--early-data", "--send", strings.Repeat("x", 101)).want(t, exitNoReuse)
 	if !strings.Contains(long.errOut,
 		"early data was not sent on 1 of 1 connections: the session allows 100 bytes of early data") {
@@ -125,13 +126,13 @@ func TestProbeEarlyNotSent(t *testing.T) {
 		r := probeJSON(t, exitNoReuse, tt.addr, append(tt.flags, "-n", "1", "--early-data")...)
 		r.checkEarly(t, earlyReport{NotSent: 1, Why: tt.says, MaxBytes: tt.max})
 		r2 := sessl(t,
-			append([]string{"probe", tt.addr, "--ca", cert("ca.pem"), "-n", "1", "--early-data"}, tt.flags...)...)
+			append([]string{"probe", tt.addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "1", "--early-data"}, tt.flags...)...)
 		if r2.code != exitNoReuse || !strings.Contains(r2.out, "not sent on 1 of 1 connections: "+tt.says+"\n") {
 			t.Errorf("%v: status %d\n%s%s", tt.flags, r2.code, r2.out, r2.errOut)
 		}
 	}
 	_, nothing := startOpenSSL(t, "-num_tickets", "0", "-www")
-	r := sessl(t, "probe", nothing, "--ca", cert("ca.pem"), "--tls", "1.3", "-n", "1",
+	r := sessl(t, "probe", nothing, "--ca", ssltest.CertFile("ca.pem"), "--tls", "1.3", "-n", "1",
 		"--early-data", "--send", `GET / HTTP/1.0\r\n\r\n`).want(t, exitNoReuse)
 	if !strings.Contains(r.out, "early data  not sent: there was no session\n") {
 		t.Error(r.out)

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // probeJSON probes with --json and decodes the answer strictly: an unknown field is an error.
 func probeJSON(t testing.TB, code int, addr string, more ...string) report {
 	t.Helper()
-	args := append([]string{"probe", addr, "--ca", cert("ca.pem"), "--json"}, more...)
+	args := append([]string{"probe", addr, "--ca", ssltest.CertFile("ca.pem"), "--json"}, more...)
 	r := sessl(t, args...).want(t, code)
 	d := json.NewDecoder(strings.NewReader(r.out))
 	d.DisallowUnknownFields()
@@ -118,7 +119,7 @@ func TestProbeNoSession(t *testing.T) {
 			if r.Reuse || r.How != howNone || r.Offered != 0 || r.ResumedMS != nil || r.Speedup != nil || r.NeedsData {
 				t.Errorf("%+v", r)
 			}
-			table := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "--tls", version).want(t, exitNoReuse)
+			table := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "--tls", version).want(t, exitNoReuse)
 			if !strings.Contains(table.out, "no: the server gave no session to offer") ||
 				!strings.Contains(table.errOut, "gave no session to offer") {
 				t.Errorf("%s\n%s", table.out, table.errOut)
@@ -148,7 +149,7 @@ func TestProbeSessionRefused(t *testing.T) {
 // lateServer gives its TLS 1.3 tickets only after data, and records the data.
 func lateServer(t testing.TB, change ...func(*ssl.Config)) (addr string, got <-chan string) {
 	t.Helper()
-	c, err := ssl.LoadX509KeyPair(cert("server-ecdsa.pem"), cert("server-ecdsa.key"))
+	c, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func TestProbeSendsWhatItIsTold(t *testing.T) {
 func TestProbeTable(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--alpn", "http/1.1", "--www")
-	r := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "2", "--alpn", "h2,http/1.1").want(t, exitOK)
+	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "2", "--alpn", "h2,http/1.1").want(t, exitOK)
 	for _, want := range []string{
 		"server           " + addr + " (127.0.0.1:", "certificate verified\n",
 		"protocol         TLS 1.3, TLS_AES_128_GCM_SHA256", ", http/1.1\n",
@@ -261,12 +262,12 @@ func TestProbeClientCertificate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
-			s, addr := startServe(t, "--client-ca", cert("ca.pem"), "--tls", version)
-			r := probeJSON(t, exitOK, addr, "-n", "2", "--cert", cert("client.pem"), "--key", cert("client.key"))
+			s, addr := startServe(t, "--client-ca", ssltest.CertFile("ca.pem"), "--tls", version)
+			r := probeJSON(t, exitOK, addr, "-n", "2", "--cert", ssltest.CertFile("client.pem"), "--key", ssltest.CertFile("client.key"))
 			if !r.Reuse || r.Resumed != 2 {
 				t.Errorf("%+v", r)
 			}
-			refused := sessl(t, "probe", addr, "--ca", cert("ca.pem")).want(t, exitError)
+			refused := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem")).want(t, exitError)
 			if !strings.Contains(refused.errOut, "alert") {
 				t.Errorf("stderr: %s", refused.errOut)
 			}

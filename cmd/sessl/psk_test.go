@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -97,6 +98,6 @@ func TestPSKFiles(t *testing.T) {
 	sessl(t, "probe", "127.0.0.1:1", "--psk", good, "--psk", good).want(t, exitUsage)
 	sessl(t, "probe", "127.0.0.1:1", "--psk", good, "--insecure-skip-verify").want(t, exitUsage)
 	sessl(t, "serve").want(t, exitUsage)
-	sessl(t, "serve", "--psk", good, "--cert", cert("server-ecdsa.pem")).want(t, exitUsage)
-	sessl(t, "serve", "--psk", good, "--client-ca", cert("ca.pem")).want(t, exitUsage)
+	sessl(t, "serve", "--psk", good, "--cert", ssltest.CertFile("server-ecdsa.pem")).want(t, exitUsage)
+	sessl(t, "serve", "--psk", good, "--client-ca", ssltest.CertFile("ca.pem")).want(t, exitUsage)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // Each cache resumes, TLS 1.2 by ids, and a cache of one session remembers only the last.
@@ -51,7 +52,7 @@ func TestServeEarlyData(t *testing.T) {
 			}
 			probeJSON(t, exitOK, addr, "-n", "1", "--tls", "1.3", "--session-out", session)
 			c := finish(t, openssl(t, "s_client", "-connect", addr, "-servername", "localhost", "-sess_in", session,
-				"-early_data", question, "-CAfile", cert("ca.pem")))
+				"-early_data", question, "-CAfile", ssltest.CertFile("ca.pem")))
 			if !strings.Contains(c.out, "Early data was accepted") {
 				t.Errorf("s_client:\n%s\n%s", c.out, c.errOut)
 			}

@@ -17,12 +17,13 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // dialTLS connects with Go's own TLS.
 func dialTLS(t testing.TB, addr string, cfg *tls.Config) *tls.Conn {
 	t.Helper()
-	pem, err := os.ReadFile(cert("ca.pem"))
+	pem, err := os.ReadFile(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +111,9 @@ func TestServeJSON(t *testing.T) {
 	for _, fm := range forms[1:] { // crypto/tls has no session ids
 		t.Run(fm.name, func(t *testing.T) {
 			leakcheck.Test(t)
-			_, addr := startServe(t, "--www", "--client-ca", cert("ca.pem"), "--alpn", "http/1.1",
+			_, addr := startServe(t, "--www", "--client-ca", ssltest.CertFile("ca.pem"), "--alpn", "http/1.1",
 				"--tls", fm.name[3:6])
-			pair, err := tls.LoadX509KeyPair(cert("client.pem"), cert("client.key"))
+			pair, err := tls.LoadX509KeyPair(ssltest.CertFile("client.pem"), ssltest.CertFile("client.key"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 func readKey(t *testing.T, name string) []byte {
@@ -164,10 +165,10 @@ func TestTicketsErrors(t *testing.T) {
 		{[]string{"tickets", "rotate", alone}, exitError, alone + nextSuffix + ": no such file"},
 		{[]string{"tickets", "show", alone, file}, exitError, file + ": malformed input"},
 		{[]string{"tickets", "show", alone, alone}, exitError, "two ticket keys have the name"},
-		{[]string{"tickets", "show", cert("ca.pem")}, exitError, "line 1 is not a key"},
+		{[]string{"tickets", "show", ssltest.CertFile("ca.pem")}, exitError, "line 1 is not a key"},
 		{[]string{"tickets", "show", "/dev/zero"}, exitError, "too large"},
 		{[]string{"tickets", "show", dir}, exitError, "is a directory"},
-		{serverFlags("--ticket-keys", cert("ca.pem")), exitError, "line 1 is not a key"},
+		{serverFlags("--ticket-keys", ssltest.CertFile("ca.pem")), exitError, "line 1 is not a key"},
 		{serverFlags("--ticket-keys", file, "--no-tickets"), exitUsage, "contradict"},
 	} {
 		r := sessl(t, c.args...)
@@ -193,7 +194,7 @@ func TestServeTicketKeys(t *testing.T) {
 		_, addrB := startServe(t, "--ticket-keys", file)
 		probe := func(addr string, code int, more ...string) {
 			t.Helper()
-			sessl(t, append([]string{"probe", addr, "--ca", cert("ca.pem"), "--tls", version, "-n", "1"},
+			sessl(t, append([]string{"probe", addr, "--ca", ssltest.CertFile("ca.pem"), "--tls", version, "-n", "1"},
 				more...)...).want(t, code)
 		}
 		probe(addrA, exitOK, "--session-out", session)

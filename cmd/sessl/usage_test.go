@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // Every mistake is one line on the standard error, with the right exit status.
@@ -39,12 +40,12 @@ func TestErrors(t *testing.T) {
 		{good("--tls", "1.1"), exitUsage, "only 1.2 and 1.3 are possible"},
 		{good("--listen", "nowhere"), exitError, "missing port"},
 		{good("--client-ca", missing), exitError, missing + ": no such file"},
-		{good("--client-ca", cert("ca.key")), exitError, "ca.key: no certificates in it"},
-		{serve(missing, cert("ca.key")), exitError, missing + ": no such file"},
-		{serve(cert("ca.pem"), missing), exitError, missing + ": no such file"},
-		{serve(cert("ca.pem"), cert("client.key")), exitError, "mismatch"},
-		{serve(cert("server-ecdsa.pem"), cert("server-ecdsa.enc.key")), exitError, "encrypted"},
-		{serve(cert("ca.key"), cert("ca.key")), exitError, "ca.key"},
+		{good("--client-ca", ssltest.CertFile("ca.key")), exitError, "ca.key: no certificates in it"},
+		{serve(missing, ssltest.CertFile("ca.key")), exitError, missing + ": no such file"},
+		{serve(ssltest.CertFile("ca.pem"), missing), exitError, missing + ": no such file"},
+		{serve(ssltest.CertFile("ca.pem"), ssltest.CertFile("client.key")), exitError, "mismatch"},
+		{serve(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key")), exitError, "encrypted"},
+		{serve(ssltest.CertFile("ca.key"), ssltest.CertFile("ca.key")), exitError, "ca.key"},
 
 		{[]string{"probe"}, exitUsage, "HOST:PORT is missing"},
 		{[]string{"probe", "a:1", "b:1"}, exitUsage, "one HOST:PORT is wanted, not 2"},
@@ -61,12 +62,12 @@ func TestErrors(t *testing.T) {
 		{[]string{"probe", "a b:1"}, exitError, "not a host name"},
 		{[]string{"probe", refused, "--ca", missing}, exitError, missing + ": no such file"},
 		{[]string{"probe", refused, "--session-in", missing}, exitError, missing + ": no such file"},
-		{[]string{"probe", refused, "--session-in", cert("ca.pem")}, exitError,
+		{[]string{"probe", refused, "--session-in", ssltest.CertFile("ca.pem")}, exitError,
 			`not a session: the PEM block is a "CERTIFICATE"`},
 
 		{[]string{"inspect"}, exitUsage, "FILE is missing"},
 		{[]string{"inspect", missing}, exitError, missing + ": no such file"},
-		{[]string{"inspect", cert("ca.pem")}, exitError, `not a session: the PEM block is a "CERTIFICATE"`},
+		{[]string{"inspect", ssltest.CertFile("ca.pem")}, exitError, `not a session: the PEM block is a "CERTIFICATE"`},
 		{[]string{"inspect", "main.go"}, exitError, "neither a session in PEM nor one in DER"},
 		{[]string{"inspect", os.DevNull}, exitError, "empty"},
 		{[]string{"inspect", "."}, exitError, "is a directory"},
@@ -95,9 +96,9 @@ func TestErrorsOfConnections(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--alpn", "http/1.1")
 	dir := t.TempDir()
-	ca := []string{"--ca", cert("ca.pem")}
+	ca := []string{"--ca", ssltest.CertFile("ca.pem")}
 	for says, flags := range map[string][]string{
-		"issuer certificate":      {"--ca", cert("other-ca.pem")},
+		"issuer certificate":      {"--ca", ssltest.CertFile("other-ca.pem")},
 		"hostname mismatch":       append(ca, "--server-name", "other.test"),
 		"no application protocol": append(ca, "--alpn", "h2"),
 		"no such file":            append(ca, "--session-out", filepath.Join(dir, "missing", "s.pem")),
@@ -114,14 +115,14 @@ func TestErrorsOfConnections(t *testing.T) {
 func TestProgress(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t)
-	if r := sessl(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "2"); r.errOut != "" {
+	if r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "2"); r.errOut != "" {
 		t.Errorf("without a terminal: %q", r.errOut)
 	}
 	script, err := exec.LookPath("script")
 	if err != nil {
 		t.Fatal("script of util-linux is needed for a terminal: ", err)
 	}
-	inner := program(t, "probe", addr, "--ca", cert("ca.pem"), "-n", "2")
+	inner := program(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "2")
 	cmd := exec.Command(script, "-qec", strings.Join(inner.Args, " "), os.DevNull)
 	for _, term := range []string{"xterm", "dumb"} {
 		cmd := *cmd

@@ -16,6 +16,7 @@ import (
 	"github.com/jlaffaye/ftp"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -28,10 +29,7 @@ func forms(t *testing.T, test func(t *testing.T, s *vsftpd, d *dialer, version u
 		for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 			t.Run(modeName(implicit)+" "+tls.VersionName(version), func(t *testing.T) {
 				leakcheck.Test(t)
-				roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				roots := ssltest.Roots(t, "ca")
 				client, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, MinVersion: version, MaxVersion: version})
 				if err != nil {
 					t.Fatal(err)

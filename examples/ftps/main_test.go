@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
@@ -26,7 +27,7 @@ func TestCommandLine(t *testing.T) {
 			if err := os.WriteFile(from, payload, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			o := options{addr: s.addr, user: "anonymous", ca: certFile(t, "ca.pem"), implicit: implicit}
+			o := options{addr: s.addr, user: "anonymous", ca: ssltest.CertFile("ca.pem"), implicit: implicit}
 			for _, o.args = range [][]string{{"put", from, "file"}, {"get", "file", to}} {
 				if err := run(ctx, o, s.pass); err != nil {
 					t.Fatal(o.args, err)
@@ -41,7 +42,7 @@ func TestCommandLine(t *testing.T) {
 			if err := run(ctx, o, s.pass); !refused(err) {
 				t.Errorf("with -no-reuse: %v, want a refusal", err)
 			}
-			o.ca = certFile(t, "other-ca.pem")
+			o.ca = ssltest.CertFile("other-ca.pem")
 			if err := run(ctx, o, s.pass); err == nil {
 				t.Error("a server of an unknown root was taken")
 			}

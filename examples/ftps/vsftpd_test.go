@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sessl/internal/ssltest"
 )
 
 // patience bounds waits that would otherwise hang. No test waits for it.
@@ -64,8 +66,8 @@ func startVsftpd(t *testing.T, implicit bool) *vsftpd {
 		"require_ssl_reuse=YES", "implicit_ssl=" + map[bool]string{true: "YES", false: "NO"}[implicit],
 		// Neither side takes a cut connection for the end of a file.
 		"strict_ssl_read_eof=YES", "strict_ssl_write_shutdown=YES",
-		"ssl_ciphers=HIGH", "rsa_cert_file=" + certFile(t, "server-rsa.pem"),
-		"rsa_private_key_file=" + certFile(t, "server-rsa.key"),
+		"ssl_ciphers=HIGH", "rsa_cert_file=" + ssltest.CertFile("server-rsa.pem"),
+		"rsa_private_key_file=" + ssltest.CertFile("server-rsa.key"),
 		"xferlog_enable=YES", "dual_log_enable=YES", "vsftpd_log_file=" + s.log,
 		"xferlog_file=" + filepath.Join(dir, "xferlog"),
 		"log_ftp_protocol=YES", "debug_ssl=YES",
@@ -128,13 +130,4 @@ func (s *vsftpd) logged(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-func certFile(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "certs", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

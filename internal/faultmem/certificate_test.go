@@ -2,21 +2,12 @@ package faultmem_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-func readFile(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(certFile(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // collected is the flow of making one Certificate, which only the collector frees. No other
 // Certificate may be in use.
@@ -38,7 +29,7 @@ func TestX509KeyPairOutOfMemory(t *testing.T) {
 		{"server-rsa.pem", "server-rsa.key"},
 		{"server-ecdsa.der", "server-ecdsa.key.der"},
 	} {
-		cert, key := readFile(t, pair[0]), readFile(t, pair[1])
+		cert, key := ssltest.ReadFile(t, pair[0]), ssltest.ReadFile(t, pair[1])
 		perSite(t, func(op func(string)) (err, wrong error) {
 			op("X509KeyPair")
 			return collected(func() (ssl.Certificate, error) { return ssl.X509KeyPair(cert, key) })
@@ -50,9 +41,9 @@ func password() ([]byte, error) { return []byte("sessl-test"), nil }
 
 func TestEncryptedKeyOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	cert := readFile(t, "server-ecdsa.pem")
+	cert := ssltest.ReadFile(t, "server-ecdsa.pem")
 	for _, name := range []string{"server-ecdsa.enc.key", "server-ecdsa.enc-old.key"} {
-		key := readFile(t, name)
+		key := ssltest.ReadFile(t, name)
 		perSite(t, func(op func(string)) (err, wrong error) {
 			op("X509KeyPairWithPassword")
 			return collected(func() (ssl.Certificate, error) {

@@ -14,6 +14,7 @@ import (
 	"sessl/internal/cshim"
 	"sessl/internal/faultmem"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -25,7 +26,7 @@ var (
 
 func TestCtxOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	cert, client, ca := keyPair(t, "server-ecdsa"), keyPair(t, "client-chain"), roots(t, "ca")
+	cert, client, ca := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "client-chain"), ssltest.Roots(t, "ca")
 	crls := [][]byte{emptyCRL(t)}
 	for _, c := range []struct {
 		name string
@@ -87,7 +88,7 @@ func TestCtxOutOfMemory(t *testing.T) {
 // emptyCRL is a revocation list of testdata's CA that revokes nothing.
 func emptyCRL(t *testing.T) []byte {
 	t.Helper()
-	parent, err := tls.LoadX509KeyPair(certFile("ca.pem"), certFile("ca.key"))
+	parent, err := tls.LoadX509KeyPair(ssltest.CertFile("ca.pem"), ssltest.CertFile("ca.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

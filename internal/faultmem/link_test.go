@@ -5,38 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-// ioTimeout bounds every wait of a test. No test waits for it.
-const ioTimeout = 30 * time.Second
-
 const message = "sixteen bytes or so"
-
-func certFile(name string) string { return filepath.Join("..", "..", "testdata", "certs", name) }
-
-func keyPair(t *testing.T, name string) ssl.Certificate {
-	t.Helper()
-	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func roots(t *testing.T, name string) *ssl.CertPool {
-	t.Helper()
-	p, err := ssl.LoadCertPool(certFile(name + ".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // setup says how the two ends of a link differ from a client that verifies a server.
 type setup struct {
@@ -62,23 +38,23 @@ type link struct {
 func newLink(t *testing.T, version uint16, s setup) *link {
 	t.Helper()
 	l := &link{version: version, mutual: s.mutual, later: s.later}
-	cli := &ssl.Config{RootCAs: roots(t, "ca"), ServerName: "localhost", MaxVersion: version,
+	cli := &ssl.Config{RootCAs: ssltest.Roots(t, "ca"), ServerName: "localhost", MaxVersion: version,
 		OnNewSession: l.keep, KeyLogWriter: io.Discard}
-	srv := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxVersion: version,
+	srv := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}, MaxVersion: version,
 		KeyLogWriter: io.Discard}
 	if s.clientRoot != "" {
-		cli.RootCAs = roots(t, s.clientRoot)
+		cli.RootCAs = ssltest.Roots(t, s.clientRoot)
 	}
 	srv.PostHandshakeAuth, cli.PostHandshakeAuth = s.later, s.later
 	cli.RequestOCSPStaple = s.staple
 	if s.mutual || s.later {
-		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, roots(t, "ca")
+		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		if s.clientCert == "" {
 			s.clientCert = "client"
 		}
 	}
 	if s.clientCert != "" && s.clientCert != "none" {
-		cli.Certificates = []ssl.Certificate{keyPair(t, s.clientCert)}
+		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, s.clientCert)}
 	}
 	if s.judge {
 		cli.VerifyConnection = judgeLeaf
@@ -94,13 +70,13 @@ func newLink(t *testing.T, version uint16, s setup) *link {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.client.Close() })
-	l.server = newServerCtx(t, srv)
+	l.server = ssltest.NewServerCtx(t, srv)
 	if s.host {
 		cert := srv.Certificates[0]
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return &cert, nil }
-		host := newServerCtx(t, srv)
+		host := ssltest.NewServerCtx(t, srv)
 		srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }
-		l.server = newServerCtx(t, srv)
+		l.server = ssltest.NewServerCtx(t, srv)
 	}
 	return l
 }
@@ -113,16 +89,6 @@ func judgeLeaf(st ssl.ConnectionState) error {
 			len(st.PeerCertificates), len(st.VerifiedChain))
 	}
 	return nil
-}
-
-func newServerCtx(t *testing.T, cfg *ssl.Config) *ssl.Ctx {
-	t.Helper()
-	ctx, err := ssl.NewServerCtx(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ctx.Close() })
-	return ctx
 }
 
 // keep is the OnNewSession function.

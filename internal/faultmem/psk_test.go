@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -62,7 +63,7 @@ func pskEnd(make func(net.Conn, *ssl.Ctx) (*ssl.Conn, error), ctx *ssl.Ctx,
 func TestPSKHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		k := testPSK(t)
-		srv := newServerCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, MaxVersion: version})
+		srv := ssltest.NewServerCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, MaxVersion: version})
 		cli, err := ssl.NewClientCtx(&ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, MaxVersion: version})
 		if err != nil {
 			t.Fatal(err)

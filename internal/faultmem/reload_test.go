@@ -8,6 +8,7 @@ import (
 
 	"sessl/internal/faultmem"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -17,7 +18,7 @@ func reloading(t *testing.T, version uint16) (l *link, server, client *ssl.Reloa
 	make := func(names ...string) *ssl.ReloadableCertificates {
 		var certs []ssl.Certificate
 		for _, name := range names {
-			certs = append(certs, keyPair(t, name))
+			certs = append(certs, ssltest.KeyPair(t, name))
 		}
 		r, err := ssl.NewReloadableCertificates(certs...)
 		if err != nil {
@@ -27,11 +28,11 @@ func reloading(t *testing.T, version uint16) (l *link, server, client *ssl.Reloa
 	}
 	server, client = make("server-rsa", "server-ecdsa"), make("client-chain")
 	l = newLink(t, version, setup{mutual: true})
-	l.server = newServerCtx(t, &ssl.Config{ReloadableCertificates: server, MaxVersion: version,
-		ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: roots(t, "ca")})
+	l.server = ssltest.NewServerCtx(t, &ssl.Config{ReloadableCertificates: server, MaxVersion: version,
+		ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: ssltest.Roots(t, "ca")})
 	var err error
 	l.client, err = ssl.NewClientCtx(&ssl.Config{ReloadableCertificates: client, MaxVersion: version,
-		RootCAs:    roots(t, "ca"),
+		RootCAs:    ssltest.Roots(t, "ca"),
 		ServerName: "localhost", OnNewSession: l.keep})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func reloading(t *testing.T, version uint16) (l *link, server, client *ssl.Reloa
 func TestReplaceOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
 	_, server, _ := reloading(t, ssl.VersionTLS13)
-	old, next := keyPair(t, "server-ecdsa"), keyPair(t, "server-rsa")
+	old, next := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "server-rsa")
 	every(t, func(op func(string)) (err, wrong error) {
 		if wrong := faultmem.Aside(func() error { return server.Replace(old) }); wrong != nil {
 			return nil, wrong
@@ -84,7 +85,7 @@ func TestReloadedHostOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
 		l, server, _ := reloading(t, version)
 		host, set := l.server, server.Certificates()
-		l.server = newServerCtx(t,
+		l.server = ssltest.NewServerCtx(t,
 			&ssl.Config{GetConfigForClient: func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return host, nil }})
 		perSite(t, func(op func(string)) (err, wrong error) {
 			op("Conn.Handshake")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/faultmem"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -54,7 +55,7 @@ func (s side) run(raw net.Conn) (err, wrong error) {
 			s.l.take().Close()
 		}
 	}()
-	c.SetDeadline(time.Now().Add(ioTimeout))
+	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	if s.offer != nil {
 		if err = s.give(c); err != nil && !slices.Contains(s.only, "Conn.SetSession") {
 			return err, nil
@@ -153,7 +154,7 @@ func (s side) talk(c *ssl.Conn) (err, wrong error) {
 func (s side) ask(c *ssl.Conn) error {
 	return s.do("Conn.RequestClientCertificate", func() error {
 		c.SetReadDeadline(time.Unix(1, 0))
-		defer c.SetReadDeadline(time.Now().Add(ioTimeout))
+		defer c.SetReadDeadline(time.Now().Add(ssltest.Timeout))
 		err := c.RequestClientCertificate(context.Background())
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil

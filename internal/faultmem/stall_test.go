@@ -12,6 +12,7 @@ import (
 
 	"sessl/internal/faultmem"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -56,30 +57,12 @@ func stalled(t *testing.T, ctx *ssl.Ctx, c net.Conn, begin func(*ssl.Conn) error
 // wrapped hides a socket.
 type wrapped struct{ net.Conn }
 
-func sockets(t *testing.T) (client, server net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	if server, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return client, server
-}
-
 func TestStalledClientHoldsLittle(t *testing.T) {
 	leakcheck.Test(t)
-	cfg := &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")}, MaxEarlyData: 100}
-	plain := newServerCtx(t, cfg)
+	cfg := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}, MaxEarlyData: 100}
+	plain := ssltest.NewServerCtx(t, cfg)
 	cfg.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, nil }
-	asking := newServerCtx(t, cfg)
+	asking := ssltest.NewServerCtx(t, cfg)
 	for name, in := range stalls {
 		for how, begin := range map[string]func(*ssl.Conn) error{
 			"Handshake":     (*ssl.Conn).Handshake,
@@ -87,7 +70,7 @@ func TestStalledClientHoldsLittle(t *testing.T) {
 		} {
 			for _, ctx := range []*ssl.Ctx{plain, asking} {
 				for _, wrap := range []bool{false, true} {
-					a, b := sockets(t)
+					a, b := ssltest.TCPPipe(t)
 					if wrap {
 						b = wrapped{b}
 					}
@@ -104,12 +87,12 @@ func TestStalledClientHoldsLittle(t *testing.T) {
 // The second ClientHello, after a HelloRetryRequest, is held back like the first.
 func TestStalledSecondHelloHoldsLittle(t *testing.T) {
 	leakcheck.Test(t)
-	cert := keyPair(t, "server-ecdsa")
-	ctx := newServerCtx(t,
+	cert := ssltest.KeyPair(t, "server-ecdsa")
+	ctx := ssltest.NewServerCtx(t,
 		&ssl.Config{Certificates: []ssl.Certificate{cert}, CurvePreferences: []tls.CurveID{tls.CurveP521}})
 	hello := firstHello(t)
 	held := func(more string) int64 {
-		a, b := sockets(t)
+		a, b := ssltest.TCPPipe(t)
 		a.Write(append([]byte(nil), hello...))
 		return stalled(t, ctx, b, func(c *ssl.Conn) error {
 			err := c.Handshake()

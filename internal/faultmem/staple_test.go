@@ -10,13 +10,14 @@ import (
 	"sessl/internal/cshim"
 	"sessl/internal/faultmem"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // Removing a staple needs no memory: nothing of a staple that was set may be left.
 func TestSetOCSPStapleOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	cert, staple := keyPair(t, "server-ecdsa"), readFile(t, "server-ecdsa.ocsp")
+	cert, staple := ssltest.KeyPair(t, "server-ecdsa"), ssltest.ReadFile(t, "server-ecdsa.ocsp")
 	every(t, func(op func(string)) (err, wrong error) {
 		op("Certificate.SetOCSPStaple")
 		err = cert.SetOCSPStaple(staple)
@@ -38,12 +39,12 @@ var decodesStaples = func() bool {
 // Without memory for the staple there is no connection, rather than one without a staple.
 func TestStapledHandshakeOutOfMemory(t *testing.T) {
 	forEachVersion(t, func(t *testing.T, version uint16) {
-		cert, staple := keyPair(t, "server-ecdsa"), readFile(t, "server-ecdsa.ocsp")
+		cert, staple := ssltest.KeyPair(t, "server-ecdsa"), ssltest.ReadFile(t, "server-ecdsa.ocsp")
 		if err := cert.SetOCSPStaple(staple); err != nil {
 			t.Fatal(err)
 		}
 		l := newLink(t, version, setup{staple: true})
-		l.server = newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, MaxVersion: version})
+		l.server = ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{cert}, MaxVersion: version})
 		end := func(got *[]byte) func(net.Conn) (err, wrong error) {
 			return func(raw net.Conn) (err, wrong error) {
 				c, err := ssl.Client(raw, l.client)

@@ -7,29 +7,21 @@ import (
 
 	"sessl/internal/faultmem"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-func ticketKey(t *testing.T) ssl.TicketKey {
-	t.Helper()
-	k, err := ssl.NewTicketKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // ticketing is a link whose server has TicketKeys.
 func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.TicketKeySet) {
 	t.Helper()
-	set := ssl.TicketKeySet{Current: ticketKey(t), Next: ticketKey(t), Old: []ssl.TicketKey{ticketKey(t)}}
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t), Old: []ssl.TicketKey{ssltest.NewTicketKey(t)}}
 	keys, err := ssl.NewTicketKeysFrom(set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
 	l := newLink(t, version, setup{})
-	l.server = newServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{keyPair(t, "server-ecdsa")},
+	l.server = ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")},
 		MaxVersion: version, TicketKeys: keys})
 	return l, keys, set
 }
@@ -37,7 +29,7 @@ func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.Ticket
 // If keys cannot be made or replaced for want of memory, the old ones stay.
 func TestTicketKeysOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	set := ssl.TicketKeySet{Current: ticketKey(t), Next: ticketKey(t)}
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t)}
 	keys, err := ssl.NewTicketKeysFrom(set)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +69,7 @@ func TestTicketKeysOutOfMemory(t *testing.T) {
 
 func TestTicketKeysCtxOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	cert := keyPair(t, "server-ecdsa")
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	keys, err := ssl.NewTicketKeys(nil)
 	if err != nil {
 		t.Fatal(err)

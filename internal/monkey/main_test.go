@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
-	"sessl/ssl"
 )
 
 var (
@@ -45,28 +43,6 @@ func pick[T any](r chance, from []T) T { return from[r.IntN(len(from))] }
 
 // soon returns a moment that is now, or some milliseconds later.
 func (r chance) soon() time.Duration { return time.Duration(r.IntN(8000)) * time.Microsecond }
-
-func certFile(name string) string {
-	return filepath.Join("..", "..", "testdata", "certs", name)
-}
-
-func keyPair(t testing.TB, name string) ssl.Certificate {
-	t.Helper()
-	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func roots(t testing.TB, name string) *ssl.CertPool {
-	t.Helper()
-	p, err := ssl.LoadCertPool(certFile(name + ".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // A finding is an outcome that a round must not have.
 type finding struct {

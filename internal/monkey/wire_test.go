@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"sessl/internal/ssltest"
 )
 
 // rough is a connection that cuts the data written through it, and may change a byte, lose the
@@ -67,17 +69,14 @@ func (w *rough) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// hidden hides the type of a connection, so that Go moves the bytes.
-type hidden struct{ net.Conn }
-
 // ends makes a connection of a random sort. Each of its ends may be rough.
 func ends(t testing.TB, r chance) (a, b net.Conn) {
 	if r.oneIn(3) {
 		a, b = net.Pipe()
 	} else {
-		a, b = loopback(t)
+		a, b = ssltest.TCPPipe(t)
 		if r.oneIn(4) {
-			a, b = hidden{a}, hidden{b}
+			a, b = ssltest.Plain{Conn: a}, ssltest.Plain{Conn: b}
 		}
 	}
 	if r.oneIn(2) {
@@ -91,20 +90,3 @@ func ends(t testing.TB, r chance) (a, b net.Conn) {
 
 // fork returns a source for another goroutine.
 func (r chance) fork() chance { return newChance(r.Uint64(), 0, 0) }
-
-func loopback(t testing.TB) (a, b net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	a, err = net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -132,26 +133,16 @@ func sometimes(n int64) func(ssl.ConnectionState) error {
 	}
 }
 
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // add makes a Ctx of a kind.
 func (z *zoo) add(t testing.TB, name string, server bool, change func(*ssl.Config)) {
 	t.Helper()
 	cfg := &ssl.Config{NextProtos: []string{"one", "two"}}
 	made := ssl.NewClientCtx
 	if server {
-		cfg.Certificates = []ssl.Certificate{keyPair(t, "server-ecdsa")}
+		cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}
 		made = ssl.NewServerCtx
 	} else {
-		cfg.RootCAs, cfg.ServerName = roots(t, "ca"), "localhost"
+		cfg.RootCAs, cfg.ServerName = ssltest.Roots(t, "ca"), "localhost"
 	}
 	cfg.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) {
 		z.sessions.put(newChance(0, time.Now().UnixNano(), 0), s)
@@ -186,17 +177,17 @@ func (z *zoo) close() {
 func newZoo(t *testing.T) *zoo {
 	z := &zoo{}
 	z.mine = ssl.NewClientSessionCache(500)
-	z.keys = must[*ssl.TicketKeys](t)(ssl.NewTicketKeys(nil))
-	seal := must[*ssl.SealKeys](t)(ssl.NewSealKeys([]byte("32 bytes that are not all alike.")))
-	z.cache = must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
+	z.keys = ssltest.Must[*ssl.TicketKeys](t)(ssl.NewTicketKeys(nil))
+	seal := ssltest.Must[*ssl.SealKeys](t)(ssl.NewSealKeys([]byte("32 bytes that are not all alike.")))
+	z.cache = ssltest.Must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
 		MaxSessions: 50,
 	}))
-	stored := must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
+	stored := ssltest.Must[*ssl.ServerSessionCache](t)(ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
 		MaxSessions: 20, Store: &memory{has: map[string][]byte{}}, SealKeys: seal,
 	}))
-	guard := must[*ssl.MemoryReplayGuard](t)(ssl.NewReplayGuard(1000))
-	psk := must[ssl.PSK](t)(ssl.NewPSK("monkey", []byte("a key of 32 bytes, for the test."), crypto.SHA256))
-	ca := roots(t, "ca")
+	guard := ssltest.Must[*ssl.MemoryReplayGuard](t)(ssl.NewReplayGuard(1000))
+	psk := ssltest.Must[ssl.PSK](t)(ssl.NewPSK("monkey", []byte("a key of 32 bytes, for the test."), crypto.SHA256))
+	ca := ssltest.Roots(t, "ca")
 	server := func(name string, change func(*ssl.Config)) { z.add(t, name, true, change) }
 	client := func(name string, change func(*ssl.Config)) { z.add(t, name, false, change) }
 
@@ -224,7 +215,7 @@ func newZoo(t *testing.T) *zoo {
 	server("keys that are asked for", func(c *ssl.Config) {
 		c.GetPSK = func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return psk, nil }
 	})
-	own := keyPair(t, "server-rsa")
+	own := ssltest.KeyPair(t, "server-rsa")
 	server("chooses", func(c *ssl.Config) {
 		c.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return &own, nil }
 		c.KeyLogWriter = io.Discard
@@ -243,7 +234,7 @@ func newZoo(t *testing.T) *zoo {
 		}
 	})
 
-	cert := keyPair(t, "client")
+	cert := ssltest.KeyPair(t, "client")
 	client("plain", func(*ssl.Config) {})
 	client("1.2", func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 })
 	client("trusting", func(c *ssl.Config) { c.InsecureSkipVerify = true })
@@ -260,7 +251,7 @@ func newZoo(t *testing.T) *zoo {
 	client("key", func(c *ssl.Config) { c.PSKs = []ssl.PSK{psk} })
 	client("only key", func(c *ssl.Config) { c.PSKs, c.PSKOnly, c.RootCAs = []ssl.PSK{psk}, true, nil })
 	client("judge", func(c *ssl.Config) { c.VerifyConnection = sometimes(5) })
-	client("other roots", func(c *ssl.Config) { c.RootCAs = roots(t, "other-ca") })
+	client("other roots", func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "other-ca") })
 
 	z.closers = append(z.closers, z.mine, z.keys, z.cache, stored, seal)
 	return z

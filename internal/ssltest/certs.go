@@ -1,6 +1,7 @@
 package ssltest
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"os"
 	"strings"
@@ -41,8 +42,8 @@ func Roots(t testing.TB, name string) *ssl.CertPool {
 	return p
 }
 
-// ReadFile is the content of a file.
-func ReadFile(t *testing.T, name string) []byte {
+// ReadFile is the content of testdata/certs/NAME.
+func ReadFile(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(CertFile(name))
 	if err != nil {
@@ -68,4 +69,24 @@ func Reloadable(t testing.TB, names ...string) *ssl.ReloadableCertificates {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// StdKeyPair is KeyPair for crypto/tls.
+func StdKeyPair(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	c, err := tls.LoadX509KeyPair(CertFile(name+".pem"), CertFile(name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// StdRoots is Roots for crypto/tls.
+func StdRoots(t testing.TB, name string) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ReadFile(t, name+".pem")) {
+		t.Fatalf("%s.pem has no certificate", name)
+	}
+	return pool
 }

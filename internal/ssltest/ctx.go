@@ -51,3 +51,9 @@ func CopyOf(cfg *ssl.Config, change func(*ssl.Config)) *ssl.Config {
 
 // Insecure is a change for copyOf: nothing is verified.
 func Insecure(c *ssl.Config) { c.InsecureSkipVerify = true }
+
+// Version is a change of a Config: no version above v.
+func Version(v uint16) func(*ssl.Config) { return func(c *ssl.Config) { c.MaxVersion = v } }
+
+// Protos is a change of a Config: names for ALPN.
+func Protos(names ...string) func(*ssl.Config) { return func(c *ssl.Config) { c.NextProtos = names } }

@@ -110,3 +110,14 @@ func RefusalOf(t *testing.T, err error) *ssl.VerificationError {
 	}
 	return v
 }
+
+// Must returns a function that wants a call to succeed, and returns its value.
+func Must[T any](t testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}

@@ -2,16 +2,9 @@ package ssltest
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/binary"
-	"encoding/hex"
 	"io"
 	"net"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,11 +17,8 @@ import (
 // crypto/tls, is over.
 type Rogue struct {
 	net.Conn
-	Taken  atomic.Int64 // bytes of a flood
-	secret []byte
-	aead   cipher.AEAD
-	iv     []byte
-	seq    uint64
+	*Keys
+	Taken atomic.Int64 // bytes of a flood
 }
 
 // NewRogue does the handshake with c.
@@ -47,28 +37,7 @@ func NewRogue(t *testing.T, raw net.Conn, c *ssl.Conn) *Rogue {
 	if id := peer.ConnectionState().CipherSuite; id != tls.TLS_AES_128_GCM_SHA256 {
 		t.Fatalf("cipher suite %#x", id)
 	}
-	r := &Rogue{Conn: raw}
-	for line := range strings.Lines(log.String()) {
-		if f := strings.Fields(line); f[0] == "CLIENT_TRAFFIC_SECRET_0" {
-			secret, err := hex.DecodeString(f[2])
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.use(secret)
-		}
-	}
-	return r
-}
-
-func (r *Rogue) use(secret []byte) {
-	r.secret, r.iv, r.seq = secret, expand(secret, "iv", 12), 0
-	block, err := aes.NewCipher(expand(secret, "key", 16))
-	if err != nil {
-		panic(err)
-	}
-	if r.aead, err = cipher.NewGCM(block); err != nil {
-		panic(err)
-	}
+	return &Rogue{Conn: raw, Keys: NewKeys(LoggedSecret(log.String(), ClientTraffic))}
 }
 
 // Flood sends n times what next makes.
@@ -84,45 +53,17 @@ func (r *Rogue) Flood(n int, next func() []byte) error {
 }
 
 // Record encrypts one.
-func (r *Rogue) Record(kind byte, content []byte) []byte {
-	inner := append(bytes.Clone(content), kind)
-	header := []byte{TypeData, 3, 3, 0, 0}
-	binary.BigEndian.PutUint16(header[3:], uint16(len(inner)+r.aead.Overhead()))
-	nonce := bytes.Clone(r.iv)
-	for i := range 8 {
-		nonce[4+i] ^= byte(r.seq >> (56 - 8*i))
-	}
-	r.seq++
-	return r.aead.Seal(header, nonce, inner, header)
-}
+func (r *Rogue) Record(kind byte, content []byte) []byte { return r.Seal(kind, content, 0) }
 
 // KeyUpdates are n requests for new keys, each of which must be answered by one.
 func (r *Rogue) KeyUpdates(n int) []byte {
 	var out []byte
 	for range n {
 		out = append(out, r.Record(TypeHandshake, []byte{24, 0, 0, 1, 1})...)
-		r.use(expand(r.secret, "traffic upd", sha256.Size))
+		r.Update()
 	}
 	return out
 }
-
-// expand is HKDF-Expand-Label of RFC 8446, section 7.1, with an empty context.
-func expand(secret []byte, label string, n int) []byte {
-	info := binary.BigEndian.AppendUint16(nil, uint16(n))
-	info = append(info, byte(len("tls13 "+label)))
-	info = append(append(info, "tls13 "+label...), 0)
-	out, err := hkdf.Expand(sha256.New, secret, string(info), n)
-	if err != nil {
-		panic(err)
-	}
-	return out
-}
-
-// Types of records: handshake, application data.
-const (
-	TypeHandshake = 22
-	TypeData      = 23
-)
 
 // MidwayServer is a server Conn that is in the middle of a message from its peer, and a
 // function that sends the rest and some data. One Read is under way, or none is.
@@ -207,7 +148,7 @@ func (c *BrokenConn) Write(b []byte) (int, error) {
 // HalfKeyUpdate is the header of a KeyUpdate in a record, the rest in another.
 func (r *Rogue) HalfKeyUpdate() (first, second []byte) {
 	first, second = r.Record(TypeHandshake, []byte{24, 0, 0, 1}), r.Record(TypeHandshake, []byte{0})
-	r.use(expand(r.secret, "traffic upd", sha256.Size))
+	r.Update()
 	return first, second
 }
 

@@ -2,15 +2,12 @@ package ssltest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,29 +54,21 @@ func NewRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogu
 // and read nothing since its handshake.
 func (e *rogueEnd) TakeOver(t testing.TB, server bool) (*Rogue, *Eavesdropper) {
 	t.Helper()
-	ours, theirs := "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"
+	ours, theirs := ClientTraffic, ServerTraffic
 	if server {
 		ours, theirs = theirs, ours
 	}
-	r, ear := &Rogue{Conn: e.raw}, &Eavesdropper{in: &Rogue{Conn: e.raw}, news: make(chan struct{})}
-	r.use(e.secret(t, ours))
-	ear.in.use(e.secret(t, theirs))
-	return r, ear
+	r := &Rogue{Conn: e.raw, Keys: NewKeys(e.secret(t, ours))}
+	return r, &Eavesdropper{conn: e.raw, keys: NewKeys(e.secret(t, theirs)), news: make(chan struct{})}
 }
 
 func (e *rogueEnd) secret(t testing.TB, name string) []byte {
 	t.Helper()
-	for line := range strings.Lines(e.log.String()) {
-		if f := strings.Fields(line); f[0] == name {
-			secret, err := hex.DecodeString(f[2])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return secret
-		}
+	secret := LoggedSecret(e.log.String(), name)
+	if secret == nil {
+		t.Fatalf("%s was not logged", name)
 	}
-	t.Fatalf("%s was not logged", name)
-	return nil
+	return secret
 }
 
 // NewRogueServer does the handshake of a server with c, and speaks for it then.
@@ -105,7 +94,8 @@ func (e *rogueEnd) Meet(t testing.TB, c *ssl.Conn) {
 
 // An Eavesdropper reads what a rogue's victim sends.
 type Eavesdropper struct {
-	in   *Rogue
+	conn net.Conn
+	keys *Keys
 	mu   sync.Mutex
 	said []string      // "data", "alert 0", "message 24"
 	news chan struct{} // closed when there is more
@@ -115,31 +105,24 @@ type Eavesdropper struct {
 func (e *Eavesdropper) Listen() error {
 	head := make([]byte, 5)
 	for {
-		if _, err := io.ReadFull(e.in.Conn, head); err != nil {
+		if _, err := io.ReadFull(e.conn, head); err != nil {
 			return err
 		}
 		body := make([]byte, binary.BigEndian.Uint16(head[3:]))
-		if _, err := io.ReadFull(e.in.Conn, body); err != nil {
+		if _, err := io.ReadFull(e.conn, body); err != nil {
 			return err
 		}
-		if err := e.hear(head, body); err != nil {
+		if err := e.hear(append(head, body...)); err != nil {
 			return err
 		}
 	}
 }
 
-func (e *Eavesdropper) hear(head, body []byte) error {
-	nonce := bytes.Clone(e.in.iv)
-	for i := range 8 {
-		nonce[4+i] ^= byte(e.in.seq >> (56 - 8*i))
-	}
-	e.in.seq++
-	inner, err := e.in.aead.Open(nil, nonce, body, head)
+func (e *Eavesdropper) hear(record []byte) error {
+	kind, content, err := e.keys.Open(record)
 	if err != nil {
 		return err
 	}
-	inner = bytes.TrimRight(inner, "\x00")
-	kind, content := inner[len(inner)-1], inner[:len(inner)-1]
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer func() {
@@ -152,7 +135,7 @@ func (e *Eavesdropper) hear(head, body []byte) error {
 	case TypeHandshake:
 		e.said = append(e.said, fmt.Sprint("message ", content[0]))
 		if content[0] == 24 {
-			e.in.use(expand(e.in.secret, "traffic upd", sha256.Size))
+			e.keys.Update()
 		}
 	default:
 		e.said = append(e.said, fmt.Sprint("alert ", content[1]))
@@ -195,9 +178,4 @@ func NewTicket(number, early uint32, length int) []byte {
 		b = binary.BigEndian.AppendUint32(b, early)
 	}
 	return Message(4, b)
-}
-
-// Message is a handshake message.
-func Message(kind byte, body []byte) []byte {
-	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 }

@@ -154,8 +154,5 @@ func UnknownTo(client *ssl.Config) ssl.ReuseState {
 // PEMType is the type of a block with a session.
 const PEMType = "SSL SESSION PARAMETERS"
 
-// ReflectIndex is for values that methods are called with by reflection.
-var ReflectIndex = ssl.NewSessionIndex()
-
 // Secret is the master key of filled sessions: found wherever it leaks.
 var Secret = []byte("a master key of 48 bytes that nobody may ever se")

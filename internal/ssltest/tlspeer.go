@@ -15,10 +15,7 @@ import (
 // StdConfig is a configuration of crypto/tls for either side, with the keys in its log.
 func StdConfig(t testing.TB, version uint16) *tls.Config {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(CertFile("server-ecdsa.pem"), CertFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := StdKeyPair(t, "server-ecdsa")
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version, InsecureSkipVerify: true,
 		ClientSessionCache: tls.NewLRUClientSessionCache(0), ServerName: "localhost", KeyLogWriter: &bytes.Buffer{}}
 }
@@ -26,17 +23,14 @@ func StdConfig(t testing.TB, version uint16) *tls.Config {
 // StdServer is an end of crypto/tls, which reports what OpenSSL 1.1.1 does not.
 func StdServer(t *testing.T, cli *ssl.Config, srv *tls.Config) (client *ssl.Conn, hello *tls.ClientHelloInfo, server *tls.Conn, cerr, serr error) {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(CertFile("server-ecdsa.pem"), CertFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := StdKeyPair(t, "server-ecdsa")
 	srv.Certificates = []tls.Certificate{cert}
 	srv.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		hello = h
 		return nil, nil
 	}
 	a, b := TCPPipe(t)
-	client, err = ssl.Client(a, NewClientCtx(t, cli))
+	client, err := ssl.Client(a, NewClientCtx(t, cli))
 	if err != nil {
 		t.Fatal(err)
 	}

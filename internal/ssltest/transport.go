@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"time"
 
 	"sessl/ssl"
 )
@@ -43,25 +44,32 @@ type Plain struct{ net.Conn }
 // TCPPipe is a connection over loopback; both ends are closed with the test.
 func TCPPipe(t testing.TB) (client, server net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	client, server, err := Loopback()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	client, err = net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	server, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(func() { client.Close(); server.Close() })
 	if PlainTCP {
 		return Plain{client}, Plain{server}
 	}
 	return client, server
+}
+
+// Loopback is TCPPipe without cleanups, for loops and for goroutines: the Conns over it close
+// their ends.
+func Loopback() (client, server net.Conn, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	if server, err = l.Accept(); err != nil {
+		client.Close()
+	}
+	return client, server, err
 }
 
 // OnlyReader hides the WriteTo of a Reader, which io.Copy would prefer.
@@ -109,4 +117,25 @@ func ReplaceTicket(t testing.TB, der, ticket []byte) []byte {
 		t.Fatal("the session has no ticket")
 	}
 	return encode(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: body})
+}
+
+// Listen is a listener on loopback, closed with the test.
+func Listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// TimedPipe is TCPPipe with deadlines.
+func TimedPipe(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	client, server = TCPPipe(t)
+	for _, c := range []net.Conn{client, server} {
+		c.SetDeadline(time.Now().Add(Timeout))
+	}
+	return client, server
 }

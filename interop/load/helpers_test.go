@@ -4,23 +4,16 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
-func certFile(name string) string {
-	return filepath.Join("..", "..", "testdata", "certs", name)
-}
-
 func serverCtx(t *testing.T, version uint16) *ssl.Ctx {
 	t.Helper()
-	cert, err := ssl.LoadX509KeyPair(certFile("server-ecdsa.pem"), certFile("server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: version,
 		MaxVersion: version})
 	if err != nil {
@@ -31,7 +24,7 @@ func serverCtx(t *testing.T, version uint16) *ssl.Ctx {
 }
 
 func clientConfig(version uint16) *ssl.Config {
-	pool, err := ssl.LoadCertPool(certFile("ca.pem"))
+	pool, err := ssl.LoadCertPool(ssltest.CertFile("ca.pem"))
 	if err != nil {
 		panic(err)
 	}

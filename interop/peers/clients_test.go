@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 )
 
 // clients are the peers that connect to our server. connect makes connections that try to
@@ -71,7 +72,7 @@ func sClientTimes(t *testing.T, s *server, times int, more ...string) []word {
 	var all []word
 	for range times {
 		args := []string{"s_client", "-connect", "127.0.0.1:" + s.port, "-servername", "localhost",
-			"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof", "-sess_out", file}
+			"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-ign_eof", "-sess_out", file}
 		args = append(args, more...)
 		if _, err := os.Stat(file); err == nil { // without tickets TLS 1.3 has nothing to write
 			args = append(args, "-sess_in", file)
@@ -83,7 +84,7 @@ func sClientTimes(t *testing.T, s *server, times int, more ...string) []word {
 
 func sClientReconnect(t *testing.T, s *server, f form) []word {
 	return words(run(t, "", "openssl", "s_client", "-connect", "127.0.0.1:"+s.port, "-servername", "localhost",
-		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-reconnect"), sClientSays)
+		"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-reconnect"), sClientSays)
 }
 
 var sTimeSays = regexp.MustCompile(`(?m)^[rt*]+$`)
@@ -92,7 +93,7 @@ var sTimeSays = regexp.MustCompile(`(?m)^[rt*]+$`)
 // it the session it prints nothing.
 func sTime(t *testing.T, s *server, f form) []word {
 	printed := run(t, "", "openssl", "s_time", "-connect", "127.0.0.1:"+s.port,
-		"-CAfile", certFile(t, "ca.pem"), "-reuse", "-time", "1", "-www", "/")
+		"-CAfile", ssltest.CertFile("ca.pem"), "-reuse", "-time", "1", "-www", "/")
 	all := []word{{false, "(nothing)"}}
 	for _, c := range sTimeSays.FindString(printed) {
 		all = append(all, word{c == 'r', string(c)})
@@ -115,7 +116,7 @@ func curl(t *testing.T, s *server, f form) []word {
 
 func curlVisits(t *testing.T, s *server, more ...string) []word {
 	args := []string{"--disable", "--silent", "--show-error", "--verbose", "--http1.1", "--noproxy", "*",
-		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", certFile(t, "ca.pem"),
+		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", ssltest.CertFile("ca.pem"),
 		"--header", "Connection: close"}
 	printed := run(t, "", "curl", append(args, more...)...)
 	var all []word
@@ -145,7 +146,7 @@ func gnutlsCLI(t *testing.T, s *server, f form) []word {
 }
 
 func gnutlsVisits(t *testing.T, s *server, more ...string) []word {
-	args := append(more, "--resume", "--x509cafile", certFile(t, "ca.pem"), "--sni-hostname", "localhost",
+	args := append(more, "--resume", "--x509cafile", ssltest.CertFile("ca.pem"), "--sni-hostname", "localhost",
 		"--verify-hostname", "localhost", "--port", s.port, "127.0.0.1")
 	return words(run(t, request, "gnutls-cli", args...), gnutlsSays)
 }
@@ -155,7 +156,7 @@ var pythonSays = regexp.MustCompile(`(?m)^session_reused=(?:(True)|False) TLSv1\
 func pythonClient(t *testing.T, s *server, f form) []word { return pythonVisits(t, s, "3") }
 
 func pythonVisits(t *testing.T, s *server, more ...string) []word {
-	args := append([]string{filepath.Join("testdata", "client.py"), s.port, certFile(t, "ca.pem")}, more...)
+	args := append([]string{filepath.Join("testdata", "client.py"), s.port, ssltest.CertFile("ca.pem")}, more...)
 	return words(run(t, "", "python3", args...), pythonSays)
 }
 
@@ -164,13 +165,13 @@ var nodeSays = regexp.MustCompile(`(?m)^isSessionReused=(?:(true)|false) TLSv1\.
 func nodeClient(t *testing.T, s *server, f form) []word { return nodeVisits(t, s, "3") }
 
 func nodeVisits(t *testing.T, s *server, more ...string) []word {
-	args := append([]string{filepath.Join("testdata", "client.js"), s.port, certFile(t, "ca.pem")}, more...)
+	args := append([]string{filepath.Join("testdata", "client.js"), s.port, ssltest.CertFile("ca.pem")}, more...)
 	return words(run(t, "", "node", args...), nodeSays)
 }
 
 var javaSays = regexp.MustCompile(`(?m)^resumed=(?:(true)|false) TLSv1\.\d$`)
 
 func javaClient(t *testing.T, s *server, f form) []word {
-	return words(run(t, "", "java", filepath.Join("testdata", "Client.java"), s.port, certFile(t, "ca.pem"),
+	return words(run(t, "", "java", filepath.Join("testdata", "Client.java"), s.port, ssltest.CertFile("ca.pem"),
 		"3"), javaSays)
 }

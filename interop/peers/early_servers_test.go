@@ -17,6 +17,7 @@ import (
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -30,7 +31,7 @@ func TestEarlyDataOfGnuTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := command(t, "gnutls-cli", "--waitresumption", "--resume", "--earlydata", data,
-		"--x509cafile", certFile(t, "ca.pem"),
+		"--x509cafile", ssltest.CertFile("ca.pem"),
 		"--sni-hostname", "localhost", "--verify-hostname", "localhost", "--port", port, "127.0.0.1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -53,10 +54,7 @@ func TestEarlyDataOfGnuTLS(t *testing.T) {
 // earlyDialer returns a client of these servers.
 func earlyDialer(t *testing.T) *ssl.Dialer {
 	t.Helper()
-	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	roots := ssltest.Roots(t, "ca")
 	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +67,8 @@ func earlyDialer(t *testing.T) *ssl.Dialer {
 // data.
 func TestEarlyDataForGnuTLS(t *testing.T) {
 	leakcheck.Test(t)
-	p := gnutlsServWith(t, "--disable-client-cert", "--x509certfile", certFile(t, "server-ecdsa.pem"),
-		"--x509keyfile", certFile(t, "server-ecdsa.key"),
+	p := gnutlsServWith(t, "--disable-client-cert", "--x509certfile", ssltest.CertFile("server-ecdsa.pem"),
+		"--x509keyfile", ssltest.CertFile("server-ecdsa.key"),
 		"--earlydata", "--maxearlydata", "1000", "--debug", "5") // from 9 on it prints keys
 	d := earlyDialer(t)
 	for i, want := range []ssl.EarlyDataStatus{
@@ -105,7 +103,7 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 // early request for /late with 425.
 func nginxEarly(t *testing.T) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"), "1.3",
+	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"), "1.3",
 		"on", "off")
 	text = strings.NewReplacer("access_log off;",
 		`log_format early "ssl_early_data=$ssl_early_data $status"; access_log /dev/stderr early;`,

@@ -13,16 +13,14 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // earlyServer answers each connection with the early and later data that it has read, in lines.
 func earlyServer(t *testing.T, cfg *ssl.Config) (addr string) {
 	t.Helper()
-	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	cfg.Certificates = []ssl.Certificate{cert}
 	ctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
@@ -79,7 +77,7 @@ func TestEarlyDataOfSClient(t *testing.T) {
 	}
 	client := func(more ...string) string {
 		args := append([]string{"s_client", "-connect", addr, "-servername", "localhost",
-			"-CAfile", certFile(t, "ca.pem"), "-verify_return_error"}, more...)
+			"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error"}, more...)
 		cmd := command(t, "openssl", args...)
 		in, err := cmd.StdinPipe()
 		if err != nil {
@@ -114,7 +112,7 @@ func TestEarlyDataOfSClient(t *testing.T) {
 func TestEarlyDataForSServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-early_data",
-		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key"))
+		"-cert", ssltest.CertFile("server-ecdsa.pem"), "-key", ssltest.CertFile("server-ecdsa.key"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,10 +123,7 @@ func TestEarlyDataForSServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := ssltest.Roots(t, "ca")
 	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca})
 	if err != nil {
 		t.Fatal(err)

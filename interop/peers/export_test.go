@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -14,10 +15,7 @@ func TestExportNeedsExtendedMasterSecret(t *testing.T) {
 	for priority, want := range map[string]error{"": nil, ":%NO_SESSION_HASH": ssl.ErrNoExtendedMasterSecret} {
 		t.Run(strings.TrimPrefix(priority, ":%"), func(t *testing.T) {
 			leakcheck.Test(t)
-			cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			cert := ssltest.KeyPair(t, "server-ecdsa")
 			ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert},
 				MaxVersion: ssl.VersionTLS12})
 			if err != nil {

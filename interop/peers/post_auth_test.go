@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 func laterConfig(t *testing.T, cert string) *ssl.Config {
 	t.Helper()
-	ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := ssl.LoadX509KeyPair(certFile(t, cert+".pem"), certFile(t, cert+".key"))
+	ca := ssltest.Roots(t, "ca")
+	own, err := ssl.LoadX509KeyPair(ssltest.CertFile(cert+".pem"), ssltest.CertFile(cert+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +40,8 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 	defer l.Close()
 	cmd := command(t, "openssl", "s_client", "-connect", l.Addr().String(), "-servername", "localhost",
 		"-enable_pha", "-quiet", "-no_ign_eof",
-		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-cert", certFile(t, "client.pem"),
-		"-key", certFile(t, "client.key"))
+		"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-cert", ssltest.CertFile("client.pem"),
+		"-key", ssltest.CertFile("client.key"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +81,8 @@ func TestPostHandshakeAuthOfSClient(t *testing.T) {
 func TestPostHandshakeAuthForSServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-accept", "127.0.0.1:0",
-		"-CAfile", certFile(t, "ca.pem"), "-verify_return_error",
-		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key"))
+		"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error",
+		"-cert", ssltest.CertFile("server-ecdsa.pem"), "-key", ssltest.CertFile("server-ecdsa.key"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

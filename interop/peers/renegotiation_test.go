@@ -9,16 +9,14 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
 // A TLS 1.2 client that asks our server for a second handshake is refused.
 func TestRenegotiationByClient(t *testing.T) {
 	leakcheck.Test(t)
-	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	ctx, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +45,7 @@ func TestRenegotiationByClient(t *testing.T) {
 		ended <- err
 	}()
 	cmd := command(t, "openssl", "s_client", "-tls1_2", "-connect", l.Addr().String(),
-		"-CAfile", certFile(t, "ca.pem"))
+		"-CAfile", ssltest.CertFile("ca.pem"))
 	cmd.Stdin = strings.NewReader("R\n")
 	out, _ := cmd.CombinedOutput() // it treats the refusal as fatal
 	<-ended
@@ -65,17 +63,14 @@ func TestRenegotiationByClient(t *testing.T) {
 func TestRenegotiationByServer(t *testing.T) {
 	leakcheck.Test(t)
 	cmd := command(t, "openssl", "s_server", "-tls1_2", "-accept", "127.0.0.1:0",
-		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key"))
+		"-cert", ssltest.CertFile("server-ecdsa.pem"), "-key", ssltest.CertFile("server-ecdsa.key"))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, cmd, "", nil)
 	p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
-	ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := ssltest.Roots(t, "ca")
 	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -100,10 +101,7 @@ func eachReturn(f func(house int, g guest, v uint16)) {
 // reports and by the server's Stats.
 func TestReturningClients(t *testing.T) {
 	leakcheck.Test(t)
-	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	servers := make([]*server, len(houses))
 	for i, h := range houses {
 		servers[i] = startServerWith(t, h.cfg(t, cert))
@@ -183,10 +181,7 @@ func (s *server) since(t *testing.T, before map[ssl.ReuseState]uint64) map[ssl.R
 
 // oursReturns connects as a service does: with a Dialer, and without a word about sessions.
 func oursReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
-	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	roots := ssltest.Roots(t, "ca")
 	ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: roots, ServerName: "localhost", MaxVersion: v})
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +293,7 @@ var nginxProxySays = regexp.MustCompile(`(?m)SSL: TLSv1\.\d, cipher: .*\n(?:.*(S
 func nginxReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, fmt.Sprintf(nginxProxyConf, dir, s.port, number(v), certFile(t, "ca.pem")))
+	write(t, conf, fmt.Sprintf(nginxProxyConf, dir, s.port, number(v), ssltest.CertFile("ca.pem")))
 	p := start(t, command(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "socket"), nil)
 	p.await(t, regexp.MustCompile(`(worker cycle)`))
 	askProxy(t, "unix", p.addr, returns+1)
@@ -327,7 +322,7 @@ var haproxyProxySays = regexp.MustCompile(`ssl_bc_is_resumed=(?:(1)|0) TLSv1\.\d
 func haproxyReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	addr, socket := listen(t)
 	conf := filepath.Join(t.TempDir(), "haproxy.cfg")
-	write(t, conf, fmt.Sprintf(haproxyProxyConf, s.port, certFile(t, "ca.pem"), number(v)))
+	write(t, conf, fmt.Sprintf(haproxyProxyConf, s.port, ssltest.CertFile("ca.pem"), number(v)))
 	start(t, command(t, "haproxy", "-db", "-f", conf), addr, socket)
 	return words(askProxy(t, "tcp", addr, returns+1), haproxyProxySays)
 }

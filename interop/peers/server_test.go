@@ -5,21 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-func certFile(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "certs", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // server is our end if peers are clients: net/http over sessl.
 type server struct {
@@ -38,10 +29,7 @@ type connKey struct{}
 
 func startServer(t *testing.T, f form) *server {
 	t.Helper()
-	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	cfg := &ssl.Config{
 		Certificates: []ssl.Certificate{cert},
 		MinVersion:   f.version, MaxVersion: f.version,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -65,10 +66,7 @@ func TestServers(t *testing.T) {
 // the server's answers and our end's report.
 func connect(t *testing.T, addr string, f form, n int) (answers string, reused []bool) {
 	t.Helper()
-	roots, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	roots := ssltest.Roots(t, "ca")
 	var session *ssl.Session
 	defer func() { session.Close() }()
 	ctx, err := ssl.NewClientCtx(&ssl.Config{
@@ -135,7 +133,7 @@ func get(t *testing.T, addr string, ctx *ssl.Ctx, offer *ssl.Session) (string, s
 func sServer(t *testing.T, f form) *process {
 	args := []string{"s_server", "-accept", "127.0.0.1:0",
 		"-www", "-tls" + strings.ReplaceAll(f.number(), ".", "_"),
-		"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key")}
+		"-cert", ssltest.CertFile("server-ecdsa.pem"), "-key", ssltest.CertFile("server-ecdsa.key")}
 	if !f.tickets {
 		args = append(args, "-no_ticket")
 	}
@@ -181,8 +179,8 @@ func nginx(t *testing.T, f form) *process {
 	if f.cache {
 		cache = "shared:s:1m"
 	}
-	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"),
-		certFile(t, "server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
+	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"),
+		ssltest.CertFile("server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
 }
 
 // nginxOf starts nginx in dir, with text as its configuration.
@@ -227,7 +225,7 @@ func haproxy(t *testing.T, f form) *process {
 
 func gnutlsServ(t *testing.T, f form) *process {
 	args := []string{"--disable-client-cert", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" + f.number(),
-		"--x509certfile", certFile(t, "server-ecdsa.pem"), "--x509keyfile", certFile(t, "server-ecdsa.key")}
+		"--x509certfile", ssltest.CertFile("server-ecdsa.pem"), "--x509keyfile", ssltest.CertFile("server-ecdsa.key")}
 	if !f.tickets {
 		args = append(args, "--noticket")
 	}
@@ -251,21 +249,21 @@ func gnutlsServWith(t *testing.T, args ...string) *process {
 func pythonServer(t *testing.T, f form) *process {
 	addr, socket := listen(t)
 	return start(t, command(t, "python3", filepath.Join("testdata", "server.py"), f.number(), onOff(f.tickets),
-		certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), addr, socket)
+		ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key")), addr, socket)
 }
 
 func nodeServer(t *testing.T, f form) *process {
 	addr, socket := listen(t)
 	return start(t,
 		command(t, "node", filepath.Join("testdata", "server.js"), f.number(), onOff(f.tickets), onOff(f.cache),
-			certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), addr, socket)
+			ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key")), addr, socket)
 }
 
 // javaServer cannot inherit a socket either.
 func javaServer(t *testing.T, f form) *process {
 	p := start(t, command(t, "java", fmt.Sprintf("-Djdk.tls.server.enableSessionTicketExtension=%t", f.tickets),
 		filepath.Join("testdata", "Server.java"), f.number(),
-		certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key")), "", nil)
+		ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key")), "", nil)
 	p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
 	return p
 }
@@ -279,7 +277,7 @@ func write(t *testing.T, path, text string) {
 
 func read(t *testing.T, cert string) string {
 	t.Helper()
-	b, err := os.ReadFile(certFile(t, cert))
+	b, err := os.ReadFile(ssltest.CertFile(cert))
 	if err != nil {
 		t.Fatal(err)
 	}

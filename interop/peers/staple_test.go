@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -15,11 +16,8 @@ func TestStapleForSClient(t *testing.T) {
 	for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {
 			leakcheck.Test(t)
-			cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			staple, err := os.ReadFile(certFile(t, "server-ecdsa.ocsp"))
+			cert := ssltest.KeyPair(t, "server-ecdsa")
+			staple, err := os.ReadFile(ssltest.CertFile("server-ecdsa.ocsp"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +31,7 @@ func TestStapleForSClient(t *testing.T) {
 				}
 				said := run(t, request, "openssl", "s_client", "-connect", "127.0.0.1:"+s.port,
 					"-servername", "localhost",
-					"-CAfile", certFile(t, "ca.pem"), "-verify_return_error", "-ign_eof", "-status")
+					"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-ign_eof", "-status")
 				if !strings.Contains(said, c.says) {
 					t.Errorf("it does not say %q:\n%s", c.says, said)
 				}
@@ -49,13 +47,10 @@ func TestStapleOfSServer(t *testing.T) {
 		t.Run(ssl.VersionName(version), func(t *testing.T) {
 			leakcheck.Test(t)
 			p := start(t, command(t, "openssl", "s_server", "-accept", "127.0.0.1:0",
-				"-www", "-status_file", certFile(t, "server-ecdsa.ocsp"),
-				"-cert", certFile(t, "server-ecdsa.pem"), "-key", certFile(t, "server-ecdsa.key")), "", nil)
+				"-www", "-status_file", ssltest.CertFile("server-ecdsa.ocsp"),
+				"-cert", ssltest.CertFile("server-ecdsa.pem"), "-key", ssltest.CertFile("server-ecdsa.key")), "", nil)
 			p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
-			ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			ca := ssltest.Roots(t, "ca")
 			ctx, err := ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost", MaxVersion: version,
 				RequestOCSPStaple: true})
 			if err != nil {
@@ -68,7 +63,7 @@ func TestStapleOfSServer(t *testing.T) {
 			}
 			defer c.Close()
 			got := c.ConnectionState().OCSPResponse
-			want, err := os.ReadFile(certFile(t, "server-ecdsa.ocsp"))
+			want, err := os.ReadFile(ssltest.CertFile("server-ecdsa.ocsp"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -43,7 +44,7 @@ func nginxWithKeys(t *testing.T, f form, files ...string) *process {
 
 func nginxWith(t *testing.T, f form, lines string, files ...string) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"),
+	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"),
 		f.number(), "on", "off")
 	for _, file := range files {
 		lines += "ssl_session_ticket_key " + file + ";\n"
@@ -111,10 +112,7 @@ func oursWithKeys(t *testing.T, f form, context []byte, files ...string) (*serve
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
-	cert, err := ssl.LoadX509KeyPair(certFile(t, "server-ecdsa.pem"), certFile(t, "server-ecdsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.KeyPair(t, "server-ecdsa")
 	return startServerWith(t,
 		&ssl.Config{Certificates: []ssl.Certificate{cert}, MinVersion: f.version, MaxVersion: f.version,
 			TicketKeys: keys, SessionIDContext: context}), keys
@@ -128,11 +126,9 @@ type visitor struct {
 
 func newVisitor(t *testing.T) *visitor {
 	t.Helper()
-	ca, err := ssl.LoadCertPool(certFile(t, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := ssltest.Roots(t, "ca")
 	v := &visitor{}
+	var err error
 	v.ctx, err = ssl.NewClientCtx(&ssl.Config{RootCAs: ca, ServerName: "localhost",
 		OnNewSession: func(_ *ssl.Conn, s *ssl.Session) {
 			v.newest.Close()
@@ -240,7 +236,7 @@ func TestTicketKeysSClient(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "session.pem")
 			for i, to := range [][]string{{"-unix", theirs.addr}, {"-connect", "127.0.0.1:" + ours.port},
 				{"-unix", theirs.addr}} {
-				args := append([]string{"s_client", "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"),
+				args := append([]string{"s_client", "-servername", "localhost", "-CAfile", ssltest.CertFile("ca.pem"),
 					"-verify_return_error", "-ign_eof", "-sess_out", file}, to...)
 				if _, err := os.Stat(file); err == nil {
 					args = append(args, "-sess_in", file)
@@ -265,7 +261,7 @@ func TestTicketKeysOtherHash(t *testing.T) {
 	theirs := nginxWith(t, ticket13, "", files...)
 	ours, keys := oursWithKeys(t, ticket13, nginxContext(t), files...)
 	file := filepath.Join(t.TempDir(), "session.pem")
-	common := []string{"s_client", "-servername", "localhost", "-CAfile", certFile(t, "ca.pem"),
+	common := []string{"s_client", "-servername", "localhost", "-CAfile", ssltest.CertFile("ca.pem"),
 		"-verify_return_error", "-ign_eof"}
 	run(t, request, "openssl", append(slices.Clone(common), "-unix", theirs.addr, "-sess_out", file)...)
 	ws := words(run(t, request, "openssl",

@@ -3,12 +3,12 @@ package soak
 import (
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
 
@@ -57,26 +57,6 @@ func forms() []*form {
 	}
 }
 
-func certFile(name string) string { return filepath.Join("..", "..", "testdata", "certs", name) }
-
-func keyPair(t *testing.T, name string) []ssl.Certificate {
-	t.Helper()
-	c, err := ssl.LoadX509KeyPair(certFile(name+".pem"), certFile(name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []ssl.Certificate{c}
-}
-
-func pool(t *testing.T) *ssl.CertPool {
-	t.Helper()
-	p, err := ssl.LoadCertPool(certFile("ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // maxAge is an age that many sessions reach.
 const maxAge = 2 * time.Second
 
@@ -88,7 +68,7 @@ func (f *form) config(t *testing.T, w *world) *ssl.Config {
 	case f.key:
 		cfg.PSKs = []ssl.PSK{w.psk}
 	default:
-		cfg.Certificates = keyPair(t, "server-ecdsa")
+		cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}
 	}
 	switch {
 	case f.tickets:
@@ -106,7 +86,7 @@ func (f *form) config(t *testing.T, w *world) *ssl.Config {
 		cfg.MaxSessionAge = maxAge
 	}
 	if f.mutual {
-		cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, pool(t)
+		cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		cfg.VerifyConnection = func(s ssl.ConnectionState) error {
 			if len(s.PeerCertificates) == 0 || len(s.VerifiedChain) == 0 {
 				t.Errorf("%s: resumed %v without the client's chain", f.name, s.DidResume)

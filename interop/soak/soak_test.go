@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/interop/malloc"
 	"sessl/ssl"
 )
@@ -75,10 +76,10 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() { w.cache.Close() })
 	for i := range w.clients {
-		cfg := &ssl.Config{RootCAs: pool(t), ServerName: "localhost"}
+		cfg := &ssl.Config{RootCAs: ssltest.Roots(t, "ca"), ServerName: "localhost"}
 		switch i {
 		case 1:
-			cfg.Certificates = keyPair(t, "client")
+			cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		case 2:
 			cfg = &ssl.Config{PSKs: []ssl.PSK{w.psk}, PSKOnly: true}
 		}

@@ -294,25 +294,15 @@ func stdSelfSigned(t *testing.T, key crypto.Signer) (tls.Certificate, *ssl.CertP
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-func must[V any](t *testing.T) func(V, error) V {
-	return func(v V, err error) V {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 func TestCertificateFromTLS(t *testing.T) {
 	leakcheck.Test(t)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ec := must[*ecdsa.PrivateKey](t)
+	ec := ssltest.Must[*ecdsa.PrivateKey](t)
 	for what, key := range map[string]crypto.Signer{
-		"RSA":                must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)),
+		"RSA":                ssltest.Must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)),
 		"P-256":              ec(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
 		"P-384":              ec(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
 		"Ed25519":            ed,
@@ -338,8 +328,8 @@ type opaque struct{ crypto.Signer }
 
 func TestBadCertificatesFromTLS(t *testing.T) {
 	leakcheck.Test(t)
-	good, _ := stdSelfSigned(t, must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
-	other := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	good, _ := stdSelfSigned(t, ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
+	other := ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	with := func(change func(*tls.Certificate)) tls.Certificate {
 		c := good
 		change(&c)

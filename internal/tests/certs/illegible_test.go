@@ -17,10 +17,7 @@ import (
 // does not.
 func negative(t testing.TB) *tls.Certificate {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(ssltest.CertFile("selfsigned.pem"), ssltest.CertFile("selfsigned.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.StdKeyPair(t, "selfsigned")
 	serial := cert.Leaf.SerialNumber.Bytes()
 	i := bytes.Index(cert.Certificate[0], serial)
 	if i < 0 {

@@ -14,10 +14,7 @@ import (
 // impostor has the certificate of testdata's RSA server, and another key.
 func impostor(t testing.TB, key *rsa.PrivateKey) tls.Certificate {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile("server-rsa.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := ssltest.StdKeyPair(t, "server-rsa")
 	cert.PrivateKey = key
 	return cert
 }

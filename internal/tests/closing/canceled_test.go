@@ -18,10 +18,10 @@ const (
 // Java's SSLSocket does: with the level that the RFC wants, and with the other one.
 func canceled(p *ssltest.RawPeer) [][]byte {
 	level := byte(1)
-	if p.ConnectionState().Version == tls.VersionTLS13 && p.Seq%2 == 0 {
+	if p.ConnectionState().Version == tls.VersionTLS13 && p.Sealed()%2 == 0 {
 		level = 2
 	}
-	return [][]byte{p.Seal(alertRecord, []byte{level, alertUserCanceled}), p.Seal(alertRecord, []byte{level, 0})}
+	return [][]byte{p.Seal(ssltest.TypeAlert, []byte{level, alertUserCanceled}, 0), p.Seal(ssltest.TypeAlert, []byte{level, 0}, 0)}
 }
 
 // A peer that says user_canceled before close_notify has closed: the end is io.EOF on both sides,

@@ -350,10 +350,7 @@ var cnfCases = []cnfCase{
 			t.Errorf("without ClientCAs: %v", err)
 		}
 		cas := func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }
-		own, err := tls.LoadX509KeyPair(ssltest.CertFile("client.pem"), ssltest.CertFile("client.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		own := ssltest.StdKeyPair(t, "client")
 		for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			st, err := probe(t, cas, &tls.Config{MaxVersion: v})
 			wantProbe(t, "without a certificate", st, err, 0, 0)

@@ -64,10 +64,7 @@ func template(cn string, usage x509.ExtKeyUsage, isCA bool) *x509.Certificate {
 // that CA's own, so that one can tell.
 func forged(t testing.TB, usage x509.ExtKeyUsage, withCA bool) ssl.Certificate {
 	t.Helper()
-	ca, err := tls.LoadX509KeyPair(ssltest.CertFile("ca.pem"), ssltest.CertFile("ca.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := ssltest.StdKeyPair(t, "ca")
 	issuer, err := x509.ParseCertificate(ca.Certificate[0])
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"sessl/ssl"
 )
 
+var reflectIndex = ssl.NewSessionIndex()
+
 // methods returns the exported methods of a type by name. Hold is a helper of the tests.
 func methods(x any) map[string]reflect.Method {
 	ms := map[string]reflect.Method{}
@@ -36,7 +38,7 @@ func call(t *testing.T, recv any, name string) []reflect.Value {
 		case reflect.TypeFor[io.Writer]():
 			args = append(args, reflect.ValueOf(io.Discard))
 		case reflect.TypeFor[ssl.SessionIndex]():
-			args = append(args, reflect.ValueOf(ssltest.ReflectIndex))
+			args = append(args, reflect.ValueOf(reflectIndex))
 		case reflect.TypeFor[*ssl.Session]():
 			args = append(args, reflect.ValueOf(ssltest.FilledSession(t, ssl.VersionTLS12)))
 		default:
@@ -225,7 +227,7 @@ func frozen(t *testing.T, how string, s *ssl.Session) {
 	if string(ssltest.Marshal(t, s)) != string(was) {
 		t.Errorf("%s: a setter that refused changed the session", how)
 	}
-	if err := s.SetExData(ssltest.ReflectIndex, how); err != nil || ssltest.Get(t, func() (any, error) { return s.ExData(ssltest.ReflectIndex) }) != how {
+	if err := s.SetExData(reflectIndex, how); err != nil || ssltest.Get(t, func() (any, error) { return s.ExData(reflectIndex) }) != how {
 		t.Errorf("%s: SetExData: %v", how, err)
 	}
 }

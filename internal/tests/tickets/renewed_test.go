@@ -16,10 +16,7 @@ import (
 func TestRenewedTicketIsDelivered(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		leakcheck.Test(t)
-		key, err := tls.LoadX509KeyPair(ssltest.CertFile("server-chain.pem"), ssltest.CertFile("server-chain.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := ssltest.StdKeyPair(t, "server-chain")
 		srv := &tls.Config{Certificates: []tls.Certificate{key}, MaxVersion: tls.VersionTLS12}
 		cli := ssltest.ClientConfig(t)
 		got := ssltest.NewInbox(t, cli)

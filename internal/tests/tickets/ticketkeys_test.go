@@ -255,7 +255,7 @@ func loadTickets(t *testing.T, srv, cli *ssl.Config, k *ssl.TicketKeys, replace 
 }
 
 func loadVisit(cctx, sctx *ssl.Ctx, offer *ssl.Session) (reused bool, next *ssl.Session, err error) {
-	a, b, err := loopback()
+	a, b, err := ssltest.Loopback()
 	if err != nil {
 		return false, nil, err
 	}
