@@ -65,7 +65,8 @@ func (t *tree) named(name string) []*file {
 // its type and a dot.
 func (f *file) declares(name string) bool {
 	if f.isC() {
-		return strings.Contains(f.text, name+"(") && regexp.MustCompile(`(?m)^\w.*\b`+regexp.QuoteMeta(name)+`\(`).MatchString(f.text)
+		return strings.Contains(f.text, name+"(") &&
+			regexp.MustCompile(`(?m)^\w.*\b`+regexp.QuoteMeta(name)+`\(`).MatchString(f.text)
 	}
 	return f.syntax != nil && !f.isTest() && slices.ContainsFunc(f.syntax.Decls, func(d ast.Decl) bool {
 		switch d := d.(type) {
@@ -99,7 +100,8 @@ func specDeclares(s ast.Spec, name string) (is bool) {
 
 func TestArchitecture(t *testing.T) {
 	enforce(t, architecture, mutant{
-		"ARCHITECTURE.md": "`ssl/a_cgo.go`, `a_`, `a`, `ssl` and `CONTRIBUTING.md`; `T`, `T.Do`, `mu`, `T.mu`, `go_on`, `Max`, `f`, `free`\n" +
+		"ARCHITECTURE.md": "`ssl/a_cgo.go`, `a_`, `a`, `ssl` and `CONTRIBUTING.md`; `T`, `T.Do`, `mu`, " +
+			"`T.mu`, `go_on`, `Max`, `f`, `free`\n" +
 			"`ssl/gone.go` // BAD\n" +
 			"`b_` // BAD\n" +
 			"`T.Gone` // BAD\n" +

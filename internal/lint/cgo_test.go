@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// cgoFiles: C is called from files that say so in their names, and from the
-// packages that exist for it.
+// cgoFiles: C is called only from files whose names say so, and from the packages that exist
+// for it.
 func cgoFiles(t *tree) []finding {
 	var found []finding
 	for _, f := range t.core() {
@@ -38,8 +38,8 @@ var (
 	cBody      = regexp.MustCompile(`(\)\s*|^)\{`)
 )
 
-// preambles: C has its own files, under internal. A preamble only includes and
-// configures; in the packages there, which wrap C, it may declare too.
+// preambles: C has its own files, under internal. A preamble only includes and configures; in
+// the packages there, which wrap C, it may declare too.
 func preambles(t *tree) []finding {
 	var found []finding
 	for _, f := range t.only(func(f *file) bool { return f.isC() && f.under("ssl") }) {

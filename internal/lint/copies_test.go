@@ -15,7 +15,7 @@ import (
 var complaint = regexp.MustCompile(
 	`copies\.go:(\d+):\d+: .* (?:lock by value|passes lock|copies lock).*: sessl/ssl\.`)
 
-// A copy of a handle would be a second owner of one reference. The compiler allows it; go
+// A copy of a handle would be a second owner of one reference. The compiler allows copies; go
 // vet must not.
 func TestVetRefusesCopies(t *testing.T) {
 	const file = "testdata/copies/copies.go"

@@ -23,26 +23,26 @@ func cCode(text string) string {
 }
 
 var (
-	// cHead matches the line with the name of a function, but no pointer to one.
+	// cHead matches the line with the name of a function, but no pointer to a function.
 	cHead = regexp.MustCompile(`^(?:[A-Za-z_][^=;]*?\b)?([A-Za-z_]\w*)\s*\((?:[^*\s]|$)`)
-	// cTop matches any other line outside functions, and no label.
+	// cTop matches any other line outside functions, but no label.
 	cTop = regexp.MustCompile(`^[A-Za-z_]\w*[^\w:]`)
-	// cAttribute matches what would look like that name.
+	// cAttribute matches attributes, which look like a function's name.
 	cAttribute = regexp.MustCompile(`__attribute__\s*\(\(.*?\)\)\s*`)
 )
 
 const fileScope = "file scope"
 
-// A cMention is one use of a name in C, and the function it stands in.
+// A cMention is one use of a name in C, with the function that contains it.
 type cMention struct {
 	line     int
 	function string
 }
 
-// cMentions finds the uses of a name. It knows functions by the style of the
-// project: the line with a function's name starts in the first column, as does
-// its last brace, and nothing between them. That survives #if and #else around
-// heads, where counting braces does not. A declaration is not a use.
+// cMentions finds the uses of a name. It recognizes functions by the style of the project: the
+// line with a function's name starts in the first column, and so does its last brace, and
+// nothing between them does. Unlike counting braces, this works with #if and #else around
+// heads. A declaration is not a use.
 func cMentions(text, name string) []cMention {
 	word := regexp.MustCompile(`\b` + name + `\b`)
 	var found []cMention
@@ -169,8 +169,8 @@ func (t *tree) preamble(f *file) []cLine {
 	return lines
 }
 
-// uses returns the places where a Go file names a function of a package,
-// called or not, whatever the package is called there. A dot import is a use.
+// uses returns the places where a Go file names a function of a package, called or not, under
+// any name of the package. A dot import is a use.
 func uses(f *ast.File, pkg string, names ...string) []token.Pos {
 	var found []token.Pos
 	var locals []string

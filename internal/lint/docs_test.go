@@ -79,8 +79,7 @@ func undocumentedNames(decl *ast.GenDecl) []*ast.Ident {
 	return names
 }
 
-// startsWith reports whether a comment begins with a name, after one of the
-// articles where there are some.
+// startsWith reports whether a comment begins with a name, perhaps after one of the articles.
 func startsWith(doc *ast.CommentGroup, name string, articles ...string) bool {
 	text := strings.TrimSpace(doc.Text())
 	for _, article := range articles {
@@ -93,7 +92,7 @@ func startsWith(doc *ast.CommentGroup, name string, articles ...string) bool {
 	return ok && rest != "" && !regexp.MustCompile(`^\w`).MatchString(rest)
 }
 
-// types is a set of types that users meet, as package directory and name.
+// types is a set of types that users can meet, by package directory and name.
 type types map[[2]string]bool
 
 // publicTypes collects the exported types, and the types whose methods they

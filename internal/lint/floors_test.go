@@ -12,7 +12,7 @@ import (
 // the lower floor, which can be read and tested without a connection.
 var upperRooms = []string{"config", "conn", "ctx", "transport"}
 
-// upperTypes are what the lower floor does not name.
+// upperTypes are the types that the lower floor must not name.
 var upperTypes = []string{"Config", "Ctx", "Conn"}
 
 func floors(t *tree) []finding {
@@ -32,13 +32,14 @@ func floors(t *tree) []finding {
 	return found
 }
 
-// room is the first word of a file's name.
+// room returns the first word of a file's name.
 func room(file string) string {
 	word, _, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".go"), "_")
 	return word
 }
 
-// otherNames are identifiers that are no types of the package: fields, and names of other packages.
+// otherNames returns the identifiers that are not types of the package: fields, and names of
+// other packages.
 func otherNames(f *ast.File) map[*ast.Ident]bool {
 	names := make(map[*ast.Ident]bool)
 	ast.Inspect(f, func(n ast.Node) bool {

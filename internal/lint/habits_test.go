@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// skips: a test that is not run says why.
+// skips: a skipped test says why.
 func skips(t *tree) []finding {
 	var found []finding
 	for _, f := range t.core() {
@@ -61,8 +61,8 @@ func TestA(t *testing.T) {
 		mutant{"valkeystore/go.mod": "module v\n", "valkeystore/a_test.go": "package v\nfunc f() { t.Skip() }\n"})
 }
 
-// sleeps: a test waits for an event, because a time that is long enough here
-// is too short on a busy machine. In a bubble of testing/synctest it takes no time at all.
+// sleeps: a test waits for an event, because a time that is long enough here is too short on a
+// busy machine. In a bubble of testing/synctest a sleep takes no time.
 func sleeps(t *tree) []finding {
 	var found []finding
 	for _, f := range t.core() {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// finalizers: one file registers what the collector runs, so that one file
-// shows who frees a handle.
+// finalizers: one file registers the cleanups of the collector, so that one file shows what
+// frees a handle.
 func finalizers(t *tree) []finding {
 	var found []finding
 	for _, f := range t.core() {
@@ -57,8 +57,8 @@ type place struct {
 	function string
 }
 
-// oneSessionFree: a reference is dropped by one function in Go, and by one
-// function in C, so that a wrong count has few places to come from.
+// oneSessionFree: one function in Go, and one in C, drops references, so that a wrong count has
+// few possible causes.
 func oneSessionFree(t *tree) []finding {
 	var inGo, inC []place
 	for _, f := range t.core() {
@@ -96,8 +96,8 @@ func oneSessionFree(t *tree) []finding {
 	return append(besidesFirst(inGo), besidesFirst(inC)...)
 }
 
-// freedUnseen reports a tree that takes references to sessions and drops them
-// in a way that the rule does not know.
+// freedUnseen reports a tree that takes references to sessions and drops them in a way that the
+// rule does not recognize.
 func (t *tree) freedUnseen() []finding {
 	for _, f := range t.only((*file).isC) {
 		if taken := cMentions(f.text, "SSL_SESSION_up_ref"); len(taken) > 0 {
@@ -108,7 +108,7 @@ func (t *tree) freedUnseen() []finding {
 	return nil
 }
 
-// besidesFirst reports the places outside the function of the first one.
+// besidesFirst reports the places in other functions than the first place.
 func besidesFirst(places []place) []finding {
 	var found []finding
 	for _, p := range places {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// headers: a package whose headers others include embeds them all, for the build cache does
-// not look at headers of other directories.
+// headers: a package whose headers others include embeds all of them, because the build cache
+// does not look at headers of other directories.
 func headers(t *tree) []finding {
 	var found []finding
 	for _, f := range t.only(func(f *file) bool {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A rule reports what is wrong in a tree.
+// A rule reports the mistakes in a tree.
 type rule func(*tree) []finding
 
 // A finding is one broken rule at one place.
@@ -41,9 +41,9 @@ var moduleTree = sync.OnceValues(func() (*tree, error) {
 	return newTree(texts)
 })
 
-// A mutant is a small tree with one or more mistakes. A line that the rule
-// must report ends in "// BAD" or "/* BAD */", which the rule does not see.
-// A mutant without such a line is a tree that the rule must leave alone.
+// A mutant is a small tree with one or more mistakes. A line that the rule must report ends in
+// "// BAD" or "/* BAD */", which the rule does not see. The rule must report nothing in a
+// mutant without such a line.
 type mutant map[string]string
 
 // enforce runs a rule over the module and over its mutants.
@@ -83,7 +83,7 @@ func enforce(t *testing.T, r rule, mutants ...mutant) {
 	}
 }
 
-// unmark takes the marks off, and returns the places that bore one.
+// unmark removes the marks, and returns the marked places.
 func (m mutant) unmark() (texts map[string]string, bad map[string]bool) {
 	texts, bad = make(map[string]string), make(map[string]bool)
 	for name, text := range m {

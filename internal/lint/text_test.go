@@ -17,8 +17,8 @@ var (
 	openTask = regexp.MustCompile(`\bTODO\b(\(\s*[^)\s][^)]*\))?`)
 )
 
-// machines: the tree tells nothing of the machine that it was written on, and
-// nobody builds it from a registry that is named here.
+// machines: the tree names no path of a machine, and no package registry: users choose their
+// own.
 func machines(t *tree) []finding {
 	return t.eachLine(func(line string) string {
 		switch {
@@ -58,7 +58,7 @@ func TestMachines(t *testing.T) {
 		})
 }
 
-// openTasks: what is left undone says why it waits.
+// openTasks: work that is left open says why it waits.
 func openTasks(t *tree) []finding {
 	return t.eachLine(func(line string) string {
 		for _, m := range openTask.FindAllStringSubmatch(line, -1) {

@@ -62,8 +62,8 @@ func newTree(texts map[string]string) (*tree, error) {
 	return t, nil
 }
 
-// inTestdata reports whether the go command ignores a path, as it does
-// everything in a testdata directory.
+// inTestdata reports whether the go command ignores a path, as it does everything in testdata
+// directories.
 func inTestdata(name string) bool {
 	return slices.Contains(strings.Split(path.Dir(name), "/"), "testdata")
 }
@@ -98,8 +98,8 @@ func moduleRoot() (string, error) {
 	return "", err
 }
 
-// readTexts reads every text file under root, except what git does not keep
-// and the certificates of the tests.
+// readTexts reads every text file under root, except files that git ignores and the
+// certificates of the tests.
 func readTexts(root string) (map[string]string, error) {
 	list, err := os.ReadFile(filepath.Join(root, ".gitignore"))
 	if err != nil {
@@ -129,9 +129,8 @@ func readTexts(root string) (map[string]string, error) {
 	return texts, err
 }
 
-// ignores reads the part of the gitignore language that the project uses: one
-// name or pattern a line, a leading slash for the root, a trailing one for
-// directories.
+// ignores reads the part of the gitignore language that the project uses: one name or pattern
+// on each line, a leading slash for the root, a trailing one for directories.
 func ignores(list string) func(name string, isDir bool) bool {
 	return func(name string, isDir bool) bool {
 		for line := range strings.Lines(list) {

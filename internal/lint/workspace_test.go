@@ -10,7 +10,9 @@ import (
 // workspace: go.work uses every module of the tree, so that editors and make vet see all of them.
 func workspace(t *tree) []finding {
 	var modules []string
-	for _, f := range t.only(func(f *file) bool { return path.Base(f.path) == "go.mod" && !inTestdata(f.path) }) {
+	for _, f := range t.only(func(f *file) bool {
+		return path.Base(f.path) == "go.mod" && !inTestdata(f.path)
+	}) {
 		modules = append(modules, path.Dir(f.path))
 	}
 	var found []finding
@@ -31,7 +33,8 @@ func workspace(t *tree) []finding {
 		}
 		for _, dir := range modules {
 			if !slices.Contains(used, dir) {
-				found = append(found, finding{f.path, 1, "the module in " + dir + " is not used: editors and make vet do not see it"})
+				found = append(found,
+					finding{f.path, 1, "the module in " + dir + " is not used: editors and make vet do not see it"})
 			}
 		}
 	}
