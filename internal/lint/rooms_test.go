@@ -41,7 +41,9 @@ func declarations(f *file) []declared {
 // cDefinitions finds which C file of internal/cshim has each function.
 func (t *tree) cDefinitions() map[string]string {
 	home := make(map[string]string)
-	for _, f := range t.only(func(f *file) bool { return path.Dir(f.path) == "internal/cshim" && path.Ext(f.path) == ".c" }) {
+	for _, f := range t.only(func(f *file) bool {
+		return path.Dir(f.path) == "internal/cshim" && path.Ext(f.path) == ".c"
+	}) {
 		for line := range strings.Lines(cCode(f.text)) {
 			m := cDeclaration.FindStringSubmatch(line)
 			if m != nil && !strings.HasPrefix(line, "static ") && !strings.HasSuffix(strings.TrimSpace(line), ";") {
@@ -72,7 +74,9 @@ func rooms(t *tree) []finding {
 	var found []finding
 	defined, used := t.cDefinitions(), t.namesInC()
 	room := make(map[string]string) // of each file: the header that Go sees
-	for _, f := range t.only(func(f *file) bool { return path.Dir(f.path) == "internal/cshim" && path.Ext(f.path) == ".h" }) {
+	for _, f := range t.only(func(f *file) bool {
+		return path.Dir(f.path) == "internal/cshim" && path.Ext(f.path) == ".h"
+	}) {
 		name := path.Base(f.path)
 		for _, d := range declarations(f) {
 			bad := func(why string) { found = append(found, finding{f.path, d.line, d.name + " " + why}) }
@@ -99,7 +103,8 @@ func rooms(t *tree) []finding {
 		for _, c := range group.List {
 			for i, line := range strings.Split(c.Text, "\n") {
 				if strings.Contains(line, `#include "`+privateHeader+`"`) {
-					found = append(found, finding{f.path, t.fset.Position(c.Pos()).Line + i, privateHeader + " is for C alone"})
+					found = append(found,
+						finding{f.path, t.fset.Position(c.Pos()).Line + i, privateHeader + " is for C alone"})
 				}
 			}
 		}
@@ -114,12 +119,14 @@ func TestRooms(t *testing.T) {
 		mutant{
 			"ssl/a_cgo.go":       use,
 			"internal/cshim/a.c": "int sessl_a(void)\n{\n    return 1;\n}\n",
-			"internal/cshim/a.h": "int sessl_a(void); /* BAD */\n" + room + "void sessl_b(int (*f)(void)); /* BAD */\n",
+			"internal/cshim/a.h": "int sessl_a(void); /* BAD */\n" + room +
+				"void sessl_b(int (*f)(void)); /* BAD */\n",
 			"internal/cshim/b.c": "/* sessl_a( */\nvoid sessl_b(int (*f)(void))\n{\n    f();\n}\n",
 		},
 		mutant{
-			"ssl/a_cgo.go":             use,
-			"internal/cshim/a.c":       "int sessl_a(void)\n{\n    return 1;\n}\nvoid *sessl_c(int a,\n              int b)\n{\n    return 0;\n}\n",
+			"ssl/a_cgo.go": use,
+			"internal/cshim/a.c": "int sessl_a(void)\n{\n    return 1;\n}\nvoid *sessl_c(int a,\n        " +
+				"      int b)\n{\n    return 0;\n}\n",
 			"internal/cshim/a.h":       room + "void *sessl_c(int a, int b); /* BAD */\n",
 			"internal/cshim/private.h": room + "int sessl_a(void); /* BAD */\n",
 		},
@@ -131,8 +138,9 @@ func TestRooms(t *testing.T) {
 		},
 		mutant{"ssl/a_cgo.go": "package ssl\n\n// #include \"private.h\" // BAD\nimport \"C\"\n"},
 		mutant{
-			"ssl/a_cgo.go":             "package ssl\n\n// #include \"a.h\"\nimport \"C\"\nfunc f() { C.sessl_a() }\n",
-			"internal/cshim/a.c":       "int sessl_a(void)\n{\n    return 1;\n}\nstatic int sessl_b(void)\n{\n    return 1;\n}\nvoid *sessl_c(int a)\n{\n    return 0;\n}\n",
+			"ssl/a_cgo.go": "package ssl\n\n// #include \"a.h\"\nimport \"C\"\nfunc f() { C.sessl_a() }\n",
+			"internal/cshim/a.c": "int sessl_a(void)\n{\n    return 1;\n}\nstatic int sessl_b(void)\n{\n " +
+				"   return 1;\n}\nvoid *sessl_c(int a)\n{\n    return 0;\n}\n",
 			"internal/cshim/a.h":       "typedef int (*sessl_f)(int);\n" + room + "int sessl_a(void);\n",
 			"internal/cshim/private.h": room + "void *sessl_c(int a);\n",
 		})

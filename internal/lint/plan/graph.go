@@ -68,7 +68,9 @@ func circles(g graph) (all [][]string) {
 func openLower(g graph) (open []string) {
 	for _, f := range slices.Sorted(maps.Keys(g)) {
 		reach := g.reach(f)
-		if !slices.Contains(upperRooms, firstWord(f)) && slices.ContainsFunc(upperFiles, func(u string) bool { return reach[u] }) {
+		if !slices.Contains(upperRooms, firstWord(f)) && slices.ContainsFunc(upperFiles, func(u string) bool {
+			return reach[u]
+		}) {
 			open = append(open, f)
 		}
 	}

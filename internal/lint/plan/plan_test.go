@@ -34,9 +34,10 @@ func TestFigures(t *testing.T) {
 		"b/b_test.go":           "package b\nfunc help(u *T, m int) {}\nfunc TestA(t *T) {}\nfunc other() {}\n",
 		"c/c_test.go":           "package c\nfunc help() {}\nfunc other() error { return nil }\n",
 		"internal/ssltest/a.go": "package ssltest\n// " + strings.Repeat("x", 117) + "\n",
-		"internal/cshim/a.c":    "#include \"a.h\"\nint sessl_slot = -1;\nint sessl_a(void)\n{\n    return sessl_b(); /* sessl_d() */\n}\n",
-		"internal/cshim/b.c":    "int sessl_b(void)\n{\n    return sessl_slot;\n}\n",
-		"internal/cshim/d.c":    "void *sessl_d(int a,\n              int b)\n{\n    return sessl_a();\n}\n",
+		"internal/cshim/a.c": "#include \"a.h\"\nint sessl_slot = -1;\nint sessl_a(void)\n{\n    return " +
+			"sessl_b(); /* sessl_d() */\n}\n",
+		"internal/cshim/b.c": "int sessl_b(void)\n{\n    return sessl_slot;\n}\n",
+		"internal/cshim/d.c": "void *sessl_d(int a,\n              int b)\n{\n    return sessl_a();\n}\n",
 	})
 	var got strings.Builder
 	if err := run(&got, root); err != nil {

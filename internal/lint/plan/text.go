@@ -22,7 +22,8 @@ func eachGo(root string, do func(name, text string) error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "build" || (strings.HasPrefix(d.Name(), ".") && name != root)):
+		case d.IsDir() &&
+			(d.Name() == "testdata" || d.Name() == "build" || (strings.HasPrefix(d.Name(), ".") && name != root)):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, ".go"):
 			return nil
