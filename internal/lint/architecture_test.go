@@ -90,7 +90,9 @@ func specDeclares(s ast.Spec, name string) (is bool) {
 		is = s.Name.Name == name
 		ast.Inspect(s.Type, func(n ast.Node) bool {
 			if field, ok := n.(*ast.Field); ok {
-				is = is || slices.ContainsFunc(field.Names, func(id *ast.Ident) bool { return id.Name == name || s.Name.Name+"."+id.Name == name })
+				is = is || slices.ContainsFunc(field.Names, func(id *ast.Ident) bool {
+					return id.Name == name || s.Name.Name+"."+id.Name == name
+				})
 			}
 			return !is
 		})
