@@ -25,6 +25,25 @@ func architecture(t *tree) []finding {
 	return found
 }
 
+var treePath = regexp.MustCompile(`^(ssl|internal|docs|scripts)/[\w/.-]+$`)
+
+// recipes: the files that CONTRIBUTING.md names in code spans are there.
+func recipes(t *tree) []finding {
+	var found []finding
+	for _, f := range t.only(func(f *file) bool { return f.path == "CONTRIBUTING.md" }) {
+		n := 0
+		for line := range strings.Lines(f.text) {
+			n++
+			for _, m := range codeSpan.FindAllStringSubmatch(line, -1) {
+				if treePath.MatchString(m[1]) && t.named(m[1]) == nil {
+					found = append(found, finding{f.path, n, "no such file: " + m[1]})
+				}
+			}
+		}
+	}
+	return found
+}
+
 // namesIn returns at, with a reason, for each name in a line that is not in the tree.
 func (t *tree) namesIn(at finding, line string) (found []finding) {
 	var files []*file
@@ -127,4 +146,11 @@ func TestArchitecture(t *testing.T) {
 	if len(module.named("ARCHITECTURE.md")) != 1 {
 		t.Error("there is no ARCHITECTURE.md")
 	}
+}
+
+func TestRecipes(t *testing.T) {
+	enforce(t, recipes, mutant{
+		"CONTRIBUTING.md": "`ssl/a.go`, `ssl`, `go test ./ssl/gone`, `gone.go`\n`ssl/gone.go` // BAD\n`docs/gone` // BAD\n",
+		"ssl/a.go":        "package ssl\n",
+	})
 }
