@@ -8,9 +8,9 @@ import (
 
 // CheckClient reports why cfg cannot work for a client: nil, or the error that NewClientCtx
 // would return. It makes an SSL_CTX and frees it (SSL_CTX_new, SSL_CTX_free), so it sees
-// what the library in use and its providers can do. Among what is refused is what would
-// only fail later, at every handshake, and demands that nothing would enforce. Errors are
-// ErrConfig, with the name of the field and the reason, ErrUnsupported, or OpenSSL's.
+// what the library in use and its providers can do. It also refuses settings that would
+// only fail later, at every handshake, and demands that nothing would enforce. It returns
+// ErrConfig with the name of the field and the reason, ErrUnsupported, or OpenSSL's error.
 func (cfg *Config) CheckClient() error {
 	if cfg == nil {
 		cfg = &Config{}
@@ -41,12 +41,16 @@ const (
 
 	maxIDPrefix = 16 // leaves 128 random bits
 
-	maxSessionAge = 10 * 365 * 24 * time.Hour // more is a mistake, or no limit
+	maxSessionAge = 10 * 365 * 24 * time.Hour // more is a mistake, or means no limit
 )
 
-// check refuses what can be seen to be wrong without OpenSSL.
+// check refuses settings that can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
-	for _, check := range []func(bool) error{cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits, cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos, cfg.checkGroups, cfg.checkSchemes} {
+	for _, check := range []func(bool) error{
+		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits,
+		cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos,
+		cfg.checkGroups, cfg.checkSchemes,
+	} {
 		if err := check(server); err != nil {
 			return err
 		}
@@ -66,7 +70,8 @@ func (cfg *Config) checkVersions(bool) error {
 	}
 	switch {
 	case cfg.MinVersion != 0 && cfg.MaxVersion != 0 && cfg.MinVersion > cfg.MaxVersion:
-		return configError("MinVersion %s is above MaxVersion %s", VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
+		return configError("MinVersion %s is above MaxVersion %s",
+			VersionName(cfg.MinVersion), VersionName(cfg.MaxVersion))
 	case cfg.MinVersion == 0 && cfg.MaxVersion != 0 && cfg.MaxVersion < VersionTLS12 && lowest == VersionTLS12:
 		return configError("MaxVersion %s needs a MinVersion: the default is TLS 1.2", VersionName(cfg.MaxVersion))
 	case cfg.SecurityLevel < InsecureSecurityLevel0 || cfg.SecurityLevel > maxSecurityLevel:
@@ -83,8 +88,10 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("TicketKeys are closed, or were not made by a function of this package")
 	case server && cfg.TicketKeys != nil && cfg.SessionCache != nil:
 		return configError("TicketKeys and SessionCache exclude each other: sessions are in tickets or in a cache")
-	case cfg.BuiltinTicketKey.k != nil && (!server || cfg.TicketKeys != nil || cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
-		return configError("BuiltinTicketKey has no effect: it is for servers without TicketKeys and SessionCache that issue tickets")
+	case cfg.BuiltinTicketKey.k != nil &&
+		(!server || cfg.TicketKeys != nil || cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
+		return configError("BuiltinTicketKey has no effect: " +
+			"it is for servers without TicketKeys and SessionCache that issue tickets")
 	case server && cfg.SessionCache != nil && !cfg.SessionCache.usable():
 		return configError("SessionCache is closed, or was not made by NewServerSessionCache")
 	case !server && cfg.TicketKeys != nil:
@@ -113,11 +120,14 @@ func (cfg *Config) checkSessions(server bool) error {
 
 func (cfg *Config) checkAuth(server bool) error {
 	switch {
-	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil && cfg.GetCertificate == nil && !cfg.hasPSKs():
-		return configError("a server needs a certificate: Certificates is empty, and there is neither GetCertificate nor GetConfigForClient, and no PSK")
+	case server && len(cfg.Certificates) == 0 && cfg.GetConfigForClient == nil &&
+		cfg.GetCertificate == nil && !cfg.hasPSKs():
+		return configError("a server needs a certificate: Certificates is empty, " +
+			"and there is neither GetCertificate nor GetConfigForClient, and no PSK")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
-	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil && cfg.system != nil && cfg.system.auth != NoClientCert:
+	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil &&
+		cfg.system != nil && cfg.system.auth != NoClientCert:
 		return configError("the VerifyMode of openssl.cnf asks clients for certificates, but ClientCAs is nil")
 	case server && cfg.RequestOCSPStaple:
 		return configError("RequestOCSPStaple is for clients; a server's staples are SetOCSPStaple's")
@@ -139,7 +149,7 @@ func (cfg *Config) checkAuth(server bool) error {
 	return err
 }
 
-// checkSides refuses what is the other side's, and roots that nothing would look at.
+// checkSides refuses settings of the other side, and roots that would have no effect.
 func (cfg *Config) checkSides(server bool) error {
 	switch {
 	case server && cfg.RootCAs != nil:
@@ -178,7 +188,8 @@ func (cfg *Config) checkGroups(bool) error {
 		g, ok := groupByID(id)
 		switch {
 		case !ok:
-			return fmt.Errorf("%w: CurvePreferences has the group %d, which this package does not know", ErrUnsupported, id)
+			return fmt.Errorf("%w: CurvePreferences has the group %d, which this package does not know",
+				ErrUnsupported, id)
 		case seen[id]:
 			return configError("CurvePreferences has %s twice", g.name)
 		}
@@ -199,7 +210,8 @@ func (cfg *Config) checkSchemes(bool) error {
 		s, ok := schemeByID(id)
 		switch {
 		case !ok:
-			return fmt.Errorf("%w: SignatureSchemes has 0x%04X, which this package does not know", ErrUnsupported, uint16(id))
+			return fmt.Errorf("%w: SignatureSchemes has 0x%04X, which this package does not know",
+				ErrUnsupported, uint16(id))
 		case seen[id]:
 			return configError("SignatureSchemes has %s twice", s.name)
 		}

@@ -19,10 +19,10 @@ import (
 	"sync"
 )
 
-// inForce describes what verification depends on besides the Config: the security level that
-// the SSL_CTX has (SSL_CTX_get_security_level), OpenSSL's flags, and what the configuration file
-// and the application have set for the library. On a client the version of the library belongs
-// to it. On servers it does not: those of a fleet may differ while one is replaced by the next.
+// inForce describes what verification depends on outside of the Config: the security level of
+// the SSL_CTX (SSL_CTX_get_security_level), OpenSSL's flags, and what the configuration file
+// and the application have set for the library. On a client the version of the library
+// belongs to it. On a server it does not: the servers of a fleet may differ during an update.
 func inForce(p ctxPtr, server bool) (string, error) {
 	var f C.sessl_in_force
 	C.sessl_ctx_in_force(p, cBool(server), &f)
@@ -60,8 +60,8 @@ var policyRead struct {
 	policy *policy
 }
 
-// policyInForce reads openssl.cnf (CONF_get1_default_config_file, NCONF_load_bio) as OpenSSL does, once in
-// a process and before the first SSL_CTX is made: see config(5).
+// policyInForce reads openssl.cnf (CONF_get1_default_config_file, NCONF_load_bio) as
+// OpenSSL does, once in a process and before the first SSL_CTX is made: see config(5).
 func policyInForce() (*policy, error) {
 	policyRead.mu.Lock()
 	defer policyRead.mu.Unlock()
@@ -74,7 +74,7 @@ func policyInForce() (*policy, error) {
 	if n < 0 && e.no_memory != 0 {
 		return nil, ErrNoMemory
 	}
-	p := &policy{sum: sha256.Sum256(processID())} // OpenSSL may have met the same or not
+	p := &policy{sum: sha256.Sum256(processID())} // unreadable here; unknown whether OpenSSL could read it
 	if n >= 0 {
 		text := takeSecret(out, n)
 		p.sum = sha256.Sum256(text)

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// keyLogMu is for all writers: two Ctxs may have the same one.
+// keyLogMu serializes all writers, because two Ctxs may have the same one.
 var keyLogMu sync.Mutex
 
-// writeLines makes one Write a line.
+// writeLines makes one Write for each line.
 func writeLines(w io.Writer, b []byte) error {
 	for len(b) > 0 {
 		n := bytes.IndexByte(b, '\n') + 1
@@ -26,11 +26,11 @@ func writeLines(w io.Writer, b []byte) error {
 	return nil
 }
 
-// KeyLogFromEnvironment opens the file that the environment variable SSLKEYLOGFILE names,
-// for [Config].KeyLogWriter. Lines are appended; a new file can be read and written by its
-// owner only. Without the variable it returns nil and no error. Nothing else in this
-// package looks at the variable: whoever sets it can read all traffic of a program that
-// asks for it here. The caller closes the file.
+// KeyLogFromEnvironment opens the file that the environment variable SSLKEYLOGFILE
+// names, for [Config].KeyLogWriter. Lines are appended; only its owner can read and
+// write a new file. If the variable is not set, it returns nil and no error. Nothing
+// else in this package uses the variable: whoever sets it can read all traffic of a
+// program that calls this function for it. The caller closes the file.
 func KeyLogFromEnvironment() (io.WriteCloser, error) {
 	name := os.Getenv("SSLKEYLOGFILE")
 	if name == "" {

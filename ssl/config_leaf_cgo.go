@@ -13,10 +13,11 @@ import (
 	"strings"
 )
 
-// leafRules are what a full handshake demands of the key of a server's certificate besides what
-// verification does: that it is in the lists of groups, in TLS 1.2, and of signature schemes. Those are
-// the Config's, or else those of openssl.cnf. They are looked at when a session is offered, for
-// most lists differ in what no certificate has.
+// leafRules are what a full handshake demands of the key of a server's certificate, in
+// addition to verification: its curve must be in the list of groups (in TLS 1.2), and
+// its scheme in the list of signature schemes. The lists are the Config's, or else
+// those of openssl.cnf. The rules are checked when a session is offered, because most
+// lists differ only in entries that no certificate uses.
 type leafRules struct{ groups, schemes []string }
 
 func (cfg *Config) leafRules() (r leafRules, err error) {
@@ -44,15 +45,15 @@ func (cfg *Config) leafRules() (r leafRules, err error) {
 	return r, nil
 }
 
-// curveNames are the names that a curve has in lists of groups, and the hash that TLS 1.3 has with
-// it in lists of schemes.
+// curveNames are the hash that belongs to a curve in TLS 1.3's signature schemes, and
+// then the names of the curve in lists of groups.
 var curveNames = map[string][]string{
 	"P-256": {"sha256", "p-256", "prime256v1", "secp256r1"},
 	"P-384": {"sha384", "p-384", "secp384r1"},
 	"P-521": {"sha512", "p-521", "secp521r1"},
 }
 
-// fit reports whether the server of s may have such a key (SSL_SESSION_get0_peer).
+// fit reports whether the server of s may have its key under these rules (SSL_SESSION_get0_peer).
 func (r leafRules) fit(s sessionPtr) bool {
 	tls13 := C.SSL_SESSION_get_protocol_version(s) == VersionTLS13
 	if (tls13 || len(r.groups) == 0) && len(r.schemes) == 0 {
@@ -66,7 +67,7 @@ func (r leafRules) fit(s sessionPtr) bool {
 	}
 	leaf, err := parseCert(takeSecret(out, n))
 	if err != nil {
-		return false // no list that this package knows can have it
+		return false // no list that this package knows can include it
 	}
 	var sort string
 	var names []string
@@ -100,9 +101,9 @@ func (r leafRules) fit(s sessionPtr) bool {
 	return true
 }
 
-// listed splits a list of OpenSSL's at all that can stand between and before names.
+// listed splits one of OpenSSL's lists at all characters that can stand between and before names.
 func listed(list string) []string {
 	between := func(r rune) bool { return strings.ContainsRune(":/?*, ", r) }
 	names := strings.FieldsFunc(strings.ToLower(list), between)
-	return slices.DeleteFunc(names, func(name string) bool { return name[0] == '-' }) // taken out
+	return slices.DeleteFunc(names, func(name string) bool { return name[0] == '-' }) // names that are removed
 }

@@ -1,7 +1,7 @@
 package ssl
 
-// underSystem returns cfg with what openssl.cnf settles in the place of what cfg leaves open.
-// What it has only to know, and libssl does by itself, is in the copy's system.
+// underSystem returns a copy of cfg in which openssl.cnf has settled what cfg leaves open. Settings
+// that libssl applies by itself, and that Go only needs to know, are in the copy's system.
 func (cfg *Config) underSystem(op string, server bool) (*Config, error) {
 	s, err := readSystem(op, server)
 	if err != nil {
@@ -25,8 +25,8 @@ func (cfg *Config) underSystem(op string, server bool) (*Config, error) {
 	return &c, nil
 }
 
-// bounds are the versions to set: the application's, or the default where openssl.cnf has
-// none; 0 leaves what there is.
+// bounds are the versions to set: the application's, or the default if openssl.cnf has
+// none; 0 leaves the SSL_CTX's value.
 func (cfg *Config) bounds() (lowest, highest uint16) {
 	lowest, highest = cfg.MinVersion, cfg.MaxVersion
 	if lowest == 0 && (cfg.system == nil || !cfg.system.hasMin) {
@@ -46,8 +46,8 @@ func (cfg *Config) floor() uint16 {
 	return VersionTLS12
 }
 
-// wanted are the versions that the application names, or that are between two which it names,
-// a bit each: openssl.cnf disables none of them.
+// wanted are the versions that the application names, or that lie between two that it
+// names, one bit each. openssl.cnf disables none of them.
 func (cfg *Config) wanted() (bits int) {
 	lowest, highest := cfg.MinVersion, cfg.MaxVersion
 	switch {
@@ -62,7 +62,7 @@ func (cfg *Config) wanted() (bits int) {
 	return bits
 }
 
-// versions are the lowest and the highest to negotiate, openssl.cnf's included.
+// versions are the lowest and the highest version to negotiate, with openssl.cnf considered.
 func (cfg *Config) versions() (lowest, highest uint16) {
 	lowest, highest = cfg.bounds()
 	s := cfg.system
@@ -88,8 +88,8 @@ func (cfg *Config) versions() (lowest, highest uint16) {
 	return lowest, highest
 }
 
-// checkSystem refuses bounds of which one is the application's and the other one the
-// administrator's, and that leave nothing.
+// checkSystem refuses bounds that leave no version together, one of them the
+// application's and the other the administrator's.
 func (cfg *Config) checkSystem(bool) error {
 	if cfg.system == nil {
 		return nil
@@ -97,11 +97,14 @@ func (cfg *Config) checkSystem(bool) error {
 	lowest, highest := cfg.versions()
 	switch {
 	case cfg.MaxVersion != 0 && cfg.MinVersion == 0 && cfg.system.hasMin && lowest > highest:
-		return configError("MaxVersion %s is below the MinProtocol of openssl.cnf, %s, which a MinVersion would take the place of", VersionName(highest), VersionName(lowest))
+		return configError("MaxVersion %s is below the MinProtocol of openssl.cnf, %s, "+
+			"which a MinVersion would take the place of", VersionName(highest), VersionName(lowest))
 	case cfg.MinVersion != 0 && cfg.MaxVersion == 0 && cfg.system.hasMax && lowest > highest:
-		return configError("MinVersion %s is above the MaxProtocol of openssl.cnf, %s, which a MaxVersion would take the place of", VersionName(lowest), VersionName(highest))
+		return configError("MinVersion %s is above the MaxProtocol of openssl.cnf, %s, "+
+			"which a MaxVersion would take the place of", VersionName(lowest), VersionName(highest))
 	case lowest > highest, cfg.system.disabled&^cfg.wanted()&versionBit(lowest) != 0:
-		return configError("openssl.cnf leaves no version from %s to %s: set MinVersion and MaxVersion", VersionName(lowest), VersionName(highest))
+		return configError("openssl.cnf leaves no version from %s to %s: set MinVersion and MaxVersion",
+			VersionName(lowest), VersionName(highest))
 	}
 	return nil
 }

@@ -7,21 +7,22 @@ package ssl
 */
 import "C"
 
-// systemSettings is what the section system_default of openssl.cnf settles (config(5),
-// SSL_CONF_cmd(3)). libssl has applied it to every SSL_CTX; it is known here so that no default
-// of this package takes its place, and so that what depends on a value sees the one in force.
+// systemSettings are the settings in the section system_default of openssl.cnf
+// (config(5), SSL_CONF_cmd(3)). libssl has applied them to every SSL_CTX. They are
+// known here so that no default of this package replaces them, and so that code that
+// depends on a value sees the one in force.
 type systemSettings struct {
 	hasMin, hasMax bool
 	lowest         uint16 // with hasMin: MinProtocol
 	highest        uint16 // with hasMax: MaxProtocol
-	enabled        int    // versions that Protocol names, a bit each, from TLS 1.0 on
+	enabled        int    // versions that Protocol names, one bit each, from TLS 1.0 on
 	disabled       int
 	suites12       bool // CipherString
 	suites13       bool // Ciphersuites
 	firstSuite     uint16
 	tickets        int // NumTickets; -1: not settled
 	noTickets      bool
-	auth           ClientAuthType // VerifyMode, a server's
+	auth           ClientAuthType // VerifyMode, for servers
 	later          bool
 }
 
@@ -30,7 +31,7 @@ const allVersions = C.SESSL_OPT_TLS10 | C.SESSL_OPT_TLS11 | C.SESSL_OPT_TLS12 | 
 
 func versionBit(v uint16) int { return C.SESSL_OPT_TLS10 << (v - VersionTLS10) }
 
-// readSystem asks C, which reads it once a process.
+// readSystem asks C, which reads the section once in a process.
 func readSystem(op string, server bool) (*systemSettings, error) {
 	var e cErr
 	var c C.sessl_system

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// roots are those that the peer is verified against; nil for none.
+// roots are the roots that the peer is verified against; nil for none.
 func (cfg *Config) roots(server bool) *CertPool {
 	switch {
 	case server:
@@ -20,14 +20,14 @@ func (cfg *Config) roots(server bool) *CertPool {
 	return cfg.RootCAs
 }
 
-// A basis is what verification rests on besides the Config: the roots as they are, and what is
-// in force in this process.
+// A basis is what verification depends on outside of the Config: the roots as they were
+// read, and what is in force in this process.
 type basis struct {
 	roots   *trusted
 	inForce string
 }
 
-// setStamp comes when what is in force is known, and before it is needed.
+// setStamp must come after the settings that inForce reads, and before the stamp is needed.
 func setStamp(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	b := basis{roots: &c.roots}
 	var err error
@@ -49,8 +49,8 @@ func setStamp(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// fingerprint identifies what a client's verification rests on. Sessions verified under
-// one fingerprint are not trusted under another.
+// fingerprint identifies what a client's verification depends on. Sessions verified
+// under one fingerprint are not trusted under another.
 func (cfg *Config) fingerprint(b basis) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "sessl client 4;insecure=%t;", cfg.InsecureSkipVerify)
@@ -63,8 +63,8 @@ func (cfg *Config) fingerprint(b basis) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// hashDemands feeds to h what a peer's certificate must satisfy besides its roots. Whatever
-// is added to a Config that can have a peer refused belongs here: resumption skips it all.
+// hashDemands writes to h what a peer's certificate must satisfy in addition to its roots. Every
+// setting of a Config that can make a peer be refused belongs here: resumption skips these checks.
 func (cfg *Config) hashDemands(h hash.Hash, b basis) {
 	fmt.Fprintf(h, "force=%q;schemes=%04x;", b.inForce, cfg.schemeNumbers())
 	fmt.Fprintf(h, "depth=%d;purpose=%d;chain=%t;", cfg.VerifyDepth, cfg.VerifyPurpose, cfg.CRLCheckChain)
@@ -78,8 +78,8 @@ func (cfg *Config) hashDemands(h hash.Hash, b basis) {
 	fmt.Fprintf(h, "crls=%x;", slices.Compact(sums))
 }
 
-// certificateCurves are those of CurvePreferences that a certificate can have, which TLS 1.2
-// limits to them; in a fixed order.
+// certificateCurves are the curves of CurvePreferences that a certificate can have, in
+// a fixed order. TLS 1.2 limits certificates to them.
 func (cfg *Config) certificateCurves() (curves []tls.CurveID) {
 	for _, id := range cfg.CurvePreferences {
 		if g, ok := groupByID(id); ok && (curveNames[g.name] != nil || strings.HasPrefix(g.name, "brainpool")) {
@@ -124,4 +124,4 @@ func (cfg *Config) checkTrust(server bool) error {
 	return nil
 }
 
-const maxDepth = 100 // OpenSSL's own default: more would only serve a peer that wastes our time
+const maxDepth = 100 // OpenSSL's own default; more would only help a peer to waste time

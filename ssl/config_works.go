@@ -5,9 +5,11 @@ import (
 	"strings"
 )
 
-// works refuses settings that OpenSSL took one by one but that come to nothing together.
+// works refuses settings that OpenSSL accepted one by one but that cannot work together.
 func (cfg *Config) works(server bool, got effective) error {
-	for _, check := range []func(bool, effective) error{cfg.versionsWork, cfg.groupsWork, cfg.schemesWork, cfg.suitesWork} {
+	for _, check := range []func(bool, effective) error{
+		cfg.versionsWork, cfg.groupsWork, cfg.schemesWork, cfg.suitesWork,
+	} {
 		if err := check(server, got); err != nil {
 			return err
 		}
@@ -18,9 +20,10 @@ func (cfg *Config) works(server bool, got effective) error {
 func (cfg *Config) versionsWork(_ bool, got effective) error {
 	lowest, _ := cfg.versions()
 	if lowest > got.forbidden || cfg.MinVersion == 0 {
-		return nil // what openssl.cnf permits, its level may forbid
+		return nil // a version that openssl.cnf permits may be forbidden by its level
 	}
-	return configError("MinVersion %s: security level %d forbids %s and below, SecurityLevel must be lower (InsecureSecurityLevel0 permits all)",
+	return configError("MinVersion %s: security level %d forbids %s and below, "+
+		"SecurityLevel must be lower (InsecureSecurityLevel0 permits all)",
 		VersionName(lowest), got.level, VersionName(got.forbidden))
 }
 
@@ -46,7 +49,8 @@ func (cfg *Config) schemesWork(server bool, got effective) error {
 		keys |= s.keys
 	}
 	if got.keys != 0 && got.keys&keys == 0 {
-		return configError("SignatureSchemes has none for the keys in Certificates, which are %s", keyNames(got.keys))
+		return configError("SignatureSchemes has none for the keys in Certificates, which are %s",
+			keyNames(got.keys))
 	}
 	return nil
 }
@@ -59,7 +63,8 @@ func (cfg *Config) suitesWork(server bool, got effective) error {
 		case suiteLevel:
 			return configError("CipherSuites has %s, which security level %d disables", s.name, got.level)
 		case suiteKX:
-			return configError("CipherSuites has %s, whose key exchange needs parameters that a Config cannot have, or PSKs for TLS 1.2", s.name)
+			return configError("CipherSuites has %s, whose key exchange needs parameters "+
+				"that a Config cannot have, or PSKs for TLS 1.2", s.name)
 		case suiteMissing:
 			return fmt.Errorf("%w: CipherSuites has 0x%04X, which no provider offers", ErrUnsupported, s.id)
 		case suiteKey:
@@ -73,38 +78,43 @@ func (cfg *Config) suitesWork(server bool, got effective) error {
 	}
 	switch {
 	case early > 0 && early == noKey:
-		return configError("CipherSuites has suites for TLS 1.2, but none for the keys in Certificates, which are %s", keyNames(got.keys))
+		return configError("CipherSuites has suites for TLS 1.2, "+
+			"but none for the keys in Certificates, which are %s", keyNames(got.keys))
 	case len(got.suites) > 0 && usable == 0:
 		return configError("CipherSuites has no suite for %s", versionRange(lowest, highest))
 	case got.usable == 0:
-		return configError("no suite for %s: the default has none, name some in CipherSuites", versionRange(lowest, highest))
+		return configError("no suite for %s: the default has none, name some in CipherSuites",
+			versionRange(lowest, highest))
 	}
 	return cfg.eachVersionWorks(server, got)
 }
 
-// eachVersionWorks refuses versions that nothing could be agreed on for.
+// eachVersionWorks refuses versions for which nothing could be negotiated.
 func (cfg *Config) eachVersionWorks(server bool, got effective) error {
 	lowest, highest := cfg.versions()
 	for v := max(lowest, got.forbidden+1); cfg.MinVersion != 0 && v < min(highest+1, VersionTLS12); v++ {
 		if got.served&versionBit(v) == 0 {
-			return configError("MinVersion %s: there is no suite for %s, name one in CipherSuites", VersionName(cfg.MinVersion), VersionName(v))
+			return configError("MinVersion %s: there is no suite for %s, name one in CipherSuites",
+				VersionName(cfg.MinVersion), VersionName(v))
 		}
 	}
 	chosen := cfg.GetCertificate != nil || cfg.GetConfigForClient != nil
-	if server && !chosen && got.keys == keyOther && lowest <= VersionTLS12 && got.served&versionBit(VersionTLS12) == 0 {
+	if server && !chosen && got.keys == keyOther && lowest <= VersionTLS12 &&
+		got.served&versionBit(VersionTLS12) == 0 {
 		return configError("MinVersion must be TLS 1.3: TLS 1.2 knows nothing of the keys in Certificates")
 	}
 	return nil
 }
 
-// keyNames lists sorts of key for people.
+// keyNames lists types of key in text.
 func keyNames(keys int) string {
 	var names []string
 	for _, k := range []struct {
 		bit  int
 		name string
 	}{
-		{keyRSA, "RSA"}, {keyRSAPSS, "RSA-PSS"}, {keyEC, "EC"}, {keyEd25519, "Ed25519"}, {keyEd448, "Ed448"}, {keyOther, "another"},
+		{keyRSA, "RSA"}, {keyRSAPSS, "RSA-PSS"}, {keyEC, "EC"},
+		{keyEd25519, "Ed25519"}, {keyEd448, "Ed448"}, {keyOther, "another"},
 	} {
 		if keys&k.bit != 0 {
 			names = append(names, k.name)

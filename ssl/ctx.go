@@ -8,14 +8,14 @@ import (
 )
 
 // A Ctx is an SSL_CTX: the configuration that connections are made from, and the place
-// where a server's sessions live. It is immutable once it has been made and may be used
-// from several goroutines at once. Connections keep the SSL_CTX alive beyond Close.
+// where a server's sessions live. It does not change after it has been made, and may be
+// used from several goroutines at once. Connections keep the SSL_CTX alive beyond Close.
 type Ctx struct {
 	h                handle[ctxPtr]
 	number           uint64 // never reused, unlike the SSL_CTX's address
 	server           bool
-	verify           bool // the peer's certificate is verified
-	require          bool // and must be there
+	verify           bool // whether the peer's certificate is verified
+	require          bool // and whether there must be one
 	name             string
 	onNew            func(*Conn, *Session)
 	verifyConnection func(ConnectionState) error
@@ -24,41 +24,41 @@ type Ctx struct {
 
 	getClientCert func(*CertificateRequestInfo) (*Certificate, error)
 
-	ticketKeys *TicketKeys // to whose rotation it holds on; nil: libssl's own
+	ticketKeys *TicketKeys // kept reachable, so that they rotate; nil: libssl's own
 
 	tickets int  // of a server, after a full handshake of TLS 1.3
-	issues  bool // by Go and not by libssl: once VerifyConnection has passed
+	issues  bool // whether Go issues them, after VerifyConnection has passed, and not libssl
 	later   laterAuth
 	gate    gate          // limits the handshakes that compute
 	timeout time.Duration // a server's limit for each handshake; 0: none
 	keyLog  io.Writer
 	seen    ctxStats
-	own     []*ownChain // of Certificates
+	own     []*ownChain // the chains of Certificates
 	reload  *ReloadableCertificates
 	system  *systemSettings
-	checks  *Config // what other certificates must go with; with reload
+	checks  *Config // what other certificates are tried with; only with reload
 	protos  []string
-	strict  bool      // what was not done with the Ctx's own providers does not count
-	leafs   leafRules // a client's
+	strict  bool      // sessions verified without the Ctx's own providers do not count
+	leafs   leafRules // only on a client
 	until   int64     // when the first of the CRLs is out of date, in Unix seconds; 0: never
-	stamp   []byte    // what verified sessions of this Ctx carry, but for the name
+	stamp   []byte    // of verified sessions of this Ctx, without the name
 	roots   trusted   // until the SSL_CTX has them
 
 	psk      pskRules
-	cache    *ServerSessionCache // a server's; nil: libssl's own
+	cache    *ServerSessionCache // only on a server; nil: libssl's own
 	onRemove func(*Ctx, []byte)
-	removals atomic.Int64 // calls of deliverRemoved that are not served
+	removals atomic.Int64 // calls of deliverRemoved that have not been served
 
-	idContext []byte // a server's
-	demands   bool   // what is demanded of clients is in it
-	idRest    []byte // what is in it besides the names in certificates; nil: those are not in it
+	idContext []byte // only on a server
+	demands   bool   // whether the demands on clients are part of it
+	idRest    []byte // the part without the names in certificates; nil: names are not part of it
 	highest   uint16 // version
 
-	reloadNames []string // in the certificates that it began with; with reload
+	reloadNames []string // names in its first certificates; only with reload
 
 	early    earlyCounters
 	maxEarly uint32
-	guard    *guarding // a server's; nil: none
+	guard    *guarding // only on a server; nil: none
 
 	cacheConfig [32]byte               // for SessionKeys
 	sessions    *LRUClientSessionCache // a client's, unless its Dialer has another
@@ -69,8 +69,8 @@ var (
 	ctxNumbers atomic.Uint64
 )
 
-// NewClientCtx makes a client's Ctx from cfg (TLS_client_method); nil means the zero
-// Config. The caller must Close it. Errors are ErrConfig with the reason, or OpenSSL's.
+// NewClientCtx makes a client's Ctx from cfg (TLS_client_method); nil means the zero Config.
+// The caller must Close it. It returns ErrConfig with the reason, or OpenSSL's error.
 func NewClientCtx(cfg *Config) (*Ctx, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -78,9 +78,8 @@ func NewClientCtx(cfg *Config) (*Ctx, error) {
 	return newCtx("NewClientCtx", cfg, false)
 }
 
-// NewServerCtx makes a server's Ctx from cfg (TLS_server_method), which must have a
-// certificate. The caller must Close it. Errors are ErrConfig with the reason, or
-// OpenSSL's.
+// NewServerCtx makes a server's Ctx from cfg (TLS_server_method), which must have a certificate.
+// The caller must Close it. It returns ErrConfig with the reason, or OpenSSL's error.
 func NewServerCtx(cfg *Config) (*Ctx, error) {
 	if cfg == nil {
 		return nil, fail("NewServerCtx", ErrNil)
@@ -96,7 +95,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 }
 
 func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
-	if _, err := policyInForce(); err != nil { // before OpenSSL reads the same
+	if _, err := policyInForce(); err != nil { // before OpenSSL reads the same file
 		return nil, fail(op, err)
 	}
 	cfg, err := cfg.underSystem(op, server)
@@ -109,7 +108,8 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c := &Ctx{number: ctxNumbers.Add(1), server: server, name: cfg.ServerName, onNew: cfg.OnNewSession,
 		verifyConnection: cfg.VerifyConnection, configFor: cfg.GetConfigForClient, getCert: cfg.GetCertificate,
 		getClientCert: cfg.GetClientCertificate, protos: slices.Clone(cfg.NextProtos),
-		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server), reload: cfg.ReloadableCertificates, system: cfg.system}
+		gate: newGate(cfg.HandshakeLimit), timeout: cfg.handshakeTimeout(server),
+		reload: cfg.ReloadableCertificates, system: cfg.system}
 	if c.reload == nil {
 		c.own = chainsOf(cfg.Certificates)
 	}
@@ -139,10 +139,10 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	return c, nil
 }
 
-// wantsSessions says that new sessions are of use to somebody.
+// wantsSessions reports whether a function or a cache takes new sessions.
 func (c *Ctx) wantsSessions() bool { return c.onNew != nil || c.cache != nil }
 
-// withPtr is the one way to the pointer: the SSL_CTX lives until f has returned.
+// withPtr is the only way to the pointer: the SSL_CTX lives until f has returned.
 func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {
 	if c == nil {
 		return fail(op, ErrNil)
@@ -155,10 +155,9 @@ func (c *Ctx) withPtr(op string, f func(ctxPtr) error) error {
 	return f(p)
 }
 
-// Close gives the SSL_CTX back (SSL_CTX_free); later calls do nothing. Connections made
-// from it go on. Sessions that a server kept in its internal cache are marked not
-// resumable by OpenSSL, whoever holds them; sessions of a client survive, except those that
-// only the Ctx's own cache has.
+// Close gives the SSL_CTX back (SSL_CTX_free); later calls do nothing. Connections made from
+// the Ctx go on. OpenSSL marks sessions in a server's internal cache not resumable, on all
+// handles. A client's sessions survive, except those that are only in the Ctx's own cache.
 func (c *Ctx) Close() error {
 	if c == nil {
 		return nil
@@ -170,11 +169,11 @@ func (c *Ctx) Close() error {
 	return nil
 }
 
-// IsServer reports whether the Ctx came from NewServerCtx. A nil Ctx is no server's.
+// IsServer reports whether the Ctx came from NewServerCtx. It returns false for a nil Ctx.
 func (c *Ctx) IsServer() bool { return c != nil && c.server }
 
-// NextProtos returns a copy of the application protocols that the Ctx offers or accepts by
-// ALPN: its Config's. They are known after Close, too.
+// NextProtos returns a copy of the application protocols that the Ctx offers or accepts
+// by ALPN, as its Config had them. It also works after Close.
 func (c *Ctx) NextProtos() []string {
 	if c == nil {
 		return nil
@@ -182,8 +181,8 @@ func (c *Ctx) NextProtos() []string {
 	return slices.Clone(c.protos)
 }
 
-// ServerName returns the name that the Ctx's connections demand of the server unless they
-// are given another: its Config's. It is known after Close, too.
+// ServerName returns the name that the Ctx's connections verify unless they are given
+// another, as its Config had it. It also works after Close.
 func (c *Ctx) ServerName() string {
 	if c == nil {
 		return ""
@@ -191,8 +190,8 @@ func (c *Ctx) ServerName() string {
 	return c.name
 }
 
-// HandshakeTimeout returns how long a server's handshakes may take: its Config's, 30 seconds by
-// default, and 0 where there is no limit. Clients have none. It is known after Close, too.
+// HandshakeTimeout returns how long a server's handshakes may take, as its Config had it: 30
+// seconds by default, and 0 if there is no limit. Clients have none. It also works after Close.
 func (c *Ctx) HandshakeTimeout() time.Duration {
 	if c == nil {
 		return 0
@@ -211,10 +210,12 @@ func newGuarding(cfg *Config) *guarding {
 	return &guarding{guard: guard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
 }
 
-// guardsItself says that tickets are the Ctx's alone, made with a key that nobody else has had.
-// libssl would make each an entry of its internal cache, and remove that as soon as anybody
-// shows the ticket, before it looks at the binder; a client that it asks for a second
-// ClientHello would never resume.
+// guardsItself reports whether tickets are the Ctx's alone, made with a key that never had
+// another owner. The Ctx then needs a guard in Go: without it libssl would make each ticket an
+// entry of its internal cache, and remove the entry as soon as any client shows the ticket,
+// before it checks the binder. A client that is asked for a second ClientHello would never
+// resume.
 func (cfg *Config) guardsItself() bool {
-	return cfg.TicketKeys == nil && cfg.SessionCache == nil && !cfg.SessionTicketsDisabled && cfg.BuiltinTicketKey.k == nil
+	return cfg.TicketKeys == nil && cfg.SessionCache == nil &&
+		!cfg.SessionTicketsDisabled && cfg.BuiltinTicketKey.k == nil
 }

@@ -18,15 +18,16 @@ func freeCtx(p ctxPtr) {
 	C.sessl_ctx_free(p) // SSL_CTX_free, -1; the SSLs made from it hold references of their own
 }
 
-// buildCtx makes the SSL_CTX for c; each setting stops at the first error.
+// buildCtx makes the SSL_CTX for c. It stops at the first setting that fails.
 func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	p, err := newCtxPtr(op, cfg, c.server)
 	if err != nil {
 		return nil, err
 	}
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
-		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache, setInternalCache, setRemoved,
-		setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs, setAsksForStaple, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
+		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache,
+		setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs,
+		setAsksForStaple, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
 	} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
@@ -59,13 +60,13 @@ func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// defaultTickets is what libssl issues after a full handshake.
+// defaultTickets is how many tickets libssl issues after a full handshake.
 const defaultTickets = 2
 
 func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	var e cErr
 	if c.server {
-		// Without one, libssl fails the second handshake of a server that verifies.
+		// Without a context, libssl fails the second handshake of a server that verifies.
 		id := c.stamp[1:] // Config.idContext
 		c.idContext, c.demands = id, cfg.ClientAuth.requests() || cfg.hasPSKs()
 		if C.sessl_ctx_set_sid_ctx(p, bytePtr(id), C.uint(len(id)), &e) == 0 {
@@ -84,13 +85,13 @@ func setSessions(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return asError(op, nil, &e)
 	}
 	if timeout := cfg.timeout(); timeout > 0 {
-		// At least a second: libssl takes 0 for its default of two hours.
+		// At least a second: libssl treats 0 as its default of two hours.
 		C.SSL_CTX_set_timeout(p, C.long(max(timeout/time.Second, 1)))
 	}
 	return nil
 }
 
-// timeout is the SessionTimeout that MaxSessionAge leaves; 0 is libssl's default.
+// timeout is the SessionTimeout as far as MaxSessionAge allows it; 0 means libssl's default.
 func (cfg *Config) timeout() time.Duration {
 	if cfg.MaxSessionAge > 0 && cfg.MaxSessionAge < cmp.Or(cfg.SessionTimeout, defaultTimeout) {
 		return cfg.MaxSessionAge
@@ -98,9 +99,9 @@ func (cfg *Config) timeout() time.Duration {
 	return cfg.SessionTimeout
 }
 
-const defaultTimeout = 2 * time.Hour // of libssl's
+const defaultTimeout = 2 * time.Hour // libssl's default
 
-// setPolicy tells C what the callbacks about sessions must know.
+// setPolicy passes to C what the callbacks about sessions need.
 func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.server {
 		return nil
@@ -117,7 +118,7 @@ func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-const maxCANames = 60 << 10 // of 64 KiB; TLS 1.3 has other extensions there as well
+const maxCANames = 60 << 10 // of 64 KiB; in TLS 1.3 other extensions are in the message, too
 
 func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.server {
@@ -134,7 +135,8 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		}
 	}
 	if n := int(C.sessl_ctx_ca_names(p)); n > maxCANames {
-		return fail(op, configError("ClientCAs have %d bytes of names, and %d are possible in a CertificateRequest: NoClientCANames leaves them out", n, maxCANames))
+		return fail(op, configError("ClientCAs have %d bytes of names, "+
+			"and %d are possible in a CertificateRequest: NoClientCANames leaves them out", n, maxCANames))
 	}
 	return nil
 }
@@ -151,7 +153,7 @@ func setALPN(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// alpnWire is a list of protocols in the form that ALPN has on the wire.
+// alpnWire encodes a list of protocols for ALPN.
 func alpnWire(protos []string) (wire []byte) {
 	for _, proto := range protos {
 		wire = append(append(wire, byte(len(proto))), proto...)

@@ -8,13 +8,13 @@ import (
 )
 
 // idContext is the session id context in force: the configured one, or by default the
-// names that a server answers to. Certificates are left out but for their names: they
-// differ by machine and change at renewal.
+// names that a server has in its certificates. Nothing else in certificates counts,
+// because it differs by machine and changes at renewal.
 //
-// A server cannot look at a session before libssl has resumed it, so its demands on clients
-// are part of the context, where libssl compares them in every form of resumption: a
-// session that was made under others costs a full handshake. What is a function cannot be
-// compared: where one says who a peer is, or who this server is, the context is the Ctx's own.
+// A server cannot check a session before libssl has resumed it. So its demands on clients
+// are part of the context, which libssl compares in every form of resumption: a session
+// that was made under other demands costs a full handshake. Functions cannot be compared.
+// If a function says who a peer is, or who this server is, the context is the Ctx's own.
 func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 	configured := len(cfg.SessionIDContext) > 0
 	if configured && !cfg.ClientAuth.requests() && !cfg.hasPSKs() {
@@ -23,7 +23,7 @@ func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "auth=%d;", cfg.ClientAuth)
 	if cfg.PostHandshakeAuth {
-		h.Write([]byte("later;")) // its sessions may be of clients that were not asked yet
+		h.Write([]byte("later;")) // its sessions may be of clients that have not been asked yet
 	}
 	b.roots.hashInto(h)
 	if cfg.ClientAuth.verifies() {
@@ -48,7 +48,7 @@ func contextOfNames(names []string, rest []byte) []byte {
 	return sum[:]
 }
 
-// namesInAll are the names in the certificates, in a fixed order.
+// namesInAll returns the names in the certificates, in a fixed order.
 func namesInAll(certs []Certificate) (names []string) {
 	for _, c := range certs {
 		if leaf := c.Leaf(); leaf != nil {
@@ -59,8 +59,8 @@ func namesInAll(certs []Certificate) (names []string) {
 	return slices.Compact(names)
 }
 
-// namesIn are all by which somebody could know the owner of a certificate; the subject where
-// there is nothing else.
+// namesIn returns all names in a certificate by which a peer could know its owner, or
+// the subject if there are none.
 func namesIn(leaf *x509.Certificate) (names []string) {
 	for _, name := range leaf.DNSNames {
 		names = append(names, "name "+name)
@@ -80,8 +80,8 @@ func namesIn(leaf *x509.Certificate) (names []string) {
 	return names
 }
 
-// followNames gives a connection with reloaded certificates, whose names may be others than
-// those of before, the context that a new Ctx with them would have.
+// followNames is for a connection with reloaded certificates, whose names may have
+// changed. It sets the context that a new Ctx with these certificates would have.
 func (c *Conn) followNames(op string, p connPtr, set *certSet) error {
 	if !c.server || c.ctx.idRest == nil || slices.Equal(set.names, c.ctx.reloadNames) {
 		return nil

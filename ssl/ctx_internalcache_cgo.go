@@ -29,11 +29,12 @@ import (
 )
 
 // AddSession puts s into a server's internal session cache (SSL_CTX_add_session), which
-// takes a reference of its own and freezes s; a call that fails leaves s as it was. It reports false if this very object is
-// there already; another object with the same id is replaced. A session of another Ctx is
-// ErrSessionCtx; one that could never be found or resumed is ErrNotResumable, and so is one
-// that would last beyond MaxSessionAge, or of whose client's certificates only the leaf is
-// known, as after a way through DER.
+// takes a reference of its own and freezes s. A call that fails leaves s as it was. added is
+// false if this very object is there already; another object with the same id is replaced.
+//
+// AddSession returns ErrSessionCtx for a session of another Ctx. It returns ErrNotResumable
+// for a session that could never be found or resumed, that would last beyond MaxSessionAge,
+// or that has lost all of its client's certificates but the leaf, as on a way through DER.
 //
 // OpenSSL 3.0 has a bug here when memory runs out: it can leave a freed session in its
 // list (openssl#28632).
@@ -70,8 +71,8 @@ func (c *Ctx) AddSession(s *Session) (added bool, err error) {
 	return added, err
 }
 
-// claiming makes s the Ctx's and freezes it, if f succeeds: an object can be in one SSL_CTX
-// only. The caller sees to it that no other goroutine reads or changes s meanwhile.
+// claiming makes s the Ctx's and freezes it if f succeeds. An object can be in one SSL_CTX
+// only. The caller makes sure that no other goroutine reads or changes s meanwhile.
 func (c *Ctx) claiming(op string, s sessionPtr, f func() error) error {
 	const news = 2
 	claim := C.sessl_session_claim(s, C.uint64_t(c.number))
@@ -89,8 +90,8 @@ func (c *Ctx) claiming(op string, s sessionPtr, f func() error) error {
 }
 
 // RemoveSession takes the session with the id of s out of a server's internal cache
-// (SSL_CTX_remove_session); it reports whether there was one. OpenSSL marks s itself not
-// resumable in any case, so all handles on that object are of no more use.
+// (SSL_CTX_remove_session), and reports whether there was one. In any case OpenSSL
+// marks s itself not resumable, on all its handles.
 func (c *Ctx) RemoveSession(s *Session) (found bool, err error) {
 	const op = "Ctx.RemoveSession"
 	defer c.deliverRemoved()
@@ -106,9 +107,9 @@ func (c *Ctx) RemoveSession(s *Session) (found bool, err error) {
 	return found, err
 }
 
-// FlushSessions drops from a server's internal cache what had expired by t
+// FlushSessions drops from a server's internal cache the sessions that had expired by t
 // (SSL_CTX_flush_sessions, from OpenSSL 3.4 SSL_CTX_flush_sessions_ex); the zero time
-// means everything. OpenSSL marks what it drops not resumable.
+// means all sessions. OpenSSL marks what it drops not resumable.
 func (c *Ctx) FlushSessions(t time.Time) error {
 	const op = "Ctx.FlushSessions"
 	defer c.deliverRemoved()
@@ -131,19 +132,19 @@ type SessionStats struct {
 	Number             int64 // sessions in the internal cache (SSL_CTX_sess_number)
 	Connect            int64 // client handshakes begun (SSL_CTX_sess_connect)
 	ConnectGood        int64 // client handshakes completed (SSL_CTX_sess_connect_good)
-	ConnectRenegotiate int64 // asked for by servers, and refused (SSL_CTX_sess_connect_renegotiate)
+	ConnectRenegotiate int64 // requested by servers, and refused (SSL_CTX_sess_connect_renegotiate)
 	Accept             int64 // server handshakes begun (SSL_CTX_sess_accept)
 	AcceptGood         int64 // server handshakes completed (SSL_CTX_sess_accept_good)
-	AcceptRenegotiate  int64 // asked for by clients, and refused (SSL_CTX_sess_accept_renegotiate)
+	AcceptRenegotiate  int64 // requested by clients, and refused (SSL_CTX_sess_accept_renegotiate)
 	Hits               int64 // sessions resumed (SSL_CTX_sess_hits)
-	CallbackHits       int64 // of those, found by an external cache (SSL_CTX_sess_cb_hits)
-	Misses             int64 // sessions offered and not found (SSL_CTX_sess_misses)
-	Timeouts           int64 // sessions offered and expired (SSL_CTX_sess_timeouts)
-	CacheFull          int64 // sessions evicted for room (SSL_CTX_sess_cache_full)
+	CallbackHits       int64 // hits from an external cache (SSL_CTX_sess_cb_hits)
+	Misses             int64 // sessions offered but not found (SSL_CTX_sess_misses)
+	Timeouts           int64 // sessions offered but expired (SSL_CTX_sess_timeouts)
+	CacheFull          int64 // sessions evicted to make room (SSL_CTX_sess_cache_full)
 }
 
-// SessionStats returns OpenSSL's session counters (SSL_CTX_sess_number, SSL_CTX_sess_hits
-// and so on).
+// SessionStats returns OpenSSL's session counters (SSL_CTX_sess_number,
+// SSL_CTX_sess_hits and so on).
 func (c *Ctx) SessionStats() (SessionStats, error) {
 	var s SessionStats
 	err := c.withPtr("Ctx.SessionStats", func(p ctxPtr) error {
@@ -168,8 +169,7 @@ func (c *Ctx) SessionStats() (SessionStats, error) {
 	return s, err
 }
 
-// setRemoved has libssl report what it removes, if anybody wants to know
-// (SSL_CTX_sess_set_remove_cb).
+// setRemoved makes libssl report what it removes, if that is wanted (SSL_CTX_sess_set_remove_cb).
 func setRemoved(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	c.onRemove = cfg.OnRemoveSession
 	if !c.wantsRemoved() {
@@ -182,12 +182,12 @@ func setRemoved(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// wantsRemoved says that somebody is to be told: a cache without a store goes by the mark.
+// wantsRemoved reports whether removals must be reported. A cache without a store goes by the mark.
 func (c *Ctx) wantsRemoved() bool {
 	return c.onRemove != nil || c.cache != nil && c.cache.backing != nil
 }
 
-// takeRemoved is what has been removed since it was last called.
+// takeRemoved returns the ids of the sessions removed since its last call.
 func (c *Ctx) takeRemoved() (ids [][]byte) {
 	c.withPtr("", func(p ctxPtr) error {
 		var buf C.sessl_buf
@@ -202,16 +202,15 @@ func (c *Ctx) takeRemoved() (ids [][]byte) {
 	return ids
 }
 
-// deliverRemoved tells of them. No lock is held. What is met while it is at it, by the functions
-// that it calls or by others, it tells of as well: OnRemoveSession is never called by itself, nor
-// twice at the same time.
+// deliverRemoved calls OnRemoveSession for each removed session, no lock held. Sessions
+// removed meanwhile are reported by the same call, so it is never recursive or concurrent.
 func (c *Ctx) deliverRemoved() {
 	if c == nil || !c.wantsRemoved() || c.removals.Add(1) > 1 {
 		return
 	}
 	told := false
 	defer func() {
-		if !told { // it has panicked
+		if !told { // a function has panicked
 			c.removals.Store(0)
 		}
 	}()

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// The methods LogValue give log/slog what String gives fmt, as attributes. No key, ticket
-// or master secret is among them.
+// The methods LogValue give log/slog what String gives fmt, as attributes. They include
+// no key, ticket or master secret.
 
-// LogValue returns the operation, the cause, the peer's alert if one was the reason, and
+// LogValue returns the operation, the cause, the peer's alert if it was the reason, and
 // OpenSSL's entries.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
@@ -32,7 +32,7 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// String is the entry in one line, as ERR_error_string gives it.
+// String returns the entry in one line, as ERR_error_string does.
 func (e Entry) String() string {
 	var b strings.Builder
 	b.WriteString(e.Library + ": " + e.Reason)
@@ -42,7 +42,7 @@ func (e Entry) String() string {
 	return b.String()
 }
 
-// LogValue returns what was settled, with the peer's leaf by its subject.
+// LogValue returns what the handshake has settled, and the subject of the peer's leaf.
 func (s ConnectionState) LogValue() slog.Value {
 	if s.Version == 0 {
 		return slog.GroupValue(slog.Bool("complete", false))
@@ -69,7 +69,7 @@ func (s ConnectionState) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue returns the two ends, and the ConnectionState.
+// LogValue returns both ends and the ConnectionState.
 func (c *Conn) LogValue() slog.Value {
 	if err := c.usable("Conn"); err != nil {
 		return slog.StringValue(err.Error())
@@ -84,7 +84,7 @@ func (c *Conn) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Any("state", c.ConnectionState()))...)
 }
 
-// LogValue returns the fields that String tells.
+// LogValue returns the fields that String shows.
 func (s *Session) LogValue() slog.Value {
 	v, err := s.ProtocolVersion()
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *Session) LogValue() slog.Value {
 // LogValue is [Session.LogValue].
 func (b *BorrowedSession) LogValue() slog.Value { return b.session().LogValue() }
 
-// LogValue returns the role, and for a client the name that it demands.
+// LogValue returns the role, and on a client the name that it verifies.
 func (c *Ctx) LogValue() slog.Value {
 	if c == nil {
 		return slog.StringValue(ErrNil.Error())
@@ -127,7 +127,7 @@ func (c *Ctx) role() string {
 	return "client"
 }
 
-// String names the role: a Ctx must not be walked by fmt.
+// String names the role, so that fmt does not print the fields of a Ctx.
 func (c *Ctx) String() string {
 	if c == nil {
 		return "ssl.Ctx(" + ErrNil.Error() + ")"

@@ -16,7 +16,7 @@ import (
 	"unsafe"
 )
 
-// setParams comes before the certificates: the level decides which keys are big enough.
+// setParams comes before the certificates, because the level decides which keys are big enough.
 func setParams(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	if level := cfg.SecurityLevel; level != 0 {
 		C.SSL_CTX_set_security_level(p, C.int(max(level, 0)))
@@ -48,8 +48,8 @@ func setParams(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// setGroups sets a list of names (SSL_CTX_set1_groups_list); otherwise is the error for one
-// that the library does not take.
+// setGroups sets a list of names (SSL_CTX_set1_groups_list); otherwise is the error if
+// the library refuses it.
 func setGroups(op string, p ctxPtr, list string, otherwise error) error {
 	var e cErr
 	s := C.CString(list)
@@ -71,7 +71,7 @@ func setSchemes(op string, p ctxPtr, list string, otherwise error) error {
 	return nil
 }
 
-// Why a suite cannot be negotiated.
+// Verdicts on a suite: it can be negotiated, or why it cannot.
 const (
 	suiteOK      = C.SESSL_SUITE_OK
 	suiteLevel   = C.SESSL_SUITE_LEVEL
@@ -81,13 +81,13 @@ const (
 	suiteMissing = C.SESSL_SUITE_MISSING
 )
 
-// effective is what the settings of an SSL_CTX come to.
+// effective describes the combined result of the settings of an SSL_CTX.
 type effective struct {
 	level     int    // the security level in force
-	forbidden uint16 // the highest version that it forbids
-	keys      int    // sorts of key in the certificates
+	forbidden uint16 // the highest version that the level forbids
+	keys      int    // types of key in the certificates
 	usable    int    // suites that can be negotiated
-	served    int    // versions that have one, a bit each
+	served    int    // versions that have a usable suite, one bit each
 	suites    []suiteVerdict
 }
 
@@ -97,8 +97,8 @@ type suiteVerdict struct {
 	name    string
 }
 
-// readEffective asks the built SSL_CTX, with certs besides its own (SSL_use_cert_and_key); the
-// suites are those of cfg.
+// readEffective asks the built SSL_CTX, with certs in addition to its own
+// (SSL_use_cert_and_key), about the suites of cfg.
 func readEffective(op string, cfg *Config, server bool, p ctxPtr, certs []certPtr) (effective, error) {
 	suites := make([]C.sessl_suite, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
@@ -107,21 +107,23 @@ func readEffective(op string, cfg *Config, server bool, p ctxPtr, certs []certPt
 	var e cErr
 	var got C.sessl_params
 	var bad C.int
-	if C.sessl_ctx_params(p, cBool(server), unsafe.SliceData(certs), C.int(len(certs)), &bad, unsafe.SliceData(suites), C.size_t(len(suites)), &got, &e) == 0 {
+	if C.sessl_ctx_params(p, cBool(server), unsafe.SliceData(certs), C.int(len(certs)), &bad,
+		unsafe.SliceData(suites), C.size_t(len(suites)), &got, &e) == 0 {
 		cause := ErrNoMemory
 		if bad >= 0 && e.n > 0 {
 			cause = configError("certificate %d", int(bad))
 		}
 		return effective{}, asError(op, cause, &e)
 	}
-	r := effective{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys), usable: int(got.usable), served: int(got.served)}
+	r := effective{level: int(got.level), forbidden: uint16(got.forbidden), keys: int(got.keys),
+		usable: int(got.usable), served: int(got.served)}
 	for _, s := range suites {
 		r.suites = append(r.suites, suiteVerdict{uint16(s.id), int(s.verdict), C.GoString(s.name)})
 	}
 	return r, nil
 }
 
-// checkBuilt is the last step of building: what was set is looked at as a whole.
+// checkBuilt is the last step of building: it checks the settings as a whole.
 func checkBuilt(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.reload == nil {
 		return tryCertificates(op, cfg, c.server, p, nil)
@@ -129,7 +131,8 @@ func checkBuilt(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return tryCertificates(op, cfg, c.server, p, cfg.Certificates)
 }
 
-// tryCertificates looks at what was set as a whole, with certs in the place of none.
+// tryCertificates checks the settings of p as a whole, with certs in addition to p's
+// own certificates.
 func tryCertificates(op string, cfg *Config, server bool, p ctxPtr, certs []Certificate) error {
 	return withAll(op, certs, nil, func(ptrs []certPtr) error {
 		got, err := readEffective(op, cfg, server, p, ptrs)
@@ -143,6 +146,6 @@ func tryCertificates(op string, cfg *Config, server bool, p ctxPtr, certs []Cert
 	})
 }
 
-// maxSHA1Level is the highest security level that leaves signatures with SHA-1: OpenSSL
-// 3.0 counts 64 bits for them, 1.1.1 still 80.
+// maxSHA1Level is the highest security level that permits signatures with SHA-1:
+// OpenSSL 3.0 counts 64 bits for them, 1.1.1 still 80.
 const maxSHA1Level = 1 - min(C.SESSL_HAVE_3_0, 1)

@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// newCtxPtr makes an SSL_CTX of the providers that cfg wants (SSL_CTX_new, SSL_CTX_new_ex).
+// newCtxPtr makes an SSL_CTX from the providers that cfg asks for (SSL_CTX_new, SSL_CTX_new_ex).
 func newCtxPtr(op string, cfg *Config, server bool) (ctxPtr, error) {
 	var e cErr
 	var why C.int
@@ -32,14 +32,16 @@ func newCtxPtr(op string, cfg *Config, server bool) (ctxPtr, error) {
 	case C.SESSL_CTX_BAD_QUERY:
 		return nil, asError(op, configError("PropertyQuery %.64q is not a property query", cfg.PropertyQuery), &e)
 	case C.SESSL_CTX_NO_FIPS:
-		return nil, asError(op, fmt.Errorf("%w: FIPS is set, but the provider fips could not be loaded", ErrNoProvider), &e)
+		return nil, asError(op, fmt.Errorf("%w: FIPS is set, but the provider fips could not be loaded",
+			ErrNoProvider), &e)
 	case C.SESSL_CTX_NO_MATCH:
-		return nil, asError(op, fmt.Errorf("%w: nothing can do TLS with the properties %.64q", ErrNoProvider, cfg.query()), &e)
+		return nil, asError(op, fmt.Errorf("%w: nothing can do TLS with the properties %.64q",
+			ErrNoProvider, cfg.query()), &e)
 	}
 	return nil, asError(op, nil, &e)
 }
 
-// query is the property query in force; "" for none.
+// query is the property query in force, "" for none.
 func (cfg *Config) query() string {
 	if !cfg.FIPS {
 		return cfg.PropertyQuery
@@ -47,7 +49,7 @@ func (cfg *Config) query() string {
 	return strings.TrimSuffix("fips=yes,"+cfg.PropertyQuery, ",")
 }
 
-// checkProviders refuses what C would take for something else.
+// checkProviders refuses queries that C would misread.
 func (cfg *Config) checkProviders(bool) error {
 	if strings.ContainsRune(cfg.PropertyQuery, 0) || len(cfg.PropertyQuery) > maxQuery {
 		return configError("PropertyQuery has a NUL byte or more than %d bytes", maxQuery)

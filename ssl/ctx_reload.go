@@ -8,34 +8,34 @@ import (
 	"weak"
 )
 
-// ReloadableCertificates are certificates that can be replaced while servers and clients go
-// on: see [Config].ReloadableCertificates. Nothing watches files: the application calls
-// Reload or Replace, on a signal or after a renewal.
+// ReloadableCertificates are certificates that can be replaced while servers and
+// clients go on: see [Config].ReloadableCertificates. Nothing watches files: the
+// application calls Reload or Replace, on a signal or after a renewal.
 //
-// A connection shows what was there when Client or Server made it, or when
-// GetConfigForClient chose its Ctx, to its end; the next one has the new certificates. Both
-// old and new ones can be in use at the same time, and an old one is freed, and its key
-// wiped, when neither a connection nor a Certificate of the application has it any more.
+// A connection keeps to its end the certificates that were current when Client or
+// Server made it, or when GetConfigForClient chose its Ctx. The next connection has the
+// new ones. Both can be in use at the same time. An old certificate is freed, and its
+// key wiped, when no connection and no Certificate of the application has it any more.
 //
-// Sessions are not touched, for a resumption shows no certificate: those made with the old
-// certificates go on being resumed with the new ones, as the Ctx keeps the session id context
-// and, for a client, the configuration that it was made with. Only where the new ones have
-// other names, and the Config has no SessionIDContext, a server begins anew. Where the old
-// certificates must not count any more, after a key was stolen, make a new Ctx with a
-// SessionIDContext of its own.
+// Sessions are not affected, because a resumption shows no certificate. Sessions made
+// with the old certificates are resumed with the new ones: the Ctx keeps its session id
+// context and, on a client, the configuration that it was made with. Only if the new
+// certificates have other names, and the Config has no SessionIDContext, does a server
+// resume none of the old sessions. If the old certificates must not count any more, for
+// example because a key was stolen, make a new Ctx with another SessionIDContext.
 //
 // The methods may be called from several goroutines at once. The value must not be copied.
 type ReloadableCertificates struct {
 	files []CertificateFiles
 	now   atomic.Pointer[certSet]
-	seq   atomic.Uint64 // of calls to Reload and Replace
+	seq   atomic.Uint64 // counts calls of Reload and Replace
 
-	mu      sync.Mutex // nothing of the application runs under it
+	mu      sync.Mutex // no function of the application runs under it
 	applied uint64     // the call whose certificates are in use
 	users   []weak.Pointer[Ctx]
 }
 
-// CertificateFiles names what makes one Certificate.
+// CertificateFiles names the files of one Certificate.
 type CertificateFiles struct {
 	CertFile, KeyFile string // see [LoadX509KeyPair]
 
@@ -46,15 +46,15 @@ type CertificateFiles struct {
 	Password func() ([]byte, error)
 }
 
-// certSet is immutable.
+// certSet does not change after it has been made.
 type certSet struct {
 	certs []Certificate
 	own   []*ownChain
-	names []string // in them
+	names []string // in the certificates
 }
 
-// NewReloadableCertificates begins with certs, and with no files: only Replace changes them.
-// None, or an empty one among them, is ErrConfig.
+// NewReloadableCertificates begins with certs and without files, so that only Replace
+// changes them. It returns ErrConfig if certs is empty or has the zero Certificate.
 func NewReloadableCertificates(certs ...Certificate) (*ReloadableCertificates, error) {
 	r := &ReloadableCertificates{}
 	if err := r.replace("NewReloadableCertificates", 0, certs); err != nil {
@@ -63,7 +63,7 @@ func NewReloadableCertificates(certs ...Certificate) (*ReloadableCertificates, e
 	return r, nil
 }
 
-// LoadReloadableCertificates reads the certificates of files, which Reload reads again.
+// LoadReloadableCertificates reads certificates from files, which Reload reads again.
 func LoadReloadableCertificates(files ...CertificateFiles) (*ReloadableCertificates, error) {
 	const op = "LoadReloadableCertificates"
 	r := &ReloadableCertificates{files: slices.Clone(files)}
@@ -77,14 +77,14 @@ func LoadReloadableCertificates(files ...CertificateFiles) (*ReloadableCertifica
 	return r, nil
 }
 
-// Reload reads the files again, and has new connections use what is in them. The new
-// certificates are tried first, as a set: each must be whole and have its key and, with
-// OCSPFile, its staple, and each Ctx in use that has r must take them with its other settings
-// (SSL_use_cert_and_key). On any error all stays as it is. Of several calls at once the one
-// that began last counts; one that is overtaken changes nothing, and is no error.
+// Reload reads the files again and makes new connections use their content. The new certificates
+// are first tried as a set: each must be complete, with its key and, if there is an OCSPFile,
+// its staple; and each open Ctx that uses r must accept them with its other settings
+// (SSL_use_cert_and_key). After an error the old certificates stay. Of several calls at once,
+// the one that began last counts; a call that was overtaken changes nothing and returns nil.
 //
-// Errors are those of LoadX509KeyPairWithPassword and NewServerCtx, and ErrConfig where there
-// are no files. An OCSP response for the old certificate is one, so write all files first.
+// Errors are those of LoadX509KeyPairWithPassword and NewServerCtx, and ErrConfig if there are
+// no files. An OCSP response for the old certificate is an error, so write all files first.
 func (r *ReloadableCertificates) Reload() error {
 	const op = "ReloadableCertificates.Reload"
 	if r == nil {
@@ -101,7 +101,7 @@ func (r *ReloadableCertificates) Reload() error {
 	return r.replace(op, seq, certs)
 }
 
-// Replace is Reload with certs instead of what is in the files.
+// Replace is Reload with certs instead of the content of files.
 func (r *ReloadableCertificates) Replace(certs ...Certificate) error {
 	const op = "ReloadableCertificates.Replace"
 	if r == nil {
@@ -110,7 +110,7 @@ func (r *ReloadableCertificates) Replace(certs ...Certificate) error {
 	return r.replace(op, r.seq.Add(1), certs)
 }
 
-// Certificates returns those that new connections get.
+// Certificates returns the certificates that new connections get.
 func (r *ReloadableCertificates) Certificates() []Certificate {
 	set := r.current()
 	if set == nil {
@@ -119,7 +119,7 @@ func (r *ReloadableCertificates) Certificates() []Certificate {
 	return slices.Clone(set.certs)
 }
 
-// current is nil for a value that was not made by a function of this package.
+// current returns nil for a value that no function of this package made.
 func (r *ReloadableCertificates) current() *certSet {
 	if r == nil {
 		return nil
@@ -149,8 +149,7 @@ func loadAll(op string, files []CertificateFiles) ([]Certificate, error) {
 	return certs, nil
 }
 
-// replace tries certs and puts them in the place of what there is, unless a later call has
-// been faster.
+// replace tries certs and makes them the current ones, unless a later call has been faster.
 func (r *ReloadableCertificates) replace(op string, seq uint64, certs []Certificate) error {
 	if len(certs) == 0 {
 		return fail(op, configError("no certificates"))
@@ -174,20 +173,20 @@ func (r *ReloadableCertificates) replace(op string, seq uint64, certs []Certific
 	return nil
 }
 
-// tryLocked has each Ctx in use say whether the set would do.
+// tryLocked tries the set with each Ctx in use.
 func (r *ReloadableCertificates) tryLocked(op string, set *certSet) error {
 	for _, ctx := range r.liveLocked() {
 		err := ctx.withPtr(op, func(p ctxPtr) error {
 			return tryCertificates(op, ctx.checks, ctx.server, p, set.certs)
 		})
-		if err != nil && !ctx.h.isClosed() { // closed since
+		if err != nil && !ctx.h.isClosed() { // closed meanwhile
 			return err
 		}
 	}
 	return nil
 }
 
-// liveLocked are the users that are still open; the others are forgotten.
+// liveLocked returns the users that are still open, and forgets the others.
 func (r *ReloadableCertificates) liveLocked() (live []*Ctx) {
 	r.users = slices.DeleteFunc(r.users, func(w weak.Pointer[Ctx]) bool {
 		ctx := w.Value()
@@ -200,8 +199,8 @@ func (r *ReloadableCertificates) liveLocked() (live []*Ctx) {
 	return live
 }
 
-// newCtx makes a Ctx that uses r. No set comes between the one that it was tried with and
-// its place among the users.
+// newCtx makes a Ctx that uses r. The lock makes sure that no other set becomes current
+// between the trial and the Ctx's place among the users.
 func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	if len(cfg.Certificates) > 0 {
 		return nil, fail(op, configError("Certificates and ReloadableCertificates are both set"))
@@ -213,7 +212,7 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 		return nil, fail(op, configError("ReloadableCertificates is empty: NewReloadableCertificates makes one"))
 	}
 	with := *cfg
-	with.Certificates = set.certs // for what depends on their names and keys
+	with.Certificates = set.certs // for settings that depend on their names and keys
 	c, err := makeCtx(op, &with, server)
 	if err != nil {
 		return nil, err
@@ -221,14 +220,15 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 	c.reloadNames = set.names
 	c.checks = &Config{MinVersion: cfg.MinVersion, MaxVersion: cfg.MaxVersion, SecurityLevel: cfg.SecurityLevel,
 		CipherSuites: slices.Clone(cfg.CipherSuites), CurvePreferences: slices.Clone(cfg.CurvePreferences),
-		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), GetCertificate: cfg.GetCertificate, GetConfigForClient: cfg.GetConfigForClient, system: c.system}
+		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), GetCertificate: cfg.GetCertificate,
+		GetConfigForClient: cfg.GetConfigForClient, system: c.system}
 	r.liveLocked()
 	r.users = append(r.users, weak.Make(c))
 	return c, nil
 }
 
-// takeCertificates gives the connection those of its Ctx, as they are now. mu is held, or
-// nobody else has the connection yet.
+// takeCertificates gives the connection the current certificates of its Ctx. mu is
+// held, or no other goroutine has the connection yet.
 func (c *Conn) takeCertificates(op string, p connPtr) error {
 	c.own = c.ctx.own
 	set := c.ctx.reload.current()

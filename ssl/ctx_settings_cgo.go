@@ -26,22 +26,22 @@ import (
 // SessionCacheMode is how libssl's internal cache of a server works.
 type SessionCacheMode int
 
-// The modes.
+// Modes of the internal cache.
 const (
-	// SessionCacheInternal: sessions with an id are kept in the Ctx, and expired ones are
-	// looked for every 255 connections (SSL_SESS_CACHE_SERVER). It is the default.
+	// SessionCacheInternal, the default: sessions with an id are kept in the Ctx, and
+	// every 255 connections expired ones are searched for (SSL_SESS_CACHE_SERVER).
 	SessionCacheInternal SessionCacheMode = iota
 
-	// SessionCacheNoAutoClear: expired ones stay until [Ctx.FlushSessions], or until there is
-	// no room (SSL_SESS_CACHE_NO_AUTO_CLEAR). No connection waits for the search then.
+	// SessionCacheNoAutoClear: expired sessions stay until [Ctx.FlushSessions], or until
+	// there is no room (SSL_SESS_CACHE_NO_AUTO_CLEAR). So no connection waits for a search.
 	SessionCacheNoAutoClear
 
-	// SessionCacheNoInternal: nothing is kept (SSL_SESS_CACHE_NO_INTERNAL). Tickets resume
-	// nevertheless; sessions with an id do not.
+	// SessionCacheNoInternal: nothing is kept (SSL_SESS_CACHE_NO_INTERNAL). Tickets
+	// still resume; sessions with an id do not.
 	SessionCacheNoInternal
 )
 
-// maxCacheSize is what a C long has room for everywhere.
+// maxCacheSize fits into a C long on every platform.
 const maxCacheSize = 1<<31 - 1
 
 // setInternalCache sets up libssl's own cache (SSL_CTX_set_session_cache_mode,
@@ -50,15 +50,16 @@ func setInternalCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.server || c.cache != nil {
 		return nil
 	}
-	size := max(cfg.SessionCacheSize, 0) // for libssl, 0 is no limit
+	size := max(cfg.SessionCacheSize, 0) // libssl treats 0 as no limit
 	if cfg.SessionCacheSize == 0 {
 		size = defaultServerSessions
 	}
-	C.sessl_ctx_set_internal_cache(p, cBool(cfg.SessionCacheMode == SessionCacheNoAutoClear), cBool(cfg.SessionCacheMode == SessionCacheNoInternal), C.long(size))
+	C.sessl_ctx_set_internal_cache(p, cBool(cfg.SessionCacheMode == SessionCacheNoAutoClear),
+		cBool(cfg.SessionCacheMode == SessionCacheNoInternal), C.long(size))
 	return nil
 }
 
-// checkInternalCache finds settings of libssl's cache that would do nothing.
+// checkInternalCache refuses settings of libssl's cache that would have no effect.
 func (cfg *Config) checkInternalCache(server bool) error {
 	switch {
 	case cfg.SessionCacheMode < SessionCacheInternal || cfg.SessionCacheMode > SessionCacheNoInternal:
@@ -70,25 +71,25 @@ func (cfg *Config) checkInternalCache(server bool) error {
 	case !server:
 		return configError("SessionCacheMode and SessionCacheSize are for servers")
 	case cfg.SessionCache != nil:
-		return configError("SessionCacheMode and SessionCacheSize are libssl's cache's, which SessionCache replaces")
+		return configError("SessionCacheMode and SessionCacheSize are libssl's cache's, " +
+			"which SessionCache replaces")
 	}
 	return nil
 }
 
-// SessionSettings are what is in force for the sessions of a Ctx.
+// SessionSettings are the settings in force for the sessions of a Ctx.
 type SessionSettings struct {
 	CacheMode  SessionCacheMode // SSL_CTX_get_session_cache_mode
-	CacheSize  int              // SSL_CTX_sess_get_cache_size; 0 means any number
+	CacheSize  int              // SSL_CTX_sess_get_cache_size; 0 means no limit
 	Timeout    time.Duration    // SSL_CTX_get_timeout
 	NumTickets int              // SSL_CTX_get_num_tickets: after a full handshake of TLS 1.3
 
-	MaxEarlyData  uint32 // SSL_CTX_get_max_early_data: what a ticket allows
-	SkipEarlyData uint32 // SSL_CTX_get_recv_max_early_data: how much of what is rejected is read past
+	MaxEarlyData  uint32 // SSL_CTX_get_max_early_data: how much a ticket allows
+	SkipEarlyData uint32 // SSL_CTX_get_recv_max_early_data: how much rejected early data is skipped
 }
 
-// SessionSettings returns what libssl has (SSL_CTX_get_session_cache_mode and the others),
-// defaults included. A client's CacheMode is
-// SessionCacheNoInternal.
+// SessionSettings returns the settings that libssl has (SSL_CTX_get_session_cache_mode
+// and the others), including defaults. A client's CacheMode is SessionCacheNoInternal.
 func (c *Ctx) SessionSettings() (s SessionSettings, err error) {
 	err = c.withPtr("Ctx.SessionSettings", func(p ctxPtr) error {
 		var st C.sessl_settings
@@ -108,10 +109,11 @@ func (c *Ctx) SessionSettings() (s SessionSettings, err error) {
 	return s, err
 }
 
-// SetNumTickets sets how many TLS 1.3 tickets this connection's server issues after a full
-// handshake, in the place of Config.NumTickets (SSL_set_num_tickets); 0 is none. If
-// GetConfigForClient chooses another Ctx, that one's number counts. It fails with ErrClient on
-// a client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
+// SetNumTickets sets how many TLS 1.3 tickets this connection's server issues after a
+// full handshake, instead of Config.NumTickets (SSL_set_num_tickets); 0 means none. If
+// GetConfigForClient chooses another Ctx, that Ctx's number counts. SetNumTickets
+// returns ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and
+// ErrRange for a number below 0 or above 255.
 func (c *Conn) SetNumTickets(n int) error {
 	const op = "Conn.SetNumTickets"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -128,7 +130,7 @@ func (c *Conn) SetNumTickets(n int) error {
 }
 
 // NumTickets returns how many TLS 1.3 tickets the server issues after a full handshake
-// (SSL_get_num_tickets); 0 on a client, and after Close.
+// (SSL_get_num_tickets), or 0 on a client and after Close.
 func (c *Conn) NumTickets() (n int) {
 	if c.usable("") != nil || !c.server {
 		return 0
@@ -141,7 +143,7 @@ func (c *Conn) NumTickets() (n int) {
 	return n
 }
 
-// ownTickets is how many Go issues, where it does.
+// ownTickets is how many tickets Go issues, where it does so instead of libssl.
 func (c *Conn) ownTickets() int {
 	if c.sessions.tickets13 != nil {
 		return *c.sessions.tickets13
@@ -150,12 +152,12 @@ func (c *Conn) ownTickets() int {
 }
 
 // SetSessionIDContext separates this connection's sessions from others of its Ctx: only
-// connections with an equal context resume them (SSL_set_session_id_context), for tenants, say,
-// that a PROXY header tells apart. b has 1 to 32 bytes. On a server that asks for
-// certificates or has PSKs what is set is a hash of it and of what is demanded of them, as with
-// Config.SessionIDContext. If GetConfigForClient chooses another Ctx, that one's counts. It
-// fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun, and
-// ErrRange.
+// connections with an equal context resume them (SSL_set_session_id_context). It is meant,
+// for example, for tenants that a PROXY header tells apart. On a server that asks for
+// certificates or has PSKs, the context in force is a hash of b and of the demands on
+// clients, as with Config.SessionIDContext. If GetConfigForClient chooses another Ctx, that
+// Ctx's context counts. SetSessionIDContext returns ErrClient on a client,
+// ErrHandshakeStarted after the handshake has begun, and ErrRange unless b has 1 to 32 bytes.
 func (c *Conn) SetSessionIDContext(b []byte) error {
 	const op = "Conn.SetSessionIDContext"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -170,7 +172,8 @@ func (c *Conn) SetSessionIDContext(b []byte) error {
 	})
 }
 
-// setConnContext is SSL_set_session_id_context. mu is held, or nobody else has the connection yet.
+// setConnContext is SSL_set_session_id_context. mu is held, or no other goroutine has
+// the connection.
 func setConnContext(op string, p connPtr, b []byte) error {
 	var e cErr
 	if C.sessl_conn_set_sid_ctx(p, bytePtr(b), C.uint(len(b)), &e) == 0 {
@@ -179,11 +182,11 @@ func setConnContext(op string, p connPtr, b []byte) error {
 	return nil
 }
 
-// SetPSKIdentityHint tells a TLS 1.2 client of this connection which key is meant, in the place
-// of Config.PSKIdentityHint (SSL_use_psk_identity_hint): at most 256 bytes, 128 with OpenSSL
-// 1.1.1, none of them zero. It has no effect on a server without PSKs, and if GetConfigForClient
-// chooses another Ctx. It fails with ErrClient on a client, ErrHandshakeStarted after the
-// handshake has begun, and ErrRange.
+// SetPSKIdentityHint tells a TLS 1.2 client of this connection which key is meant, instead
+// of Config.PSKIdentityHint (SSL_use_psk_identity_hint). hint has at most 256 bytes, 128
+// with OpenSSL 1.1.1, none of them zero. The call has no effect on a server without PSKs,
+// or if GetConfigForClient chooses another Ctx. It returns ErrClient on a client,
+// ErrHandshakeStarted after the handshake has begun, and ErrRange for another hint.
 func (c *Conn) SetPSKIdentityHint(hint string) error {
 	const op = "Conn.SetPSKIdentityHint"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -200,7 +203,7 @@ func (c *Conn) SetPSKIdentityHint(hint string) error {
 	})
 }
 
-// beforeHandshake runs f under mu on a server's connection that has not begun.
+// beforeHandshake runs f under mu on a server's connection whose handshake has not begun.
 func (c *Conn) beforeHandshake(op string, f func(connPtr) error) error {
 	if err := c.usable(op); err != nil {
 		return err

@@ -11,47 +11,47 @@ import (
 	"sessl/internal/cshim"
 )
 
-// Stats are what became of the handshakes of a Ctx since it was made, and the counters of
-// what it keeps sessions in. All but Sessions of the caches only grow.
+// Stats count what became of the handshakes of a Ctx since it was made, and what its
+// session stores and caches have done. Only the caches' Sessions can go down.
 type Stats struct {
 	// OpenSSL are libssl's own counters (SSL_CTX_sess_*).
 	OpenSSL SessionStats
 
-	// Handshakes counts those that were completed, by what became of resumption: the hits, and
-	// for each miss its reason. A state that was never met is not in it.
+	// Handshakes counts completed handshakes by their ReuseState: the hits, and for
+	// each miss its reason. States that never occurred are not in the map.
 	Handshakes map[ReuseState]uint64
 
-	// Failed counts the handshakes that ended with an error, by whichever side, those that ran
-	// out of time or were closed included.
+	// Failed counts the handshakes that ended with an error of either side, including
+	// those that ran out of time or were closed.
 	Failed uint64
 
-	// Full and Resumed are the times that completed handshakes took, from the first call of
-	// Handshake, Read or Write to the end, waiting for the network and for the application's
-	// functions included.
+	// Full and Resumed are the times that completed handshakes took, from the first
+	// call of Handshake, Read or Write to the end. They include waiting for the network
+	// and for the application's functions.
 	Full, Resumed Histogram
 
-	// EarlyData is what became of early data.
+	// EarlyData counts what became of early data.
 	EarlyData EarlyDataStats
 
-	// TicketKeys, Cache and Store are those of a server's Config, ClientCache is a client's own
-	// cache; nil where there is none. What several Ctxs share counts for all of them.
+	// TicketKeys, Cache and Store are those of a server's Config, ClientCache is a client's
+	// own cache; nil if there is none. If several Ctxs share one, it counts for all of them.
 	TicketKeys  *TicketKeyStats   `json:",omitempty"`
 	Cache       *ServerCacheStats `json:",omitempty"`
 	Store       *StoreStats       `json:",omitempty"`
 	ClientCache *ClientCacheStats `json:",omitempty"`
 }
 
-// A HandshakeFailure is a handshake that failed, or a fatal error of TLS after one.
+// A HandshakeFailure is a failed handshake, or a fatal error of TLS after one.
 type HandshakeFailure struct {
 	Time time.Time
-	Peer net.Addr // nil where the connection underneath has none
-	Err  error    // what the call returned that met it
+	Peer net.Addr // nil if the connection underneath has none
+	Err  error    // what the failing call returned
 }
 
 // maxFailures is how many failures a Ctx remembers.
 const maxFailures = 16
 
-// ctxStats is what a Ctx counts itself.
+// ctxStats is what a Ctx counts by itself.
 type ctxStats struct {
 	reuse         [len(reuseNames)]atomic.Uint64
 	failed        atomic.Uint64
@@ -59,7 +59,7 @@ type ctxStats struct {
 
 	mu       sync.Mutex
 	failures [maxFailures]HandshakeFailure // a ring
-	next     int                           // where the next one goes
+	next     int                           // where the next failure goes
 }
 
 func (s *ctxStats) completed(r ReuseState, took time.Duration) {
@@ -78,10 +78,10 @@ func (s *ctxStats) remember(f HandshakeFailure) {
 	s.next++
 }
 
-// Stats returns the counters. They are read one after the other, so that under load they are
-// of slightly different moments; it is cheap enough for a scraper. A connection counts with the
-// Ctx that GetConfigForClient has chosen for it, and until then with the one that listens. The
-// error is ErrClosed or ErrNil.
+// Stats returns the counters. They are read one after the other, so under load at
+// slightly different moments; the call is cheap enough for a scraper. A connection
+// counts for the Ctx that GetConfigForClient has chosen for it, and until then for the
+// one that listens. The error is ErrClosed or ErrNil.
 //
 // For package expvar: expvar.Publish("tls", ctx.StatsVar()).
 func (c *Ctx) Stats() (Stats, error) {
@@ -118,8 +118,8 @@ func (c *Ctx) Stats() (Stats, error) {
 	return s, nil
 }
 
-// TicketKeyInfos describes the keys of the Ctx's tickets as [TicketKeys.Infos] does, without
-// any secret; nil for a Ctx whose Config had no TicketKeys.
+// TicketKeyInfos describes the keys of the Ctx's tickets like [TicketKeys.Infos],
+// without any secret. It returns nil if the Ctx's Config had no TicketKeys.
 func (c *Ctx) TicketKeyInfos() []TicketKeyInfo {
 	if c == nil || c.ticketKeys == nil {
 		return nil
@@ -127,8 +127,8 @@ func (c *Ctx) TicketKeyInfos() []TicketKeyInfo {
 	return c.ticketKeys.Infos()
 }
 
-// LastFailures returns the last sixteen handshakes of the Ctx that failed, and fatal errors of
-// TLS on its connections after the handshake, newest first. They stay after Close.
+// LastFailures returns the last sixteen failed handshakes of the Ctx, and fatal errors
+// of TLS on its connections after the handshake, newest first. They stay after Close.
 func (c *Ctx) LastFailures() []HandshakeFailure {
 	if c == nil {
 		return nil
@@ -149,7 +149,7 @@ type StatsVar struct{ ctx *Ctx }
 // reachable, and is "null" after c's Close.
 func (c *Ctx) StatsVar() StatsVar { return StatsVar{c} }
 
-// String is the Stats in JSON, durations in nanoseconds.
+// String returns the Stats in JSON, with durations in nanoseconds.
 func (v StatsVar) String() string {
 	s, err := v.ctx.Stats()
 	if err != nil {
@@ -162,8 +162,9 @@ func (v StatsVar) String() string {
 	return string(b)
 }
 
-// MarshalText is the state in one word, for JSON and the labels of metrics: "no_session", "expired",
-// "not_resumable", "other_config", "declined", "id", "ticket", "external_psk", "unknown".
+// MarshalText returns the state in one word, for JSON and the labels of metrics:
+// "no_session", "expired", "not_resumable", "other_config", "declined", "id", "ticket",
+// "external_psk", "unknown".
 func (r ReuseState) MarshalText() ([]byte, error) {
 	if r < 0 || int(r) >= len(reuseLabels) {
 		return []byte("invalid"), nil
@@ -171,7 +172,7 @@ func (r ReuseState) MarshalText() ([]byte, error) {
 	return []byte(reuseLabels[r]), nil
 }
 
-// tally counts a handshake that is over; err is why it failed.
+// tally counts a handshake that has ended; err is why it failed.
 func (c *Conn) tally(err error) {
 	if err == nil {
 		c.ctx.seen.completed(c.info.reuse, time.Since(c.handshaking.begun))
@@ -189,8 +190,8 @@ func (c *Conn) tallyUnless(returned *bool) {
 	}
 }
 
-// tallyUnfinished counts a handshake that had met a deadline and now never goes on. One that
-// is at work counts itself.
+// tallyUnfinished counts a handshake that met a deadline and now never goes on. A
+// handshake that is at work counts itself.
 func (c *Conn) tallyUnfinished() {
 	select {
 	case c.handshaking.sem <- struct{}{}:
@@ -209,9 +210,9 @@ func (c *Conn) remember(err error) {
 }
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was
-// built with the tag ssldebug; it reports whether it was. Under that tag the same stacks
-// are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn, ssl.ctx,
-// ssl.certificate, ssl.ticketkeys, ssl.ticketkey and ssl.psk.
+// built with the tag ssldebug, and reports whether it was. Under that tag the same
+// stacks are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn,
+// ssl.ctx, ssl.certificate, ssl.ticketkeys, ssl.ticketkey and ssl.psk.
 func LiveHandles(w io.Writer) (bool, error) {
 	return writeLiveHandles(w)
 }
@@ -226,31 +227,32 @@ type Counters struct {
 
 	TicketKeys HandleCounts // *TicketKeys
 
-	// Certificates, PSKs and single TicketKey values have no Close: the collector ends them all.
+	// Certificates have no Close, like PSKs and single TicketKeys: the collector ends them all.
 	Certificates HandleCounts
 
-	// Roots are what was added to CertPools at a time; the collector ends them with the pool.
+	// Roots are what was added to CertPools, one for each call; the collector ends them
+	// with the pool.
 	Roots HandleCounts
 
-	// SSL_SESSION objects of the whole process as counted by ex_data callbacks, those
-	// that libssl made for itself included: connections and internal caches hold
-	// sessions too. At rest, with every handle closed, they are equal.
+	// SSL_SESSION objects of the whole process as counted by ex_data callbacks,
+	// including those that libssl made for itself, since connections and internal caches
+	// hold sessions too. At rest, with every handle closed, both numbers are equal.
 	SessionObjectsCreated uint64
 	SessionObjectsFreed   uint64
 
-	// Ticket keys in C memory, those of TicketKeys and of single TicketKey values, and how
-	// many of them are gone, wiped.
+	// Ticket keys in C memory, both of TicketKeys and of single TicketKey values, and
+	// how many of them have been wiped.
 	TicketKeyObjectsCreated uint64
 	TicketKeyObjectsWiped   uint64
 
-	// External pre-shared keys in C memory, and how many of them are gone, wiped.
+	// External pre-shared keys in C memory, and how many of them have been wiped.
 	PSKObjectsCreated uint64
 	PSKObjectsWiped   uint64
 }
 
 // ReadCounters returns the census. The numbers are read one after the other, so while
-// handles come and go they belong to slightly different moments. It may be called at any
-// time from any goroutine.
+// handles come and go they belong to slightly different moments. It may be called at
+// any time from any goroutine.
 func ReadCounters() Counters {
 	c := Counters{
 		Sessions: sessionKind.read(),

@@ -53,10 +53,10 @@ func setBuiltinTicketKey(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	})
 }
 
-// BuiltinTicketKey returns the key that libssl has made for a server's Ctx without TicketKeys
-// (SSL_CTX_get_tlsext_ticket_keys). As an old key of a successor's TicketKeys it keeps
-// sessions across a restart, or across the first use of TicketKeys. A Ctx with TicketKeys
-// has no use for it: there it is ErrConfig; on clients it is ErrClient.
+// BuiltinTicketKey returns the key that libssl has made for a server's Ctx without
+// TicketKeys (SSL_CTX_get_tlsext_ticket_keys). As an old key in a successor's TicketKeys,
+// it keeps sessions resumable across a restart, or across the first use of TicketKeys. It
+// returns ErrConfig for a Ctx with TicketKeys, and ErrClient for a client.
 func (c *Ctx) BuiltinTicketKey() (key TicketKey, err error) {
 	const op = "Ctx.BuiltinTicketKey"
 	err = c.withPtr(op, func(p ctxPtr) error {

@@ -22,19 +22,19 @@ import (
 	"time"
 )
 
-// A Purpose is what a peer's certificate must be for, by its extended key usage
-// (X509_PURPOSE_*).
+// A Purpose is the purpose that a peer's certificate must have, by its extended key
+// usage (X509_PURPOSE_*).
 type Purpose int
 
-// The purposes.
+// Purposes of a certificate.
 const (
 	PurposeDefault     Purpose = iota                   // the peer's side of TLS
 	PurposeServer      Purpose = C.SESSL_PURPOSE_SERVER // X509_PURPOSE_SSL_SERVER
 	PurposeClient      Purpose = C.SESSL_PURPOSE_CLIENT // X509_PURPOSE_SSL_CLIENT
-	PurposeInsecureAny Purpose = C.SESSL_PURPOSE_ANY    // X509_PURPOSE_ANY: those for mail or code too
+	PurposeInsecureAny Purpose = C.SESSL_PURPOSE_ANY    // X509_PURPOSE_ANY: also mail or code
 )
 
-// setDemands is what the peer's certificate must satisfy besides a chain to a root.
+// setDemands sets what the peer's certificate must satisfy in addition to a chain to a root.
 func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.verify {
 		return nil
@@ -49,7 +49,7 @@ func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	}
 	depth := cfg.VerifyDepth
 	if depth == 0 {
-		depth = -1 // libssl's own
+		depth = -1 // libssl's default
 	} else {
 		depth = max(depth, 0)
 	}
@@ -71,20 +71,20 @@ func setDemands(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// trustEnded reports whether a revocation list is out of date: what was verified with it
-// must be verified again.
+// trustEnded reports whether a revocation list is out of date, so that what was
+// verified with it must be verified again.
 func (c *Ctx) trustEnded() bool {
 	return c.until != 0 && libraryTime().Unix() >= c.until
 }
 
-// libraryTime is the time by which OpenSSL verifies (X509_cmp_time), which is not Go's where
-// something has moved one of the two.
+// libraryTime is the time by which OpenSSL verifies (X509_cmp_time). It differs from Go's if
+// something has moved one of the two clocks.
 func libraryTime() time.Time { return time.Unix(int64(C.time(nil)), 0) }
 
-// maxModulus is the limit for the keys of RSA and DSA that a peer shows, in bits.
+// maxModulus is the limit for RSA and DSA keys that a peer shows, in bits.
 const maxModulus = C.SESSL_MODULUS_MAX
 
-// explain adds to a refusal which certificate it is about. mu is held.
+// explain adds to a refusal which certificate it concerns. mu is held.
 func (c *Conn) explain(p connPtr, err error) {
 	var v *VerificationError
 	if !errors.As(err, &v) {
@@ -110,7 +110,7 @@ func (c *Conn) explain(p connPtr, err error) {
 	}
 }
 
-// addRoots has the SSL_CTX trust the roots of s (X509_STORE_add_cert).
+// addTo makes the SSL_CTX trust the roots of s (X509_STORE_add_cert).
 func (s *rootSet) addTo(op string, p ctxPtr, announce bool) error {
 	roots, err := s.h.acquire()
 	if err != nil {
