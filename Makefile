@@ -1,43 +1,43 @@
-# Every target is one command that can be typed by hand; CI runs `make ci`.
+# Every target is one command that can also be typed by hand; CI runs `make ci`.
 
 GO ?= go
 # The path of the core module; `make rename MODULE=...` writes another one everywhere, also here.
 MODULE := sessl
-# Modules are tested as their users build them, each with the versions of its own go.mod. With
-# go.work they share the highest: that is for editors, and for vet.
+# Modules are tested as their users build them, each with the versions of its own go.mod. go.work
+# gives all modules the highest versions: it is for editors, and for vet.
 export GOWORK := off
 CC ?= gcc
 CLANG_FORMAT ?= clang-format
 PKGS := ./...
-# The tests of package ssl: those that need its unexported names, and all others.
+# The tests of package ssl: in ssl those that need unexported names, in internal/tests all others.
 TESTS := ./ssl ./internal/tests/...
-# Those with C in them; what checks text needs no checker of memory.
+# The packages with C in them. Checks of text need no checker of memory.
 CPKGS := $(TESTS) ./httpssl ./internal/faultmem ./internal/leakcheck ./internal/monkey ./examples/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
-# How long the monkey goes on, and the seed of a run that failed.
+# How long the monkey runs, and the seed of a failed run.
 MONKEY ?= 5m
 SEED ?= 0
 ROUNDS ?= 10
 SOAK ?= -handshakes 200000 -for 10m
-# Ten thousand connections or tickets say nothing new to a checker that slows them down.
+# Ten thousand connections or tickets show nothing new to a checker that slows them down.
 LONG := C34|TicketKeysIVs
-# Those that start a process for each case, and a flood of removals.
+# Tests that start a process for each case, and a flood of removals.
 MANY := AttackPolicy|PolicyOfNoUse|PolicyFromPipe|RemovedFlood
-# What takes seconds and leaves nothing that another test could meet.
+# Tests that take seconds and leave no state for another test.
 SLOW := $(LONG)|$(MANY)|AttackDemands|Hostile|Expires|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|UnblocksSocket|Stuck|TestCopy|TimeoutThen
-# A suite that the mirror does not serve is reported as not run, never as passed.
+# A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
 .PHONY: matrix-ci deps deps-lint deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
 
-deps: ## what building and testing needs
+deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
 
-deps-ci: deps ## and what the memory checkers need
+deps-ci: deps ## installs what the memory checkers need
 	@scripts/deps valgrind binutils
 
-demo: deps ## session reuse on real connections; fails if any of it does not hold
+demo: deps ## session reuse on real connections; fails if any of it fails
 	$(GO) run ./examples/reuse
 
 test: deps ## all tests
@@ -53,8 +53,8 @@ asan: deps ## AddressSanitizer and LeakSanitizer: double free, leaks, overflows 
 valgrind: deps-ci ## use after free and double free inside libssl, which ASan does not see
 	scripts/valgrind
 
-# -race turns the compiler's own checkptr on, so race is the other half of this.
-checkptr: deps ## Go pointers in C memory, cleanups that keep themselves alive
+# -race turns on the compiler's own checkptr, so race is the other half of this.
+checkptr: deps ## Go pointers in C memory, cleanups that keep their object alive
 	GOEXPERIMENT=cgocheck2 $(GO) test -skip '$(SLOW)' $(TESTS) ./examples/...
 	$(GO) test -exec 'env GODEBUG=checkfinalizers=1' -skip '$(SLOW)' $(TESTS) ./examples/...
 
@@ -68,7 +68,7 @@ bench: deps ## figures of this machine, and a table against crypto/tls
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./ssl
 	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
 
-# One after the other: go test fuzzes one target at a time, with all processors.
+# In sequence, because go test fuzzes one target at a time, with all processors.
 FUZZ := $(addprefix internal/tests/,sessions/ParseSession sessions/ParseSessionPEM tickets/ParseTicketKeys \
 	hostile/ClientHello hostile/TicketFrame hostile/OfferedDER) ssl/SealedSession ssl/CacheFile ssl/Loaders
 
@@ -102,15 +102,15 @@ cover: deps ## coverage of the package by its tests
 	$(GO) test -coverprofile=cover.out -coverpkg=./ssl $(TESTS)
 	$(GO) tool cover -func=cover.out | tail -n 1
 
-deps-interop: deps ## and the programs that interop talks to; none is left running
+deps-interop: deps ## installs the programs that interop talks to; none is left running
 	@scripts/deps curl gnutls-bin python3 nodejs nginx haproxy vsftpd openjdk-17-jdk-headless
 
-interop: deps-interop ## x/net's tests of a net.Conn; crowds; clients and servers that are strangers
+interop: deps-interop ## x/net's tests of a net.Conn; crowds; independent clients and servers
 	cd interop && $(GO) vet ./... && $(GO) test -race . && $(GO) test ./load
 	mkdir -p build
 	cd interop/peers && INTEROP_JSON=$(CURDIR)/build/interop.json $(GO) test -race -count=1
 
-interop-matrix: deps-interop ## the same strangers, resuming with us on OpenSSL 3.5 and 4.0
+interop-matrix: deps-interop ## the same programs, resuming with us on OpenSSL 3.5 and 4.0
 	SESSL_MATRIX_MODULE=$(CURDIR)/interop SESSL_MATRIX_PKGS=./peers SESSL_MATRIX_REQUIRED="trixie experimental" \
 		SESSL_MATRIX_FLAGS='-run TestClients|TestServers' scripts/matrix/run trixie experimental
 
@@ -118,7 +118,7 @@ cli: deps ## the command line tool: tests its module and builds bin/sessl
 	cd cmd/sessl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
 	cd cmd/sessl && $(GO) build -o ../../bin/sessl .
 
-# One build of gRPC for all three, which is most of their time.
+# All three share one build of gRPC, which takes most of their time.
 grpc: deps ## gRPC over ssl: its module, with gRPC's own interoperability tests
 	cd grpcssl && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
 
@@ -134,7 +134,7 @@ soak: deps ## resumption in all forms while caches, keys and stores are flushed,
 man: deps ## the manual pages of the command line tool, in build/man
 	cd cmd/sessl && $(GO) run . man ../../build/man
 
-go127: deps ## net/http takes our connections another way from Go 1.27 on
+go127: deps ## httpssl on Go 1.27, where net/http treats our connections differently
 	GOTOOLCHAIN=go1.27.0 $(GO) vet ./httpssl
 	GOTOOLCHAIN=go1.27.0 $(GO) test ./httpssl
 
@@ -151,17 +151,17 @@ release-try: deps ## release a copy of the tree, and build a module outside of i
 	@scripts/deps git
 	scripts/release-try
 
-# The oldest, the newest, and the one with long support in between; 3.0 is the system's.
+# The oldest, the newest, and the one with long-term support; the system has 3.0.
 MATRIX_CI := bullseye trixie experimental
 
 matrix-ci: deps
 	SESSL_MATRIX_PKGS="$(CPKGS)" SESSL_MATRIX_REQUIRED="$(MATRIX_CI)" SESSL_MATRIX_FLAGS="-skip $(LONG)|ProbeH|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|TestCopy" \
 		scripts/matrix/run $(MATRIX_CI)
 
-# Two at a time: most tests wait more than they compute. The longest start first.
+# Two targets at a time, because most tests wait more than they compute. The longest start first.
 ci: FUZZTIME = 6s
 ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
-ci: deps-ci deps-interop deps-lint ## all of the above but bench, cover and mutants, and OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-lint ## all of the above except bench, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the test certificates in testdata/certs with nothing but the openssl
-# command. Files that are there already stay as they are, so a second run
-# changes nothing; to renew everything, remove testdata/certs first.
+# Makes the test certificates in testdata/certs with the openssl command alone.
+# Existing files stay as they are, so a second run changes nothing. To renew
+# everything, remove testdata/certs first.
 # Written for OpenSSL 1.1.1 and later: the dates need `openssl ca`, because
 # `openssl x509` takes absolute dates only from 3.4 on.
 set -eu
@@ -35,7 +35,7 @@ distinguished_name = dn
 CNF
 : >"$tmp/index.txt"
 
-# quiet COMMAND...: run it, and show what it said only if it failed.
+# quiet COMMAND...: run it, and show its output only if it failed.
 quiet() {
 	"$@" >"$tmp/log" 2>&1 || { cat "$tmp/log" >&2; echo "failed: $*" >&2; exit 1; }
 }
@@ -122,7 +122,7 @@ quiet openssl pkcs8 -topk8 -nocrypt -in server-ecdsa.key -outform DER -out serve
 [ -f server-ecdsa.enc-old.key ] || quiet openssl ec -in server-ecdsa.key -aes256 \
 	-passout "pass:$password" -out server-ecdsa.enc-old.key
 
-# staple NAME: NAME.ocsp, the CA's word that NAME.pem is good.
+# staple NAME: NAME.ocsp, the CA's answer that NAME.pem is good.
 staple() {
 	if [ -f "$1.ocsp" ]; then return; fi
 	serial=$(openssl x509 -in "$1.pem" -noout -serial)
@@ -135,8 +135,8 @@ staple() {
 staple server-ecdsa
 staple server-rsa
 
-# Check what is there: keys belong to their certificates, chains verify, and
-# the bad certificates are bad for the reason they were made.
+# Check the files: keys belong to their certificates, chains verify, and each
+# bad certificate is bad for the intended reason.
 # verifies PURPOSE NAME... / fails ERROR ARG...
 verifies() {
 	purpose=$1
