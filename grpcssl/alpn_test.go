@@ -29,7 +29,8 @@ func TestALPN(t *testing.T) {
 		{"h2 behind others at the client", []string{"http/1.1", "h2"}, nil, ""},
 		{"another preferred by the server", []string{"http/1.1", "h2"}, []string{"http/1.1", "h2"}, "http/1.1"},
 	} {
-		client, server := shake(t, clientCreds(t, ssltest.Protos(tc.cli...)), serverCreds(t, ssltest.Protos(tc.srv...)),
+		client, server := shake(t, clientCreds(t, ssltest.Protos(tc.cli...)),
+			serverCreds(t, ssltest.Protos(tc.srv...)),
 			"localhost")
 		if tc.negotiated == "" {
 			if client != nil || server != nil {
@@ -64,7 +65,8 @@ func TestNoH2(t *testing.T) {
 
 				a, b = ssltest.TimedPipe(t)
 				client := tls.Client(a,
-					&tls.Config{RootCAs: ssltest.StdRoots(t, "ca"), ServerName: "localhost", NextProtos: names, MaxVersion: v})
+					&tls.Config{RootCAs: ssltest.StdRoots(t, "ca"), ServerName: "localhost", NextProtos: names,
+						MaxVersion: v})
 				done = make(chan struct{})
 				go func() { defer close(done); client.Handshake(); io.Copy(io.Discard, client); client.Close() }()
 				_, _, err = serverCreds(t).ServerHandshake(b)

@@ -83,7 +83,9 @@ func TestInternationalHosts(t *testing.T) {
 			if h2 {
 				names = both
 			}
-			ctx := clientCtx(t, ssltest.Protos(names...), func(cfg *ssl.Config) { cfg.RootCAs, cfg.ServerName = own, "" })
+			ctx := clientCtx(t, ssltest.Protos(names...), func(cfg *ssl.Config) {
+				cfg.RootCAs, cfg.ServerName = own, ""
+			})
 			tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: ctx, NetDialer: n.dialer()}, nil)
 			if err != nil {
 				t.Fatal(err)

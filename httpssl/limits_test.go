@@ -204,7 +204,8 @@ func TestHTTP2ProhibitsSuites(t *testing.T) {
 				if err == nil {
 					resp.Body.Close()
 				}
-				resp, err = client(t, clientCtx(t, ssltest.Version(ssl.VersionTLS12), suite(id), ssltest.Protos("http/1.1"))).Get(s.URL)
+				resp, err = client(t,
+					clientCtx(t, ssltest.Version(ssl.VersionTLS12), suite(id), ssltest.Protos("http/1.1"))).Get(s.URL)
 				if err != nil {
 					t.Errorf("%s: HTTP/1.1: %v", tls.CipherSuiteName(id), err)
 					continue

@@ -19,10 +19,11 @@ func TestStandardClient(t *testing.T) {
 		for want, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 			t.Run(want+" over "+ssl.VersionName(v), func(t *testing.T) {
 				leakcheck.Test(t)
-				s := start(t, serverCtx(t, ssltest.Version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					c, _ := ssl.ConnFromContext(r.Context())
-					fmt.Fprint(w, c.SessionReused(), r.TLS.DidResume)
-				}))
+				s := start(t, serverCtx(t, ssltest.Version(v)),
+					http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						c, _ := ssl.ConnFromContext(r.Context())
+						fmt.Fprint(w, c.SessionReused(), r.TLS.DidResume)
+					}))
 				cache := tls.NewLRUClientSessionCache(8)
 				for i, reused := range []bool{false, true} {
 					c := stdClient(t, h2, func(cfg *tls.Config) { cfg.ClientSessionCache = cache })

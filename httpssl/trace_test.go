@@ -92,7 +92,8 @@ func tracedClients(t *testing.T, h2 bool, change ...func(*http.Transport)) map[s
 	for _, f := range change {
 		f(base)
 	}
-	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos(own...)), NetDialer: n.dialer()}, base)
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t, ssltest.Protos(own...)),
+		NetDialer: n.dialer()}, base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +137,11 @@ func TestTraceAsInNetHTTP(t *testing.T) {
 		for _, h2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s h2 %t", ssl.VersionName(v), h2), func(t *testing.T) {
 				leakcheck.Test(t)
-				s := start(t, serverCtx(t, ssltest.Version(v)), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					io.Copy(io.Discard, r.Body)
-					io.WriteString(w, "answer")
-				}))
+				s := start(t, serverCtx(t, ssltest.Version(v)),
+					http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						io.Copy(io.Discard, r.Body)
+						io.WriteString(w, "answer")
+					}))
 				url := "https://server.test:" + s.Addr[strings.LastIndex(s.Addr, ":")+1:]
 				got := map[string]string{}
 				for by, c := range tracedClients(t, h2, func(tr *http.Transport) {

@@ -304,7 +304,8 @@ func TestTransportEarlyLeftOver(t *testing.T) {
 				}
 				return nil
 			}}
-			tr, err := httpssl.NewTransport(&ssl.Dialer{NetDialer: nd, Ctx: clientCtx(t, ssltest.Protos("http/1.1"))}, nil)
+			tr, err := httpssl.NewTransport(&ssl.Dialer{NetDialer: nd, Ctx: clientCtx(t, ssltest.Protos("http/1.1"))},
+				nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -121,7 +121,8 @@ func TestSessionFileBehindAnIntermediate(t *testing.T) {
 	for _, version := range tlsVersions {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
-			_, addr := startServe(t, "--cert", ssltest.CertFile("server-chain.pem"), "--key", ssltest.CertFile("server-chain.key"),
+			_, addr := startServe(t, "--cert", ssltest.CertFile("server-chain.pem"),
+				"--key", ssltest.CertFile("server-chain.key"),
 				"--tls", version)
 			dir := t.TempDir()
 			file, both := filepath.Join(dir, "s.pem"), filepath.Join(dir, "both.pem")

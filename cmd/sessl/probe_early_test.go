@@ -126,7 +126,8 @@ func TestProbeEarlyNotSent(t *testing.T) {
 		r := probeJSON(t, exitNoReuse, tt.addr, append(tt.flags, "-n", "1", "--early-data")...)
 		r.checkEarly(t, earlyReport{NotSent: 1, Why: tt.says, MaxBytes: tt.max})
 		r2 := sessl(t,
-			append([]string{"probe", tt.addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "1", "--early-data"}, tt.flags...)...)
+			append([]string{"probe", tt.addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "1", "--early-data"},
+				tt.flags...)...)
 		if r2.code != exitNoReuse || !strings.Contains(r2.out, "not sent on 1 of 1 connections: "+tt.says+"\n") {
 			t.Errorf("%v: status %d\n%s%s", tt.flags, r2.code, r2.out, r2.errOut)
 		}

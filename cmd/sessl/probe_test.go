@@ -238,7 +238,8 @@ func TestProbeSendsWhatItIsTold(t *testing.T) {
 func TestProbeTable(t *testing.T) {
 	leakcheck.Test(t)
 	_, addr := startServe(t, "--alpn", "http/1.1", "--www")
-	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "2", "--alpn", "h2,http/1.1").want(t, exitOK)
+	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "-n", "2", "--alpn", "h2,http/1.1").want(t,
+		exitOK)
 	for _, want := range []string{
 		"server           " + addr + " (127.0.0.1:", "certificate verified\n",
 		"protocol         TLS 1.3, TLS_AES_128_GCM_SHA256", ", http/1.1\n",
@@ -263,7 +264,8 @@ func TestProbeClientCertificate(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			leakcheck.Test(t)
 			s, addr := startServe(t, "--client-ca", ssltest.CertFile("ca.pem"), "--tls", version)
-			r := probeJSON(t, exitOK, addr, "-n", "2", "--cert", ssltest.CertFile("client.pem"), "--key", ssltest.CertFile("client.key"))
+			r := probeJSON(t, exitOK, addr, "-n", "2", "--cert", ssltest.CertFile("client.pem"),
+				"--key", ssltest.CertFile("client.key"))
 			if !r.Reuse || r.Resumed != 2 {
 				t.Errorf("%+v", r)
 			}

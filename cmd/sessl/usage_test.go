@@ -44,7 +44,8 @@ func TestErrors(t *testing.T) {
 		{serve(missing, ssltest.CertFile("ca.key")), exitError, missing + ": no such file"},
 		{serve(ssltest.CertFile("ca.pem"), missing), exitError, missing + ": no such file"},
 		{serve(ssltest.CertFile("ca.pem"), ssltest.CertFile("client.key")), exitError, "mismatch"},
-		{serve(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key")), exitError, "encrypted"},
+		{serve(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key")), exitError,
+			"encrypted"},
 		{serve(ssltest.CertFile("ca.key"), ssltest.CertFile("ca.key")), exitError, "ca.key"},
 
 		{[]string{"probe"}, exitUsage, "HOST:PORT is missing"},
@@ -67,7 +68,8 @@ func TestErrors(t *testing.T) {
 
 		{[]string{"inspect"}, exitUsage, "FILE is missing"},
 		{[]string{"inspect", missing}, exitError, missing + ": no such file"},
-		{[]string{"inspect", ssltest.CertFile("ca.pem")}, exitError, `not a session: the PEM block is a "CERTIFICATE"`},
+		{[]string{"inspect", ssltest.CertFile("ca.pem")}, exitError,
+			`not a session: the PEM block is a "CERTIFICATE"`},
 		{[]string{"inspect", "main.go"}, exitError, "neither a session in PEM nor one in DER"},
 		{[]string{"inspect", os.DevNull}, exitError, "empty"},
 		{[]string{"inspect", "."}, exitError, "is a directory"},

@@ -26,7 +26,8 @@ var (
 
 func TestCtxOutOfMemory(t *testing.T) {
 	leakcheck.Test(t)
-	cert, client, ca := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "client-chain"), ssltest.Roots(t, "ca")
+	cert, client, ca := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "client-chain"),
+		ssltest.Roots(t, "ca")
 	crls := [][]byte{emptyCRL(t)}
 	for _, c := range []struct {
 		name string

@@ -14,15 +14,17 @@ import (
 // ticketing is a link whose server has TicketKeys.
 func ticketing(t *testing.T, version uint16) (*link, *ssl.TicketKeys, ssl.TicketKeySet) {
 	t.Helper()
-	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t), Old: []ssl.TicketKey{ssltest.NewTicketKey(t)}}
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t),
+		Old: []ssl.TicketKey{ssltest.NewTicketKey(t)}}
 	keys, err := ssl.NewTicketKeysFrom(set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
 	l := newLink(t, version, setup{})
-	l.server = ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")},
-		MaxVersion: version, TicketKeys: keys})
+	l.server = ssltest.NewServerCtx(t,
+		&ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")},
+			MaxVersion: version, TicketKeys: keys})
 	return l, keys, set
 }
 

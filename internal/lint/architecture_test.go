@@ -150,7 +150,8 @@ func TestArchitecture(t *testing.T) {
 
 func TestRecipes(t *testing.T) {
 	enforce(t, recipes, mutant{
-		"CONTRIBUTING.md": "`ssl/a.go`, `ssl`, `go test ./ssl/gone`, `gone.go`\n`ssl/gone.go` // BAD\n`docs/gone` // BAD\n",
-		"ssl/a.go":        "package ssl\n",
+		"CONTRIBUTING.md": "`ssl/a.go`, `ssl`, `go test ./ssl/gone`, `gone.go`\n`ssl/gone.go` // " +
+			"BAD\n`docs/gone` // BAD\n",
+		"ssl/a.go": "package ssl\n",
 	})
 }

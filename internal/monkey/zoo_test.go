@@ -186,7 +186,8 @@ func newZoo(t *testing.T) *zoo {
 		MaxSessions: 20, Store: &memory{has: map[string][]byte{}}, SealKeys: seal,
 	}))
 	guard := ssltest.Must[*ssl.MemoryReplayGuard](t)(ssl.NewReplayGuard(1000))
-	psk := ssltest.Must[ssl.PSK](t)(ssl.NewPSK("monkey", []byte("a key of 32 bytes, for the test."), crypto.SHA256))
+	psk := ssltest.Must[ssl.PSK](t)(ssl.NewPSK("monkey", []byte("a key of 32 bytes, for the test."),
+		crypto.SHA256))
 	ca := ssltest.Roots(t, "ca")
 	server := func(name string, change func(*ssl.Config)) { z.add(t, name, true, change) }
 	client := func(name string, change func(*ssl.Config)) { z.add(t, name, false, change) }

@@ -103,7 +103,8 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 // early request for /late with 425.
 func nginxEarly(t *testing.T) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"), "1.3",
+	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"),
+		ssltest.CertFile("server-ecdsa.key"), "1.3",
 		"on", "off")
 	text = strings.NewReplacer("access_log off;",
 		`log_format early "ssl_early_data=$ssl_early_data $status"; access_log /dev/stderr early;`,

@@ -225,7 +225,8 @@ func haproxy(t *testing.T, f form) *process {
 
 func gnutlsServ(t *testing.T, f form) *process {
 	args := []string{"--disable-client-cert", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" + f.number(),
-		"--x509certfile", ssltest.CertFile("server-ecdsa.pem"), "--x509keyfile", ssltest.CertFile("server-ecdsa.key")}
+		"--x509certfile", ssltest.CertFile("server-ecdsa.pem"),
+		"--x509keyfile", ssltest.CertFile("server-ecdsa.key")}
 	if !f.tickets {
 		args = append(args, "--noticket")
 	}

@@ -44,7 +44,8 @@ func nginxWithKeys(t *testing.T, f form, files ...string) *process {
 
 func nginxWith(t *testing.T, f form, lines string, files ...string) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"),
+	text := fmt.Sprintf(nginxConf, dir,
+		ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"),
 		f.number(), "on", "off")
 	for _, file := range files {
 		lines += "ssl_session_ticket_key " + file + ";\n"
