@@ -35,6 +35,7 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 	if err != nil {
 		return err
 	}
+	defer clear(plain)
 	sealed, err := keys.seal(plain, sealedCache)
 	if err != nil {
 		return fail(op, err)

@@ -5,7 +5,9 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"slices"
 	"sync"
+	"time"
 )
 
 // SealKeyLen is the length of a key for [NewSealKeys].
@@ -13,19 +15,26 @@ const SealKeyLen = 32
 
 // SealKeys encrypt sessions for stores outside of the process (AES-256-GCM). A session
 // contains its master secret, so a store must neither read what it keeps nor return anything
-// that was not sealed. The first key seals; all keys open. To replace a key, add the new key
-// behind the old one on every machine, then put it first, then drop the old one.
+// that was not sealed. The first key seals; all keys open. SetKeys and Reload change the keys of
+// servers and caches that are at work: on every machine add the new key behind the old one, then
+// put it first, then drop the old one.
 //
 // Each seal has a key of its own, derived from 16 random bytes, so that one SealKeys is good
 // for any number of sessions. Its methods may be called from several goroutines at once.
 type SealKeys struct {
+	writing sync.Mutex // held while keys are replaced
+	files   []string   // that Reload reads
+
 	mu   sync.RWMutex
 	keys []sealKey
+
+	stats sealCounters
 }
 
 type sealKey struct {
-	id  [sealKeyIDLen]byte // tells which key it is, but nothing about it
-	key [SealKeyLen]byte
+	id    [sealKeyIDLen]byte // tells which key, and nothing about it
+	since time.Time          // when these SealKeys got it
+	key   [SealKeyLen]byte
 }
 
 const (
@@ -33,25 +42,35 @@ const (
 	sealKeyIDLen = 4
 	sealSaltLen  = 16
 	sealHeadLen  = 1 + sealKeyIDLen + sealSaltLen
+	sealTagLen   = 16
 )
 
-// NewSealKeys makes SealKeys from keys of 32 random bytes, which it copies. It returns
-// ErrConfig if there is no key, if a key is not 32 bytes long, repeats one byte 32
-// times (an unfilled buffer), or equals another.
+// NewSealKeys makes SealKeys of 32 random bytes each, which are copied. It returns ErrConfig if there
+// are more than 64 keys, or if a key is not 32 bytes long, repeats one byte 32 times (an unfilled
+// buffer), or equals another.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
-	return sealKeysIn(make([]sealKey, 0, 1+len(old)), append([][]byte{current}, old...))
+	return sealKeysFrom("NewSealKeys", append([][]byte{current}, old...))
 }
 
-// sealKeysIn copies the keys to room, which must not be moved: Close could not wipe the
-// old place. After an error no key is left in room.
-func sealKeysIn(room []sealKey, keys [][]byte) (made *SealKeys, err error) {
-	const op = "NewSealKeys"
+const maxSealKeys = 64
+
+func sealKeysFrom(op string, keys [][]byte) (*SealKeys, error) {
+	if len(keys) > maxSealKeys {
+		return nil, fail(op, configError("%d keys, at most %d are possible", len(keys), maxSealKeys))
+	}
+	return sealKeysIn(op, make([]sealKey, 0, len(keys)), keys)
+}
+
+// sealKeysIn copies the keys to room, which is never moved: Close could not wipe what was left.
+// After an error nothing is left in room either.
+func sealKeysIn(op string, room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 	k := &SealKeys{keys: room}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
+	now := time.Now()
 	for _, b := range keys {
 		if len(b) != SealKeyLen {
 			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))
@@ -60,7 +79,7 @@ func sealKeysIn(room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 			return nil, fail(op, configError("a key has the byte %#02x %d times: it is not random", b[0], len(b)))
 		}
 		id, err := sealKeyIDOf(b)
-		if err == nil && k.find(id[:]) != nil {
+		if err == nil && k.find(id[:]) >= 0 {
 			err = configError("a key is there twice")
 		}
 		if err != nil {
@@ -68,7 +87,7 @@ func sealKeysIn(room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 		}
 		k.keys = k.keys[:len(k.keys)+1]
 		s := &k.keys[len(k.keys)-1]
-		s.id = id
+		s.id, s.since = id, now
 		copy(s.key[:], b)
 	}
 	return k, nil
@@ -80,7 +99,7 @@ func (k *SealKeys) empty() bool {
 	return len(k.keys) == 0
 }
 
-// Close wipes the keys. Nothing can be sealed or opened afterwards. Later calls do nothing.
+// Close wipes the keys. Nothing is sealed or opened afterwards. Later calls do nothing.
 func (k *SealKeys) Close() error {
 	if k == nil {
 		return nil
@@ -92,22 +111,18 @@ func (k *SealKeys) Close() error {
 	return nil
 }
 
-// String names the type, and shows nothing of the keys.
+// String names the type, and tells nothing of the keys.
 func (k *SealKeys) String() string { return "ssl.SealKeys" }
 
 // GoString is String.
 func (k *SealKeys) GoString() string { return k.String() }
 
-func (k *SealKeys) find(id []byte) *sealKey {
-	for i := range k.keys {
-		if bytes.Equal(k.keys[i].id[:], id) {
-			return &k.keys[i]
-		}
-	}
-	return nil
+// find returns the index of the key with that id, or -1. mu is held.
+func (k *SealKeys) find(id []byte) int {
+	return slices.IndexFunc(k.keys, func(s sealKey) bool { return bytes.Equal(s.id[:], id) })
 }
 
-// aead is the cipher for one seal. Its nonce may be all zeros, because its key is used once.
+// aead is the cipher for one seal. Its nonce is all zeros, for its key is used once.
 func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	derived, err := s.derive(head)
 	if err != nil {
@@ -116,22 +131,21 @@ func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	defer clear(derived)
 	block, err := aes.NewCipher(derived)
 	if err != nil {
-		panic(err) // cannot happen: the length is right
+		panic(err) // the length is right
 	}
 	return cipher.NewGCM(block)
 }
 
 var sealNonce = make([]byte, 12)
 
-// seal encrypts plain and wipes it. Only the same what opens the result.
-func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
-	defer clear(plain)
+// seal encrypts plain. Only open with the same purpose returns it.
+func (k *SealKeys) seal(plain []byte, purpose string) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if len(k.keys) == 0 {
 		return nil, ErrClosed
 	}
-	out := make([]byte, sealHeadLen, sealHeadLen+len(plain)+16)
+	out := make([]byte, sealHeadLen, sealHeadLen+len(plain)+sealTagLen)
 	out[0] = sealVersion
 	copy(out[1:], k.keys[0].id[:])
 	rand.Read(out[1+sealKeyIDLen:])
@@ -139,28 +153,40 @@ func (k *SealKeys) seal(plain []byte, what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(out, sealNonce, plain, []byte(what)), nil
+	k.stats.sealed.Add(1)
+	return aead.Seal(out, sealNonce, plain, []byte(purpose)), nil
 }
 
-// open is the inverse of seal. The caller wipes the result.
-func (k *SealKeys) open(sealed []byte, what string) ([]byte, error) {
+// open is the inverse of seal. The caller wipes what it returns.
+func (k *SealKeys) open(sealed []byte, purpose string) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if len(sealed) < sealHeadLen || sealed[0] != sealVersion {
+	if len(k.keys) == 0 {
+		return nil, ErrClosed
+	}
+	if len(sealed) < sealHeadLen+sealTagLen || sealed[0] != sealVersion {
+		k.stats.damaged.Add(1)
 		return nil, ErrMalformed
 	}
 	head := sealed[:sealHeadLen]
-	key := k.find(head[1 : 1+sealKeyIDLen])
-	if key == nil {
+	i := k.find(head[1 : 1+sealKeyIDLen])
+	if i < 0 {
+		k.stats.unknown.Add(1)
 		return nil, ErrSealed
 	}
-	aead, err := key.aead(head)
+	aead, err := k.keys[i].aead(head)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, sealNonce, sealed[sealHeadLen:], []byte(what))
-	if err != nil {
+	plain, err := aead.Open(nil, sealNonce, sealed[sealHeadLen:], []byte(purpose))
+	switch {
+	case err != nil:
+		k.stats.damaged.Add(1)
 		return nil, ErrSealed
+	case i == 0:
+		k.stats.current.Add(1)
+	default:
+		k.stats.old.Add(1)
 	}
 	return plain, nil
 }

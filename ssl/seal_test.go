@@ -38,6 +38,34 @@ func TestSealKeysAreWiped(t *testing.T) {
 	}
 }
 
+// Keys that were replaced are wiped where they were, also those that stay: they are copies by then.
+func TestReplacedSealKeysAreWiped(t *testing.T) {
+	leakcheck.Test(t)
+	keys := make([][]byte, 3)
+	for i := range keys {
+		keys[i] = make([]byte, ssl.SealKeyLen)
+		rand.Read(keys[i])
+	}
+	k, err := ssl.NewSealKeys(keys[0], keys[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	memory, _ := ssl.SealKeyMemory(k)
+	if err := k.SetKeys(keys[2], keys[0]); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range memory {
+		if bytes.Count(m, []byte{0}) != len(m) {
+			t.Errorf("key %d is still there", i)
+		}
+	}
+	now, _ := ssl.SealKeyMemory(k)
+	if len(now) != 2 || !bytes.Equal(now[0], keys[2]) || !bytes.Equal(now[1], keys[0]) {
+		t.Errorf("%d keys, not those that were set", len(now))
+	}
+}
+
 // Whatever key of a list is refused, those before it are not left in memory.
 func TestRefusedSealKeysAreWiped(t *testing.T) {
 	leakcheck.Test(t)

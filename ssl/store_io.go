@@ -103,6 +103,7 @@ func (b *backing) seal(e *serverEntry) ([]byte, error) {
 	if err != nil {
 		return nil, inOp(op, err)
 	}
+	defer clear(plain)
 	sealed, err := b.keys.seal(plain, sealedAs(e.id.bytes()))
 	if err != nil {
 		return nil, fail(op, err)
