@@ -11,26 +11,25 @@ import (
 	"time"
 )
 
-// A Conn is a TLS connection over another net.Conn, and a net.Conn itself: an SSL of
-// OpenSSL with the waiting left to Go. Read, Write, Handshake, the deadlines, Close and
-// everything about sessions may be called from several goroutines at once; a Read that
-// waits does not stop a Write.
+// A Conn is a TLS connection over another net.Conn, and a net.Conn itself: an SSL of OpenSSL whose
+// waiting is done by Go. Read, Write, Handshake, the deadlines, Close and everything about
+// sessions may be called from several goroutines at once. A Read that waits does not stop a Write.
 //
-// A Conn must be closed. One that was dropped is freed by the garbage collector, without
+// A Conn must be closed. The garbage collector frees one that was dropped, but without
 // telling the peer.
 type Conn struct {
 	h      handle[connPtr]
-	ctx    *Ctx // a server's may become another in the handshake, under handshaking and mu; see ctxNow
+	ctx    *Ctx // a server's may be replaced in the handshake, under handshaking and mu; see ctxNow
 	net    net.Conn
-	peer   net.Addr // net's, which may be any code; set before handshaking.done
+	peer   net.Addr // net's, which may run any code; set before handshaking.done
 	tr     transport
-	name   string // what the server must be called; a client's
+	name   string // a client's: the name that the server must prove
 	server bool
 	gate   gate // of the Ctx that it began with
 
-	// Locks are taken in this order: handshaking or writing.calls, reading, writing, mu. mu is
-	// held for one step in C at a time, never while waiting. Every use of the SSL is such a
-	// step: OpenSSL has no lock of its own that would help.
+	// Locks are taken in this order: handshaking or writing.calls, reading, writing,
+	// mu. mu is held for one step in C at a time, and never while waiting. Every use of
+	// the SSL is such a step, because OpenSSL does not lock an SSL.
 	handshaking connHandshake
 	reading     connReading
 	writing     connWriting
@@ -38,87 +37,87 @@ type Conn struct {
 
 	sessions connSessions
 	early    earlyData
-	auth     postAuth // asking for the client's certificate later
+	auth     postAuth // a request for the client's certificate after the handshake
 	midway   midway
 	keyLog   connKeyLog
 	closing  connClosing
 
-	info   connInfo              // set before handshaking.done; the peer's part is under mu from then on
-	ended  atomic.Pointer[Error] // the fatal error of TLS that came first
-	protos *[]string             // what SetNextProtos has set; under mu
-	own    []*ownChain           // that it may send; under mu
+	info   connInfo              // set before handshaking.done; from then on the peer's part is under mu
+	ended  atomic.Pointer[Error] // the first fatal error of TLS
+	protos *[]string             // set by SetNextProtos; under mu
+	own    []*ownChain           // chains that it may send; under mu
 }
 
-// connHandshake is held by a handshake to its end.
+// connHandshake is locked by a handshake until its end.
 type connHandshake struct {
 	sem
 	done    atomic.Bool // complete, and the peer verified
 	err     error       // why it failed
-	begun   time.Time   // when its first step came
+	begun   time.Time   // the time of its first step
 	clock   handshakeClock
 	paused  error // what the last Handshake returned
-	asked   bool  // VerifyConnection has been asked
+	asked   bool  // VerifyConnection has been called
 	started bool  // libssl has begun; under mu
 }
 
-// connReading is held while bytes come from the connection underneath.
+// connReading is locked while bytes come from the connection underneath.
 type connReading struct {
 	sem
 	err      error        // sticky
-	heard    bool         // application data has come
-	gateHeld bool         // the next handshake step has its place
+	heard    bool         // application data has arrived
+	gateHeld bool         // there is a place in the gate for the next handshake step
 	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
 
 	keeping sync.Mutex
-	kept    []byte      // data that came while the client was asked, for Read; under keeping
-	keeps   atomic.Bool // there is some
+	kept    []byte      // data that arrived while the client was asked, for Read; under keeping
+	keeps   atomic.Bool // kept is not empty
 }
 
-// connWriting is held while bytes go to the connection underneath.
+// connWriting is locked while bytes go to the connection underneath.
 type connWriting struct {
 	sem
-	calls    sem          // held by a Write to its end, outside of all others
+	calls    sem          // locked by a Write until its end, outside of all others
 	err      atomic.Value // sticky; stickyError
 	notified bool         // close_notify has been queued
 	stuck    bool         // Close interrupted a Write
 	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
 
 	flushing atomic.Bool   // the background flusher runs
-	attempt  atomic.Uint64 // counts what may let output go that could not be sent
-	inVain   atomic.Uint64 // the attempt at which the flusher has failed, and one more
-	waiting  atomic.Int64  // output bytes that were not sent
+	attempt  atomic.Uint64 // counts events after which unsent output could be sent
+	inVain   atomic.Uint64 // one more than the attempt at which the flusher failed
+	waiting  atomic.Int64  // bytes of output that were not sent
 }
 
-// connSessions are the sessions that a connection offers and receives. All is under mu, unless a
-// field says otherwise.
+// connSessions are the sessions that a connection offers and receives. All fields are
+// under mu, unless their comment says otherwise.
 type connSessions struct {
-	offered   offer // what SetSession found
-	set       bool  // a client's application has said what to offer
-	tickets13 *int  // what SetNumTickets has set
+	offered   offer // what became of the session given to SetSession
+	set       bool  // a client's application has chosen what to offer
+	tickets13 *int  // set by SetNumTickets
 
 	fresh       []*Session // received, not yet delivered; each owned
-	freshKept   int        // how many of fresh a server's cache has
-	freshWeight int        // what all of fresh count for
+	freshKept   int        // how many of fresh a server's cache has got
+	freshWeight int        // the sum of the weights of fresh
 
-	cache      ClientSessionCache // a client's; set before the handshake, as key
+	cache      ClientSessionCache // a client's; set before the handshake, like key
 	key        SessionKey
 	taken      *Session    // offered, and still in cache
 	notOffered ReuseState  // why cache gave nothing; under handshaking
 	removed    atomic.Bool // libssl has removed sessions of ctx
-	spoiled    atomic.Bool // a TLS error has made the session one not to be offered again
+	spoiled    atomic.Bool // after a TLS error the session must not be offered again
 }
 
-// connKeyLog is what KeyLogWriter is still to get.
+// connKeyLog is what KeyLogWriter has not got yet.
 type connKeyLog struct {
 	lines   [][]byte    // under mu
-	waiting atomic.Bool // there are some
+	waiting atomic.Bool // lines is not empty
 }
 
 type connClosing struct {
 	closed    atomic.Bool     // Close has begun
-	life      context.Context // ends then
+	life      context.Context // ends when Close begins
 	end       context.CancelFunc
-	deadlines sync.Mutex // held while deadlines are set: none may be set over those of Close
+	deadlines sync.Mutex // held while deadlines are set, so that none replaces those of Close
 }
 
 type connInfo struct {
@@ -130,15 +129,16 @@ type connInfo struct {
 
 var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 
-// Client makes the client side of a connection over conn (SSL_new). The handshake is done
-// by the first Read or Write, or by Handshake. ctx must have a ServerName, unless it is
-// InsecureSkipVerify or PSKOnly. The Conn owns conn from here on; on error conn is left alone.
+// Client makes the client side of a connection over conn (SSL_new). The handshake is done by
+// the first Read or Write, or by Handshake. ctx must have a ServerName, unless
+// InsecureSkipVerify or PSKOnly is set. The Conn owns conn from here on, except after an error.
 //
-// It resumes as a [Dialer] does: unless SetSession or UseSessionCache have been called by then,
-// the handshake offers a session from ctx's own cache, and those of the connection go there. They
-// belong to the verified name and the port in conn's RemoteAddr; where no name is verified, to the
-// RemoteAddr, and where that is nobody's, as a net.Pipe's, none is kept. Behind a proxy the RemoteAddr
-// is the proxy's: [Dialer.Client] takes the server's.
+// Client resumes as a [Dialer] does: unless SetSession or UseSessionCache is called
+// before, the handshake offers a session from ctx's own cache, and the connection's new
+// sessions go there. In the cache they belong to the verified name and the port of
+// conn's RemoteAddr, or, if no name is verified, to the whole RemoteAddr. If that does
+// not identify a peer either, as with a net.Pipe, no session is kept. Behind a proxy
+// the RemoteAddr is the proxy's: use [Dialer.Client] there, with the server's address.
 func Client(conn net.Conn, ctx *Ctx) (*Conn, error) {
 	return newConn("Client", conn, ctx, false, ctx.ServerName())
 }
@@ -205,7 +205,7 @@ func (c *Conn) checkName() error {
 	return nil
 }
 
-// usable is why nothing can be done with a Conn that never was one.
+// usable returns the error for a nil Conn and for the zero Conn.
 func (c *Conn) usable(op string) error {
 	switch {
 	case c == nil:
@@ -225,8 +225,7 @@ func (c *Conn) NetConn() net.Conn {
 	return c.net
 }
 
-// LocalAddr returns the local address of the connection underneath; nil for a Conn that
-// never was one.
+// LocalAddr returns the local address of the connection underneath, or nil for a nil or zero Conn.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.usable("") != nil {
 		return nil
@@ -234,7 +233,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	return c.net.LocalAddr()
 }
 
-// RemoteAddr returns the peer's address; nil for a Conn that never was one.
+// RemoteAddr returns the peer's address, or nil for a nil or zero Conn.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.usable("") != nil {
 		return nil
@@ -242,7 +241,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return c.net.RemoteAddr()
 }
 
-// String names the two ends: a Conn must not be walked by fmt while it is in use.
+// String names both ends, so that fmt does not print the fields of a Conn in use.
 func (c *Conn) String() string {
 	return fmt.Sprintf("ssl.Conn(%v, %v)", c.LocalAddr(), c.RemoteAddr())
 }
@@ -258,8 +257,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets the deadline of Read and of a handshake's reads; the zero time is
-// none. A Read that timed out can be repeated.
+// SetReadDeadline sets the deadline of Read and of a handshake's reads; the zero time
+// means none. A Read that timed out can be repeated.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	const op = "Conn.SetReadDeadline"
 	if err := c.usable(op); err != nil {
@@ -268,9 +267,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.setDeadline(op, t, &c.reading.until, c.net.SetReadDeadline)
 }
 
-// SetWriteDeadline sets the deadline of Write and of a handshake's writes; the zero time
-// is none. What a Write that timed out has encrypted is kept and goes out with the next
-// one, so the connection stays usable.
+// SetWriteDeadline sets the deadline of Write and of a handshake's writes; the zero
+// time means none. If a Write times out, the bytes that it has encrypted are kept and
+// sent with the next Write, so the connection stays usable.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	const op = "Conn.SetWriteDeadline"
 	if err := c.usable(op); err != nil {
@@ -292,7 +291,7 @@ func (c *Conn) setDeadline(op string, t time.Time, until *atomic.Int64, set func
 }
 
 // deadlineNano is t in Unix nanoseconds, 0 for none. UnixNano alone is undefined before
-// 1678 and after 2262, where careless programs put the deadline that never comes.
+// 1678 and after 2262, dates that programs use for a deadline that never comes.
 func deadlineNano(t time.Time) int64 {
 	switch s := t.Unix(); {
 	case t.IsZero():
@@ -306,10 +305,10 @@ func deadlineNano(t time.Time) int64 {
 }
 
 // ClientWithServerName is Client for the server of that name, which is sent as SNI and
-// demanded of the certificate (SSL_set_tlsext_host_name, X509_get_ext_d2i) in the place of
-// the Ctx's ServerName; an empty one leaves that in force. It is for those who connect by
-// other means than a [Dialer], to many servers with one Ctx. Like Client it resumes from the cache
-// of the Ctx; sessions of one name are not offered to another.
+// verified in the certificate (SSL_set_tlsext_host_name, X509_get_ext_d2i), instead of
+// the Ctx's ServerName; an empty name means the Ctx's. It is for programs that do not
+// connect with a [Dialer], but reach many servers with one Ctx. Like Client, it resumes
+// from the cache of the Ctx; sessions of one name are not offered to another.
 func ClientWithServerName(conn net.Conn, ctx *Ctx, serverName string) (*Conn, error) {
 	return newConn("ClientWithServerName", conn, ctx, false, cmp.Or(serverName, ctx.ServerName()))
 }

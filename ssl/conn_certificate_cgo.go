@@ -24,14 +24,14 @@ import (
 	"unsafe"
 )
 
-// setIdentity gives the Ctx its certificates (SSL_CTX_use_cert_and_key). Of one type of key the first
-// is the Ctx's; where there are several, each handshake chooses (SSL_CTX_set_cert_cb).
+// setIdentity gives the Ctx its certificates (SSL_CTX_use_cert_and_key). Of several with one type
+// of key, the first is the Ctx's; each handshake chooses among all of them (SSL_CTX_set_cert_cb).
 func setIdentity(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	asks := c.server && c.getCert != nil || !c.server && c.getClientCert != nil
 	certs := cfg.Certificates
 	C.sessl_ctx_set_choose(p, cBool(c.server), cBool(asks), cBool(asks || len(certs) > 1 && c.reload == nil))
 	if c.reload != nil || len(certs) == 0 {
-		return nil // each connection gets those of its time
+		return nil // each connection gets the current ones
 	}
 	return withAll(op, certs, nil, func(ptrs []certPtr) error {
 		var e cErr
@@ -46,8 +46,8 @@ func setIdentity(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	})
 }
 
-// useCertificate makes cert the only certificate of this connection, whatever its Ctx has
-// (SSL_use_cert_and_key, which takes references of its own). mu is held.
+// useCertificate makes cert the only certificate of this connection, whatever its Ctx
+// has (SSL_use_cert_and_key, which takes references of its own). mu is held.
 func (c *Conn) useCertificate(op string, p connPtr, cert Certificate) error {
 	return cert.withPtr(op, func(ptr certPtr) error {
 		var e cErr
@@ -58,7 +58,7 @@ func (c *Conn) useCertificate(op string, p connPtr, cert Certificate) error {
 	})
 }
 
-// takeStaple ends what C keeps of the server's staple; info has a copy. mu is held.
+// takeStaple makes C drop the server's staple, of which info has a copy. mu is held.
 func (c *Conn) takeStaple(p connPtr) {
 	if c.info.state.OCSPResponse != nil {
 		C.sessl_conn_drop_staple(p)
@@ -76,7 +76,7 @@ func (c *Conn) useCertificates(op string, p connPtr, certs []Certificate) error 
 	})
 }
 
-// setAsksForStaple has a client ask for staples.
+// setAsksForStaple makes a client ask for staples.
 func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	if cfg.RequestOCSPStaple && C.sessl_ctx_ask_for_staple(p) == 0 {
 		return fail(op, ErrNoMemory)
@@ -84,15 +84,15 @@ func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// errBadStaple is why a handshake failed in which libssl could not parse the server's.
+// errBadStaple is the error of a handshake in which libssl could not parse the server's staple.
 var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
 
-// alertBadStatus is bad_certificate_status_response. From 3.6 on the reason that libssl gives for a
+// alertBadStatus is bad_certificate_status_response. From 3.6 on, libssl's reason for a
 // staple that it cannot parse has the number of that alert, which only a client sends.
 const alertBadStatus = 113
 
-// blameStaple makes err the server's doing, if that is what libssl has stumbled over: it reports
-// an empty one as a lack of memory. mu is held.
+// blameStaple changes err to name the server's staple, if that made libssl fail: libssl
+// reports an empty staple as a lack of memory. mu is held.
 func (c *Conn) blameStaple(p connPtr, err error) error {
 	var e *Error
 	var v *VerificationError
@@ -105,8 +105,8 @@ func (c *Conn) blameStaple(p connPtr, err error) error {
 	return err
 }
 
-// setName has SNI sent (SSL_set_tlsext_host_name), unless it is an address, and the name demanded of
-// the certificate where the Ctx verifies.
+// setName makes libssl send SNI (SSL_set_tlsext_host_name), unless the name is an
+// address, and, if the Ctx verifies, check the name in the certificate.
 func (c *Conn) setName(op string, p connPtr) error {
 	var ip []byte
 	if addr, err := netip.ParseAddr(c.name); err == nil {
@@ -114,8 +114,9 @@ func (c *Conn) setName(op string, p connPtr) error {
 	}
 	name := (*C.char)(unsafe.Pointer(unsafe.StringData(c.name)))
 	var e cErr
-	if C.sessl_conn_set_name(p, name, C.size_t(len(c.name)), bytePtr(ip), C.size_t(len(ip)), cBool(c.ctx.verify), &e) == 0 {
-		return asError(op, ErrNoMemory, &e) // hostName has left nothing else to fail
+	if C.sessl_conn_set_name(p, name, C.size_t(len(c.name)),
+		bytePtr(ip), C.size_t(len(ip)), cBool(c.ctx.verify), &e) == 0 {
+		return asError(op, ErrNoMemory, &e) // hostName has excluded all other failures
 	}
 	return nil
 }

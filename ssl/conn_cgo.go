@@ -28,7 +28,7 @@ import (
 	"syscall"
 )
 
-// freeConn ends a connection that nobody uses any more. SSL_SENT_SHUTDOWN is set in the
+// freeConn ends a connection that is not used any more. SSL_SENT_SHUTDOWN is set in the
 // same call, unless the connection failed, so that its sessions stay resumable.
 func freeConn(p connPtr) {
 	makers.enter()
@@ -51,8 +51,9 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	return p, nil
 }
 
-// equip gives a connection what its Ctx wants and an SSL_CTX does not hand on to its SSL: a new
-// one, and one whose server has chosen another Ctx. mu is held, or the connection is new.
+// equip gives a connection the settings of its Ctx that an SSL does not inherit from
+// its SSL_CTX: to a new connection, and to one whose server has chosen another Ctx. mu
+// is held, or the connection is new.
 func (c *Conn) equip(op string, p connPtr) error {
 	p.keep_new = cBool(c.ctx.wantsSessions())
 	p.lookup = cBool(c.ctx.cache != nil)
@@ -65,7 +66,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 
 // prepare makes a new connection ready for its handshake.
 func (c *Conn) prepare(op string, p connPtr) error {
-	p.hello_use = helloUse(c.ctx) // once: a Ctx that was chosen does not choose
+	p.hello_use = helloUse(c.ctx) // only once: a chosen Ctx does not choose again
 	if err := c.equip(op, p); err != nil || c.name == "" {
 		return err
 	}
@@ -85,22 +86,22 @@ const (
 	stepGated    status = -1 // not begun: too many handshakes compute
 )
 
-// result is what a step came to, in Go's terms.
+// result is the result of a step, in Go's terms.
 type result struct {
 	status status
 	n      int   // application bytes moved
 	out    int   // output bytes in the sink
-	waits  int64 // bytes of answers, from libssl and not from Write, that were not sent
+	waits  int64 // bytes of libssl's answers, as opposed to Write's, that were not sent
 	fresh  bool  // sessions have arrived
-	more   bool  // with stepWantRead: the socket may have input, so nobody must wait for it
+	more   bool  // with stepWantRead: the socket may have more input, so do not wait for it
 	ask    ask   // for stepAsks
-	holds  bool  // with stepWantRead: a ClientHello is to come, or its rest
+	holds  bool  // with stepWantRead: a ClientHello, or its rest, is still to come
 
-	midway   bool // a handshake message has come in part
-	answered bool // the client's certificate has come, and is to be judged before anything else
+	midway   bool // a part of a handshake message has arrived
+	answered bool // the client's certificate has arrived, and must be checked before anything else
 
 	err    error // for stepFailed and stepIOError
-	late   error // what came after the n bytes
+	late   error // an error after the n bytes
 	unsent error // output could not be sent to the socket
 }
 
@@ -125,8 +126,8 @@ func closedResult(op string) result {
 	return result{status: stepFailed, err: fail(op, ErrClosed)}
 }
 
-// takeFresh moves new sessions from C's queue to handles, so that none is left in C longer
-// than the step that brought it. mu is held.
+// takeFresh moves new sessions from C's queue to handles, so that no session stays in C
+// longer than the step that brought it. mu is held.
 func (c *Conn) takeFresh(p connPtr) {
 	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
 		c.sessions.fresh = append(c.sessions.fresh, adoptSession(q)) // the queue's reference
@@ -137,7 +138,7 @@ func (c *Conn) takeFresh(p connPtr) {
 	}
 }
 
-// takeOldest takes the first of fresh. mu is held.
+// takeOldest takes the first session of fresh. mu is held.
 func (c *Conn) takeOldest() *Session {
 	s := c.sessions.fresh[0]
 	c.sessions.fresh[0] = nil
@@ -149,7 +150,7 @@ func (c *Conn) takeOldest() *Session {
 	return s
 }
 
-// result ends every step.
+// result must end every step.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.fresh > 0 {
 		c.takeFresh(p)
@@ -159,14 +160,18 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	}
 	c.takeKeyLog(p)
 	if st.values != 0 {
-		drainValues() // those of sessions that libssl has copied and dropped meanwhile
+		drainValues() // of sessions that libssl has copied and dropped meanwhile
 	}
 	c.writing.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.sessions.spoiled.Store(true)
 	}
-	r := result{status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0}
+	r := result{
+		status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers),
+		fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0,
+		midway: st.midway != 0, holds: p.hold.due != 0,
+	}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
 	}
@@ -181,8 +186,8 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	return r
 }
 
-// failure is why the last step failed: what ended the connection, if that was before. mu is
-// held.
+// failure is the error of the last step, or the error that had ended the connection
+// before it. mu is held.
 func (c *Conn) failure(op string, p connPtr) error {
 	if c.ended.Load() == nil {
 		c.endWith(c.reason(op, p))
@@ -202,7 +207,7 @@ func (c *Conn) reason(op string, p connPtr) error {
 	return c.explainPSK(err)
 }
 
-// stepHandshake goes on with the handshake (SSL_do_handshake), with input from fd or in.
+// stepHandshake continues the handshake (SSL_do_handshake), with input from fd or in.
 func (c *Conn) stepHandshake(fd int, in []byte) result {
 	p, ok := c.enter()
 	if !ok {
@@ -212,11 +217,11 @@ func (c *Conn) stepHandshake(fd int, in []byte) result {
 	c.handshaking.started = true
 	var st C.sessl_step
 	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
-	st.answers = st.out_waiting // nothing is the application's yet
+	st.answers = st.out_waiting // no output is the application's yet
 	return c.result("handshake", p, &st)
 }
 
-// stepRead decrypts into b (SSL_read_ex) what comes from fd or in. All of in is consumed.
+// stepRead decrypts input from fd or in into b (SSL_read_ex). It consumes all of in.
 func (c *Conn) stepRead(fd int, in, b []byte) result {
 	p, ok := c.enter()
 	if !ok {
@@ -228,7 +233,8 @@ func (c *Conn) stepRead(fd int, in, b []byte) result {
 	return c.result("read", p, &st)
 }
 
-// stepPeek reads up to the first application byte, which stays (SSL_peek_ex). n is 1 then.
+// stepPeek reads up to the first application byte, which is not consumed (SSL_peek_ex);
+// n is 1 then.
 func (c *Conn) stepPeek(fd int, in []byte) result {
 	p, ok := c.enter()
 	if !ok {
@@ -240,7 +246,7 @@ func (c *Conn) stepPeek(fd int, in []byte) result {
 	return c.result("read", p, &st)
 }
 
-// stepWrite encrypts b (SSL_write_ex); the records go to fd or sink, what is left waits.
+// stepWrite encrypts b (SSL_write_ex). The records go to fd or sink; the rest waits.
 func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	p, ok := c.enter()
 	if !ok {
@@ -284,7 +290,7 @@ func (c *Conn) stepOutput(fd int, sink []byte) result {
 	return c.result("write", p, &st)
 }
 
-// putBack returns output that could not be sent to the front of what waits.
+// putBack returns output that could not be sent to the front of the waiting output.
 func (c *Conn) putBack(b []byte) error {
 	p, ok := c.enter()
 	if !ok {
@@ -298,7 +304,7 @@ func (c *Conn) putBack(b []byte) error {
 	return nil
 }
 
-// tickets is how many TLS 1.3 tickets the connection has processed.
+// tickets counts the TLS 1.3 tickets that the connection has processed.
 func (c *Conn) tickets() int {
 	p, ok := c.enter()
 	if !ok {

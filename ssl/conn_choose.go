@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// CertificateRequestInfo is what a server wants of a client's certificate, with the fields
-// of crypto/tls.
+// CertificateRequestInfo is a server's request for a client's certificate, with the
+// fields of crypto/tls.
 type CertificateRequestInfo struct {
-	// AcceptableCAs are the distinguished names of the CAs that the server names, in DER;
-	// empty means that it names none.
+	// AcceptableCAs are the distinguished names of the CAs that the server names, in
+	// DER; empty if it names none.
 	AcceptableCAs [][]byte
 
 	SignatureSchemes []tls.SignatureScheme
@@ -26,29 +26,33 @@ type CertificateRequestInfo struct {
 func (r *CertificateRequestInfo) Context() context.Context { return r.ctx }
 
 // SupportsCertificate returns nil if the server accepts cert by the names of its issuers
-// and by its key, and else why not, in the words of crypto/tls, which decides.
+// and by its key. Otherwise it returns the reason; crypto/tls decides, and words it.
 func (r *CertificateRequestInfo) SupportsCertificate(cert *Certificate) error {
 	c, err := publicPart(cert)
 	if err != nil {
 		return err
 	}
-	return (&tls.CertificateRequestInfo{AcceptableCAs: r.AcceptableCAs, SignatureSchemes: r.SignatureSchemes, Version: r.Version}).SupportsCertificate(c)
+	request := tls.CertificateRequestInfo{
+		AcceptableCAs: r.AcceptableCAs, SignatureSchemes: r.SignatureSchemes, Version: r.Version,
+	}
+	return request.SupportsCertificate(c)
 }
 
-// SupportsCertificate returns nil if the client accepts cert by its name, its key and the
-// cipher suites, and else why not, in the words of crypto/tls, which decides.
+// SupportsCertificate returns nil if the client accepts cert by its name, its key and
+// the cipher suites. Otherwise it returns the reason; crypto/tls decides, and words it.
 func (h *ClientHelloInfo) SupportsCertificate(cert *Certificate) error {
 	c, err := publicPart(cert)
 	if err != nil {
 		return err
 	}
 	return (&tls.ClientHelloInfo{
-		CipherSuites: h.CipherSuites, ServerName: h.ServerName, SupportedCurves: h.SupportedCurves, SupportedPoints: []uint8{0},
-		SignatureSchemes: h.SignatureSchemes, SupportedProtos: h.SupportedProtos, SupportedVersions: h.SupportedVersions,
+		CipherSuites: h.CipherSuites, ServerName: h.ServerName, SupportedCurves: h.SupportedCurves,
+		SupportedPoints: []uint8{0}, SignatureSchemes: h.SignatureSchemes,
+		SupportedProtos: h.SupportedProtos, SupportedVersions: h.SupportedVersions,
 	}).SupportsCertificate(c)
 }
 
-// publicPart is cert for crypto/tls, which looks at the public key alone.
+// publicPart is cert for crypto/tls, which uses only the public key.
 func publicPart(cert *Certificate) (*tls.Certificate, error) {
 	if cert == nil || cert.c == nil {
 		return nil, fail("SupportsCertificate", ErrNil)
@@ -66,8 +70,7 @@ func (k publicKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// pickCertificate asks GetCertificate or GetClientCertificate. The answer holds for the
-// handshake.
+// pickCertificate calls GetCertificate or GetClientCertificate. The answer holds for the handshake.
 func (c *Conn) pickCertificate(ctx context.Context) error {
 	cert, err := c.askCertificate(ctx)
 	if err == nil {
@@ -99,7 +102,7 @@ func (c *Conn) askCertificate(ctx context.Context) (*Certificate, error) {
 	return cert, refusal(err)
 }
 
-// refusal is the error of a handshake that the application ends.
+// refusal wraps the error by which the application ends a handshake.
 func refusal(err error) error {
 	if err == nil {
 		return nil

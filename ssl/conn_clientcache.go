@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// maxOffers bounds the search for a session that may be offered, whatever the cache does.
+// maxOffers bounds the search for a session that may be offered, whatever the cache returns.
 const maxOffers = 2 * sessionsPerKey
 
-// UseSessionCache has the handshake of a client offer a session from cache, and the sessions
-// that the connection gets put there; nil means the cache of the Ctx's own. addr says where the
-// sessions belong ([SessionKey].Addr), such as "tcp example.org:443": sessions of one addr are not
-// offered to another, whatever the name. An empty addr stands for what a [Client] without this call
-// does with the cache of its Ctx.
+// UseSessionCache makes a client's handshake offer a session from cache, and puts the
+// connection's new sessions there; nil means the Ctx's own cache. addr says where the
+// sessions belong ([SessionKey].Addr), such as "tcp example.org:443": sessions of one
+// addr are not offered to another, even if the name is the same. An empty addr stands
+// for what a [Client] without this call does with the cache of its Ctx.
 //
-// It fails with ErrServer on a server, and with ErrHandshakeStarted after the handshake has
-// begun. Nothing that is or is not in the cache is an error: see [Conn.ReuseState].
+// It returns ErrServer on a server, and ErrHandshakeStarted after the handshake has
+// begun. The content of the cache never makes it fail: see [Conn.ReuseState].
 func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 	const op = "Conn.UseSessionCache"
 	if err := c.usable(op); err != nil {
@@ -38,8 +38,8 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 	return c.useCache(op, cache, addr, true)
 }
 
-// offerCached does for a client whose application has said nothing about sessions what a
-// Dialer does. handshaking is held.
+// offerCached does what a Dialer does, for a client whose application has not chosen a
+// session or cache. handshaking is held.
 func (c *Conn) offerCached() {
 	c.mu.Lock()
 	nothing := c.server || c.sessions.set || c.handshaking.started
@@ -48,12 +48,12 @@ func (c *Conn) offerCached() {
 		return
 	}
 	if addr := c.ownPlace(); addr != "" {
-		c.useCache("handshake", nil, addr, false) // an error is the handshake's, too
+		c.useCache("handshake", nil, addr, false) // an error will also be the handshake's
 	}
 }
 
-// useCache offers the first session of cache that may be; set says that the application wants
-// it so.
+// useCache offers the first session of cache that may be offered. set says that the
+// application has chosen the cache.
 func (c *Conn) useCache(op string, cache ClientSessionCache, addr string, set bool) error {
 	from, err := c.bindCache(op, cache, addr, set)
 	if err != nil {
@@ -72,14 +72,16 @@ func (c *Conn) useCache(op string, cache ClientSessionCache, addr string, set bo
 	return nil
 }
 
-// A sessionSource is where a session comes from.
+// A sessionSource says where a session comes from.
 type sessionSource struct {
 	cache ClientSessionCache
 	key   SessionKey
 }
 
-// bindCache has new sessions kept for cache, before any can come.
-func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set bool) (from sessionSource, err error) {
+// bindCache makes libssl keep new sessions for cache, before any can arrive.
+func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set bool) (
+	from sessionSource, err error,
+) {
 	p, err := c.enterToOffer(op, true)
 	if err != nil {
 		return from, err
@@ -97,7 +99,7 @@ func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set b
 	return sessionSource{c.sessions.cache, c.sessions.key}, nil
 }
 
-// offerNone keeps a client from all caches.
+// offerNone makes a client use no cache.
 func (c *Conn) offerNone(op string) error {
 	p, err := c.enterToOffer(op, true)
 	if err != nil {
@@ -106,13 +108,13 @@ func (c *Conn) offerNone(op string) error {
 	defer c.leave()
 	c.sessions.set = true
 	p.keep_new = cBool(c.ctx.wantsSessions())
-	c.sessions.taken.Close() // of a cache before
+	c.sessions.taken.Close() // of an earlier cache
 	c.sessions.taken = nil
 	c.sessions.cache, c.sessions.key = nil, SessionKey{}
 	return nil
 }
 
-// noteMiss keeps why there was nothing to offer, unless something before it tells more.
+// noteMiss records why there was nothing to offer, unless an earlier reason says more.
 func (c *Conn) noteMiss(why ReuseState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,7 +123,7 @@ func (c *Conn) noteMiss(why ReuseState) {
 	}
 }
 
-// tryOffer takes over s, which has come from the cache, and offers it if that may be done.
+// tryOffer takes over s, which came from the cache, and offers it if that is allowed.
 func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 	life, err := s.lifetime()
 	expired := err == nil && !life.until.After(time.Now())
@@ -131,13 +133,13 @@ func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 		err = c.setSession("Conn.UseSessionCache", s, true, set)
 	}
 	switch {
-	case errors.Is(err, ErrHandshakeStarted): // another goroutine was faster: s is as good as before
+	case errors.Is(err, ErrHandshakeStarted): // another goroutine was faster: s is still good
 		from.cache.Put(from.key, s)
 		return true
 	case err == nil && !expired && c.SessionOffered():
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.sessions.taken.Close() // of a cache before
+		c.sessions.taken.Close() // of an earlier cache
 		c.sessions.taken = nil
 		if life.once || c.closing.closed.Load() {
 			s.Close()
@@ -146,13 +148,13 @@ func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 		}
 		return true
 	}
-	from.cache.Remove(from.key, s) // no better the next time
+	from.cache.Remove(from.key, s) // it would not be better the next time
 	s.Close()
 	return false
 }
 
-// keep gives a client's cache a handle of its own on s, or s itself where nobody else wants
-// it. A server's has had it from keepFresh.
+// keep gives a client's cache a handle of its own on s, or s itself if the application
+// does not take it. A server's cache has got it from keepFresh.
 func (c *Conn) keep(s *Session) {
 	if c.sessions.cache == nil {
 		return
@@ -167,7 +169,7 @@ func (c *Conn) keep(s *Session) {
 	c.sessions.cache.Put(c.sessions.key, s)
 }
 
-// forget has the cache drop the session that the connection offered. No lock is held.
+// forget makes the cache drop the session that the connection offered. No lock is held.
 func (c *Conn) forget() {
 	c.mu.Lock()
 	s := c.sessions.taken
@@ -179,7 +181,7 @@ func (c *Conn) forget() {
 	}
 }
 
-// dropTaken ends the connection's interest in what it offered, which stays in the cache.
+// dropTaken closes the connection's handle on what it offered. The session stays in the cache.
 func (c *Conn) dropTaken() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,8 +189,8 @@ func (c *Conn) dropTaken() {
 	c.sessions.taken = nil
 }
 
-// cacheConfig is the part of a SessionKey that belongs to the Ctx: everything that can make
-// a session of one Ctx wrong or useless for another.
+// cacheConfig is the Ctx's part of a SessionKey: everything that can make a session of
+// one Ctx wrong or useless for another.
 func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 	h := sha256.New()
 	h.Write(ctx.stamp[1:]) // the fingerprint
@@ -200,22 +202,25 @@ func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 		h.Write([]byte("no tickets"))
 	}
 	if cfg.GetClientCertificate != nil {
-		// Whom the client is depends on a function, and two of those cannot be compared, least
-		// of all with one of another process.
+		// A function decides who the client is, and two functions cannot be compared,
+		// least of all across processes.
 		h.Write(processID())
 		binary.Write(h, binary.BigEndian, ctx.number)
 	}
 	return [32]byte(h.Sum(sum[:0]))
 }
 
-// sessionKey is where c's sessions belong. own is what c may show to the server: with
-// certificates that are reloaded, it is not always what it was.
+// sessionKey says where c's sessions belong. The chains in own are part of it, because
+// reloaded certificates change over time.
 func (c *Conn) sessionKey(addr string) SessionKey {
 	protos := c.ctx.protos
 	if c.protos != nil {
 		protos = *c.protos
 	}
-	k := SessionKey{Addr: addr, ServerName: c.name, NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig}
+	k := SessionKey{
+		Addr: addr, ServerName: c.name,
+		NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig,
+	}
 	if c.ctx.reload != nil {
 		h := sha256.New()
 		h.Write(k.Config[:])
@@ -229,12 +234,12 @@ func (c *Conn) sessionKey(addr string) SessionKey {
 	return k
 }
 
-// placeOf is what a SessionKey has for an address. A name that is verified makes one server of
-// all addresses that it leads to, as far as sessions go: behind service discovery each of them
-// would else begin with a full handshake.
+// placeOf is the form of an address in a SessionKey. A verified name makes all
+// addresses that it leads to one server, as far as sessions are concerned. Otherwise,
+// behind service discovery, each address would begin with a full handshake.
 func (c *Conn) placeOf(network, addr string) string {
 	if strings.HasPrefix(network, "tcp") {
-		network = "tcp" // whatever the family
+		network = "tcp" // for both families
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if strings.HasPrefix(network, "unix") || err != nil {
@@ -249,23 +254,23 @@ func (c *Conn) placeOf(network, addr string) string {
 	return network + " " + net.JoinHostPort(host, port)
 }
 
-// ownPlace is placeOf for the address that the connection itself has; "" for one that does not
-// say who the peer is, where the name does not either.
+// ownPlace is placeOf for the connection's own address, or "" if neither the address
+// nor the name says who the peer is.
 func (c *Conn) ownPlace() string {
 	addr := c.net.RemoteAddr()
 	if addr == nil {
 		addr = &net.UnixAddr{}
 	}
 	network, text := addr.Network(), addr.String()
-	if !c.verifiesName() && anybody(network, text) {
+	if !c.verifiesName() && sharedAddr(network, text) {
 		return ""
 	}
 	return c.placeOf(network, text)
 }
 
-// anybody reports whether an address is that of any number of peers: of pipes, of unnamed
-// sockets, of tunnels that know no better.
-func anybody(network, addr string) bool {
+// sharedAddr reports whether any number of peers can have an address: that of a pipe, of an
+// unnamed socket, or of a tunnel without addresses.
+func sharedAddr(network, addr string) bool {
 	host, port, err := net.SplitHostPort(addr)
 	if strings.HasPrefix(network, "unix") || err != nil {
 		return addr == "" || addr == "@" || addr == network
@@ -274,6 +279,6 @@ func anybody(network, addr string) bool {
 	return port == "0" || err == nil && ip.IsUnspecified()
 }
 
-// verifiesName reports whether the peer must prove that it is c.name. Who proves that it knows a
-// PSK need not.
+// verifiesName reports whether the peer must prove that it is c.name. A peer that
+// proves that it knows a PSK need not.
 func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.ctx.psk.any }

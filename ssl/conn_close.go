@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	closeTimeout = 500 * time.Millisecond // for the last bytes we send
-	drainTimeout = 200 * time.Millisecond // for the last bytes the peer sends
+	closeTimeout = 500 * time.Millisecond // for the last bytes that are sent
+	drainTimeout = 200 * time.Millisecond // for the last bytes that the peer sends
 )
 
-// aLongTimeAgo is a deadline that stops whatever waits.
+// aLongTimeAgo is a deadline that stops all waiting.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// CloseWrite sends close_notify (SSL_shutdown) and, where the connection underneath can,
-// closes its write side. Reading goes on; what libssl would still answer is not sent. It needs a
-// completed handshake. Where the peer has sent a handshake message in part, it waits for the rest
-// as a Write does.
+// CloseWrite sends close_notify (SSL_shutdown) and, if the connection underneath can,
+// closes its write side. Reading goes on; answers of libssl are not sent any more. It
+// returns ErrHandshakeIncomplete before the end of the handshake. If a part of a
+// handshake message of the peer has arrived, it waits for the rest as a Write does.
 func (c *Conn) CloseWrite() error {
 	const op = "Conn.CloseWrite"
 	if err := c.usable(op); err != nil {
@@ -35,7 +35,7 @@ func (c *Conn) CloseWrite() error {
 	}))
 }
 
-// sendCloseNotify is the end of our side; for block see mayBegin. writing is held.
+// sendCloseNotify ends the writing side; for block see mayBegin. writing is held.
 func (c *Conn) sendCloseNotify(block bool) error {
 	if c.writing.notified {
 		return nil // a second SSL_shutdown would read
@@ -54,21 +54,21 @@ func (c *Conn) sendCloseNotify(block bool) error {
 	return nil
 }
 
-// Close ends the connection and frees the SSL. Read, Write and Handshake calls that wait
-// return ErrClosed at once. The peer is told with close_notify unless it does not take
-// what was sent before; nothing waits longer than a fraction of a second. Sessions of the
-// connection stay resumable, except after a fatal TLS error, where OpenSSL invalidates
-// the current one. Later calls do nothing and return nil.
+// Close ends the connection and frees the SSL. Read, Write and Handshake calls that
+// wait return ErrClosed at once. Close sends close_notify, unless the peer does not
+// take earlier output; it never waits longer than a fraction of a second. Sessions of
+// the connection stay resumable, except after a fatal TLS error, where OpenSSL
+// invalidates the current one. Later calls do nothing and return nil.
 //
-// A TLS 1.3 client that has not read its tickets yet reads them now: closing with unread
-// data would make the kernel reset the connection, and the server could lose what it has
-// not read. OnNewSession is called for such tickets.
+// A TLS 1.3 client that has not read its tickets yet reads them now: closing with
+// unread data would make the kernel reset the connection, and the server could lose
+// data that it has not read. OnNewSession is called for such tickets.
 func (c *Conn) Close() (err error) {
 	if c.usable("Conn.Close") != nil || !c.closing.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	c.closing.end()
-	// Closed first, then kicked: whoever comes later sees the flag before it waits.
+	// First the flag, then the kick: a call that comes later sees the flag before it waits.
 	h := c.takeOver(c.kick())
 	defer func() { err = c.finalize(h) }() // also when OnNewSession panics
 	c.farewell(&h)
@@ -76,8 +76,8 @@ func (c *Conn) Close() (err error) {
 	return nil
 }
 
-// abandon is Close for when the application's code has panicked: nothing is sent to the
-// peer, and nothing more delivered.
+// abandon is Close after a panic of the application's code: nothing is sent to the
+// peer, and nothing more is delivered.
 func (c *Conn) abandon() {
 	if !c.closing.closed.CompareAndSwap(false, true) {
 		return
@@ -94,9 +94,9 @@ func (c *Conn) finalize(h hold) error {
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()
 	if h.cut {
-		err = nil // it was closed before
+		err = nil // it has been closed already
 	}
-	if c.handshaking.done.Load() { // before, SSL_free removes nothing
+	if c.handshaking.done.Load() { // before that, SSL_free removes nothing
 		defer c.ctx.deliverRemoved()
 	}
 	if h.writing {
@@ -111,22 +111,22 @@ func (c *Conn) finalize(h hold) error {
 	return nil
 }
 
-// kick ends all waiting on the connection underneath. It reports whether it could.
+// kick ends all waiting on the connection underneath, and reports whether it could.
 func (c *Conn) kick() bool {
 	c.closing.deadlines.Lock()
 	defer c.closing.deadlines.Unlock()
 	return c.net.SetDeadline(aLongTimeAgo) == nil
 }
 
-// hold is what Close has of a connection's locks.
+// hold says which locks of a connection Close holds.
 type hold struct {
 	reading, writing bool
 	cut              bool // the connection underneath has been closed
 }
 
-// takeOver waits until the goroutines that Close has kicked are gone. On a connection
-// that does not honour deadlines they may not be: a Read that stays does not stop a farewell, a
-// Write that stays does.
+// takeOver waits until the goroutines that Close has kicked are gone. If the connection
+// does not honour deadlines, they may stay. A Read that stays does not prevent a
+// farewell; a Write that stays does.
 func (c *Conn) takeOver(kicked bool) (h hold) {
 	patience := closeTimeout
 	if !kicked {
@@ -141,9 +141,9 @@ func (c *Conn) takeOver(kicked bool) (h hold) {
 	return h
 }
 
-// farewell sends what waits, close_notify, and reads what must not be left unread. Where it is not
-// the socket itself whose deadlines bound that, it gets a goroutine and a timer: there may be no
-// deadlines.
+// farewell sends waiting output and close_notify, and reads what must not stay unread.
+// A socket's deadlines bound it. Other connections may not support deadlines, so there
+// it runs in a goroutine with a timer.
 func (c *Conn) farewell(h *hold) {
 	if !h.writing || c.writing.stuck || c.auth.refused.Load() {
 		return
@@ -173,12 +173,12 @@ func (c *Conn) farewell(h *hold) {
 	t.Reset(closeTimeout)
 	select {
 	case <-said:
-	case <-t.C: // even that does not end its Write: the locks are the goroutine's for good
+	case <-t.C: // not even that ends its Write: the goroutine keeps the locks
 		h.reading, h.writing = false, false
 	}
 }
 
-// sayGoodbye is farewell without its bound. writing is held, and reading is if reads.
+// sayGoodbye is farewell without the bound. writing is held, and so is reading if reads is set.
 func (c *Conn) sayGoodbye(reads bool) {
 	c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
 	if c.tr.flush() != nil || !c.handshaking.done.Load() {
@@ -194,8 +194,8 @@ func (c *Conn) sayGoodbye(reads bool) {
 	}
 }
 
-// awaitWhole reads the rest of a handshake message that has come in part, or has the Read that
-// stays do that, for a moment.
+// awaitWhole reads the rest of a handshake message of which a part has arrived, or lets
+// the Read that stays do so, for a moment.
 func (c *Conn) awaitWhole(reads bool) {
 	if !reads {
 		t := time.NewTimer(drainTimeout)
@@ -214,7 +214,7 @@ func (c *Conn) awaitWhole(reads bool) {
 		switch {
 		case err != nil:
 			return
-		case r.status == stepAsks: // the application is not asked any more
+		case r.status == stepAsks: // the application is not called any more
 			if c.show(&Certificate{}) != nil {
 				return
 			}
@@ -233,9 +233,9 @@ func wholeStep(c *Conn, fd int, in, b []byte) result {
 	return r
 }
 
-// drain reads the tickets of a TLS 1.3 client that has not seen any. A server sends them before
-// its data, but for what it has sent before the end of the handshake: where data has come, there
-// are none.
+// drain reads the tickets of a TLS 1.3 client that has not seen any. Except for data
+// sent before the end of the handshake, a server sends tickets before data: if data has
+// arrived, no tickets are left.
 func (c *Conn) drain() {
 	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.reading.err != nil {
 		return

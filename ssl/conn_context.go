@@ -7,9 +7,9 @@ import (
 
 type connKey struct{}
 
-// ConnContext returns a copy of ctx in which [ConnFromContext] finds c. It has the form of
-// http.Server's field ConnContext, for a server whose listener gives *Conns; another
-// net.Conn leaves ctx as it is. Package httpssl sets it.
+// ConnContext returns a copy of ctx in which [ConnFromContext] finds c. It has the form
+// of http.Server's field ConnContext, for a server whose listener returns *Conns. For
+// another net.Conn it returns ctx unchanged. Package httpssl sets it.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn, ok := c.(*Conn); ok && conn != nil {
 		return context.WithValue(ctx, connKey{}, conn)
@@ -17,10 +17,9 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// ConnFromContext returns the connection that ConnContext put into ctx: in a handler,
-// ConnFromContext(r.Context()) is what the request came over. The Conn belongs to the
-// server, which closes it: take sessions and states from it, but do not read, write or
-// close.
+// ConnFromContext returns the connection that ConnContext put into ctx. In a handler,
+// ConnFromContext(r.Context()) is the connection of the request. The Conn belongs to the server,
+// which closes it: take sessions and states from it, but do not read, write or close it.
 func ConnFromContext(ctx context.Context) (*Conn, bool) {
 	if ctx == nil {
 		return nil, false

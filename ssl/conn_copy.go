@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// ReadFrom and WriteTo move up to maxChunk at a time: sixteen records for one crossing into C
-// and one send. They wait with less than that, so that a copy at rest holds no more memory
-// than io.Copy does by itself.
+// restChunk is what ReadFrom and WriteTo read while data is scarce. They move up to
+// maxChunk at a time, sixteen records for one crossing into C and one send, but wait
+// with less, so that a copy at rest holds no more memory than io.Copy does by itself.
 const restChunk = 32 << 10
 
 var (
@@ -15,8 +15,8 @@ var (
 	bulkBufs = sync.Pool{New: func() any { return new([maxChunk]byte) }}
 )
 
-// A copyBuf is what a copy reads into: small until a read has filled it, and small again
-// after one that brought little.
+// A copyBuf is the buffer of a copy: small until a read has filled it, and small again
+// after a read that brought little.
 type copyBuf struct {
 	b    []byte
 	rest *[restChunk]byte
@@ -29,7 +29,7 @@ func newCopyBuf() *copyBuf {
 	return p
 }
 
-// next prepares for the read after one that brought n bytes.
+// next prepares for the next read, after one that brought n bytes.
 func (p *copyBuf) next(n int) {
 	switch {
 	case n == restChunk && p.bulk == nil:
@@ -49,14 +49,14 @@ func (p *copyBuf) free() {
 	restBufs.Put(p.rest)
 }
 
-// ReadFrom writes what r has, up to its io.EOF, and returns how much was encrypted
+// ReadFrom writes the data of r up to io.EOF, and returns how much was encrypted
 // (SSL_write_ex). io.Copy calls it; it takes fewer and larger steps than a loop over Write
-// would. What a Read of r brought is sent before the next one, so nothing waits for more.
+// would. Data of one Read of r is sent before the next Read, so nothing waits for more.
 //
-// Nothing is taken from r while a Write could not begin: before the handshake, after
-// CloseWrite, and with a write deadline in the past. If a Write fails halfway, n tells how
-// far it got, as with Write itself; what had been taken from r beyond that is lost, as
-// with io.Copy. The errors are Write's and r's; io.EOF is none.
+// ReadFrom takes nothing from r while a Write could not begin: before the handshake,
+// after CloseWrite, and after the write deadline. If a Write fails halfway, n tells how
+// far it got, as with Write itself; data taken from r beyond that is lost, as with
+// io.Copy. It returns Write's and r's errors, and nil at io.EOF.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	const op = "Conn.ReadFrom"
 	if r == nil {
@@ -89,11 +89,11 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// WriteTo reads until the peer's close_notify and writes all of it to w (SSL_read_ex), and
-// returns how much w took. io.Copy calls it; it takes fewer and larger steps than a loop
-// over Read would. After a read deadline it can go on, and nothing is missing. What w did
-// not take when it failed is lost, as with io.Copy. The errors are Read's and w's; io.EOF
-// is none, but io.ErrUnexpectedEOF is.
+// WriteTo reads until the peer's close_notify and writes everything to w (SSL_read_ex).
+// It returns how much w took. io.Copy calls it; it takes fewer and larger steps than a
+// loop over Read would. After a read deadline it can be called again, and nothing is
+// missing. If w fails, data that it did not take is lost, as with io.Copy. WriteTo
+// returns Read's and w's errors, nil at io.EOF, and io.ErrUnexpectedEOF as it is.
 func (c *Conn) WriteTo(w io.Writer) (n int64, err error) {
 	const op = "Conn.WriteTo"
 	if w == nil {

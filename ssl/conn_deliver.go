@@ -1,7 +1,7 @@
 package ssl
 
 // nextFresh takes the oldest session that may be shown to the application: none before
-// the handshake is complete, for until then the peer has not been verified.
+// the handshake is complete, because until then the peer has not been verified.
 func (c *Conn) nextFresh() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -12,18 +12,18 @@ func (c *Conn) nextFresh() *Session {
 	return c.takeOldest()
 }
 
-// keepFresh has a server's cache know the sessions of a handshake before the client gets them,
-// and can come back with one. The application hears of them later, when no lock is held.
+// keepFresh puts the sessions of a handshake into a server's cache before the client gets
+// them and can come back with one. The application gets them later, when no lock is held.
 func (c *Conn) keepFresh() {
 	if !c.handshaking.done.Load() || c.ctx.cache == nil {
-		return // ctx may still become another
+		return // ctx may still be replaced
 	}
 	for _, s := range c.freshToKeep() {
 		c.ctx.cache.Put(s)
 	}
 }
 
-// freshToKeep returns handles for the cache, and the last ones where nobody else wants them.
+// freshToKeep returns handles for the cache, the last ones if the application wants none.
 func (c *Conn) freshToKeep() (ss []*Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,8 +39,8 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 	return ss
 }
 
-// deliver calls OnNewSession for what has arrived, and keeps it in the cache; it writes what the key
-// log gets after the handshake. No lock is held.
+// deliver calls OnNewSession for the sessions that have arrived, and puts them into the
+// cache. It also writes the lines of the key log from after the handshake. No lock is held.
 func (c *Conn) deliver() {
 	if c.sessions.spoiled.Load() && c.sessions.spoiled.Swap(false) {
 		c.forget()
@@ -49,7 +49,7 @@ func (c *Conn) deliver() {
 		c.surviving(c.ctxNow().deliverRemoved)
 	}
 	if c.keyLog.waiting.Load() && c.handshaking.done.Load() {
-		c.surviving(func() { c.logKeys() }) // what cannot be written is no reason to end a connection that works
+		c.surviving(func() { c.logKeys() }) // a failed log does not end a connection that works
 	}
 	c.keepFresh()
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
@@ -57,7 +57,7 @@ func (c *Conn) deliver() {
 	}
 }
 
-// ctxNow is ctx for those who neither hold handshaking nor know that the handshake is complete.
+// ctxNow is ctx, for callers that neither hold handshaking nor know that the handshake is complete.
 func (c *Conn) ctxNow() *Ctx {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,7 +72,7 @@ func (c *Conn) hand(s *Session) {
 	}
 }
 
-// surviving calls code of the application's; a panic there ends the connection, and goes on.
+// surviving calls code of the application. A panic in it closes the connection and goes on.
 func (c *Conn) surviving(f func()) {
 	returned := false
 	defer func() {
@@ -84,7 +84,7 @@ func (c *Conn) surviving(f func()) {
 	returned = true
 }
 
-// dropFresh closes what can no longer be delivered.
+// dropFresh closes sessions that can no longer be delivered.
 func (c *Conn) dropFresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

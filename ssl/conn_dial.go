@@ -6,34 +6,34 @@ import (
 	"net"
 )
 
-// A Dialer makes client connections over TCP and Unix stream sockets, as crypto/tls's
-// does. It may be used from several goroutines at once, and must not be changed then.
+// A Dialer makes client connections over TCP and Unix stream sockets, like that of crypto/tls.
+// It may be used from several goroutines at once, and must not be changed while it is.
 type Dialer struct {
-	// NetDialer makes the connection underneath: happy eyeballs, local address, keep-alive
-	// and Control are its own. Its Timeout and Deadline bound the handshake too, also where
-	// DialFunc makes the connection. Nil means the zero net.Dialer, which has no limits.
+	// NetDialer makes the connection underneath, with its happy eyeballs, local address,
+	// keep-alive and Control. Its Timeout and Deadline also bound the handshake, even if
+	// DialFunc makes the connection. nil means the zero net.Dialer, which has no limits.
 	NetDialer *net.Dialer
 
-	// DialFunc, if not nil, makes the connection underneath in the place of NetDialer: through
-	// a proxy (SOCKS, CONNECT, ssh) or in memory. network and addr are those of the call, and
-	// need not be a network of package net. addr stays the server's, whatever the connection's own
-	// RemoteAddr is: the host in it is verified, and sessions belong to it. The function must
-	// return when ctx ends, and may be called from several goroutines at once. What it returns
-	// is the Conn's to close.
+	// DialFunc, if not nil, makes the connection underneath instead of NetDialer:
+	// through a proxy (SOCKS, CONNECT, ssh) or in memory. network and addr are those of
+	// the call; network need not be one of package net. addr is the server's address,
+	// whatever RemoteAddr the connection has: the host in addr is verified, and
+	// sessions belong to it. The function must return when ctx ends, and may be called
+	// from several goroutines at once. The Conn closes the connection that it returns.
 	DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Ctx is the client's Ctx that the connections are made from; it stays the caller's.
 	Ctx *Ctx
 
-	// Sessions is where sessions come from and go to, so that connections resume: nil means
-	// a cache of the Ctx's own, which ends with it. [NoSessionCache] is for none.
+	// Sessions is the cache that connections resume from and put new sessions into; nil
+	// means a cache of the Ctx's own, which ends with it. [NoSessionCache] means none.
 	Sessions ClientSessionCache
 
-	// SessionGroup, if not empty, takes the place of the server's port or address in the
-	// [SessionKey] of all connections of the Dialer. By default a session that was verified for
-	// a name is offered to all addresses of that name with the same port. Where one name
-	// stands for services that do not resume each other's sessions, a group for each keeps them
-	// apart; where services with several ports, paths or addresses do, one group joins them.
+	// SessionGroup, if not empty, replaces the server's port or address in the [SessionKey] of
+	// all connections of the Dialer. By default a session that was verified for a name is
+	// offered to all addresses of that name with the same port. If one name stands for services
+	// that do not resume each other's sessions, a group for each keeps them apart. If services
+	// with several ports, paths or addresses do resume each other's, one group joins them.
 	SessionGroup string
 }
 
@@ -42,34 +42,33 @@ func (d *Dialer) Dial(network, addr string) (*Conn, error) {
 	return d.dial(context.Background(), "Dialer.Dial", network, addr, d.fromCache(network, addr))
 }
 
-// DialContext connects to addr and does a client's handshake. The host in addr is the name
-// that is sent and verified, unless the Ctx has a ServerName; the path of a Unix socket has
-// none. If ctx ends first, its error is returned; once the Conn has been returned, ctx does
-// nothing any more. On error nothing is left open.
+// DialContext connects to addr and does a client's handshake. The host in addr is the
+// name that is sent and verified, unless the Ctx has a ServerName; the path of a Unix
+// socket has no name. If ctx ends first, DialContext returns its error. After the Conn
+// has been returned, ctx has no effect any more. After an error nothing is left open.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (*Conn, error) {
 	return d.dial(ctx, "Dialer.DialContext", network, addr, d.fromCache(network, addr))
 }
 
-// DialSession is DialContext with that session offered, in the place of one from a cache:
-// [Conn.SetSession]. s stays the caller's; nil offers none. Sessions of the connection go to
-// no cache either.
+// DialSession is DialContext with s offered, instead of a session from a cache: see
+// [Conn.SetSession]. s stays the caller's; nil offers none. The connection's new
+// sessions go to no cache.
 func (d *Dialer) DialSession(ctx context.Context, network, addr string, s *Session) (*Conn, error) {
 	return d.dial(ctx, "Dialer.DialSession", network, addr, offerOf(s))
 }
 
-// DialEarly is DialContext with data sent as early data, before the handshake is complete, if
-// that can be: if there is a session in the cache that allows as much, from a connection with
-// the same name and configuration ([Conn.WriteEarlyData], which has the rules). Once it has
+// DialEarly is DialContext with data sent as early data, before the handshake is complete,
+// if that is possible: if the cache has a session that allows that much, from a connection
+// with the same name and configuration ([Conn.WriteEarlyData] has the rules). After it has
 // returned, [Conn.EarlyDataStatus] says what became of data. Unless that is
-// EarlyDataAccepted, the server has not seen any of it, and nobody sends it again but the
-// caller:
+// EarlyDataAccepted, the server has not seen any of it, and the caller must send it again:
 //
 //	if c.EarlyDataStatus() != ssl.EarlyDataAccepted {
 //		_, err = c.Write(data)
 //	}
 //
-// Anybody on the path can record data and send it to the server again: it must be something
-// that may be done more than once. After an error the server may have seen it or not.
+// An attacker on the path can record data and send it to the server again: data must be a request
+// that may be carried out more than once. After an error, the server may or may not have seen it.
 func (d *Dialer) DialEarly(ctx context.Context, network, addr string, data []byte) (*Conn, error) {
 	return d.dial(ctx, "Dialer.DialEarly", network, addr, func(ctx context.Context, c *Conn) error {
 		if err := d.fromCache(network, addr)(ctx, c); err != nil {
@@ -79,21 +78,20 @@ func (d *Dialer) DialEarly(ctx context.Context, network, addr string, data []byt
 	})
 }
 
-// Connect is DialContext without the handshake, which Handshake, Read or Write then does: for
-// what has to be done before, such as WriteEarlyData of what is not known yet. A session from
-// the cache is going to be offered. The limits of the NetDialer and ctx bound no more than this
-// call. On error nothing is left open.
+// Connect is DialContext without the handshake, which Handshake, Read or Write then
+// does. It is for what must be done before, such as a WriteEarlyData of data that is
+// not known yet. A session from the cache will be offered. The limits of the NetDialer
+// and ctx bound only this call. After an error nothing is left open.
 func (d *Dialer) Connect(ctx context.Context, network, addr string) (*Conn, error) {
 	return d.connect(ctx, "Dialer.Connect", network, addr, d.fromCache(network, addr))
 }
 
 // Client does a client's handshake over conn, which was connected by other means, such as
-// STARTTLS or a proxy, with the Dialer's Ctx and sessions (SSL_new, SSL_do_handshake). The Timeout and
-// Deadline of the NetDialer bound it, as ctx does; conn is not dialed, so that DialFunc is not
-// called. network and addr are the server's, as in DialContext, whatever conn's own addresses are: the
-// host in addr is verified, unless the Ctx has a ServerName, and sessions belong to it. network may
-// be any; only an addr of a "tcp" one must have a port. The Conn owns conn; on error conn is
-// closed.
+// STARTTLS or a proxy, with the Dialer's Ctx and sessions (SSL_new, SSL_do_handshake). ctx and
+// the Timeout and Deadline of the NetDialer bound it. DialFunc is not called. network and addr
+// are the server's, as in DialContext, whatever addresses conn has: the host in addr is verified,
+// unless the Ctx has a ServerName, and sessions belong to it. network may have any value; only
+// for "tcp" networks must addr have a port. The Conn owns conn; after an error conn is closed.
 func (d *Dialer) Client(ctx context.Context, conn net.Conn, network, addr string) (*Conn, error) {
 	const op = "Dialer.Client"
 	given := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
@@ -102,15 +100,15 @@ func (d *Dialer) Client(ctx context.Context, conn net.Conn, network, addr string
 	}
 	c, err := d.connectBy(ctx, op, given, network, addr, handshakeAfter(d.fromCache(network, addr)))
 	if err != nil {
-		conn.Close() // also where the arguments were refused; a second Close does nothing
+		conn.Close() // also if the arguments were refused; a second Close does nothing
 		return nil, err
 	}
 	return c, nil
 }
 
-// DialTLSContext is DialContext in the form of http.Transport's field of that name. Such a
-// transport speaks HTTP/1.1 to what it returns, whatever was negotiated: the Ctx must not
-// offer h2. Package httpssl makes transports for both.
+// DialTLSContext is DialContext in the form of http.Transport's field of that name.
+// Such a transport speaks HTTP/1.1 over the connection, whatever protocol was
+// negotiated: the Ctx must not offer h2. Package httpssl makes transports for both.
 func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := d.dial(ctx, "Dialer.DialTLSContext", network, addr, d.fromCache(network, addr))
 	if err != nil {
@@ -119,22 +117,22 @@ func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.
 	return c, nil
 }
 
-// Dial connects to addr and does a client's handshake. The host in addr is the name that
-// is sent and verified, unless ctx has a ServerName. Resources are freed on error. A
-// [Dialer] takes timeouts, a context and a cache; here it is the one of ctx.
+// Dial connects to addr and does a client's handshake. The host in addr is the name that is
+// sent and verified, unless ctx has a ServerName. It uses the session cache of ctx. After
+// an error nothing is left open. Use a [Dialer] for timeouts, a context or another cache.
 func Dial(network, addr string, ctx *Ctx) (*Conn, error) {
 	d := Dialer{Ctx: ctx}
 	return d.dial(context.Background(), "Dial", network, addr, d.fromCache(network, addr))
 }
 
-// DialSession is Dial with that session offered, in the place of one from a cache:
+// DialSession is Dial with s offered, instead of a session from a cache: see
 // [Conn.SetSession]. s stays the caller's; nil offers none.
 func DialSession(network, addr string, ctx *Ctx, s *Session) (*Conn, error) {
 	d := Dialer{Ctx: ctx}
 	return d.dial(context.Background(), "DialSession", network, addr, offerOf(s))
 }
 
-// fromCache and offerOf are what is done about sessions before the handshake.
+// fromCache and offerOf return what is done about sessions before the handshake.
 func (d *Dialer) fromCache(network, addr string) func(context.Context, *Conn) error {
 	return func(_ context.Context, c *Conn) error {
 		where := c.placeOf(network, addr)
@@ -163,14 +161,17 @@ func handshakeAfter(prepare func(context.Context, *Conn) error) func(context.Con
 	}
 }
 
-func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare func(context.Context, *Conn) error) (*Conn, error) {
+// A connStep does something with a new connection.
+type connStep = func(context.Context, *Conn) error
+
+func (d *Dialer) dial(ctx context.Context, op, network, addr string, prepare connStep) (*Conn, error) {
 	return d.connect(ctx, op, network, addr, handshakeAfter(prepare))
 }
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// connect dials, and has begin do what is to be done on the connection.
-func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin func(context.Context, *Conn) error) (*Conn, error) {
+// connect dials, and calls begin with the connection.
+func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin connStep) (*Conn, error) {
 	var dial dialFunc
 	if d != nil {
 		dial = d.DialFunc
@@ -178,8 +179,10 @@ func (d *Dialer) connect(ctx context.Context, op, network, addr string, begin fu
 	return d.connectBy(ctx, op, dial, network, addr, begin)
 }
 
-// connectBy makes the connection underneath by a function, or by the NetDialer if that is nil.
-func (d *Dialer) connectBy(ctx context.Context, op string, dial dialFunc, network, addr string, begin func(context.Context, *Conn) error) (*Conn, error) {
+// connectBy makes the connection underneath with dial, or with the NetDialer if dial is nil.
+func (d *Dialer) connectBy(
+	ctx context.Context, op string, dial dialFunc, network, addr string, begin connStep,
+) (*Conn, error) {
 	host, err := d.check(ctx, op, dial != nil, network, addr)
 	if err != nil {
 		return nil, err
@@ -191,7 +194,7 @@ func (d *Dialer) connectBy(ctx context.Context, op string, dial dialFunc, networ
 	if dial == nil {
 		dial = nd.DialContext
 	}
-	// net.Dialer's own limits end with the connection underneath.
+	// net.Dialer's own limits end when the connection underneath is made.
 	if nd.Timeout != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, nd.Timeout)
@@ -209,7 +212,7 @@ func (d *Dialer) connectBy(ctx context.Context, op string, dial dialFunc, networ
 	if isNil(raw) {
 		return nil, fail(op, ErrNil)
 	}
-	if ctx.Err() != nil { // a function that came too late
+	if ctx.Err() != nil { // the function came too late
 		raw.Close()
 		return nil, fail(op, context.Cause(ctx))
 	}
@@ -224,9 +227,11 @@ func (d *Dialer) connectBy(ctx context.Context, op string, dial dialFunc, networ
 	return c, nil
 }
 
-// check refuses what could not work before anybody is disturbed, and returns the name of
-// the host in addr. What is not dialed by package net may have a network of its own.
-func (d *Dialer) check(ctx context.Context, op string, others bool, network, addr string) (host string, err error) {
+// check refuses arguments that could not work before any connection is made, and returns the
+// name of the host in addr. With others, package net does not dial, and any network may be used.
+func (d *Dialer) check(
+	ctx context.Context, op string, others bool, network, addr string,
+) (host string, err error) {
 	if d == nil || d.Ctx == nil || ctx == nil {
 		return "", fail(op, ErrNil)
 	}
@@ -251,11 +256,11 @@ func (d *Dialer) check(ctx context.Context, op string, others bool, network, add
 	if !others {
 		return "", fail(op, net.UnknownNetworkError(network)) // TLS needs a stream
 	}
-	host, _, _ = net.SplitHostPort(addr) // none is for the Ctx's ServerName
+	host, _, _ = net.SplitHostPort(addr) // without one, the Ctx's ServerName counts
 	return host, nil
 }
 
-// closeUnless calls begin; on error c is closed, also when the application's code panics.
+// closeUnless calls begin. After an error it closes c, also if the application's code panics.
 func (c *Conn) closeUnless(ctx context.Context, begin func(context.Context, *Conn) error) error {
 	ok := false
 	defer func() {

@@ -10,7 +10,7 @@ import (
 // EarlyDataStatus says what became of a connection's early data.
 type EarlyDataStatus int
 
-// String names the status in a word or two.
+// String names the status.
 func (s EarlyDataStatus) String() string {
 	switch s {
 	case EarlyDataNotSent:
@@ -23,31 +23,31 @@ func (s EarlyDataStatus) String() string {
 	return "invalid"
 }
 
-// maxEarlyData bounds Config.MaxEarlyData: a handshake keeps what nobody has read.
+// maxEarlyData bounds Config.MaxEarlyData, because a handshake keeps unread early data in memory.
 const maxEarlyData = 16 << 20
 
-// earlyData is a connection's part in it.
+// earlyData is the state of a connection's early data.
 type earlyData struct {
 	status atomic.Int32 // EarlyDataStatus
-	open   atomic.Bool  // a server has accepted it, and may write
+	open   atomic.Bool  // a server has accepted early data, and may write
 
-	begun   bool       // a server's application reads it; under handshaking, as all below
-	settled bool       // admitEarly has been asked
-	ended   bool       // there is no more, nor will be
-	kept    []byte     // what a handshake found unread
-	terms   earlyTerms // a client's, of the session that is offered; under the Conn's mu
-	sent    int        // by a client
+	begun   bool       // a server's application reads it; under handshaking, like all below
+	settled bool       // admitEarly has been called
+	ended   bool       // there is no more, and will be none
+	kept    []byte     // left unread before a handshake
+	terms   earlyTerms // a client's, of the session that it offers; under the Conn's mu
+	sent    int        // bytes sent by a client
 }
 
 // earlyTerms are what a session allows its client.
 type earlyTerms struct {
 	limit uint32
 	until time.Time
-	proto string // what early data has to speak
-	not   string // why none may be sent; "" if some may
+	proto string // the protocol that early data must speak
+	not   string // why no early data may be sent, "" if some may
 }
 
-// earlyCounters are those of a Ctx.
+// earlyCounters are the counters of a Ctx.
 type earlyCounters struct {
 	accepted, rejected atomic.Uint64
 }
@@ -64,14 +64,14 @@ func (e *earlyCounters) count(s EarlyDataStatus) {
 // EarlyDataStats count what became of early data on the connections of a Ctx.
 type EarlyDataStats struct {
 	Accepted uint64 // connections whose early data was accepted
-	Rejected uint64 // and those whose early data was thrown away
+	Rejected uint64 // connections whose early data was rejected
 
-	Replayed      uint64 // of the rejected, those that the ReplayGuard had seen before
-	GuardFailures uint64 // and those for which it had no answer: errors, late, too many at once
+	Replayed      uint64 // rejected connections that the ReplayGuard had seen before
+	GuardFailures uint64 // rejected connections for which it gave no answer: errors, late, too many at once
 }
 
-// EarlyDataStats returns the counters of early data, those of a server or of a client
-// (SSL_get_early_data_status of each connection). They cost nothing to read.
+// EarlyDataStats returns the counters of early data, of a server or of a client
+// (SSL_get_early_data_status of each connection). Reading them costs almost nothing.
 func (c *Ctx) EarlyDataStats() EarlyDataStats {
 	if c == nil {
 		return EarlyDataStats{}
@@ -83,9 +83,9 @@ func (c *Ctx) EarlyDataStats() EarlyDataStats {
 	return s
 }
 
-// EarlyDataStatus says what became of the client's early data (SSL_get_early_data_status). A
-// server knows once ReadEarlyData has returned, a client at the end of the handshake. It
-// keeps its answer after Close.
+// EarlyDataStatus says what became of the client's early data
+// (SSL_get_early_data_status). A server knows it once ReadEarlyData has returned, a
+// client at the end of the handshake. It also works after Close.
 func (c *Conn) EarlyDataStatus() EarlyDataStatus {
 	if c == nil {
 		return EarlyDataNotSent
@@ -93,26 +93,23 @@ func (c *Conn) EarlyDataStatus() EarlyDataStatus {
 	return EarlyDataStatus(c.early.status.Load())
 }
 
-// HandshakeComplete reports whether the handshake is complete. Until then, what a server reads
-// as early data may come from a recording, although [Conn.ConnectionState] answers.
+// HandshakeComplete reports whether the handshake is complete. Until then, a server's
+// early data may come from a recording, although [Conn.ConnectionState] answers.
 func (c *Conn) HandshakeComplete() bool { return c != nil && c.handshaking.done.Load() }
 
-// ReadEarlyData reads what a client has sent with its first flight, before the handshake is
-// complete (SSL_read_early_data, RFC 8446, section 2.3); at its end, and if there is none, it
-// returns io.EOF. It is for servers, and must be called before anything else that does the
-// handshake: where it is not, early data is rejected, and there is none to read. Read never
-// returns early data, and a Handshake keeps what has not been read for later calls of
-// ReadEarlyData.
+// ReadEarlyData reads data that a client has sent with its first flight, before the
+// handshake is complete (SSL_read_early_data, RFC 8446, section 2.3). At its end, and if
+// there is none, it returns io.EOF. It is for servers, and must be called before anything
+// else that does the handshake; otherwise early data is rejected. Read never returns
+// early data. A Handshake keeps unread early data for later calls of ReadEarlyData.
 //
-// Early data can be a recording that somebody else sends. What it asks for may be done only
-// if it does no harm to do it again, or if the handshake has been completed before: that
-// proves that the client is there. With [Config].MaxEarlyData recordings are refused as far
-// as one can; see there.
+// Early data can be a recording that an attacker sends. Act on it only if repeating the
+// action does no harm, or after the handshake is complete: that proves that the client
+// is there. [Config].MaxEarlyData says how recordings are refused, and which are not.
 //
-// Once it has returned data, ConnectionState and SessionReused answer, and WriteEarlyData
-// writes. It fails with ErrClient on a client, and like Handshake. Too much early data ends
-// the connection with the alert unexpected_message. A call that met a read deadline can be
-// repeated.
+// After it has returned data, ConnectionState and SessionReused answer, and WriteEarlyData writes.
+// It returns ErrClient on a client, and otherwise Handshake's errors. Too much early data ends the
+// connection with the alert unexpected_message. A call that met a read deadline can be repeated.
 func (c *Conn) ReadEarlyData(b []byte) (n int, err error) {
 	const op = "Conn.ReadEarlyData"
 	if err := c.usable(op); err != nil {
@@ -173,8 +170,8 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	return n, err
 }
 
-// holdWriting keeps writers out until the returned function is called, unless a server may
-// write early: then a Write does not wait for the client's answer.
+// holdWriting keeps writers out until the returned function is called, unless a server
+// may write early: then a Write does not wait for the client's answer.
 func (c *Conn) holdWriting() (release func()) {
 	if c.early.open.Load() {
 		return func() {}
@@ -183,7 +180,7 @@ func (c *Conn) holdWriting() (release func()) {
 	return c.writing.unlock
 }
 
-// earlyOnce reads a record of early data; io.EOF is its end. reading is held.
+// earlyOnce reads a record of early data, or returns io.EOF at its end. reading is held.
 func (c *Conn) earlyOnce(ctx context.Context, b []byte) (int, error) {
 	r, err := c.steps(ctx, earlyStep, b)
 	c.flushSoon()
@@ -203,8 +200,8 @@ func (c *Conn) earlyOnce(ctx context.Context, b []byte) (int, error) {
 	return r.n, nil
 }
 
-// drainEarly keeps for ReadEarlyData what has not been read of it: libssl goes on with the
-// handshake only behind that. MaxEarlyData bounds it. reading is held.
+// drainEarly keeps unread early data for ReadEarlyData, because libssl continues the
+// handshake only after it. MaxEarlyData bounds its size. reading is held.
 func (c *Conn) drainEarly(ctx context.Context) error {
 	if !c.early.begun || c.early.ended {
 		return nil
@@ -217,7 +214,7 @@ func (c *Conn) drainEarly(ctx context.Context) error {
 			return endIsNone(err)
 		}
 		c.early.kept = append(c.early.kept, buf[:n]...)
-		clear(buf[:n]) // it goes on to other connections
+		clear(buf[:n]) // it will be used for other connections
 	}
 }
 
@@ -228,7 +225,8 @@ func endIsNone(err error) error {
 	return err
 }
 
-// earlyStep computes as much as a handshake step does, the first time.
+// earlyStep takes a place in the gate until early data is open, because it computes
+// like a handshake step.
 func earlyStep(c *Conn, fd int, in, b []byte) result {
 	if c.early.open.Load() {
 		return c.stepReadEarly(fd, in, b)
@@ -241,13 +239,14 @@ func earlyStep(c *Conn, fd int, in, b []byte) result {
 	return c.stepReadEarly(fd, in, b)
 }
 
-// checkEarly refuses early data that nobody could protect from being sent again.
+// checkEarly refuses early data that would not be protected from replays.
 func (cfg *Config) checkEarly(server bool) error {
 	_, highest := cfg.versions()
 	stateless, cached := cfg.TicketKeys != nil, cfg.SessionCache != nil
 	switch {
 	case !server && (cfg.MaxEarlyData != 0 || cfg.ReplayGuard != nil):
-		return configError("MaxEarlyData and ReplayGuard are for servers; a client sends early data when it calls WriteEarlyData")
+		return configError("MaxEarlyData and ReplayGuard are for servers; " +
+			"a client sends early data when it calls WriteEarlyData")
 	case unmade(cfg.ReplayGuard):
 		return configError("the ReplayGuard was not made by NewReplayGuard")
 	case cfg.ReplayGuard != nil && cfg.MaxEarlyData == 0:
@@ -259,23 +258,27 @@ func (cfg *Config) checkEarly(server bool) error {
 	case highest < VersionTLS13:
 		return configError("MaxEarlyData needs TLS 1.3, MaxVersion is %s", VersionName(highest))
 	case cfg.VerifyConnection != nil:
-		return configError("MaxEarlyData and VerifyConnection exclude each other: early data comes before VerifyConnection could refuse it")
+		return configError("MaxEarlyData and VerifyConnection exclude each other: " +
+			"early data comes before VerifyConnection could refuse it")
 	case cfg.ReplayGuard == nil && stateless:
-		return configError("MaxEarlyData with TicketKeys needs a ReplayGuard: else each server with the keys, this one too, accepts the same early data again")
+		return configError("MaxEarlyData with TicketKeys needs a ReplayGuard: " +
+			"else each server with the keys, this one too, accepts the same early data again")
 	case cfg.ReplayGuard == nil && cached:
-		return configError("MaxEarlyData with a SessionCache needs a ReplayGuard: libssl keeps track of used tickets in its internal cache only")
+		return configError("MaxEarlyData with a SessionCache needs a ReplayGuard: " +
+			"libssl keeps track of used tickets in its internal cache only")
 	case cfg.ReplayGuard != nil && !stateless && !cached:
-		return configError("ReplayGuard needs TicketKeys or a SessionCache: without them tickets are those of this Ctx alone, which remembers them itself")
+		return configError("ReplayGuard needs TicketKeys or a SessionCache: " +
+			"without them tickets are those of this Ctx alone, which remembers them itself")
 	case !cfg.guardsItself() && cfg.ReplayGuard == nil && cfg.SessionCacheMode == SessionCacheNoInternal:
 		return configError("MaxEarlyData needs libssl's internal cache, which SessionCacheNoInternal turns off")
 	}
 	return nil
 }
 
-// claimEarly asks the guard about a first flight whose early data somebody reads. Only the
-// first identity counts for early data, and only a client that has the session may claim it
-// (RFC 8446, section 8.2): anybody who has seen a ticket could use up its early data
-// otherwise, and anybody at all fill the guard.
+// claimEarly asks the guard about a first flight whose early data the application
+// reads. Only the first identity counts for early data, and only a client that has the
+// session may claim it (RFC 8446, section 8.2). Otherwise an observer of a ticket could
+// use up its early data, and any client could fill the guard.
 func (c *Conn) claimEarly(ctx context.Context, h *ClientHelloInfo) {
 	g := c.ctx.guard
 	if g == nil || !c.early.begun || !h.offersEarly() {

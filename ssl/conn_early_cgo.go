@@ -30,23 +30,23 @@ import (
 	"unsafe"
 )
 
-// What became of early data (SSL_get_early_data_status).
+// Outcomes of early data (SSL_get_early_data_status).
 const (
-	// EarlyDataNotSent: the client has sent none, or the handshake has not come so far.
+	// EarlyDataNotSent: the client has sent none, or the handshake has not come that far.
 	EarlyDataNotSent EarlyDataStatus = C.SSL_EARLY_DATA_NOT_SENT
 
-	// EarlyDataRejected: the server has thrown away what the client has sent. It may be sent
-	// again, over this connection.
+	// EarlyDataRejected: the server has discarded the client's early data. It may be
+	// sent again, over this connection.
 	EarlyDataRejected EarlyDataStatus = C.SSL_EARLY_DATA_REJECTED
 
-	// EarlyDataAccepted: the server has it.
+	// EarlyDataAccepted: the server has received it.
 	EarlyDataAccepted EarlyDataStatus = C.SSL_EARLY_DATA_ACCEPTED
 )
 
 // stepEarlyEnd says that there is no more early data.
 const stepEarlyEnd status = C.SESSL_EARLY_END
 
-// setEarly lets a server's tickets allow early data (SSL_CTX_set_max_early_data,
+// setEarly makes a server's tickets allow early data (SSL_CTX_set_max_early_data,
 // SSL_CTX_set_allow_early_data_cb).
 func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if cfg.MaxEarlyData == 0 {
@@ -61,8 +61,8 @@ func setEarly(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// hasSession reports whether the client has the session that it names first, which must be one
-// that is found here or in a ticket of ours: its binder says so. Algorithms are the Ctx's own.
+// hasSession reports whether the client has the session that it names first, by checking its
+// binder. The session must be found here or in a ticket of ours. Algorithms are the Ctx's own.
 func (c *Conn) hasSession(id []byte) (has bool) {
 	var query *C.char
 	if q := c.ctx.guard.query; q != "" {
@@ -75,10 +75,10 @@ func (c *Conn) hasSession(id []byte) (has bool) {
 	return has
 }
 
-// allowEarly is the answer to SSL_CTX_set_allow_early_data_cb, which asks later.
+// allowEarly is the answer for SSL_CTX_set_allow_early_data_cb, which asks later.
 func (c *Conn) allowEarly() { c.withLive(func(p connPtr) { p.claimed = 1 }) }
 
-// stepReadEarly goes on with a server's handshake up to the client's early data, and
+// stepReadEarly continues a server's handshake up to the client's early data, and
 // decrypts a record of it into b (SSL_read_early_data).
 func (c *Conn) stepReadEarly(fd int, in, b []byte) result {
 	const op = "handshake"
@@ -91,12 +91,12 @@ func (c *Conn) stepReadEarly(fd int, in, b []byte) result {
 	var st C.sessl_step
 	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
 	if !c.early.open.Load() {
-		st.answers = st.out_waiting // nothing is the application's yet
+		st.answers = st.out_waiting // no output is the application's yet
 	}
 	return c.result(op, p, &st)
 }
 
-// stepWriteEarly makes b wait for output as early data, behind the ClientHello
+// stepWriteEarly makes b wait for output as early data, after the ClientHello
 // (SSL_write_early_data).
 func (c *Conn) stepWriteEarly(op string, b []byte) result {
 	p, ok := c.enter()
@@ -110,8 +110,8 @@ func (c *Conn) stepWriteEarly(op string, b []byte) result {
 	return c.result(op, p, &st)
 }
 
-// admitEarly is asked once, before a server returns early data: the client must be one that
-// its handshake would also be content with.
+// admitEarly is called once, before a server returns early data: the client must be one
+// that its handshake would accept, too.
 func (c *Conn) admitEarly() error {
 	p, ok := c.enter()
 	if !ok {
@@ -136,7 +136,7 @@ func (c *Conn) admitEarly() error {
 	return nil
 }
 
-// noteEarly keeps what has become of early data, and counts it once. mu is held.
+// noteEarly records what became of early data, and counts it once. mu is held.
 func (c *Conn) noteEarly(p connPtr) {
 	now := EarlyDataStatus(C.sessl_conn_early_status(p))
 	if EarlyDataStatus(c.early.status.Swap(int32(now))) != now {
@@ -144,8 +144,8 @@ func (c *Conn) noteEarly(p connPtr) {
 	}
 }
 
-// earlyTerms are those under which q, a session that is about to be offered, lets early data
-// be sent. mu is held.
+// earlyTerms are the terms under which q, a session that is about to be offered, allows
+// early data. mu is held.
 func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 	t.limit = uint32(C.SSL_SESSION_get_max_early_data(q))
 	t.proto = earlyProto(q)
@@ -164,8 +164,8 @@ func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 	return t
 }
 
-// earlyPeer reports whether whoever holds the keys of q has been verified as the peer now
-// meant: early data leaves before that could be done anew.
+// earlyPeer reports whether the holder of the keys of q was verified as the peer that
+// is now meant: early data leaves before it could be verified again.
 func (c *Conn) earlyPeer(q sessionPtr) bool {
 	host, has := "", false
 	if h := C.SSL_SESSION_get0_hostname(q); h != nil {
@@ -176,10 +176,10 @@ func (c *Conn) earlyPeer(q sessionPtr) bool {
 	}
 	kind, name := c.stampOf(q)
 	if !c.ctx.verify {
-		if kind == stampNobody {
+		if kind == stampUnverified {
 			return name == c.name
 		}
-		return host == c.sni() // nil where the server did not acknowledge a name, or none was sent
+		return host == c.sni() // nil if no name was sent, or the server did not acknowledge it
 	}
 	return (kind == stampPSK || kind == stampCertificate && !c.ctx.trustEnded()) && name == c.name
 }
@@ -192,12 +192,13 @@ func earlyProto(q sessionPtr) string {
 	return C.GoStringN((*C.char)(unsafe.Pointer(out)), C.int(n))
 }
 
-// SetMaxEarlyData sets how many bytes of early data the tickets of this server's connection
-// allow, and it accepts (SSL_set_max_early_data): no more than Config.MaxEarlyData, 0 for none.
-// If GetConfigForClient chooses another Ctx, that one's number counts. Where libssl
-// keeps track of tickets itself (see Config.MaxEarlyData) 0 also keeps the connection, and its
-// tickets, from resumption: libssl then takes them for another kind. It fails with ErrClient on a client, ErrHandshakeStarted after the handshake has begun,
-// and ErrRange.
+// SetMaxEarlyData sets how many bytes of early data this server's connection accepts
+// and its tickets allow (SSL_set_max_early_data): at most Config.MaxEarlyData, 0 for
+// none. If GetConfigForClient chooses another Ctx, that Ctx's number counts. If libssl
+// keeps track of tickets itself (see Config.MaxEarlyData), 0 also keeps the connection,
+// and its tickets, from resumption, because libssl then treats them as another kind.
+// SetMaxEarlyData returns ErrClient on a client, ErrHandshakeStarted after the
+// handshake has begun, and ErrRange for more than Config.MaxEarlyData.
 func (c *Conn) SetMaxEarlyData(n uint32) error {
 	const op = "Conn.SetMaxEarlyData"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -212,8 +213,8 @@ func (c *Conn) SetMaxEarlyData(n uint32) error {
 	})
 }
 
-// MaxEarlyData returns how many bytes of early data the tickets of this server's connection
-// allow (SSL_get_max_early_data); 0 on a client, and after Close.
+// MaxEarlyData returns how many bytes of early data the tickets of this server's
+// connection allow (SSL_get_max_early_data), or 0 on a client and after Close.
 func (c *Conn) MaxEarlyData() (n uint32) {
 	if c.usable("") != nil || !c.server {
 		return 0
@@ -225,12 +226,13 @@ func (c *Conn) MaxEarlyData() (n uint32) {
 // maxSkipEarly leaves libssl room to add to it.
 const maxSkipEarly = 1 << 30
 
-// SetSkipEarlyData sets how much early data this server's connection reads past when it rejects
-// it (SSL_set_recv_max_early_data): no less than it does already, which is room for the
-// MaxEarlyData of its Ctx, and at most 1 GiB. It is for a server that meets tickets of one that
-// allows more, and counts as libssl does, with a byte for each record (1.1.1: 17). If
-// GetConfigForClient chooses another Ctx, that one's number counts. It fails with ErrClient on a
-// client, ErrHandshakeStarted after the handshake has begun, and ErrRange.
+// SetSkipEarlyData sets how much rejected early data this server's connection skips
+// (SSL_set_recv_max_early_data). It is for a server that gets tickets of another server
+// that allows more. n may not be less than before, which is enough for the MaxEarlyData
+// of its Ctx, nor more than 1 GiB. It counts as libssl does, with a byte for each
+// record (1.1.1: 17). If GetConfigForClient chooses another Ctx, that Ctx's number
+// counts. SetSkipEarlyData returns ErrClient on a client, ErrHandshakeStarted after the
+// handshake has begun, and ErrRange for another n.
 func (c *Conn) SetSkipEarlyData(n uint32) error {
 	const op = "Conn.SetSkipEarlyData"
 	return c.beforeHandshake(op, func(p connPtr) error {
@@ -245,8 +247,8 @@ func (c *Conn) SetSkipEarlyData(n uint32) error {
 	})
 }
 
-// SkipEarlyData returns how much early data this server's connection reads past when it rejects
-// it (SSL_get_recv_max_early_data); 0 on a client, and after Close.
+// SkipEarlyData returns how much rejected early data this server's connection skips
+// (SSL_get_recv_max_early_data), or 0 on a client and after Close.
 func (c *Conn) SkipEarlyData() (n uint32) {
 	if c.usable("") != nil || !c.server {
 		return 0
@@ -255,11 +257,11 @@ func (c *Conn) SkipEarlyData() (n uint32) {
 	return n
 }
 
-// ExportEarlyKeyingMaterial returns length bytes that only somebody with the session that is
-// resumed can compute, from the secret of early data (SSL_export_keying_material_early, RFC
-// 8446, section 7.5). Whoever replays the first flight has the same. A client has an answer once
-// early data was written, and a server once ReadEarlyData has returned some. Before, where none was
-// sent, and on a client from the moment when the server has not accepted it, it is ErrNoEarlyData.
+// ExportEarlyKeyingMaterial returns length bytes that only a holder of the resumed session can
+// compute, from the secret of early data (SSL_export_keying_material_early, RFC 8446, section 7.5).
+// A replayed first flight gives the same bytes. They are available on a client after early data was
+// written, and on a server after ReadEarlyData has returned some. The error is ErrNoEarlyData
+// before that, if none was sent, and on a client once the server has not accepted it.
 func (c *Conn) ExportEarlyKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	const op = "Conn.ExportEarlyKeyingMaterial"
 	if err := c.usable(op); err != nil {
@@ -278,7 +280,8 @@ func (c *Conn) ExportEarlyKeyingMaterial(label string, context []byte, length in
 	}
 	out, l := make([]byte, length), []byte(label)
 	var e cErr
-	switch C.sessl_conn_export_early(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+	chars := (*C.char)(unsafe.Pointer(unsafe.SliceData(l)))
+	switch C.sessl_conn_export_early(p, bytePtr(out), C.size_t(length), chars, C.size_t(len(l)),
 		bytePtr(context), C.size_t(len(context)), &e) {
 	case -1:
 		return nil, fail(op, fmt.Errorf("%w: there is no secret of it", ErrNoEarlyData))

@@ -11,26 +11,26 @@ import (
 
 // WriteEarlyData sends b before the handshake is complete (SSL_write_early_data).
 //
-// On a client it goes out with the first flight, under the keys of the session that is
-// offered: see SetSession and UseSessionCache. It must be called before anything else that
-// does the handshake, any number of times. Early data can be recorded and sent again by
-// anybody on the path, and is not protected by keys that only this connection has: nothing
-// may go into it that does harm when it is done twice. Afterwards the handshake is to be
-// done, and [Conn.EarlyDataStatus] to be asked: unless that is EarlyDataAccepted, the server
-// has not seen b, and nobody sends it again but the caller.
+// On a client b is sent with the first flight, under the keys of the session that is offered: see
+// SetSession and UseSessionCache. WriteEarlyData must be called before anything else that does
+// the handshake, any number of times. An attacker on the path can record early data and send it
+// again, and its keys are not of this connection alone. So it may contain only requests that do
+// no harm when they are carried out twice. After the handshake, check [Conn.EarlyDataStatus]:
+// unless it is EarlyDataAccepted, the server has not seen b, and the caller must send it again.
 //
-// ErrNoEarlyData means that none can be sent on this connection, and that nothing was: there
-// is no session, or it does not allow it, has expired, was verified for another name or under
-// another configuration, or belongs to a protocol that is not offered. Nor is any sent with a
-// VerifyConnection, which is to have its say first. ErrTooLarge means that b is more than the
-// session allows, ErrHandshakeStarted that it is too late; in all three cases the connection
-// can be used as if there had been no call.
+// WriteEarlyData returns one of three errors after which the connection can be used as
+// if there had been no call:
+//   - ErrNoEarlyData: no early data can be sent on this connection, and none was. There
+//     is no session, or it does not allow early data, has expired, was verified for
+//     another name or under another configuration, or belongs to a protocol that is not
+//     offered. With a VerifyConnection none is sent, because it must be called first.
+//   - ErrTooLarge: b is longer than the session allows.
+//   - ErrHandshakeStarted: the call came too late.
 //
-// On a server it answers early data, once ReadEarlyData has returned some: what it writes
-// does not wait for the client's part of the handshake. The client may be a recording, which
-// cannot read the answer. With no early data it is ErrNoEarlyData, and once the handshake is
-// complete it is Write. A server that is done still completes the handshake before Close, for
-// there is no close_notify before.
+// On a server WriteEarlyData answers early data, after ReadEarlyData has returned some, without
+// waiting for the client's part of the handshake. The client may be a recording, which cannot read
+// the answer. Without early data it returns ErrNoEarlyData. After the handshake it is Write.
+// Before Close, a server must complete the handshake, because close_notify cannot be sent earlier.
 func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	const op = "Conn.WriteEarlyData"
 	if err := c.usable(op); err != nil {
@@ -58,11 +58,11 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// EarlyDataTerms says how many bytes WriteEarlyData can still send on a client's connection
-// before its handshake (SSL_SESSION_get_max_early_data of the session that is offered), and
-// which protocol they have to speak: that of the session's connection, "" if it had none
-// (SSL_SESSION_get0_alpn_selected), whatever the server chooses for what comes later. The error is
-// WriteEarlyData's, an ErrNoEarlyData that says why. It is ErrServer on a server.
+// EarlyDataTerms says how many more bytes WriteEarlyData can send on a client's connection
+// before its handshake (SSL_SESSION_get_max_early_data of the session that is offered),
+// and which protocol they must speak: that of the session's connection, "" if it had none
+// (SSL_SESSION_get0_alpn_selected), whatever the server chooses for later data. It returns
+// ErrNoEarlyData with the reason, like WriteEarlyData, and ErrServer on a server.
 func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 	const op = "Conn.EarlyDataTerms"
 	if err := c.usable(op); err != nil {
@@ -82,7 +82,7 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 	return c.early.terms.limit - uint32(c.early.sent), c.early.terms.proto, nil
 }
 
-// tryEarly writes all of b early, or nothing where that cannot be done.
+// tryEarly writes all of b early, or nothing if that is not possible.
 func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
 	stop := closeWith(ctx, c.net)
 	_, err := c.WriteEarlyData(b)
@@ -95,7 +95,7 @@ func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
 	return err
 }
 
-// answerEarly is a server's WriteEarlyData.
+// answerEarly is WriteEarlyData on a server.
 func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 	if c.handshaking.done.Load() {
 		return c.Write(b)
@@ -112,7 +112,7 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 	return n, c.closedOr(op, inOp(op, err))
 }
 
-// mayWriteEarly is why a client cannot send n bytes now. handshaking is held.
+// mayWriteEarly returns why a client cannot send n bytes now. handshaking is held.
 func (c *Conn) mayWriteEarly(op string, n int) error {
 	c.mu.Lock()
 	terms, isOffered := c.early.terms, c.sessions.offered == offered
@@ -141,8 +141,8 @@ func (c *Conn) mayWriteEarly(op string, n int) error {
 	return nil
 }
 
-// writeEarlySome sends b. What the connection underneath does not take is sent by a later
-// call or by the handshake, so it counts as written. writing is held.
+// writeEarlySome sends b. Bytes that the connection underneath does not take are sent
+// by a later call or by the handshake, so they count as written. writing is held.
 func (c *Conn) writeEarlySome(op string, b []byte) (int, error) {
 	if err := c.canWrite(); err != nil {
 		return 0, err
@@ -167,5 +167,5 @@ func (c *Conn) sni() string {
 	return c.name
 }
 
-// offersProto reports whether a server may choose proto; "" is for none.
+// offersProto reports whether a server may choose proto; "" means none.
 func (c *Ctx) offersProto(proto string) bool { return proto == "" || slices.Contains(c.protos, proto) }

@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// A fatal error of TLS ends both directions of a connection, but only the call that met it
-// learns the reason from libssl, most often a Read. What libssl answers to others differs
-// with the call and the version, and may be nothing at all. So the first reason is kept, and
-// is what all later calls report.
+// A fatal error of TLS ends both directions of a connection, but only one call gets the reason
+// from libssl, most often a Read. Other calls get answers that differ with the call and the
+// version, or none at all. So the first reason is kept, and all later calls return it.
 
-// endWith keeps err, if it is the first.
+// endWith keeps err if it is the first.
 func (c *Conn) endWith(err error) {
 	var e *Error
 	if errors.As(err, &e) && c.ended.CompareAndSwap(nil, e) && c.handshaking.done.Load() {
-		c.remember(e) // what ends a handshake, that remembers
+		c.remember(e) // the end of a handshake is remembered by tally
 	}
 }
 
-// endedFor is the reason as an error of op, nil while there is none. A step has mu from this
-// question on until it has asked libssl.
+// endedFor is the reason as an error of op, or nil if there is none. A step holds mu
+// from this question until it has called libssl.
 func (c *Conn) endedFor(op string) error {
 	if e := c.ended.Load(); e != nil {
 		return inOp(op, e)
@@ -27,17 +26,17 @@ func (c *Conn) endedFor(op string) error {
 	return nil
 }
 
-// patience is how long a Write that cannot send waits for a read that is about to end.
+// patience is for how long a Write that cannot send waits for a read that is about to end.
 const patience = 100 * time.Millisecond
 
-// whyBroken is a better reason than err why a Write could not send, if there is one. A peer
-// that refuses a client of TLS 1.3 sends an alert and closes the connection; the client is
-// through with its handshake by then, and what it notices first may be that it cannot write,
-// with the alert still to be read. writers is held.
+// whyBroken is a better reason than err why a Write could not send, if there is one. A
+// peer that refuses a TLS 1.3 client sends an alert and closes the connection. The
+// client has completed its handshake by then, and may first notice that it cannot
+// write, while the alert has not been read. writing.calls is held.
 func (c *Conn) whyBroken(err error) error {
 	var e *Error
 	if errors.As(err, &e) || (&Error{Err: err}).Timeout() || c.closing.closed.Load() {
-		return err // not the peer's doing
+		return err // not caused by the peer
 	}
 	p := c.startPump()
 	t := time.NewTimer(patience)

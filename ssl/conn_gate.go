@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A gate limits how many handshakes compute at a time. A step in C keeps a thread for up
-// to a millisecond; the runtime would make a thread for each.
+// A gate limits how many handshakes compute at a time. A step in C keeps a thread busy
+// for up to a millisecond; without a limit the runtime would make a thread for each.
 type gate chan struct{}
 
 func newGate(limit int) gate {
@@ -18,15 +18,15 @@ func newGate(limit int) gate {
 	return make(gate, limit)
 }
 
-// makers limits how many connections are made and freed at a time. That takes C only
-// microseconds, but waits for locks of the allocator: of five thousand that began at once,
-// over a hundred were in SSL_new, each on a thread of its own. Whoever holds a place waits
-// for nothing but C.
+// makers limits how many connections are made and freed at a time. In C that takes only
+// microseconds, but waits for the allocator's locks: of five thousand connections that
+// began at once, over a hundred were in SSL_new, each on a thread of its own. While a
+// place is held, only C is waited for.
 var makers = newGate(0)
 
 func (g gate) enter() { g <- struct{}{} }
 
-// try is for inside of a RawConn callback, where nothing may wait.
+// try is for the callbacks of a RawConn, in which nothing may wait.
 func (g gate) try() bool {
 	select {
 	case g <- struct{}{}:
@@ -46,8 +46,8 @@ func (c *Conn) leaveGate() {
 	}
 }
 
-// waitGate takes a place for the connection's next handshake step. Those who wait are
-// served in order. reading is held.
+// waitGate takes a place for the connection's next handshake step. Callers are served
+// in order. reading is held.
 func (c *Conn) waitGate(ctx context.Context) error {
 	expired, stop := untilTimer(&c.reading.until)
 	defer stop()
@@ -73,7 +73,7 @@ func (s sem) lock() { s <- struct{}{} }
 
 func (s sem) unlock() { <-s }
 
-// lockFor reports whether it got the lock within d, or at once.
+// lockFor reports whether it got the lock at once or within d.
 func (s sem) lockFor(d time.Duration) bool {
 	select {
 	case s <- struct{}{}:

@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake). Read
-// and Write call it. After an error the connection can only be closed, and all later calls
-// return the error; but a handshake that only met a deadline can go on.
+// Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake).
+// Read and Write call it. After an error the connection can only be closed, and all
+// later calls return the error. A handshake that only met a deadline can go on.
 func (c *Conn) Handshake() error {
 	return c.HandshakeContext(context.Background())
 }
 
-// HandshakeContext is Handshake with a context. If it ends before the handshake does, or has
-// ended before it begins, the connection underneath is closed and the context's error is returned,
-// by all later calls as well. A call that waits for the handshake of another goroutine only stops
-// waiting.
+// HandshakeContext is Handshake with a context. If ctx ends before the handshake does, or has ended
+// before the call, the connection underneath is closed, and this and all later calls return the
+// context's error. A call that waits for the handshake of another goroutine only stops waiting.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if err := c.usable("handshake"); err != nil {
 		return err
@@ -56,7 +55,7 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	case c.closing.closed.Load():
 		return fail("handshake", ErrClosed)
 	}
-	if ctx.Err() == nil { // else a session would be used up for nothing
+	if ctx.Err() == nil { // otherwise a session would be used up for nothing
 		c.offerCached()
 	}
 	c.startClock()
@@ -82,18 +81,19 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	if err != nil && (ended || !c.retryable(err)) {
 		c.handshaking.err = err
 	}
-	c.handshaking.paused = err // for when nobody goes on with it
+	c.handshaking.paused = err // for the case that the handshake is never continued
 	if err == nil || c.handshaking.err != nil {
 		c.tally(c.handshaking.err)
 	}
-	if err == nil && !c.info.state.DidResume || c.handshaking.err != nil && ctx.Err() == nil && !c.closing.closed.Load() {
-		c.sessions.spoiled.Store(true) // whatever was offered is of no use to this server
+	failed := c.handshaking.err != nil && ctx.Err() == nil && !c.closing.closed.Load()
+	if err == nil && !c.info.state.DidResume || failed {
+		c.sessions.spoiled.Store(true) // what was offered is useless for this server
 	}
 	return err
 }
 
-// takesTurn waits for handshaking. It reports false if ctx ends while another goroutine has it;
-// else whoever asks has it, and is to end what ctx has ended.
+// takesTurn waits for handshaking. It reports false if ctx ends while another goroutine
+// has it. Otherwise the caller has it, and must end the handshake if ctx has ended.
 func (c *Conn) takesTurn(ctx context.Context) bool {
 	select {
 	case c.handshaking.sem <- struct{}{}:
@@ -113,7 +113,7 @@ func (c *Conn) takesTurn(ctx context.Context) bool {
 	}
 }
 
-// closeWith closes conn when ctx ends, until stop is called; stop reports whether it has.
+// closeWith closes conn when ctx ends, until stop is called; stop reports whether it did.
 func closeWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 	if ctx.Done() == nil {
 		return func() bool { return false }
@@ -132,23 +132,22 @@ func closeWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 	})
 }
 
-// startClock is called by what may begin the handshake.
+// startClock is called by everything that may begin the handshake.
 func (c *Conn) startClock() {
 	if c.handshaking.begun.IsZero() {
 		c.handshaking.begun = time.Now()
 	}
 }
 
-// retryable tells a handshake that can go on, because only a deadline passed, from one
-// that is over.
+// retryable reports whether a handshake can go on after err, because only a deadline passed.
 func (c *Conn) retryable(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Timeout() && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// shakeHands alternates steps with reading and writing. What the last step leaves to send
-// is left to the flusher: waiting for it here would be a deadlock with a peer that writes
-// first and does not read meanwhile.
+// shakeHands alternates steps with reading and writing. Output of the last step is left
+// to the flusher: waiting for it here would be a deadlock with a peer that writes first
+// and does not read meanwhile.
 func (c *Conn) shakeHands(ctx context.Context) error {
 	c.reading.lock()
 	defer c.reading.unlock()
@@ -170,8 +169,8 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 	return err
 }
 
-// steps runs step, and does what it asks for, until it is through. reading is held, and
-// writing unless a server may write early.
+// steps runs step, and does what it asks for, until it is complete. reading is held,
+// and writing too unless a server may write early.
 func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, error) {
 	for {
 		if err := c.expired(&c.reading.until); err != nil {
@@ -202,7 +201,7 @@ func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, erro
 			if err != nil {
 				return r, c.ioError("handshake", err)
 			}
-		case stepIOEOF, stepEOF: // close_notify, which anybody can send before there are keys
+		case stepIOEOF, stepEOF: // close_notify, which an attacker can send before there are keys
 			return r, c.ioError("handshake", io.ErrUnexpectedEOF)
 		default:
 			c.flushSoon() // an alert tells the peer why
@@ -211,16 +210,16 @@ func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, erro
 	}
 }
 
-// answerLimit is how much of its answers may wait for the peer while a step wants input.
+// answerLimit is how many bytes of answers may wait for the peer while a step wants input.
 func (c *Conn) answerLimit() int64 {
 	if c.early.open.Load() {
-		return maxReply // the peer may be waiting for what the application writes
+		return maxReply // the peer may be waiting for the application's output
 	}
 	return 0
 }
 
-// sendAnswer sends what the last step has left, in the background where the application may
-// be writing.
+// sendAnswer sends the output of the last step, in the background if the application
+// may be writing.
 func (c *Conn) sendAnswer() error {
 	if c.early.open.Load() {
 		c.flushSoon()
@@ -229,7 +228,7 @@ func (c *Conn) sendAnswer() error {
 	return c.tr.flush()
 }
 
-// finish decides whether a handshake that OpenSSL accepts is good enough for us, and for
+// finish decides whether a handshake that OpenSSL accepts satisfies this package and
 // the application.
 func (c *Conn) finish() error {
 	if err := c.inspect(); err != nil {
@@ -249,8 +248,8 @@ func (c *Conn) finish() error {
 	return nil
 }
 
-// askApplication calls VerifyConnection, with mu free. A panic in it fails the handshake
-// for good, and goes on to the caller.
+// askApplication calls VerifyConnection without holding mu. A panic in it fails the
+// handshake for good, and goes on to the caller.
 func (c *Conn) askApplication() (err error) {
 	if c.ctx.verifyConnection == nil || c.handshaking.asked {
 		return nil
@@ -280,7 +279,7 @@ func (c *Conn) askApplication() (err error) {
 	return c.issueUnlessVetoed("handshake", n)
 }
 
-// inspect reads what was settled, and checks what a resumption skips.
+// inspect reads what the handshake has settled, and checks what a resumption skips.
 func (c *Conn) inspect() error {
 	p, ok := c.enter()
 	if !ok {
@@ -298,14 +297,14 @@ func (c *Conn) inspect() error {
 	return c.readPeer(p)
 }
 
-// checkPeer checks what a resumption skips, and stamps the sessions of a peer that passed.
-// mu is held.
+// checkPeer checks what a resumption skips, and stamps the sessions of an accepted
+// peer. mu is held.
 func (c *Conn) checkPeer(p connPtr) error {
 	if !c.ctx.verify {
 		if c.server || c.info.state.DidResume {
-			return nil // what was resumed keeps the name of its first connection
+			return nil // a resumed session keeps the name of its first connection
 		}
-		return c.setStamp(p, c.stampOfKind(stampNobody))
+		return c.setStamp(p, c.stampOfKind(stampUnverified))
 	}
 	if c.info.state.DidResume && !c.resumedOK(p) {
 		return fail("handshake", ErrUnverified)
@@ -314,7 +313,7 @@ func (c *Conn) checkPeer(p connPtr) error {
 		return c.stampPSK(p)
 	}
 	if !c.hasPeer(p) {
-		return nil // a server whose client sent none; libssl demands one where it must be
+		return nil // a server whose client sent none; libssl demands one where it must
 	}
 	c.info.state.Verified = true
 	return c.setStamp(p, c.stampNow())
@@ -327,7 +326,7 @@ func (c *Conn) stampOfKind(kind byte) []byte {
 	return slices.Concat([]byte{kind}, c.ctx.stamp[1:], []byte(c.name))
 }
 
-// closedOr is err, unless the connection was closed meanwhile: then that is the reason.
+// closedOr is err, or ErrClosed if the connection was closed meanwhile.
 func (c *Conn) closedOr(op string, err error) error {
 	if c.closing.closed.Load() && !errors.Is(err, ErrClosed) {
 		return fail(op, ErrClosed)

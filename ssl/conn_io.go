@@ -12,14 +12,14 @@ import (
 
 const (
 	maxChunk  = 256 << 10 // plaintext encrypted by one step
-	maxUnsent = 256 << 10 // Write encrypts nothing more while so much waits
-	maxReply  = 64 << 10  // Read answers nothing more while so much waits
+	maxUnsent = 256 << 10 // Write encrypts nothing more while that much waits
+	maxReply  = 64 << 10  // Read answers nothing more while that much waits
 )
 
 // Read reads decrypted data (SSL_read_ex), after the handshake. At the end it returns
-// io.EOF if the peer sent close_notify, and io.ErrUnexpectedEOF if the connection just
-// ended: the data may have been cut short by someone else then. TLS 1.3 tickets arrive
-// with reads, so that is when OnNewSession is called.
+// io.EOF if the peer sent close_notify. It returns io.ErrUnexpectedEOF if the
+// connection just ended: then an attacker may have cut the data short. TLS 1.3 tickets
+// arrive with reads, so Read calls OnNewSession.
 func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -39,8 +39,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 }
 
-// readError says that err is Read's. The two ends of input stay what crypto/tls returns, and
-// what programs compare with ==.
+// readError makes err an error of Read. Both ends of input stay as crypto/tls returns
+// them, because programs compare them with ==.
 func readError(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return err
@@ -48,11 +48,11 @@ func readError(err error) error {
 	return inOp("read", err)
 }
 
-// readOnce reads until there is data or an error; again says that sessions have arrived
+// readOnce reads until there is data or an error. again says that sessions have arrived
 // and should be delivered before waiting for more.
 func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) {
 	if n, err := c.takeKept(b); n > 0 || err != nil {
-		return n, false, err // also while what has kept it waits for more, with reading held
+		return n, false, err // also while the keeper waits for more, with reading held
 	}
 	returned := false
 	defer c.abandonUnless(&returned)
@@ -65,15 +65,15 @@ func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) 
 	return n, again, err
 }
 
-// abandonUnless is deferred outside of the locks: a panic of the application's code ends
-// the connection.
+// abandonUnless is deferred outside of the locks: a panic of the application's code
+// ends the connection.
 func (c *Conn) abandonUnless(returned *bool) {
 	if !*returned {
 		c.abandon()
 	}
 }
 
-// canRead is why no byte may be returned now, also if one is at hand.
+// canRead returns why no byte may be returned now, even if one is at hand.
 func (c *Conn) canRead() error {
 	if c.closing.closed.Load() {
 		return fail("read", ErrClosed)
@@ -81,7 +81,7 @@ func (c *Conn) canRead() error {
 	return c.expired(&c.reading.until)
 }
 
-// readLocked is readOnce for what comes from the peer. An end that lasts also ends the wait
+// readLocked is readOnce for input from the peer. A permanent error also ends the wait
 // for a certificate. reading is held.
 func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error) {
 	defer func() {
@@ -93,7 +93,7 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 		if c.reading.err != nil {
 			return 0, false, c.reading.err
 		}
-		if err := c.canRead(); err != nil { // also with data at hand: a deadline in the past means no byte
+		if err := c.canRead(); err != nil { // even with data at hand: after the deadline no byte is returned
 			return 0, false, err
 		}
 		r, err := c.tr.pull(step, b, maxReply)
@@ -104,7 +104,7 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 			return 0, false, c.closedOr("read", err)
 		}
 		if r.answered {
-			c.authenticate() // a refusal is reading.err, for when the data before it is gone
+			c.authenticate() // a refusal is in reading.err, after the data before it
 		}
 		switch r.status {
 		case stepOK:
@@ -140,12 +140,13 @@ func (c *Conn) whyEnded(r result) error {
 	return c.closedOr("read", r.err)
 }
 
-// Write encrypts b (SSL_write_ex) and sends it, after the handshake. The n that it
-// returns counts what was encrypted: with an error, some of it may not have been sent
-// yet, and is kept for the next Write if the error was a deadline. It is 0 if the peer had gone
-// and can have got none of it. After a fatal error of TLS,
-// such as an alert that a Read has met, Write reports that error, as all other calls do. A
-// Write that cannot send any more looks for such an alert, for a moment, before it gives up.
+// Write encrypts b (SSL_write_ex) and sends it, after the handshake. n counts the bytes that
+// were encrypted. After an error some of them may not have been sent; after a deadline they are
+// kept for the next Write. n is 0 if the peer is gone and cannot have received any of them.
+//
+// After a fatal error of TLS, such as an alert that a Read has received, Write returns
+// that error, as all other calls do. A Write that cannot send looks for such an alert,
+// for a moment, before it gives up.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -168,17 +169,17 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// arrived is n for a Write that ends with err, or 0 if the connection is dead and the peer cannot
-// have got a byte of it: net/http repeats a request of which nothing was written.
+// arrived is n for a Write that ends with err, or 0 if the connection is dead and the peer
+// cannot have received a byte of it: net/http repeats a request of which nothing was written.
 func (c *Conn) arrived(n int, err error) int {
 	dead := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
-	if dead && c.writing.waiting.Load() >= int64(n) { // each record is longer than what is in it
+	if dead && c.writing.waiting.Load() >= int64(n) { // each record is longer than its content
 		return 0
 	}
 	return n
 }
 
-// writeSome is Write up to its end, or to where libssl must read first: errMidway.
+// writeSome is Write up to its end, or errMidway if libssl must read first.
 func (c *Conn) writeSome(b []byte) (n int, err error) {
 	c.writing.lock()
 	defer c.writing.unlock()
@@ -202,7 +203,7 @@ func (c *Conn) writeSome(b []byte) (n int, err error) {
 // stickyError lets an atomic.Value hold errors of different types.
 type stickyError struct{ error }
 
-// canWrite is why nothing may be encrypted now.
+// canWrite returns why nothing may be encrypted now.
 func (c *Conn) canWrite() error {
 	if c.closing.closed.Load() {
 		return fail("write", ErrClosed)
@@ -213,18 +214,19 @@ func (c *Conn) canWrite() error {
 	return c.expired(&c.writing.until)
 }
 
-// flushLocked sends all that waits.
+// flushLocked sends all waiting output.
 func (c *Conn) flushLocked() error {
 	c.writing.lock()
 	defer c.writing.unlock()
 	return c.tr.flush()
 }
 
-// flushSoon has what waits sent in the background, by at most one goroutine a connection.
-// Reads and handshakes do not wait for the peer to take it. What could not be sent waits for
-// another write deadline, or for a Write that gets through.
+// flushSoon sends waiting output in the background, with at most one goroutine for a
+// connection. Reads and handshakes do not wait for the peer to take it. Output that
+// could not be sent waits for another write deadline, or for a Write that succeeds.
 func (c *Conn) flushSoon() {
-	if c.writing.waiting.Load() == 0 || c.writing.inVain.Load() == c.writing.attempt.Load()+1 || !c.writing.flushing.CompareAndSwap(false, true) {
+	if c.writing.waiting.Load() == 0 || c.writing.inVain.Load() == c.writing.attempt.Load()+1 ||
+		!c.writing.flushing.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
@@ -235,12 +237,12 @@ func (c *Conn) flushSoon() {
 		}
 		c.writing.flushing.Store(false)
 		if err == nil && !c.closing.closed.Load() {
-			c.flushSoon() // what came between the two
+			c.flushSoon() // for output that came between the two
 		}
 	}()
 }
 
-// expired reports a deadline that has passed.
+// expired reports whether a deadline has passed.
 func (c *Conn) expired(until *atomic.Int64) error {
 	if t := until.Load(); t != 0 && time.Now().UnixNano() >= t {
 		return os.ErrDeadlineExceeded

@@ -19,17 +19,17 @@ func setKeyLog(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// maxKeyLines is how many batches of lines wait; a handshake has fewer.
+// maxKeyLines is how many batches of lines can wait; a handshake has fewer.
 const maxKeyLines = 16
 
-// takeKeyLog moves the lines that a step has made to Go. mu is held.
+// takeKeyLog moves the lines of a step from C to Go. mu is held.
 func (c *Conn) takeKeyLog(p connPtr) {
 	if p.keylog_len == 0 {
 		return
 	}
 	lines := make([]byte, int(p.keylog_len))
 	C.sessl_conn_take_keylog(p, bytePtr(lines))
-	if len(c.keyLog.lines) == maxKeyLines { // of KeyUpdates, which are not read for a Read
+	if len(c.keyLog.lines) == maxKeyLines { // of KeyUpdates that no Read has reached
 		clear(c.keyLog.lines[0])
 		c.keyLog.lines = c.keyLog.lines[1:]
 	}
@@ -37,8 +37,8 @@ func (c *Conn) takeKeyLog(p connPtr) {
 	c.keyLog.waiting.Store(true)
 }
 
-// logKeys hands the lines that have come to KeyLogWriter, and wipes them. mu is not held, and ctx
-// becomes no other meanwhile.
+// logKeys passes the waiting lines to KeyLogWriter, and wipes them. mu is not held, and
+// ctx is not replaced meanwhile.
 func (c *Conn) logKeys() error {
 	c.mu.Lock()
 	c.keyLog.waiting.Store(false)
@@ -54,7 +54,7 @@ func (c *Conn) logKeys() error {
 		}
 	}()
 	if c.ctx.keyLog == nil {
-		return nil // the host that was chosen meanwhile keeps no log
+		return nil // the host that was chosen meanwhile has no log
 	}
 	keyLogMu.Lock()
 	defer keyLogMu.Unlock()

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// DefaultHandshakeTimeout is [Config].HandshakeTimeout where that is 0.
+// DefaultHandshakeTimeout is the handshake timeout if [Config].HandshakeTimeout is 0.
 const DefaultHandshakeTimeout = 30 * time.Second
 
 // ErrHandshakeTimeout says that a server's handshake took longer than [Config].HandshakeTimeout.
-// It is a context.DeadlineExceeded too, and a timeout for net.Error.
+// It is also a context.DeadlineExceeded, and a timeout for net.Error.
 var ErrHandshakeTimeout error = handshakeTimeoutError{}
 
 type handshakeTimeoutError struct{}
@@ -19,7 +19,7 @@ func (handshakeTimeoutError) Timeout() bool   { return true }
 func (handshakeTimeoutError) Temporary() bool { return true }
 func (handshakeTimeoutError) Unwrap() error   { return context.DeadlineExceeded }
 
-// handshakeTimeout is a server's limit; 0 is none.
+// handshakeTimeout is a server's limit; 0 means none.
 func (cfg *Config) handshakeTimeout(server bool) time.Duration {
 	switch {
 	case !server || cfg.HandshakeTimeout < 0:
@@ -35,12 +35,13 @@ func (cfg *Config) checkLimits(server bool) error {
 	case cfg.HandshakeLimit < 0:
 		return configError("HandshakeLimit is negative")
 	case !server && cfg.HandshakeTimeout != 0:
-		return configError("HandshakeTimeout is for servers; a client's handshake ends with the context that it is given, or the limits of its Dialer")
+		return configError("HandshakeTimeout is for servers; " +
+			"a client's handshake ends with the context that it is given, or the limits of its Dialer")
 	}
 	return nil
 }
 
-// handshakeClock is what a server allows its client for the handshake.
+// handshakeClock is the time that a server allows its client for the handshake.
 type handshakeClock struct {
 	limit time.Duration // 0: none
 	from  time.Time     // when the client's time began; zero: with the next step. Under handshaking
@@ -54,9 +55,10 @@ func (c *Conn) limited(ctx context.Context) (context.Context, context.CancelFunc
 	if c.handshaking.clock.from.IsZero() {
 		c.handshaking.clock.from = time.Now()
 	}
-	return context.WithDeadlineCause(ctx, c.handshaking.clock.from.Add(c.handshaking.clock.limit), ErrHandshakeTimeout)
+	end := c.handshaking.clock.from.Add(c.handshaking.clock.limit)
+	return context.WithDeadlineCause(ctx, end, ErrHandshakeTimeout)
 }
 
-// served says that the client has sent early data that counts: what the application takes for
-// it, before it asks for more, is not the client's time.
+// served says that the client has sent early data that counts. The time that the
+// application spends on it, before it reads again, is not the client's.
 func (k *handshakeClock) served() { k.from = time.Time{} }

@@ -6,10 +6,10 @@ import (
 )
 
 // Listen listens on addr for TLS connections. Accept returns each as a *Conn without
-// waiting for its handshake, so that a slow client does not hold up the others; the handshake
-// has half a minute, or what [Config].HandshakeTimeout says. For what comes after it the server
-// must set deadlines: a client that stalls holds the Conn otherwise. The
-// caller closes the listener; ctx must stay open as long as it accepts.
+// waiting for its handshake, so that a slow client does not hold up the others. The
+// handshake has [Config].HandshakeTimeout, 30 seconds by default. After it the server
+// must set deadlines: otherwise a client that stalls holds the Conn. The caller closes
+// the listener; ctx must stay open as long as it accepts.
 func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 	const op = "Listen"
 	if err := ctx.checkServer(op); err != nil {
@@ -23,12 +23,12 @@ func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 }
 
 // NewListener returns a listener whose Accept makes a *Conn of each connection that inner
-// accepts, without waiting for its handshake, which [Config].HandshakeTimeout bounds as for
-// Listen. Close closes inner; ctx stays the caller's
-// and must stay open as long as it accepts. A ctx that cannot serve is reported by Accept.
+// accepts. Accept does not wait for the handshake, which has [Config].HandshakeTimeout,
+// as with Listen. Close closes inner. ctx stays the caller's and must stay open as long
+// as the listener accepts. If ctx cannot serve, Accept returns the error.
 //
-// A connection of which no Conn can be made, because memory is short, is closed. Accept then
-// returns a net.Error whose Temporary is true, as package net does when files are short:
+// If memory is too short to make a Conn, the connection is closed. Accept then returns
+// a net.Error whose Temporary is true, as package net does when files are short:
 // http.Server waits a moment and goes on.
 func NewListener(inner net.Listener, ctx *Ctx) net.Listener {
 	return &listener{inner: inner, ctx: ctx}
@@ -50,7 +50,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	raw, err := l.inner.Accept()
 	if err != nil {
-		return nil, err // as it is: servers look for net.Error and net.ErrClosed
+		return nil, err // unchanged: servers look for net.Error and net.ErrClosed
 	}
 	if isNil(raw) {
 		return nil, fail(op, ErrNil)
@@ -61,12 +61,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	raw.Close()
 	if errors.Is(err, ErrClosed) {
-		return nil, err // the Ctx has been closed meanwhile: no later call can do better
+		return nil, err // the Ctx has been closed meanwhile: no later call can succeed
 	}
 	return nil, passingError{err}
 }
 
-// passingError is a failure to accept one connection, which says nothing of the next.
+// passingError is a failure to accept one connection that does not concern the next.
 type passingError struct{ error }
 
 func (e passingError) Unwrap() error { return e.error }
@@ -74,7 +74,7 @@ func (e passingError) Unwrap() error { return e.error }
 // Timeout is false: no deadline has passed.
 func (passingError) Timeout() bool { return false }
 
-// Temporary is how servers tell it from the end of the listener.
+// Temporary tells servers that the listener goes on.
 func (passingError) Temporary() bool { return true }
 
 // Close closes the listener underneath; connections that were accepted go on.
@@ -93,7 +93,7 @@ func (l *listener) Addr() net.Addr {
 	return l.inner.Addr()
 }
 
-// checkServer is why no server can be made from the Ctx.
+// checkServer returns why no server can be made from the Ctx.
 func (c *Ctx) checkServer(op string) error {
 	if c == nil {
 		return fail(op, ErrNil)

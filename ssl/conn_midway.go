@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// A handshake message may come in parts, also after the handshake: a long ticket, a peer's
-// certificate. In the middle of one libssl encrypts nothing: SSL_write wants to read what
-// is missing. That is for a reader to bring, and whoever has something to send waits for it here:
-// Write, CloseWrite and Close, and what makes libssl write a message of its own.
+// A handshake message may arrive in parts, also after the handshake: for example a long
+// ticket, or a peer's certificate. In the middle of a message libssl encrypts nothing:
+// SSL_write wants to read the missing part. A reader must bring it, and senders wait for it
+// here: Write, CloseWrite and Close, and calls that make libssl send a message of its own.
 
-// errMidway says that a step has done nothing because of that.
+// errMidway says that a step has done nothing, in the middle of a handshake message.
 var errMidway = errors.New("in the middle of a handshake message")
 
 type midway struct {
 	blocked bool          // a call waits for the end of the message; under the Conn's mu
-	whole   chan struct{} // holds one when it is worth another try
+	whole   chan struct{} // holds one value when another try is worthwhile
 	lock    sync.Mutex
 	pump    *pump
 }
@@ -43,8 +43,8 @@ func (c *Conn) noteMidway(now bool) {
 	}
 }
 
-// mayBegin is why libssl can begin no message now: the connection has ended, our side of it is
-// closed, or errMidway. With block, the end of the peer's message wakes the caller. mu is held.
+// mayBegin returns why libssl can begin no message now: the connection has ended, its writing side
+// is closed, or errMidway. With block, the end of the peer's message wakes the caller. mu is held.
 func (c *Conn) mayBegin(op string, p connPtr, block bool) error {
 	if err := c.endedFor(op); err != nil {
 		return err
@@ -59,8 +59,8 @@ func (c *Conn) mayBegin(op string, p connPtr, block bool) error {
 	return nil
 }
 
-// between has step done where no message of the peer's has come in part: at once, or when the
-// rest has been read. It waits as a Write does, in its place.
+// between runs step where no message of the peer has arrived in part: at once, or after
+// the rest has been read. It waits as a Write does, and takes a Write's turn.
 func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 	err := step(false)
 	if err != errMidway {
@@ -84,8 +84,8 @@ func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 	}
 }
 
-// untilWhole waits until a step is worth another try. The message is read by the Read
-// that is under way, or else by the pump. writers is held.
+// untilWhole waits until another try of a step is worthwhile. The message is read by
+// the Read that is under way, or else by the pump. writing.calls is held.
 func (c *Conn) untilWhole(ctx context.Context) error {
 	p := c.startPump()
 	expired, stop := untilTimer(&c.writing.until)
@@ -107,7 +107,7 @@ func (c *Conn) untilWhole(ctx context.Context) error {
 	}
 }
 
-// untilTimer is a timer for a deadline; it never fires if there is none.
+// untilTimer is a timer for a deadline; without a deadline it never fires.
 func untilTimer(until *atomic.Int64) (expired <-chan time.Time, stop func() bool) {
 	nano := until.Load()
 	if nano == 0 {
@@ -117,15 +117,15 @@ func untilTimer(until *atomic.Int64) (expired <-chan time.Time, stop func() bool
 	return t.C, t.Stop
 }
 
-// A pump reads in the background, up to the next application byte, for a caller that needs
-// what comes before that byte while nobody else may be reading.
+// A pump reads in the background, up to the next application byte, for a caller that
+// needs what comes before that byte and cannot rely on another reader.
 type pump struct {
 	ended chan struct{}
-	err   error // why it ended, if not for an application byte; set before ended
-	panic any   // of the application's code, for the caller
+	err   error // why it ended, nil for an application byte; set before ended
+	panic any   // of the application's code; goes on in the caller
 }
 
-// startPump returns the pump that runs, or a new one: a connection has at most one.
+// startPump returns the running pump, or a new one: a connection has at most one.
 func (c *Conn) startPump() *pump {
 	c.midway.lock.Lock()
 	defer c.midway.lock.Unlock()
@@ -141,7 +141,7 @@ func (c *Conn) startPump() *pump {
 	return p
 }
 
-// over reports whether it has ended.
+// over reports whether the pump has ended.
 func (p *pump) over() bool {
 	select {
 	case <-p.ended:
@@ -164,7 +164,7 @@ func (p *pump) run(read func() (again bool, err error)) {
 	}
 }
 
-// result is for after the end: a panic goes on in the goroutine of the caller.
+// result must come after the end. A panic goes on in the caller's goroutine.
 func (p *pump) result() error {
 	if p.panic != nil {
 		panic(p.panic)

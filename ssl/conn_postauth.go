@@ -8,15 +8,19 @@ import (
 	"sync/atomic"
 )
 
-// laterAuth is what a Ctx says about authentication after the handshake.
+// laterAuth is a Ctx's settings for authentication after the handshake.
 type laterAuth struct {
 	client bool // it offers to be asked
-	server bool // clients are asked then, and not in the handshake
+	server bool // it asks clients then, and not in the handshake
 	asks   bool // ClientAuth asks for certificates at all
 }
 
 func (cfg *Config) laterAuth(server bool) laterAuth {
-	return laterAuth{client: cfg.PostHandshakeAuth && !server, server: cfg.PostHandshakeAuth && server, asks: server && cfg.ClientAuth.requests()}
+	return laterAuth{
+		client: cfg.PostHandshakeAuth && !server,
+		server: cfg.PostHandshakeAuth && server,
+		asks:   server && cfg.ClientAuth.requests(),
+	}
 }
 
 func (cfg *Config) checkLaterAuth(server bool) error {
@@ -32,12 +36,12 @@ func (cfg *Config) checkLaterAuth(server bool) error {
 	return nil
 }
 
-// postAuth is what a server's connection knows of its request for the client's certificate.
+// postAuth is the state of a server's request for the client's certificate.
 type postAuth struct {
 	calls   sem
-	pending *authAnswer   // to the request that was sent; nil without one; under the Conn's mu
-	room    chan struct{} // holds one when a Read has taken kept data
-	refused atomic.Bool   // VerifyConnection was not content
+	pending *authAnswer   // for the request that was sent; nil without one; under the Conn's mu
+	room    chan struct{} // holds one value when a Read has taken kept data
+	refused atomic.Bool   // VerifyConnection has refused the client
 	held    bool          // libssl issues no tickets any more; under the Conn's mu
 }
 
@@ -46,40 +50,40 @@ func newPostAuth() postAuth { return postAuth{calls: newSem(), room: make(chan s
 // authAnswer is the answer to one request.
 type authAnswer struct {
 	settled chan struct{}
-	err     error       // why the client is not authenticated; set before settled
+	err     error       // why the client is not authenticated; set before settled is closed
 	awaited atomic.Bool // a call waits for it
 	keeper  *pump       // reads for that call; under the Conn's mu
 }
 
-// RequestClientCertificate asks the client for its certificate and waits until the answer
-// has been verified (SSL_verify_client_post_handshake; RFC 8446, section 4.6.2). It is for
-// servers, on TLS 1.3, after the handshake, with a client that has offered to be asked: see
-// [Config].PostHandshakeAuth, and ErrPostHandshakeAuth otherwise. HTTP/2 forbids it (RFC
-// 8740); with HTTP/1.1 a request in progress may wait for it.
+// RequestClientCertificate asks the client for its certificate and waits until the
+// answer has been verified (SSL_verify_client_post_handshake; RFC 8446, section 4.6.2).
+// It is for servers, on TLS 1.3, after the handshake. It returns ErrPostHandshakeAuth if
+// the client has not offered to be asked: see [Config].PostHandshakeAuth. HTTP/2 forbids
+// asking (RFC 8740); with HTTP/1.1 a request in progress may wait for the answer.
 //
-// ClientAuth and ClientCAs say what the certificate must be, and whether there must be one;
-// NoClientCert is ErrConfig. VerifyConnection is called with the new state before this
-// method returns, and before Read returns any byte that came after the certificate.
-// ConnectionState has the new PeerCertificates and VerifiedChain from then on. A client may
-// be asked again, and its new answer replaces the old one. A client that is refused has
-// lost its connection: it gets OpenSSL's alert (none if VerifyConnection refused it), and
-// all that follows on the connection fails with the same error.
+// ClientAuth and ClientCAs say what certificate is demanded, and whether there must be one;
+// with NoClientCert the error is ErrConfig. VerifyConnection is called with the new state
+// before this method returns, and before Read returns any byte that came after the
+// certificate. From then on ConnectionState has the new PeerCertificates and VerifiedChain.
+// A client may be asked again, and its new answer replaces the old one. A client that is
+// refused loses its connection: it gets OpenSSL's alert (none if VerifyConnection refused
+// it), and all later calls on the connection fail with the same error.
 //
-// The answer comes by reading. A Read that is under way reads it, in which case
-// VerifyConnection and OnNewSession run on its goroutine; else this method does, and keeps
-// up to 64 KiB of the client's data for the Reads to come. If more comes before the answer
-// it waits for a Read to take it. Writing goes on meanwhile.
+// The answer arrives by reading. If a Read is under way, it reads the answer, and
+// VerifyConnection and OnNewSession run on its goroutine. Otherwise this method reads,
+// and keeps up to 64 KiB of the client's data for later Reads. If more data comes
+// before the answer, it waits for a Read to take it. Writing goes on meanwhile.
 //
-// If ctx ends first, its error is returned and the connection can be used as before. The
-// request cannot be taken back: the answer is verified and takes effect whenever it comes,
-// and another call waits for that answer. A read deadline that passes ends the wait in the
-// same way. A call while another waits is ErrRequestPending.
+// If ctx ends first, its error is returned, and the connection can be used as before.
+// The request cannot be taken back: the answer is verified and takes effect whenever it
+// comes, and another call waits for that answer. A read deadline that passes ends the
+// wait in the same way. While one call waits, another returns ErrRequestPending.
 //
-// Sessions that were issued before belong to a client without this certificate. New TLS
-// 1.3 tickets are issued after the authentication, as many as after a handshake (with
-// OpenSSL 1.1.1 only if there is no VerifyConnection); when one of them is resumed, the
-// client is authenticated from the start. A client with OpenSSL 1.1.1 that has resumed any
-// session answers without a certificate: https://github.com/openssl/openssl/issues/10370.
+// Sessions issued before belong to a client without this certificate. New TLS 1.3 tickets
+// are issued after the authentication, as many as after a handshake (with OpenSSL 1.1.1
+// only if there is no VerifyConnection). When one of them is resumed, the client is
+// authenticated from the start. A client with OpenSSL 1.1.1 that has resumed any session
+// answers without a certificate: https://github.com/openssl/openssl/issues/10370.
 func (c *Conn) RequestClientCertificate(ctx context.Context) error {
 	const op = "Conn.RequestClientCertificate"
 	if err := c.mayRequest(op, ctx); err != nil {
@@ -121,8 +125,7 @@ func (c *Conn) mayRequest(op string, ctx context.Context) error {
 	return nil
 }
 
-// sendRequest has the request wait for output, unless one has been sent that was not
-// answered.
+// sendRequest makes the request wait for output, unless an earlier one has not been answered.
 func (c *Conn) sendRequest(op string, ctx context.Context) (a *authAnswer, err error) {
 	err = c.between(ctx, func(block bool) (err error) {
 		a, err = c.stepRequest(op, block)
@@ -131,7 +134,7 @@ func (c *Conn) sendRequest(op string, ctx context.Context) (a *authAnswer, err e
 	return a, err
 }
 
-// awaitAnswer waits, and sees to it that somebody reads.
+// awaitAnswer waits, and makes sure that a goroutine reads.
 func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 	a.awaited.Store(true)
 	defer a.awaited.Store(false)
@@ -147,7 +150,7 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-c.closing.life.Done():
-			if a.isSettled() { // which is what has ended it
+			if a.isSettled() { // that ended the connection
 				return a.outcome(k)
 			}
 			return ErrClosed
@@ -155,7 +158,7 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 	}
 }
 
-// outcome is what has become of a settled request. A panic of the keeper's goes on here.
+// outcome is the result of a settled request. A panic of the keeper goes on here.
 func (a *authAnswer) outcome(k *pump) error {
 	if errors.Is(a.err, errPanicked) {
 		<-k.ended
@@ -189,7 +192,7 @@ func (c *Conn) settle(err error) {
 	close(a.settled)
 }
 
-// maxKept bounds what is kept of the data that a client sends before its answer.
+// maxKept bounds the data that is kept if a client sends it before its answer.
 const maxKept = 64 << 10
 
 // startKeeper returns the pump that reads for a, or a new one.
@@ -203,8 +206,8 @@ func (c *Conn) startKeeper(a *authAnswer) *pump {
 	return a.keeper
 }
 
-// keepOnce is a read whose data waits for a Read, or the wait for one if there is no room;
-// again says that another one is wanted.
+// keepOnce reads data and keeps it for a Read, or waits for a Read if there is no room.
+// again says that more reading is wanted.
 func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
 	full, err := c.keepSome(a)
 	if full {
@@ -264,8 +267,8 @@ func (c *Conn) takeKept(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// authenticate decides about the client's answer. Reading is held, and libssl reads nothing
-// until it is over. A panic of VerifyConnection ends the connection, and goes on.
+// authenticate decides about the client's answer. reading is held, and libssl reads nothing
+// until the decision. A panic of VerifyConnection ends the connection, and goes on.
 func (c *Conn) authenticate() {
 	err := fail("read", errPanicked)
 	defer func() {
@@ -311,15 +314,16 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 	if n == 0 {
 		return nil
 	}
-	if err := c.issueUnlessVetoed("read", n); err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
+	err := c.issueUnlessVetoed("read", n)
+	if err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
 		return err
 	}
 	c.flushSoon()
 	return nil
 }
 
-// answerLater runs the application's code that a client needs for a server that asks after
-// the handshake. An error of it is reading.err, and an alert for the server. reading is held.
+// answerLater runs the application's code that a client needs when a server asks after the
+// handshake. Its error becomes reading.err, and an alert for the server. reading is held.
 func (c *Conn) answerLater(a ask) {
 	if err := c.answer(context.Background(), a); err != nil {
 		c.reading.err = c.closedOr("read", inOp("read", err))
@@ -329,5 +333,5 @@ func (c *Conn) answerLater(a ask) {
 	}
 }
 
-// cannotAsk is the cause of a request that libssl refuses.
+// cannotAsk is the cause if libssl refuses to send a request.
 func cannotAsk(why string) error { return fmt.Errorf("%w: %s", ErrPostHandshakeAuth, why) }

@@ -10,7 +10,7 @@ package ssl
 */
 import "C"
 
-// setLaterAuth is after setTrust: it adds to the verification mode.
+// setLaterAuth must come after setTrust, because it adds to the verification mode.
 func setLaterAuth(_ string, _ *Config, c *Ctx, p ctxPtr) error {
 	if c.later.client {
 		C.sessl_ctx_offer_auth(p)
@@ -21,8 +21,8 @@ func setLaterAuth(_ string, _ *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// stepRequest makes the request wait for output (SSL_verify_client_post_handshake). With
-// block, the end of a handshake message that has come in part wakes the caller.
+// stepRequest makes the request wait for output (SSL_verify_client_post_handshake).
+// With block, the end of a partly received handshake message wakes the caller.
 func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 	p, ok := c.enter()
 	if !ok {
@@ -38,7 +38,7 @@ func (c *Conn) stepRequest(op string, block bool) (*authAnswer, error) {
 	if err := c.mayBegin(op, p, block); err != nil {
 		return nil, err
 	}
-	// Tickets are for after VerifyConnection, where the library can make them then.
+	// Tickets are held back until after VerifyConnection, if the library can make them then.
 	hold := C.SESSL_HAVE_3_0 != 0 || c.ctx.verifyConnection != nil
 	var e cErr
 	switch C.sessl_conn_ask_auth(p, cBool(hold), &e) {
@@ -66,8 +66,8 @@ func refusedRequest(e *cErr) error {
 	return nil
 }
 
-// inspectAnswer finds out who the client is now, and leaves it with the session that libssl
-// has made for it, a copy of the one before.
+// inspectAnswer finds out who the client is now, and notes it with the session that
+// libssl has made for it, a copy of the one before.
 func (c *Conn) inspectAnswer() (connInfo, error) {
 	p, ok := c.enter()
 	if !ok {
@@ -76,7 +76,7 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	defer c.leave()
 	info := c.info
 	info.state.Verified = c.ctx.verify && c.hasPeer(p)
-	var stamp []byte // without a verified peer the one before must go
+	var stamp []byte // without a verified peer the earlier stamp must go
 	if info.state.Verified {
 		stamp = c.stampNow()
 	}
@@ -93,7 +93,7 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	return info, err
 }
 
-// adoptAnswer makes info's the connection's peer, and lets libssl go on.
+// adoptAnswer makes info's peer the connection's, and lets libssl go on.
 func (c *Conn) adoptAnswer(info connInfo) error {
 	p, ok := c.enter()
 	if !ok {

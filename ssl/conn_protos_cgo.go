@@ -10,16 +10,16 @@ import "C"
 import "slices"
 
 // SetNextProtos replaces the application protocols of the Ctx for this connection
-// (SSL_set_alpn_protos): those that a client offers, or those that a server accepts. On a server they
-// also hold where GetConfigForClient chooses another Ctx. An empty list means no ALPN. It is for what
-// is known of one connection only, such as that a protocol cannot be spoken on it.
+// (SSL_set_alpn_protos): the protocols that a client offers, or that a server accepts. On a
+// server they also hold if GetConfigForClient chooses another Ctx. An empty list means no
+// ALPN. It is for facts about one connection, such as that a protocol cannot be spoken on it.
 //
-// Caches keep sessions apart by the protocols that were offered. Where [Conn.UseSessionCache] or a
-// [Dialer] has been there before, the Ctx's count for that. Such a session resumes, but takes no early
-// data unless its own protocol is still offered.
+// Caches keep sessions apart by the offered protocols. If [Conn.UseSessionCache] or a
+// [Dialer] has chosen a session before, the Ctx's protocols count for that. Such a
+// session resumes, but takes no early data unless its own protocol is still offered.
 //
-// It fails with ErrConfig for a list that a Config could not have, and with ErrHandshakeStarted after
-// the handshake has begun.
+// SetNextProtos returns ErrConfig for a list that a Config could not have, and
+// ErrHandshakeStarted after the handshake has begun.
 func (c *Conn) SetNextProtos(protos []string) error {
 	const op = "Conn.SetNextProtos"
 	if err := c.usable(op); err != nil {

@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// ErrPSKDeclined says that the server of a client with PSKOnly did not use the key. It may not
-// know its identity, or may be somebody else.
+// ErrPSKDeclined says that the server of a client with PSKOnly did not use the key. The
+// server may not know its identity, or may be another one.
 var ErrPSKDeclined = errors.New("server did not use the PSK, and PSKOnly accepts no certificate")
 
-// lookUpPSK asks GetPSK for the identities that can be neither a ticket nor in the table,
+// lookUpPSK calls GetPSK for the identities that cannot be tickets and are not in PSKs,
 // until one is known.
 func (c *Conn) lookUpPSK(h *ClientHelloInfo, found []string) error {
 	if c.ctx.highest < VersionTLS13 || !slices.Contains(h.SupportedVersions, VersionTLS13) {
@@ -21,7 +21,7 @@ func (c *Conn) lookUpPSK(h *ClientHelloInfo, found []string) error {
 	for _, id := range h.identities {
 		identity := string(id)
 		if slices.Contains(found, identity) || c.ctx.opensTicket(id) {
-			continue // to be resumed, unless it has ended
+			continue // to be resumed, unless it has expired
 		}
 		if c.ctx.psk.known[identity] {
 			return nil
@@ -50,7 +50,7 @@ func (c *Conn) askPSK(h *ClientHelloInfo, identity string) (PSK, error) {
 	return k, nil
 }
 
-// opensTicket reports whether id begins as the tickets do for which c has the key.
+// opensTicket reports whether id begins like the tickets for which c has the key.
 func (c *Ctx) opensTicket(id []byte) bool {
 	if len(id) < ticketNameLen {
 		return false
@@ -69,8 +69,8 @@ func (k *TicketKeys) has(name ticketKeyName) bool {
 	return slices.ContainsFunc(k.ring, func(r ringKey) bool { return r.name == name })
 }
 
-// pskIdentity is the identity as the application knows it, from what the session has: in TLS
-// 1.3, where it may have any bytes, that is hexadecimal.
+// pskIdentity is the identity as the application knows it, from the session's field: in
+// TLS 1.3, where it may have any bytes, that field is hexadecimal.
 func pskIdentity(version uint16, kept string) string {
 	if version < VersionTLS13 {
 		return kept
@@ -82,12 +82,11 @@ func pskIdentity(version uint16, kept string) string {
 	return string(b)
 }
 
-// stampPSK stamps the sessions of a peer that has shown that it knows the key, now or when
-// the session began. mu is held.
+// stampPSK stamps the sessions of a peer that has shown that it knows the key, now or
+// when the session began. mu is held.
 func (c *Conn) stampPSK(p connPtr) error { return c.setStamp(p, c.stampOfKind(stampPSK)) }
 
-// explainPSK makes the refusal of a certificate that was not wanted in the first place one
-// that says so.
+// explainPSK adds ErrPSKDeclined to the refusal of a certificate by a client that accepts none.
 func (c *Conn) explainPSK(err error) error {
 	var e *Error
 	var v *VerificationError

@@ -18,8 +18,8 @@ import (
 	"unsafe"
 )
 
-// setPSKs gives the SSL_CTX its own references on cfg.PSKs, sorted, and has libssl ask for them
-// (SSL_CTX_set_psk_use_session_callback and others).
+// setPSKs gives the SSL_CTX its own references on cfg.PSKs, sorted, and makes libssl
+// ask for them (SSL_CTX_set_psk_use_session_callback and others).
 func setPSKs(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !cfg.hasPSKs() {
 		return nil
@@ -42,22 +42,24 @@ func setPSKs(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	}
 	return withPSKs(op, keys, nil, func(ptrs []pskPtr) error {
 		var e cErr
-		if C.sessl_ctx_set_psks(p, cBool(c.server), unsafe.SliceData(ptrs), C.size_t(len(ptrs)), cBool(v12), hint, &e) == 0 {
+		if C.sessl_ctx_set_psks(p, cBool(c.server), unsafe.SliceData(ptrs), C.size_t(len(ptrs)),
+			cBool(v12), hint, &e) == 0 {
 			return asError(op, nil, &e)
 		}
 		return nil
 	})
 }
 
-// addPSKSuites puts suites of TLS 1.2 with keys in front of the default ones, or in their
-// place where nothing else could be negotiated.
+// addPSKSuites puts TLS 1.2 suites with keys in front of the default suites, or
+// replaces them if no other could be negotiated.
 func addPSKSuites(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	only := cfg.PSKOnly || c.server && !cfg.showsCertificates()
 	var e cErr
 	if C.sessl_ctx_add_psk_suites(p, cBool(c.server), cBool(only), &e) != 0 || c.highest > VersionTLS12 {
-		return nil // without one, TLS 1.3 is left
+		return nil // without such a suite, TLS 1.3 is left
 	}
-	return asError(op, configError("PSKs: there is no suite for them in TLS 1.2, from a provider or in the CipherString of openssl.cnf"), &e)
+	return asError(op, configError("PSKs: there is no suite for them in TLS 1.2, "+
+		"from a provider or in the CipherString of openssl.cnf"), &e)
 }
 
 // foundPSK leaves k with the connection, for libssl to ask for.
@@ -68,7 +70,7 @@ func (c *Conn) foundPSK(k PSK) error {
 	})
 }
 
-// nameTickets finds out what libssl's own tickets begin with, to tell them from identities.
+// nameTickets finds out how libssl's own tickets begin, to tell them from identities.
 func nameTickets(op string, c *Ctx, p ctxPtr) error {
 	if c.psk.get == nil || c.ticketKeys != nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// setCache has libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
+// setCache makes libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
 func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if c.cache = cfg.SessionCache; c.cache != nil {
 		C.sessl_ctx_ask_for_sessions(p)
@@ -21,8 +21,8 @@ func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
 }
 
 // lookUp finds the sessions that a ClientHello names, for libssl to ask for
-// (SSL_CTX_sess_set_get_cb). Of a client that does TLS 1.3 only its pre-shared keys count: it
-// makes up its session id. It returns the ids of what it found.
+// (SSL_CTX_sess_set_get_cb). If the client does TLS 1.3, only its pre-shared keys count,
+// because it invents its session id. lookUp returns the ids of the sessions that it found.
 func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) {
 	if b := c.ctx.cache.backing; b != nil {
 		var cancel context.CancelFunc

@@ -27,33 +27,33 @@ import (
 	"unsafe"
 )
 
-// offer is what became of the session given to SetSession.
+// offer says what became of the session given to SetSession.
 type offer int
 
 const (
 	noOffer  offer = iota
-	offered        // and it may be resumed
-	withheld       // it was never verified under this configuration, or is of no use to it
+	offered        // it is offered
+	withheld       // it was never verified under this configuration, or is useless for it
 )
 
-// The stamp of a session begins with how its peer was verified. The rest is the
+// The stamp of a session begins with how its peer was verified. Then come the
 // configuration's fingerprint and the verified name.
 const (
 	stampCertificate = 1
-	stampPSK         = 2 // it knew an external key, which is in the fingerprint
-	stampNobody      = 3 // it was not: the name is what was asked for, for early data
+	stampPSK         = 2 // the peer knew an external key, which is in the fingerprint
+	stampUnverified  = 3 // the peer was not verified: the name is the one asked for, for early data
 )
 
-// Session returns the connection's session (SSL_get1_session), an owned handle that must
-// be closed. Before the end of the handshake it is ErrNoSession.
+// Session returns the connection's session (SSL_get1_session), an owned handle that
+// must be closed. Before the end of the handshake it returns ErrNoSession.
 //
-// In TLS 1.2 this is the session to offer later. In TLS 1.3 the session changes with each
-// ticket: before the first one is read it is not resumable. OnNewSession gives all of
-// them; Session the newest. On a server in TLS 1.3 it is not what the client holds.
+// In TLS 1.2 this is the session to offer later. In TLS 1.3 the session changes with each ticket:
+// before the first ticket is read it is not resumable. OnNewSession gets all of them; Session
+// returns the newest. On a server in TLS 1.3 it is not the session that the client holds.
 func (c *Conn) Session() (*Session, error) {
 	var s *Session
 	err := c.withSSL("Conn.Session", func(p connPtr) error {
-		q := C.SSL_get1_session(p.ssl) // +1, adopted; under mu, for no writer takes libssl's lock
+		q := C.SSL_get1_session(p.ssl) // +1, adopted; under mu, because no writer takes libssl's lock
 		if q == nil {
 			return fail("Conn.Session", ErrNoSession)
 		}
@@ -64,11 +64,10 @@ func (c *Conn) Session() (*Session, error) {
 	return s, err
 }
 
-// WithSession calls f with the connection's session, borrowed until f returns
-// (SSL_get0_session, also known as SSL_get_session). It saves the handle where a look is enough. f runs with no lock
-// held and may use the Conn; the session stays valid even if a ticket replaces it
-// meanwhile. f's error is returned. Before the end of the handshake f is not called and
-// the error is ErrNoSession.
+// WithSession calls f with the connection's session, borrowed until f returns (SSL_get0_session,
+// also known as SSL_get_session). It avoids a handle if a look is enough. f runs with no lock held
+// and may use the Conn; the session stays valid even if a ticket replaces it meanwhile. f's error
+// is returned. Before the end of the handshake f is not called, and the error is ErrNoSession.
 func (c *Conn) WithSession(f func(*BorrowedSession) error) error {
 	const op = "Conn.WithSession"
 	if f == nil {
@@ -109,36 +108,38 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 	return f(p)
 }
 
-// SetSession has a copy of s offered by the handshake (SSL_SESSION_dup and
-// SSL_set_session). s stays the caller's and untouched by whatever becomes of the
-// connection; it may come from any Ctx. The server decides whether to resume: see
-// SessionReused.
+// SetSession makes the handshake offer a copy of s (SSL_SESSION_dup and SSL_set_session).
+// s stays the caller's, and nothing that happens to the connection affects it. It may
+// come from any Ctx. The server decides whether to resume: see SessionReused.
 //
-// A verifying client offers only what it may resume: a session that was verified under
-// the same configuration, or whose leaf certificate verifies now. Nor is one offered that the
-// handshake could not go on with, which libssl does not look at: of a cipher suite that is not
-// offered (in TLS 1.3, of another hash than all that are), with a maximum fragment length, with
-// compression, with a session id context, which is a server's, or with a ticket of more than 48
-// KiB. Any such session is accepted here but not offered, and the handshake is a full one; see
-// SessionOffered and ReuseState. The last call that succeeded counts.
+// A verifying client offers only sessions that it may resume: those verified under the
+// same configuration, and those whose leaf certificate verifies now. Nor does a client
+// offer a session with which the handshake could not go on, which libssl does not check:
+//   - with a cipher suite that is not offered (in TLS 1.3, whose hash no offered suite has),
+//   - with a maximum fragment length, with compression, or with a session id context,
+//     which is a server's,
+//   - with a ticket of more than 48 KiB.
 //
-// It fails with ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
+// SetSession accepts such sessions but does not offer them, and the handshake is a full
+// one: see SessionOffered and ReuseState. The last call that succeeded counts.
+//
+// SetSession returns ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
 // and ErrNotResumable for a session that OpenSSL would ignore, or that has no key or suite.
 func (c *Conn) SetSession(s *Session) error {
 	return c.setSession("Conn.SetSession", s, true, true)
 }
 
-// SetSharedSession has s itself offered by the handshake (SSL_set_session), without a
-// copy. That freezes s unless the call fails: its setters report ErrSessionShared from here on. The connection
-// shares its fate: in TLS 1.3 OpenSSL lets an object be resumed once and then marks it not
-// resumable, as it does when the connection fails. An object belongs to one Ctx: one that
-// was made or used by another is ErrSessionCtx. The other rules are SetSession's.
+// SetSharedSession makes the handshake offer s itself (SSL_set_session), not a copy. Unless
+// the call fails, that freezes s: its setters return ErrSessionShared from here on. s shares
+// the connection's fate: in TLS 1.3 OpenSSL lets an object be resumed once and then marks it
+// not resumable, as it does when the connection fails. An object belongs to one Ctx: if
+// another Ctx made or used s, the error is ErrSessionCtx. The other rules are SetSession's.
 func (c *Conn) SetSharedSession(s *Session) error {
 	return c.setSession("Conn.SetSharedSession", s, false, true)
 }
 
-// enterToOffer is enter for what a client does about sessions before its handshake; given
-// says that the argument is not nil.
+// enterToOffer is enter for what a client does about sessions before its handshake.
+// given says that the argument is not nil.
 func (c *Conn) enterToOffer(op string, given bool) (connPtr, error) {
 	if err := c.usable(op); err != nil {
 		return nil, err
@@ -160,8 +161,8 @@ func (c *Conn) enterToOffer(op string, given bool) (connPtr, error) {
 	return p, nil
 }
 
-// setSession offers s; set says that the application wants it so, and that it is not only
-// what the cache of the Ctx has.
+// setSession offers s. set says that the application has chosen s, and not only the
+// cache of the Ctx.
 func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 	p, err := c.enterToOffer(op, s != nil)
 	if err != nil {
@@ -172,7 +173,7 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 		return fail(op, ErrHandshakeStarted) // the application was faster
 	}
 	c.sessions.set = c.sessions.set || set
-	use := s.alone // it is frozen in there
+	use := s.alone // claiming freezes it
 	if dup {
 		use = s.read
 	}
@@ -185,7 +186,7 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 	})
 }
 
-// offer has q offered, or a copy of it, if it may be. mu is held.
+// offer offers q or a copy of it, if that is allowed. mu is held.
 func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 	fits := C.sessl_conn_fits(p, q)
 	if fits == C.SESSL_FIT_NEVER {
@@ -193,10 +194,11 @@ func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 		return fail(op, ErrNotResumable)
 	}
 	if fits != C.SESSL_FIT_OK || !c.trusts(p, q) {
-		C.sessl_conn_withhold(p) // also what an earlier call has set
+		C.sessl_conn_withhold(p) // also undoes an earlier call
 		c.sessions.offered = withheld
 		c.sessions.notOffered = ReuseOtherConfig
-		c.early.terms = earlyTerms{not: cmp.Or(c.earlyTerms(q).not, "the session cannot be offered by this connection")}
+		why := cmp.Or(c.earlyTerms(q).not, "the session cannot be offered by this connection")
+		c.early.terms = earlyTerms{not: why}
 		return nil
 	}
 	var e cErr
@@ -209,7 +211,7 @@ func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 	return nil
 }
 
-// SessionOffered reports whether the handshake offers, or offered, the session that was
+// SessionOffered reports whether the handshake offers, or has offered, the session
 // given to SetSession: whether SSL_set_session has been called with it.
 func (c *Conn) SessionOffered() bool {
 	if c == nil {
@@ -220,15 +222,15 @@ func (c *Conn) SessionOffered() bool {
 	return c.sessions.offered == offered
 }
 
-// trusts reports whether resuming s would not weaken verification: libssl checks neither
-// certificate nor name on a resumption. mu is held.
+// trusts reports whether resuming s would not weaken verification: in a resumption
+// libssl checks neither certificate nor name. mu is held.
 func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	if !c.ctx.verify {
 		return true
 	}
 	kind, name := c.stampOf(s)
 	if kind == stampPSK {
-		return name == c.name // there is no certificate that could be looked at
+		return name == c.name // there is no certificate to check
 	}
 	if kind != stampCertificate || c.ctx.trustEnded() {
 		return !c.ctx.strict && c.ctx.leafs.fit(s) && C.sessl_conn_verify_again(p, s) != 0
@@ -242,8 +244,8 @@ func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
 	return C.sessl_session_peer_ok(s, &p.host) != 0
 }
 
-// stampOf reports how the peer of s was verified under this Ctx's fingerprint, and for which
-// name; 0 if it was not.
+// stampOf returns how the peer of s was verified under this Ctx's fingerprint, and for
+// which name; 0 if it was not.
 func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_STAMP, &out)
@@ -254,9 +256,9 @@ func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
 	return stamp[0], string(stamp[len(c.ctx.stamp):])
 }
 
-// resumedOK is the second look, after the handshake: a client resumed only what it
-// trusted; a server's session still has the certificate that its handshakes demand, and it
-// has not expired. mu is held.
+// resumedOK is a second check, after the handshake: a client resumed only a session
+// that it trusts; a server's session still has the certificate that the server demands,
+// and the certificate has not expired. mu is held.
 func (c *Conn) resumedOK(p connPtr) bool {
 	if !c.server {
 		return c.sessions.offered == offered
@@ -266,7 +268,9 @@ func (c *Conn) resumedOK(p connPtr) bool {
 		return false
 	}
 	if !c.hasPeer(p) {
-		return !c.ctx.require || c.info.state.PSKIdentity != "" && c.ctx.psk.instead || c.ctx.later.server && c.info.state.Version == VersionTLS13
+		return !c.ctx.require ||
+			c.info.state.PSKIdentity != "" && c.ctx.psk.instead ||
+			c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
 	return C.sessl_session_peer_ok(s, nil) != 0
 }
@@ -277,8 +281,8 @@ func (c *Conn) hasPeer(p connPtr) bool {
 	return s != nil && C.SSL_SESSION_get0_peer(s) != nil
 }
 
-// setStamp marks the connection's session, and those to come, as verified; an empty stamp
-// as not. mu is held.
+// setStamp marks the connection's session, and those to come, as verified, or as not
+// verified if the stamp is empty. mu is held.
 func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 	if C.sessl_conn_set_stamp(p, bytePtr(stamp), C.size_t(len(stamp))) == 0 {
 		return fail("handshake", ErrNoMemory)
@@ -291,8 +295,8 @@ func condemn(p connPtr) {
 	p.fatal = 1
 }
 
-// chainInTime reports whether all certificates of the chain that was verified are valid now. A
-// root may be one that crypto/x509 cannot read.
+// chainInTime reports whether all certificates of the verified chain are valid now.
+// crypto/x509 may be unable to read the root.
 func chainInTime(s sessionPtr) bool {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
@@ -303,7 +307,8 @@ func chainInTime(s sessionPtr) bool {
 	now := libraryTime()
 	for _, der := range peer.verified {
 		x, err := parseCert(der)
-		if err != nil && C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) == 0 || err == nil && (now.After(x.NotAfter) || now.Before(x.NotBefore)) {
+		if err != nil && C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) == 0 ||
+			err == nil && (now.After(x.NotAfter) || now.Before(x.NotBefore)) {
 			return false
 		}
 	}

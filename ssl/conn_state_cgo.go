@@ -25,7 +25,7 @@ import (
 	"unsafe"
 )
 
-// readInfo fills info once the handshake is over (SSL_version, SSL_session_reused,
+// readInfo fills info after the handshake (SSL_version, SSL_session_reused,
 // SSL_get_current_cipher and others). mu is held.
 func (c *Conn) readInfo(p connPtr) {
 	var i C.sessl_conn_info
@@ -43,7 +43,7 @@ func (c *Conn) readInfo(p connPtr) {
 	}
 	sent := i.offered != 0
 	if c.server && i.external_psk != 0 {
-		sent = i.psk_skipped != 0 // the key is no session
+		sent = i.psk_skipped != 0 // the key is not a session
 	}
 	c.info.reuse = c.reuseState(c.info.state.DidResume, i.by_ticket != 0, sent, uint16(i.version))
 	if i.staple_len > 0 {
@@ -58,7 +58,7 @@ func (c *Conn) readInfo(p connPtr) {
 	}
 }
 
-// readPeer finds out what is known of the peer's certificates, and leaves it with the
+// readPeer finds out what is known of the peer's certificates, and notes it with the
 // session for the connections that resume it. mu is held.
 func (c *Conn) readPeer(p connPtr) error {
 	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
@@ -87,32 +87,37 @@ func (c *Conn) readPeer(p connPtr) error {
 	return c.noteFresh(peer)
 }
 
-// shownChains are those that the peer has shown on this connection. mu is held.
+// shownChains returns the chains that the peer has shown on this connection. mu is held.
 func (c *Conn) shownChains(p connPtr, verified bool) (peer *peerChain, err error) {
 	peer = &peerChain{}
-	if peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_peer_cert(p, i, out) }); err != nil {
+	peer.sent, err = certsOf(func(i C.int, out **C.uint8_t) C.int {
+		return C.sessl_conn_peer_cert(p, i, out)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := legible(peer.sent); err != nil {
 		return nil, err
 	}
 	if verified {
-		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_verified_cert(p, i, out) })
+		peer.verified, err = certsOf(func(i C.int, out **C.uint8_t) C.int {
+			return C.sessl_conn_verified_cert(p, i, out)
+		})
 	}
 	return peer, err
 }
 
-// notePeer leaves the peer's certificates with its session.
+// notePeer notes the peer's certificates with its session.
 func notePeer(s sessionPtr, peer *peerChain) error {
-	b := peer.encode() // also when empty: what an earlier peer left must go
+	b := peer.encode() // also if empty: an earlier peer's note must go
 	if C.sessl_session_set_note(s, C.SESSL_CHAIN, bytePtr(b), C.size_t(len(b))) == 0 {
 		return fail("handshake", ErrNoMemory)
 	}
 	return nil
 }
 
-// noteFresh leaves the chain also with the sessions of TLS 1.3 tickets that libssl has made
-// as copies before the handshake was over. mu is held.
+// noteFresh notes the chain also with the sessions of TLS 1.3 tickets, which libssl has
+// made as copies before the end of the handshake. mu is held.
 func (c *Conn) noteFresh(peer *peerChain) error {
 	for _, s := range c.sessions.fresh {
 		if err := s.withPtr("handshake", func(p sessionPtr) error { return notePeer(p, peer) }); err != nil {
@@ -122,7 +127,7 @@ func (c *Conn) noteFresh(peer *peerChain) error {
 	return nil
 }
 
-// maxChain bounds what a peer can make us keep.
+// maxChain bounds how many of a peer's certificates are kept.
 const maxChain = 32
 
 func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
@@ -131,7 +136,7 @@ func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
 		var out *C.uint8_t
 		n := get(C.int(len(certs)), &out)
 		if n < 0 {
-			return nil, fail("handshake", ErrNoMemory) // a part of a chain is none
+			return nil, fail("handshake", ErrNoMemory) // part of a chain does not count
 		}
 		if n == 0 {
 			break
@@ -142,9 +147,9 @@ func certsOf(get func(i C.int, out **C.uint8_t) C.int) ([][]byte, error) {
 }
 
 // ExportKeyingMaterial returns length bytes that only the two peers can compute, bound to
-// label and context (RFC 5705 and RFC 8446, section 7.5; SSL_export_keying_material). In
-// TLS 1.2 a nil context differs from an empty one, and without the extended master secret
-// (RFC 7627) it is ErrNoExtendedMasterSecret: somebody in the middle could have the same.
+// label and context (RFC 5705 and RFC 8446, section 7.5; SSL_export_keying_material). In TLS
+// 1.2 a nil context differs from an empty one. Without the extended master secret (RFC 7627)
+// the error is ErrNoExtendedMasterSecret, because a man in the middle could know the bytes.
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	const op = "Conn.ExportKeyingMaterial"
 	if length < 0 || length > maxExport {
@@ -154,7 +159,8 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 	err := c.withSSL(op, func(p connPtr) error {
 		var e cErr
 		l := []byte(label)
-		switch C.sessl_conn_export(p, bytePtr(out), C.size_t(length), (*C.char)(unsafe.Pointer(unsafe.SliceData(l))), C.size_t(len(l)),
+		chars := (*C.char)(unsafe.Pointer(unsafe.SliceData(l)))
+		switch C.sessl_conn_export(p, bytePtr(out), C.size_t(length), chars, C.size_t(len(l)),
 			bytePtr(context), C.size_t(len(context)), cBool(context != nil), &e) {
 		case 0:
 			return asError(op, nil, &e)
@@ -173,8 +179,8 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 const maxExport = 1 << 16
 
 // KeyUpdate changes the keys of what this side sends, and with request asks the peer to do
-// the same (SSL_key_update). TLS 1.3 only. Where the peer has sent a handshake message in part, it
-// waits for the rest as a Write does; after CloseWrite it is ErrClosed.
+// the same (SSL_key_update). TLS 1.3 only. If a part of a handshake message of the peer has
+// arrived, it waits for the rest as a Write does. After CloseWrite it returns ErrClosed.
 func (c *Conn) KeyUpdate(request bool) error {
 	const op = "Conn.KeyUpdate"
 	if c == nil {
@@ -199,13 +205,13 @@ func (c *Conn) KeyUpdate(request bool) error {
 	return inOp(op, c.flushLocked())
 }
 
-// isMidway reports whether a handshake message of the peer's has come in part. mu is held.
+// isMidway reports whether a part of a handshake message of the peer has arrived. mu is held.
 func isMidway(p connPtr) bool { return C.sessl_conn_midway(p) != 0 }
 
-// IssueTicket queues one more TLS 1.3 ticket for the client (SSL_new_session_ticket); it
-// goes out at once. For servers after the handshake, with OpenSSL 3.0 or later; in TLS 1.2 it
-// is ErrTLS13Only, and after SetNotResumable ErrNotResumable. Where the client has sent a handshake
-// message in part, it waits for the rest as a Write does; after CloseWrite it is ErrClosed.
+// IssueTicket sends one more TLS 1.3 ticket to the client (SSL_new_session_ticket), at once.
+// It is for servers after the handshake, with OpenSSL 3.0 or later. It returns ErrTLS13Only in
+// TLS 1.2, ErrNotResumable after SetNotResumable, and ErrClosed after CloseWrite. If a part of
+// a handshake message of the client has arrived, it waits for the rest as a Write does.
 func (c *Conn) IssueTicket() error {
 	const op = "Conn.IssueTicket"
 	if err := c.usable(op); err != nil {
@@ -242,7 +248,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		return fail(op, ErrTLS13Only)
 	}
 	if p.auth == C.SESSL_AUTH_ANSWERED {
-		return fail(op, ErrRequestPending) // the new peer has not been judged
+		return fail(op, ErrRequestPending) // the new peer has not been accepted or refused
 	}
 	if p.appdata.veto != 0 {
 		return fail(op, ErrNotResumable)
@@ -269,8 +275,7 @@ func (c *Conn) withLive(f func(connPtr)) {
 	}
 }
 
-// Pending returns how many decrypted bytes a Read would return without any input
-// (SSL_pending).
+// Pending returns how many decrypted bytes a Read would return without further input (SSL_pending).
 func (c *Conn) Pending() int {
 	n := 0
 	c.withSSL("Conn.Pending", func(p connPtr) error {

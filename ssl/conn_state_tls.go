@@ -8,14 +8,13 @@ import (
 	"sync"
 )
 
-// TLS returns the state in crypto/tls's type, for http.Request.TLS and for code that takes
-// that. All its fields are filled but these, which OpenSSL does not tell or this package
-// does not ask for: SignedCertificateTimestamps, TLSUnique (never defined for TLS 1.3),
-// ECHAccepted and HelloRetryRequest. CurveID is 0 where Group is empty or unknown here.
+// TLS returns the state as crypto/tls's type, for http.Request.TLS and for other code that
+// needs it. It fills in all fields except four, which OpenSSL does not tell or this
+// package does not ask for: SignedCertificateTimestamps, TLSUnique (never defined for TLS
+// 1.3), ECHAccepted and HelloRetryRequest. CurveID is 0 if Group is empty or unknown here.
 //
-// The method ExportKeyingMaterial of what it returns reports an error, for it has no
-// connection: use [Conn.ExportKeyingMaterial]. The zero state gives a state in which no
-// handshake is complete.
+// The method ExportKeyingMaterial of the result returns an error, because it has no connection:
+// use [Conn.ExportKeyingMaterial]. The zero state gives a state in which no handshake is complete.
 func (s ConnectionState) TLS() tls.ConnectionState {
 	t := noConnection()
 	if s.Version == 0 {
@@ -38,13 +37,13 @@ func (s ConnectionState) TLS() tls.ConnectionState {
 }
 
 // noConnection is the state of a tls.Conn that has not begun. A literal would not do: its
-// ExportKeyingMaterial follows a nil pointer, where this one's reports an error.
+// ExportKeyingMaterial follows a nil pointer, while that of this state returns an error.
 var noConnection = sync.OnceValue(func() tls.ConnectionState {
 	return tls.Client(nil, &tls.Config{InsecureSkipVerify: true}).ConnectionState() // never connects
 })
 
-// curveID is the number of a group, whose name differs between versions of OpenSSL; 0 for
-// an unknown one.
+// curveID is the number of a group, whose name differs between versions of OpenSSL, or
+// 0 for an unknown one.
 func curveID(name string) tls.CurveID {
 	switch strings.ToLower(name) {
 	case "secp256r1", "prime256v1":

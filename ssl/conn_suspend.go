@@ -6,19 +6,18 @@ import (
 	"time"
 )
 
-// AlertError is an error by which a function that a handshake asks can choose the alert
-// that the peer gets, a number of RFC 8446, section 6. It may be wrapped.
-//
-// GetConfigForClient and GetPSK can choose any; another error of theirs is internal_error. So can
-// VerifyConnection of a server, for clients with TLS 1.3 and with OpenSSL 3.0 and later, where
-// another error is bad_certificate; others learn of the end of the connection, no more. For
-// VerifyConnection of a client libssl can be brought to handshake_failure, bad_certificate,
-// unsupported_certificate, certificate_revoked, certificate_expired, unknown_ca, decrypt_error and
-// internal_error; all else is bad_certificate. GetCertificate and GetClientCertificate cannot
-// choose: there every error is internal_error.
+// AlertError is an error with which a function called by a handshake can choose the
+// alert for the peer, by its number in RFC 8446, section 6. It may be wrapped.
+//   - GetConfigForClient and GetPSK can choose any alert; their other errors give internal_error.
+//   - VerifyConnection on a server can choose any alert for TLS 1.3 clients, with OpenSSL 3.0 and
+//     later; its other errors give bad_certificate. Other clients only see the connection end.
+//   - VerifyConnection on a client can choose handshake_failure, bad_certificate,
+//     unsupported_certificate, certificate_revoked, certificate_expired, unknown_ca, decrypt_error
+//     and internal_error, for which libssl has a way; all other errors give bad_certificate.
+//   - GetCertificate and GetClientCertificate cannot choose: every error gives internal_error.
 type AlertError uint8
 
-// Error gives the number; its name is the peer's to tell.
+// Error returns the name of the alert.
 func (a AlertError) Error() string { return "TLS alert " + alertName(uint8(a)) }
 
 const (
@@ -34,9 +33,9 @@ func alertFor(err error, otherwise uint8) uint8 {
 	return otherwise
 }
 
-// answer runs the application's code that a suspended handshake waits for, with no lock
-// held but those that keep other handshakes, Reads and Writes of this connection out. An
-// error refuses: the next step sends the alert.
+// answer runs the application's code that a suspended handshake waits for. The only
+// locks held are those that keep other handshakes, Reads and Writes of this connection
+// out. After an error the next step sends the alert.
 func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	ctx, cancel := c.askContext(ctx)
 	defer cancel()
@@ -74,8 +73,8 @@ func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelF
 	}
 }
 
-// askAboutServer calls VerifyConnection once libssl is content with a server's certificate,
-// before the client sends anything more.
+// askAboutServer calls VerifyConnection after libssl has accepted a server's
+// certificate, before the client sends anything more.
 func (c *Conn) askAboutServer() error {
 	state, err := c.stateToJudge()
 	if err == nil {
@@ -90,8 +89,8 @@ func (c *Conn) askAboutServer() error {
 	return nil
 }
 
-// answerHello settles what depends on the ClientHello: the Ctx, and the sessions and keys
-// that the client could use there.
+// answerHello settles what depends on the ClientHello: the Ctx, and the sessions and
+// keys that the client could use there.
 func (c *Conn) answerHello(ctx context.Context) error {
 	hello, err := c.clientHello(ctx)
 	if err != nil {

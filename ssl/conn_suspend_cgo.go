@@ -23,17 +23,17 @@ import (
 	"unsafe"
 )
 
-// ask is what a suspended handshake waits for.
+// ask says what a suspended handshake waits for.
 type ask int
 
 const (
 	askHello  ask = C.SESSL_ASK_HELLO  // which Ctx answers
-	askVerify ask = C.SESSL_ASK_VERIFY // whether the server's certificate will do
+	askVerify ask = C.SESSL_ASK_VERIFY // whether the application accepts the server's certificate
 
 	askCertificate ask = C.SESSL_ASK_CERTIFICATE // which certificate to show
 )
 
-// helloUse is what becomes of the ClientHello of a connection of ctx.
+// helloUse says what is done with the ClientHello of a connection of ctx.
 func helloUse(ctx *Ctx) C.int {
 	switch {
 	case ctx.configFor != nil:
@@ -44,7 +44,7 @@ func helloUse(ctx *Ctx) C.int {
 	return C.SESSL_HELLO_UNSEEN
 }
 
-// clientHello is what the client has said (SSL_client_hello_get0_ext and others).
+// clientHello is the client's ClientHello (SSL_client_hello_get0_ext and others).
 func (c *Conn) clientHello(ctx context.Context) (*ClientHelloInfo, error) {
 	p, ok := c.enter()
 	if !ok {
@@ -56,13 +56,13 @@ func (c *Conn) clientHello(ctx context.Context) (*ClientHelloInfo, error) {
 	return h, nil
 }
 
-// helloBytes copies what the shim has kept of the peer's message. mu is held.
+// helloBytes copies the peer's message, which the shim has kept. mu is held.
 func helloBytes(p connPtr) []byte {
 	b := &p.hello
 	return C.GoBytes(unsafe.Add(unsafe.Pointer(b.p), b.head), C.int(b.tail-b.head))
 }
 
-// certificateRequest is what the server wants (SSL_get_sigalgs, SSL_get0_peer_CA_list).
+// certificateRequest is the server's request (SSL_get_sigalgs, SSL_get0_peer_CA_list).
 func (c *Conn) certificateRequest(ctx context.Context) (*CertificateRequestInfo, error) {
 	p, ok := c.enter()
 	if !ok {
@@ -70,15 +70,18 @@ func (c *Conn) certificateRequest(ctx context.Context) (*CertificateRequestInfo,
 	}
 	defer c.leave()
 	r := reader(helloBytes(p))
-	info := &CertificateRequestInfo{SignatureSchemes: uint16s[tls.SignatureScheme](r.bytes(2)), Version: uint16(C.SSL_version(p.ssl)), ctx: ctx}
+	info := &CertificateRequestInfo{
+		SignatureSchemes: uint16s[tls.SignatureScheme](r.bytes(2)),
+		Version:          uint16(C.SSL_version(p.ssl)), ctx: ctx,
+	}
 	for len(r) > 0 {
 		info.AcceptableCAs = append(info.AcceptableCAs, r.bytes(2))
 	}
 	return info, nil
 }
 
-// show makes cert the connection's certificate; nil keeps those of the Ctx, and the zero
-// Certificate is none.
+// show makes cert the connection's certificate; nil keeps those of the Ctx, and the
+// zero Certificate means none.
 func (c *Conn) show(cert *Certificate) error {
 	p, ok := c.enter()
 	if !ok {
@@ -101,13 +104,13 @@ func (c *Conn) show(cert *Certificate) error {
 // helloDone lets the handshake go on with the connection's own Ctx.
 func (c *Conn) helloDone() { c.withLive(func(p connPtr) { C.sessl_conn_hello_done(p) }) }
 
-// refuse has the next step end the handshake with an alert.
+// refuse makes the next step end the handshake with an alert.
 func (c *Conn) refuse(alert uint8) {
 	c.withLive(func(p connPtr) { C.sessl_conn_refuse(p, C.int(alert)) })
 }
 
-// lastWord ends a connection whose handshake libssl has completed, and has a server's client told
-// why, where it can be: see AlertError. A client has no means.
+// lastWord ends a connection whose handshake libssl has completed. A server's client is
+// told why, if that is possible: see AlertError. A client cannot tell its server.
 func (c *Conn) lastWord(err error) {
 	if !c.server {
 		c.withLive(condemn)
@@ -146,7 +149,7 @@ func (c *Conn) restart(ctx *Ctx) error {
 	})
 }
 
-// stateToJudge is what VerifyConnection is asked about in the middle of the handshake.
+// stateToJudge is the state for VerifyConnection in the middle of the handshake.
 func (c *Conn) stateToJudge() (ConnectionState, error) {
 	p, ok := c.enter()
 	if !ok {

@@ -16,25 +16,28 @@ import (
 	"unsafe"
 )
 
-// MaxTicketData is how many bytes [Conn.SetTicketData] takes: a client sends the ticket back in
-// its ClientHello, which must have room for more than that.
+// MaxTicketData is how many bytes [Conn.SetTicketData] accepts. A client sends the
+// ticket back in its ClientHello, which must have room for more than that.
 const MaxTicketData = 1 << 14
 
-// SetTicketData leaves data, which is copied, with the sessions that this connection of a
-// server issues from now on, for the connections that resume them: those have it as
-// [ConnectionState].TicketData, and hand it on with the sessions that they issue, unless they
-// set other data. Empty data is none. It travels encrypted inside the ticket
-// (SSL_SESSION_set1_ticket_appdata), or with the session in a cache and its store; no client sees it.
+// SetTicketData leaves data, which is copied, with the sessions that this server's connection
+// issues from now on. Connections that resume them have it as [ConnectionState].TicketData,
+// and pass it on to the sessions that they issue, unless they set other data. Empty data
+// means none. It travels encrypted inside the ticket (SSL_SESSION_set1_ticket_appdata), or
+// with the session in a cache and its store. No client can see it.
 //
-// Which sessions those are is a matter of when. Before Handshake, and in GetConfigForClient
-// and GetCertificate, it is all of them. In VerifyConnection it is those of TLS 1.3, with
-// OpenSSL 3.0 or later; in TLS 1.2, and with 1.1.1, they have been issued by then. After the
-// handshake it is those of [Conn.IssueTicket] and [Conn.RequestClientCertificate]. A TLS 1.2
-// resumption issues nothing, unless its key is about to go: the session keeps what it has.
+// Which sessions get it depends on when it is called:
+//   - Before Handshake, and in GetConfigForClient and GetCertificate: all of them.
+//   - In VerifyConnection: those of TLS 1.3, with OpenSSL 3.0 or later. In TLS 1.2, and
+//     with 1.1.1, sessions have been issued by then.
+//   - After the handshake: those of [Conn.IssueTicket] and [Conn.RequestClientCertificate].
 //
-// More than MaxTicketData is ErrTooLarge; a client gets ErrClient. Together with a client's
-// long certificate chain it may be more than a ticket has room for: that is then not resumed.
-// SetTicketData may be called at any time, by several goroutines at once.
+// A TLS 1.2 resumption issues nothing, unless the ticket's key is about to go: the
+// session keeps its data.
+//
+// SetTicketData returns ErrTooLarge for more than MaxTicketData, and ErrClient on a client.
+// Together with a client's long certificate chain, the data may exceed a ticket's room; the ticket
+// is then not resumed. SetTicketData may be called at any time, by several goroutines at once.
 func (c *Conn) SetTicketData(data []byte) error {
 	const op = "Conn.SetTicketData"
 	if err := c.usable(op); err != nil {
@@ -57,7 +60,7 @@ func (c *Conn) SetTicketData(data []byte) error {
 	return nil
 }
 
-// takeTicketData reads what the resumed session has brought. mu is held.
+// takeTicketData reads the data of the resumed session. mu is held.
 func (c *Conn) takeTicketData(p connPtr) {
 	if !c.server || !c.info.state.DidResume {
 		return
@@ -68,14 +71,14 @@ func (c *Conn) takeTicketData(p connPtr) {
 	}
 }
 
-// SetNotResumable has this connection of a server issue no session that could be resumed
-// (SSL_CTX_set_not_resumable_session_callback): in TLS 1.2 the client gets neither an id nor a
-// ticket, in TLS 1.3 no ticket, and OnNewSession is not called. What the client had before
-// stays what it was, and may be resumed by this connection.
+// SetNotResumable makes this server's connection issue no session that could be resumed
+// (SSL_CTX_set_not_resumable_session_callback): in TLS 1.2 the client gets neither an
+// id nor a ticket, in TLS 1.3 no ticket, and OnNewSession is not called. The session
+// that the client had before is not affected, and this connection may resume it.
 //
-// It must come before the handshake or in GetConfigForClient. VerifyConnection may call it, too,
-// for TLS 1.3 with OpenSSL 3.0 or later, where tickets are issued after it. Any later it is
-// ErrHandshakeStarted: the client has its session. A client gets ErrClient.
+// Call it before the handshake or in GetConfigForClient. VerifyConnection may call it, too,
+// for TLS 1.3 with OpenSSL 3.0 or later, where tickets are issued after it. Later it returns
+// ErrHandshakeStarted, because the client has its session. On a client it returns ErrClient.
 func (c *Conn) SetNotResumable() error {
 	const op = "Conn.SetNotResumable"
 	if err := c.usable(op); err != nil {
@@ -89,7 +92,7 @@ func (c *Conn) SetNotResumable() error {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // what VerifyConnection decides on
+	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // VerifyConnection may decide
 	if p.appdata.settled != 0 && !late || c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeStarted)
 	}
@@ -97,7 +100,7 @@ func (c *Conn) SetNotResumable() error {
 	return nil
 }
 
-// issueUnlessVetoed is issueTickets for those that the application has not asked for.
+// issueUnlessVetoed is issueTickets for tickets that the application has not asked for.
 func (c *Conn) issueUnlessVetoed(op string, n int) error {
 	err := c.issueTickets(op, n, false)
 	if errors.Is(err, ErrNotResumable) {

@@ -9,37 +9,37 @@
 //
 // # Sessions
 //
-// Dial, Dialer and Client resume by themselves: a client's Ctx has a cache of sessions, and
-// Conn.ReuseState says what came of it. The rest is for those who keep sessions themselves.
+// Dial, Dialer and Client resume by themselves: a client's Ctx has a cache of sessions,
+// and Conn.ReuseState says what became of resumption. The rest is for programs that
+// keep sessions themselves.
 //
-// Conn.Session gives a connection's session, Config.OnNewSession each new one as it
-// arrives, Conn.SetSession offers one to the next connection, and Conn.SessionReused tells
-// what came of it. MarshalPEM and ParseSessionPEM speak the format of openssl s_client
-// -sess_out and openssl sess_id.
+// Conn.Session returns a connection's session, Config.OnNewSession gets each new one as
+// it arrives, Conn.SetSession offers one to the next connection, and Conn.SessionReused
+// reports whether it was resumed. MarshalPEM and ParseSessionPEM use the format of
+// openssl s_client -sess_out and openssl sess_id.
 //
 // # Ownership
 //
-//   - A *Session, *Conn or *Ctx is one reference in C. Close gives it back, once; the
-//     garbage collector does for a handle that was forgotten, but cannot see how much
-//     memory that holds.
-//   - What you made, and what OnNewSession gave you, is yours to close. What you pass to
-//     SetSession stays yours.
-//   - UpRef is another handle on the same object, Dup another object.
+//   - A *Session, *Conn or *Ctx is one reference in C. Close gives it back, once. The garbage
+//     collector does so for a forgotten handle, but cannot see how much memory the handle holds.
+//   - The caller owns, and must close, what it made and what OnNewSession gave it. What
+//     is passed to SetSession stays the caller's.
+//   - UpRef makes another handle on the same object, Dup another object.
 //   - A *BorrowedSession belongs to the connection and ends with WithSession's function.
-//   - A session that a Conn or Ctx has seen is immutable; change a Dup.
+//   - A session that a Conn or Ctx has used does not change any more; change a Dup.
 //
 // # Errors
 //
-// Failures are *Error: the operation, a cause for errors.Is, and what OpenSSL had to say.
-// Peers that fail verification give a *VerificationError. What the connection underneath
-// reports to a Read or Write, deadlines included, is returned as it is, for net.Error.
+// Failures are *Error: the operation, a cause for errors.Is, and OpenSSL's reasons. If a
+// peer fails verification, the cause is a *VerificationError. Errors of the connection
+// underneath in a Read or Write, deadlines included, are returned unchanged, for net.Error.
 //
 // # Resumption and verification
 //
 // A resumed handshake shows no certificate, and OpenSSL checks neither name nor trust
-// then. A verifying client of this package offers a session only if its peer was verified
-// under the same configuration, revocation lists included, or its certificate verifies now.
-// A server's demands on its clients are part of its session id context.
+// then. A verifying client of this package offers a session only if its peer was
+// verified under the same configuration, including revocation lists, or its certificate
+// verifies now. A server's demands on its clients are part of its session id context.
 package ssl
 
 // The plan of the house. The first word of a file's name is its room.

@@ -8,21 +8,21 @@ import (
 	"syscall"
 )
 
-// A transport moves the bytes of a connection. pull, under reading, and push and flush,
-// under writing, may run at the same time.
+// A transport moves the bytes of a connection. pull, under reading, may run at the same
+// time as push or flush, under writing.
 type transport interface {
-	// pull runs step, feeding it input as it arrives, until it wants no more input or
-	// sessions have come. It also returns when more than limit bytes of answers wait to be
-	// sent, and after a while when input comes without end. What Write has left to send does
-	// not count: two peers that write much would wait for each other's Read.
+	// pull runs step, feeding it input as it arrives, until step wants no more input or
+	// sessions have arrived. It also returns when more than limit bytes of answers wait to
+	// be sent, and after a while if input comes without end. Unsent output of Write does
+	// not count: otherwise two peers that write much would wait for each other's Read.
 	pull(step pullStep, b []byte, limit int64) (result, error)
-	// push encrypts b, at most maxChunk of it, and sends it; n counts what was encrypted.
+	// push encrypts b, at most maxChunk of it, and sends it; n counts the encrypted bytes.
 	push(b []byte) (n int, err error)
-	// flush sends what waits.
+	// flush sends waiting output.
 	flush() error
 }
 
-// over reports whether pull has something to tell before it waits for more input.
+// over reports whether pull has a result to return before it waits for more input.
 func (r result) over() bool { return r.status != stepWantRead || r.fresh || r.answered }
 
 // pullStep is stepHandshake or stepRead.
@@ -36,15 +36,15 @@ func handshakeStep(c *Conn, fd int, in, _ []byte) result {
 	r := c.stepHandshake(fd, in)
 	if r.status != stepOK {
 		c.leaveGate()
-	} // else finish goes on with it
+	} // otherwise finish keeps the place
 	return r
 }
 
 func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, b) }
 func peekStep(c *Conn, fd int, in, _ []byte) result { return c.stepPeek(fd, in) }
 
-// newTransport takes the descriptor of exactly those types that have nothing but it: a
-// type that wraps one may hold bytes of its own. promised is UnsafeSocket's word, or nil.
+// newTransport uses the descriptor of exactly those types that have nothing else: a type
+// that wraps one may hold bytes of its own. promised is UnsafeSocket's promise, or nil.
 func newTransport(c *Conn, promised *unsafeSocket) transport {
 	if promised != nil {
 		return newFDTransport(c, promised.rc)
@@ -70,7 +70,7 @@ func newTransport(c *Conn, promised *unsafeSocket) transport {
 
 const (
 	bufSize    = 68 << 10 // four full records
-	recordRoom = 4 << 10  // what they add to the plaintext, and more
+	recordRoom = 4 << 10  // more than records add to the plaintext
 )
 
 var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
@@ -78,19 +78,19 @@ var bufs = sync.Pool{New: func() any { return new([bufSize]byte) }}
 func getBuf() []byte  { return bufs.Get().(*[bufSize]byte)[:] }
 func putBuf(b []byte) { bufs.Put((*[bufSize]byte)(b)) }
 
-// smallSize is for those who wait for a peer that nobody knows yet.
+// smallSize is for connections that wait for a peer that has not said anything yet.
 const smallSize = 4 << 10
 
 var smallBufs = sync.Pool{New: func() any { return new([smallSize]byte) }}
 
-// netTransport is for any net.Conn: Go moves the bytes.
+// netTransport works on any net.Conn: Go moves the bytes.
 type netTransport struct {
 	c    *Conn
-	held []byte // input that a handshake step had no turn for; under reading
+	held []byte // input of a handshake step that did not get its turn; under reading
 }
 
-// buffer is a place for what net has, for as long as that takes: a small one for a server whose
-// client has not said yet what it wants. giveBack ends its use.
+// buffer returns a buffer for one read from net: a small one on a server whose client
+// has not sent its ClientHello yet. giveBack ends its use.
 func (r result) buffer() []byte {
 	if r.holds {
 		return smallBufs.Get().(*[smallSize]byte)[:]
@@ -106,7 +106,7 @@ func giveBack(b []byte) {
 	putBuf(b)
 }
 
-// feed is step with input, which is kept if the step has to wait for its turn.
+// feed runs step with input, and keeps the input if step must wait for its turn.
 func (t *netTransport) feed(step pullStep, in, b []byte) result {
 	t.held = nil
 	r := step(t.c, noFD, in, b)
@@ -122,7 +122,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 		return r, nil
 	}
 	for {
-		t.c.flushSoon() // an answer, which the peer may wait for
+		t.c.flushSoon() // an answer that the peer may wait for
 		var err error
 		if r, err = t.take(r, step, b); err != nil || r.over() || r.waits > limit {
 			return r, err
@@ -130,7 +130,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 	}
 }
 
-// take reads from net what the step that came to r wants, and goes on with it.
+// take reads from net the input that the step with result r wants, and runs step with it.
 func (t *netTransport) take(r result, step pullStep, b []byte) (result, error) {
 	buf := r.buffer()
 	defer giveBack(buf)
@@ -165,8 +165,8 @@ func (t *netTransport) push(b []byte) (int, error) {
 	return r.n, writeError(r)
 }
 
-// writeError is what a step of stepWrite came to. libssl wants to read there only in the
-// middle of a handshake message of the peer's.
+// writeError is the error of stepWrite's result. There libssl wants to read only in the
+// middle of a handshake message of the peer.
 func writeError(r result) error {
 	switch r.status {
 	case stepOK:
@@ -200,7 +200,7 @@ func (t *netTransport) flushThrough(buf []byte) error {
 	}
 }
 
-// send writes b to the connection underneath; what that does not take waits.
+// send writes b to the connection underneath. Bytes that it does not take wait.
 func (t *netTransport) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -210,7 +210,7 @@ func (t *netTransport) send(b []byte) error {
 		return nil
 	}
 	if back := t.c.putBack(b[n:]); back != nil {
-		t.c.writing.err.CompareAndSwap(nil, stickyError{back}) // a gap in the stream
+		t.c.writing.err.CompareAndSwap(nil, stickyError{back}) // otherwise the stream would have a gap
 	}
 	return err
 }

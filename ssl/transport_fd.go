@@ -2,9 +2,9 @@ package ssl
 
 import "syscall"
 
-// fdTransport lets the step in C use the socket itself: one crossing for a Read or Write
-// when the socket is ready. The step runs inside the RawConn callback; outside of it the
-// poller's edge would be lost and the wait would not end.
+// fdTransport lets the step in C use the socket itself: when the socket is ready, a
+// Read or Write is one crossing. The step must run inside the RawConn callback; outside
+// of it the poller's edge would be lost and the wait would not end.
 //
 // The callbacks are made once, and take their arguments from in and out, so that a Read
 // or Write allocates nothing.
@@ -37,7 +37,7 @@ func newFDTransport(c *Conn, rc syscall.RawConn) *fdTransport {
 	return t
 }
 
-// readReady reports whether pull is over; else it waits for the socket to be readable.
+// readReady reports whether pull is complete; otherwise it waits until the socket is readable.
 func (t *fdTransport) readReady(fd uintptr) bool {
 	t.in.r = t.in.step(t.c, int(fd), nil, t.in.b)
 	if t.in.r.over() || t.in.r.more || t.in.r.waits > t.in.limit {
@@ -47,7 +47,7 @@ func (t *fdTransport) readReady(fd uintptr) bool {
 	return false
 }
 
-// writeReady reports whether push is over; else it waits for the socket to be writable.
+// writeReady reports whether push is complete; otherwise it waits until the socket is writable.
 func (t *fdTransport) writeReady(fd uintptr) bool {
 	if t.out.done || t.c.writing.waiting.Load() > maxUnsent {
 		r := t.c.stepOutput(int(fd), nil)

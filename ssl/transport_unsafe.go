@@ -10,17 +10,17 @@ import (
 // ErrNotSocket says that a net.Conn has no stream socket that could be used directly.
 var ErrNotSocket = errors.New("not a stream socket")
 
-// UnsafeSocket returns conn for Client or Server to read and write its socket directly
-// (recv and send in the step of SSL_read_ex and SSL_write_ex), past conn's own Read and
-// Write, as they do by themselves for a *net.TCPConn and a *net.UnixConn. It saves a type
-// that embeds one of these the way of all others, where Go moves the bytes.
+// UnsafeSocket returns conn in a form whose socket Client and Server read and write
+// directly (recv and send in the step of SSL_read_ex and SSL_write_ex), bypassing conn's
+// own Read and Write. For a *net.TCPConn and a *net.UnixConn they do so by themselves. For
+// a type that embeds one of these it avoids the slower way, in which Go moves the bytes.
 //
-// It is unsafe unless conn adds nothing to its socket. What conn has read ahead, as one that
-// parses a PROXY header may have, is lost; limits and counts in its Read and Write see
-// nothing; bytes that it would change are not. Deadlines, CloseWrite and Close remain
-// conn's, and must be the socket's. Nothing is done to conn; NetConn returns it.
+// It is unsafe unless conn adds nothing to its socket. Bytes that conn has read ahead,
+// for example when it parses a PROXY header, are lost; limits and counters in its Read
+// and Write see nothing; it cannot change any bytes. Deadlines, CloseWrite and Close are
+// still conn's, and must be the socket's. conn itself is not changed; NetConn returns it.
 //
-// It fails with ErrNotSocket if conn is no syscall.Conn of a stream socket.
+// UnsafeSocket returns ErrNotSocket if conn is not a syscall.Conn of a stream socket.
 func UnsafeSocket(conn net.Conn) (net.Conn, error) {
 	const op = "UnsafeSocket"
 	if isNil(conn) {
@@ -35,7 +35,9 @@ func UnsafeSocket(conn net.Conn) (net.Conn, error) {
 		return nil, fail(op, err)
 	}
 	kind, bad := 0, error(nil)
-	err = rc.Control(func(fd uintptr) { kind, bad = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE) })
+	err = rc.Control(func(fd uintptr) {
+		kind, bad = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
+	})
 	switch {
 	case err != nil:
 		return nil, fail(op, err)
@@ -47,14 +49,14 @@ func UnsafeSocket(conn net.Conn) (net.Conn, error) {
 	return &unsafeSocket{conn, rc}, nil
 }
 
-// unsafeSocket is the promise of UnsafeSocket's caller. It is no interface that a type
-// could have: one that embeds such a type would inherit a promise that it breaks.
+// unsafeSocket carries the promise of UnsafeSocket's caller. It is not an interface that a type
+// could have, because a type that embeds such a type would inherit a promise that it breaks.
 type unsafeSocket struct {
 	net.Conn
 	rc syscall.RawConn
 }
 
-// isNil also finds the nil pointers that transports would follow.
+// isNil reports whether conn is nil, or a nil pointer that a transport would follow.
 func isNil(conn net.Conn) bool {
 	switch conn := conn.(type) {
 	case nil:
