@@ -22,7 +22,7 @@ const maxColumns = 110
 
 // upperRooms are the rooms of the upper floor of package ssl: the first words of its files. All
 // others are the lower floor, which can be read and tested without a connection.
-var upperRooms = []string{"config", "conn", "ctx", "dial", "listen", "log", "settings", "stats", "transport"}
+var upperRooms = []string{"config", "conn", "ctx", "transport"}
 
 // upperFiles declare Config, Ctx and Conn.
 var upperFiles = []string{"config.go", "ctx.go", "conn.go"}

@@ -58,3 +58,15 @@ helpers of tests that exist twice: 1
 		t.Errorf("got\n%s\nwant\n%s", s, want)
 	}
 }
+
+// The rule that keeps the floors apart must be about the same rooms.
+func TestUpperRooms(t *testing.T) {
+	text, err := os.ReadFile("../floors_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `var upperRooms = []string{"` + strings.Join(upperRooms, `", "`) + `"}`
+	if !strings.Contains(string(text), want) {
+		t.Errorf("internal/lint/floors_test.go does not say %s", want)
+	}
+}
