@@ -1,6 +1,6 @@
 #include "private.h"
 
-int sessl_ctx_slot = -1;
+int sessl_alpn_slot = -1;
 
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
@@ -49,7 +49,7 @@ int sessl_ctx_set_alpn(SSL_CTX *ctx, int server, const uint8_t *wire, size_t n, 
     sessl_err_begin(e);
     if (server) {
         a = list(wire, n);
-        ok = a != NULL && SSL_CTX_set_ex_data(ctx, sessl_ctx_slot, a); /* freed with ctx */
+        ok = a != NULL && SSL_CTX_set_ex_data(ctx, sessl_alpn_slot, a); /* freed with ctx */
         if (ok)
             SSL_CTX_set_alpn_select_cb(ctx, select_protocol, a);
         else

@@ -8,7 +8,7 @@ void sessl_init(void)
      * Go in it: OpenSSL must not be taken down under them. The first call decides. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     sessl_record_init();
-    sessl_ctx_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
+    sessl_alpn_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
     sessl_trust_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_trust_free);
     sessl_leaf_slot = X509_get_ex_new_index(0, NULL, NULL, NULL, sessl_companion_free);
     sessl_tickets_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_tickets_free);
