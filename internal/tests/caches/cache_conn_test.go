@@ -100,8 +100,8 @@ func TestSpoiledSessionLeaves(t *testing.T) {
 	})
 }
 
-// No connection that failed verification leaves a session (C-29).
-func TestC29_NothingUnverifiedIsCached(t *testing.T) {
+// No connection that failed verification leaves a session.
+func TestNothingUnverifiedIsCached(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx := ssltest.NewServerCtx(t, srv)
 		for name, change := range map[string]func(*ssl.Config){
@@ -123,8 +123,8 @@ func TestC29_NothingUnverifiedIsCached(t *testing.T) {
 }
 
 // A session is offered where host, port, name, protocols, trust and identity are those of
-// the connection that it came from, and nowhere else (C-30).
-func TestC30_KeyOfTheCache(t *testing.T) {
+// the connection that it came from, and nowhere else.
+func TestKeyOfTheClientCache(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.ClientAuth = ssl.RequestClientCert
 		sctx, cache := ssltest.NewServerCtx(t, srv), ssltest.NewCache(t, 0)

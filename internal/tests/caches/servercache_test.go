@@ -129,8 +129,8 @@ func TestServerCacheIsAskedInTimeOnly(t *testing.T) {
 }
 
 // Client certificates survive the cache with the whole chain, and demands separate hosts: a
-// session of one that does not ask is a full handshake at one that does (C-31).
-func TestC31_ServerCacheAndClientAuth(t *testing.T) {
+// session of one that does not ask is a full handshake at one that does.
+func TestServerCacheAndClientAuth(t *testing.T) {
 	ssltest.ForEachCached(t, func(t *testing.T, cache *ssl.ServerSessionCache, srv, cli *ssl.Config) {
 		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 		strict := ssltest.CopyOf(srv, func(c *ssl.Config) {

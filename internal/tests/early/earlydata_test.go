@@ -11,8 +11,8 @@ import (
 	"sessl/ssl"
 )
 
-// C-26: early data is accepted, read apart from what comes later, and reported by both ends.
-func TestC26_EarlyDataAccepted(t *testing.T) {
+// Early data is accepted, read apart from what comes later, and reported by both ends.
+func TestEarlyDataAccepted(t *testing.T) {
 	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
 		srv, cli := ssltest.EarlyConfigs(t)
@@ -36,9 +36,9 @@ func TestC26_EarlyDataAccepted(t *testing.T) {
 	})
 }
 
-// C-26: the same session twice. The second connection's early data is rejected, both go on; in
+// The same session twice. The second connection's early data is rejected, both go on; in
 // libssl's internal cache the session is gone by then.
-func TestC26_EarlyDataTwice(t *testing.T) {
+func TestEarlyDataTwice(t *testing.T) {
 	for _, disabled := range []bool{false, true} {
 		leakcheck.Test(t)
 		srv, cli := ssltest.EarlyConfigs(t)
@@ -57,9 +57,9 @@ func TestC26_EarlyDataTwice(t *testing.T) {
 	}
 }
 
-// C-26: another name or protocol than the session's. What the client knows it does not
+// Another name or protocol than the session's. What the client knows it does not
 // send; what it does not know the server rejects.
-func TestC26_EarlyDataMismatch(t *testing.T) {
+func TestEarlyDataMismatch(t *testing.T) {
 	t.Run("SNI", func(t *testing.T) {
 		leakcheck.Test(t)
 		srv, cli := ssltest.EarlyConfigs(t)
@@ -125,8 +125,8 @@ func wantNoEarly(t testing.TB, p ssltest.Pair) {
 	}
 }
 
-// C-26: the limit is enforced by both ends.
-func TestC26_EarlyDataLimit(t *testing.T) {
+// The limit is enforced by both ends.
+func TestEarlyDataLimit(t *testing.T) {
 	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
 		srv, cli := ssltest.EarlyConfigs(t)
@@ -380,7 +380,7 @@ func replay(t testing.TB, sctx *ssl.Ctx, flight []byte) (read string, status ssl
 }
 
 // The same recorded first flight, ClientHello and early data, sent twice.
-func TestC26_EarlyDataReplayed(t *testing.T) {
+func TestEarlyDataReplayed(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.EarlyConfigs(t)
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)

@@ -42,7 +42,7 @@ func storedSession(t testing.TB, cctx, a, b *ssl.Ctx) *ssl.Session {
 
 // The same recorded first flight, sent to two servers that resume each other's sessions: one
 // accepts it, once.
-func TestC26_EarlyDataReplayedToAFleet(t *testing.T) {
+func TestEarlyDataReplayedToAFleet(t *testing.T) {
 	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
 		f := flight(t, cctx, storedSession(t, cctx, a, b), "pay")
 		if got, s := replay(t, b, f); got != "pay" || s != ssl.EarlyDataAccepted {

@@ -44,10 +44,10 @@ type told struct {
 
 func (c *told) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-// C-27: no byte of a client's offer can be another, and none of it can be missing: lengths,
+// No byte of a client's offer can be another, and none of it can be missing: lengths,
 // identity, ticket age, binder. The server ends the handshake, whether the key is in its table or
 // GetPSK has it, and has asked for nothing that is not in the hello.
-func TestC27_ChangedOffer(t *testing.T) {
+func TestPSKChangedOffer(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	hello := pskHello(t, ssltest.PSKName)
@@ -95,8 +95,8 @@ func answerTo(t *testing.T, ctx *ssl.Ctx, hello []byte) error {
 	return c.Handshake()
 }
 
-// C-27: a lookup that hangs ends with the connection.
-func TestC27_GetPSKHangs(t *testing.T) {
+// A lookup that hangs ends with the connection.
+func TestGetPSKHangs(t *testing.T) {
 	ssltest.Bubble(t, func(t *testing.T) {
 		entered := make(chan struct{})
 		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(h *ssl.ClientHelloInfo, _ string) (ssl.PSK, error) {

@@ -22,8 +22,8 @@ func forEachPSKForm(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
 	}
 }
 
-// C-27: a session that began with a key resumes, and both ends still know with which.
-func TestC27_PSKResumption(t *testing.T) {
+// A session that began with a key resumes, and both ends still know with which.
+func TestPSKResumption(t *testing.T) {
 	forEachPSKForm(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, judged := range []bool{false, true} {
 			var seen []string
@@ -56,9 +56,9 @@ func TestC27_PSKResumption(t *testing.T) {
 	})
 }
 
-// C-27: a session that began with a key is not resumed where that is not configured, or is not
+// A session that began with a key is not resumed where that is not configured, or is not
 // the same any more, on either end; the handshake is a full one, and succeeds where it can.
-func TestC27_PSKSessionsStayWithTheirKey(t *testing.T) {
+func TestPSKSessionsStayWithTheirKey(t *testing.T) {
 	forEachPSKForm(t, func(t *testing.T, srv, cli *ssl.Config) {
 		if !srv.SessionTicketsDisabled {
 			srv.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
@@ -121,8 +121,8 @@ func TestC27_PSKSessionsStayWithTheirKey(t *testing.T) {
 	})
 }
 
-// C-27: GetPSK is not asked for tickets that this server can open, in no form that they have.
-func TestC27_GetPSKAndTickets(t *testing.T) {
+// GetPSK is not asked for tickets that this server can open, in no form that they have.
+func TestGetPSKAndTickets(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	for name, keep := range map[string]func(*ssl.Config){
@@ -166,9 +166,9 @@ func TestC27_GetPSKAndTickets(t *testing.T) {
 	}
 }
 
-// C-27: where a certificate is demanded, a key is enough only if the Config says so by its
+// Where a certificate is demanded, a key is enough only if the Config says so by its
 // frightening name, and that goes for the sessions that begin with it.
-func TestC27_PSKInsteadOfClientCert(t *testing.T) {
+func TestPSKInsteadOfClientCert(t *testing.T) {
 	forEachPSKForm(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.ClientAuth, srv.ClientCAs, srv.InsecurePSKInsteadOfClientCert = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"), true
 		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
@@ -181,8 +181,8 @@ func TestC27_PSKInsteadOfClientCert(t *testing.T) {
 	})
 }
 
-// C-27: a Dialer's cache keeps sessions of different keys apart, and resumes those of a key.
-func TestC27_PSKClientCache(t *testing.T) {
+// A Dialer's cache keeps sessions of different keys apart, and resumes those of a key.
+func TestPSKClientCache(t *testing.T) {
 	leakcheck.Test(t)
 	k, other := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, "other", ssltest.OtherKey())
 	s := ssltest.StartServer(t, &ssl.Config{PSKs: []ssl.PSK{k, other}})
@@ -208,9 +208,9 @@ func TestC27_PSKClientCache(t *testing.T) {
 	}
 }
 
-// C-27: with MaxSessionAge, a handshake with a key is where a session begins, as any full
+// With MaxSessionAge, a handshake with a key is where a session begins, as any full
 // handshake is; what is too old is another one, with the key.
-func TestC27_PSKSessionsAge(t *testing.T) {
+func TestPSKSessionsAge(t *testing.T) {
 	forEachPSKForm(t, func(t *testing.T, srv, cli *ssl.Config) {
 		if srv.SessionTicketsDisabled {
 			srv.SessionCache = ssltest.NewServerCache(t, nil) // libssl's own cache goes by its own clock

@@ -7,8 +7,8 @@ import (
 	"sessl/ssl"
 )
 
-// C-05: each form of reuse, and both ends say so.
-func TestC05_EveryFormResumes(t *testing.T) {
+// Each form of reuse, and both ends say so.
+func TestEveryFormResumes(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		got := ssltest.NewInbox(t, cli)
 		s := ssltest.StartServer(t, srv)

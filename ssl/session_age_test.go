@@ -22,10 +22,10 @@ func growOld(a *ssltest.Aging, seconds int64) {
 	}
 }
 
-// C-25: no resumption prolongs the life of a session, in any form (probe G): with a limit of
+// No resumption prolongs the life of a session, in any form: with a limit of
 // 100 s it resumes at 60 s and at 95 s, each time as a newer session where there is one, and
 // not at 101 s. The session of that full handshake begins anew.
-func TestC25_MaxSessionAge(t *testing.T) {
+func TestMaxSessionAge(t *testing.T) {
 	for _, fm := range ssltest.AgingForms {
 		for _, judged := range []bool{false, true} { // tickets are made in the handshake, or after it
 			t.Run(fm.Name+ssltest.If(judged, "-judged", ""), func(t *testing.T) {
@@ -61,9 +61,9 @@ func TestC25_MaxSessionAge(t *testing.T) {
 	}
 }
 
-// C-25: a ticket that is issued late is as old as its connection, and one that is issued when
+// A ticket that is issued late is as old as its connection, and one that is issued when
 // the time is over resumes nothing.
-func TestC25_LateTickets(t *testing.T) {
+func TestMaxSessionAgeOfLateTickets(t *testing.T) {
 	leakcheck.Test(t)
 	if ssltest.LibraryRelease() == "1.1.1" {
 		return // issues no tickets after the handshake: see TestIssueTicket
@@ -103,9 +103,9 @@ func TestC25_LateTickets(t *testing.T) {
 	}
 }
 
-// C-25: servers of one key with other limits. What has no age is not resumed where there is a
+// Servers of one key with other limits. What has no age is not resumed where there is a
 // limit; a deadline is kept where there is none, and goes on; of two the sooner counts.
-func TestC25_OtherServersLimits(t *testing.T) {
+func TestMaxSessionAgeOfOtherServers(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		server := func(limit time.Duration) *ssl.Ctx {
@@ -132,9 +132,9 @@ func TestC25_OtherServersLimits(t *testing.T) {
 	})
 }
 
-// C-25: a ticket that TLS 1.2 renews keeps the time at which its session began, and ends when
+// A ticket that TLS 1.2 renews keeps the time at which its session began, and ends when
 // the first one would have.
-func TestC25_RenewedTickets(t *testing.T) {
+func TestMaxSessionAgeOfRenewedTickets(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
 		srv.MaxSessionAge = 100 * time.Second

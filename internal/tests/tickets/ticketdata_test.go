@@ -40,9 +40,9 @@ func saying(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session, data []byte, resu
 	return st.TicketData, ssltest.SessionOf(t, p.Client)
 }
 
-// C-24: appdata comes back after resumption, in every form, with client certificates and
+// Appdata comes back after resumption, in every form, with client certificates and
 // without; it goes on, it is replaced, and it goes.
-func TestC24_TicketDataRoundTrip(t *testing.T) {
+func TestTicketDataRoundTrip(t *testing.T) {
 	for _, fm := range ssltest.AgingForms {
 		for _, auth := range []ssl.ClientAuthType{ssl.NoClientCert, ssl.RequireAndVerifyClientCert} {
 			t.Run(fm.Name+ssltest.If(auth == ssl.NoClientCert, "", "-mutual"), func(t *testing.T) {
@@ -72,8 +72,8 @@ func TestC24_TicketDataRoundTrip(t *testing.T) {
 	}
 }
 
-// C-24: VerifyConnection sees what was brought, and decides on what the session is to bring.
-func TestC24_TicketDataInVerifyConnection(t *testing.T) {
+// VerifyConnection sees what was brought, and decides on what the session is to bring.
+func TestTicketDataInVerifyConnection(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		late := fm.Version == ssl.VersionTLS13 && ssltest.LibraryRelease() != "1.1.1"
 		var server *ssl.Conn
@@ -104,8 +104,8 @@ func TestC24_TicketDataInVerifyConnection(t *testing.T) {
 	})
 }
 
-// C-24: each ticket of IssueTicket has what was said before it.
-func TestC24_TicketDataOfIssuedTickets(t *testing.T) {
+// Each ticket of IssueTicket has what was said before it.
+func TestTicketDataOfIssuedTickets(t *testing.T) {
 	leakcheck.Test(t)
 	if ssltest.LibraryRelease() == "1.1.1" {
 		return // issues no tickets after the handshake: see TestIssueTicket
@@ -134,9 +134,9 @@ func TestC24_TicketDataOfIssuedTickets(t *testing.T) {
 	}
 }
 
-// C-24: what the callbacks answer to libssl: the ticket goes on, the client gets another, or a
+// What the callbacks answer to libssl: the ticket goes on, the client gets another, or a
 // full handshake and another.
-func TestC24_ReturnCodes(t *testing.T) {
+func TestTicketDataReturnCodes(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
 		mutual(t, srv, cli, ssl.RequireAndVerifyClientCert)
@@ -171,9 +171,9 @@ func TestC24_ReturnCodes(t *testing.T) {
 	})
 }
 
-// C-24: a session that a cache of TLS 1.2 has is not changed by a ticket that is made of it for
+// A session that a cache of TLS 1.2 has is not changed by a ticket that is made of it for
 // one client, which has come back by id and takes tickets: others have it, too.
-func TestC24_TicketOfACachedSession(t *testing.T) {
+func TestTicketDataOfACachedSession(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	srv.MaxVersion, cli.MaxVersion = ssl.VersionTLS12, ssl.VersionTLS12

@@ -13,8 +13,8 @@ import (
 	"sessl/ssl"
 )
 
-// C-27: both ends know the key, and show no certificate.
-func TestC27_PSK(t *testing.T) {
+// Both ends know the key, and show no certificate.
+func TestPSKHandshake(t *testing.T) {
 	forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		p.MustShake(t)
@@ -32,9 +32,9 @@ func TestC27_PSK(t *testing.T) {
 	})
 }
 
-// C-27: a key of the other hash, on both ends of a suite of it, in all lengths of identity that
+// A key of the other hash, on both ends of a suite of it, in all lengths of identity that
 // make a difference to its encoding.
-func TestC27_PSKHashes(t *testing.T) {
+func TestPSKHashes(t *testing.T) {
 	leakcheck.Test(t)
 	for _, n := range []int{1, 61, 62, 63, 64, 120, 127, 128, 255, 256, 1024} {
 		k, err := ssl.NewPSK(strings.Repeat("\x00\xff\"", n)[:n], ssltest.PSKKey, must384(t).Hash())
@@ -52,8 +52,8 @@ func TestC27_PSKHashes(t *testing.T) {
 	}
 }
 
-// C-27: the server wants another group than the first that the client has sent a share for.
-func TestC27_PSKHelloRetry(t *testing.T) {
+// The server wants another group than the first that the client has sent a share for.
+func TestPSKHelloRetry(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP384}}
@@ -71,9 +71,9 @@ func TestC27_PSKHelloRetry(t *testing.T) {
 	}
 }
 
-// C-27: the key is wrong. No certificate is a way out, neither end goes on, and neither error
+// The key is wrong. No certificate is a way out, neither end goes on, and neither error
 // has any of a key.
-func TestC27_WrongKey(t *testing.T) {
+func TestPSKWrongKey(t *testing.T) {
 	for _, only := range []bool{true, false} {
 		forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
 			cli.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())}
@@ -95,9 +95,9 @@ func TestC27_WrongKey(t *testing.T) {
 	}
 }
 
-// C-27: after a HelloRetryRequest that has settled another hash, a client does not offer its
+// After a HelloRetryRequest that has settled another hash, a client does not offer its
 // key: libssl would end the handshake, or make a key of SHA-256 of it, by the callback of TLS 1.2.
-func TestC27_PSKHelloRetryOtherHash(t *testing.T) {
+func TestPSKHelloRetryOtherHash(t *testing.T) {
 	leakcheck.Test(t)
 	k := must384(t)
 	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
@@ -120,9 +120,9 @@ func TestC27_PSKHelloRetryOtherHash(t *testing.T) {
 // isBinderAlert: decrypt_error, as RFC 8446 has it, or illegal_parameter, as 1.1.1 and 3.0.
 func isBinderAlert(err error) bool { return ssltest.AlertOf(err) == 51 || ssltest.AlertOf(err) == 47 }
 
-// C-27: the identity is unknown. In TLS 1.3 the certificate is left, or the server ends the
+// The identity is unknown. In TLS 1.3 the certificate is left, or the server ends the
 // handshake; in TLS 1.2 the client cannot tell it from a wrong key.
-func TestC27_UnknownIdentity(t *testing.T) {
+func TestPSKUnknownIdentity(t *testing.T) {
 	forEachPSK(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.PSKs = []ssl.PSK{ssltest.NewPSK(t, "nobody", ssltest.PSKKey)}
 		p := ssltest.NewTCPPair(t, cli, srv)
@@ -133,9 +133,9 @@ func TestC27_UnknownIdentity(t *testing.T) {
 	})
 }
 
-// C-27: a server that does not know the identity shows its certificate, and the client takes it
+// A server that does not know the identity shows its certificate, and the client takes it
 // only if it verifies and may take any.
-func TestC27_DeclinedKey(t *testing.T) {
+func TestPSKDeclined(t *testing.T) {
 	leakcheck.Test(t)
 	srv := ssltest.ServerConfig(t)
 	srv.PSKs, srv.MinVersion = []ssl.PSK{ssltest.NewPSK(t, "another", ssltest.PSKKey)}, ssl.VersionTLS13
@@ -173,8 +173,8 @@ func TestC27_DeclinedKey(t *testing.T) {
 	}
 }
 
-// C-27: what GetPSK answers, and for which identities it is asked.
-func TestC27_GetPSK(t *testing.T) {
+// What GetPSK answers, and for which identities it is asked.
+func TestGetPSK(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	var asked []string

@@ -11,9 +11,9 @@ import (
 	"sessl/ssl"
 )
 
-// C-01: there is no session before the handshake is over, at either end, and asking for
+// There is no session before the handshake is over, at either end, and asking for
 // one changes nothing.
-func TestC01_NoSessionBeforeHandshake(t *testing.T) {
+func TestNoSessionBeforeHandshake(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		for _, c := range []*ssl.Conn{p.Client, p.Server} {
@@ -35,8 +35,8 @@ func TestC01_NoSessionBeforeHandshake(t *testing.T) {
 	})
 }
 
-// C-01: nor is there one after a handshake that failed.
-func TestC01_NoSessionAfterFailedHandshake(t *testing.T) {
+// Nor is there one after a handshake that failed.
+func TestNoSessionAfterFailedHandshake(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.RootCAs = ssltest.Roots(t, "other-ca")
 		got, gave := ssltest.NewInbox(t, cli), ssltest.NewInbox(t, srv)
@@ -56,8 +56,8 @@ func TestC01_NoSessionAfterFailedHandshake(t *testing.T) {
 	})
 }
 
-// C-02: after the handshake both ends have a session, with plausible fields.
-func TestC02_SessionAfterHandshake(t *testing.T) {
+// After the handshake both ends have a session, with plausible fields.
+func TestSessionAfterHandshake(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.SessionTimeout = 1000 * time.Second
 		began := time.Now().Add(-100 * time.Millisecond).Truncate(time.Second) // time(3) lags by up to a tick
@@ -97,9 +97,9 @@ func TestC02_SessionAfterHandshake(t *testing.T) {
 	})
 }
 
-// C-08: each get makes a handle of its own on one object, and closing it gives back
+// Each get makes a handle of its own on one object, and closing it gives back
 // exactly one reference.
-func TestC08_GetTwice(t *testing.T) {
+func TestSessionGotTwice(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		p.MustShake(t)
@@ -140,8 +140,8 @@ func TestC08_GetTwice(t *testing.T) {
 	})
 }
 
-// C-08: the object lives as long as its last handle, whatever ends before.
-func TestC08_HandleOutlivesConn(t *testing.T) {
+// The object lives as long as its last handle, whatever ends before.
+func TestHandleOutlivesConn(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		s := ssltest.Session(t, cli, srv)
 		freed := ssl.ReadCounters().SessionObjectsFreed
@@ -163,8 +163,8 @@ func TestC08_HandleOutlivesConn(t *testing.T) {
 	})
 }
 
-// C-09: a Dup has the same encoding, a mark of its own, and no Ctx.
-func TestC09_Dup(t *testing.T) {
+// A Dup has the same encoding, a mark of its own, and no Ctx.
+func TestDupStandsAlone(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		s := ssltest.MadeWith(t, cli, sctx) // by another Ctx than cctx
@@ -202,9 +202,9 @@ func TestC09_Dup(t *testing.T) {
 	})
 }
 
-// C-10: a closed handle reports ErrClosed from everything; closing again does nothing,
+// A closed handle reports ErrClosed from everything; closing again does nothing,
 // above all not to the other handles.
-func TestC10_UseAfterClose(t *testing.T) {
+func TestUseAfterClose(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		s := ssltest.Session(t, cli, srv)
 		other, err := s.UpRef()
@@ -244,8 +244,8 @@ func TestC10_UseAfterClose(t *testing.T) {
 	})
 }
 
-// C-10: the zero value and nil report their errors and do not crash.
-func TestC10_ZeroAndNil(t *testing.T) {
+// The zero value and nil report their errors and do not crash.
+func TestZeroAndNilSessions(t *testing.T) {
 	leakcheck.Test(t)
 	var zero ssl.Session
 	var none *ssl.Session

@@ -10,10 +10,10 @@ import (
 	"sessl/ssl"
 )
 
-// C-11: sessions are resumable after Close and after the collector took the Conn: see
+// Sessions are resumable after Close and after the collector took the Conn: see
 // TestCloseKeepsEverySession and TestDroppedConnKeepsSessions. Here the other end: what a
 // server keeps in its cache survives its connection as well.
-func TestC11_ServerKeepsSession(t *testing.T) {
+func TestServerKeepsSessionsOfClosedConns(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		kept := ssltest.NewInbox(t, srv)
 		sctx := ssltest.NewServerCtx(t, srv)
@@ -27,9 +27,9 @@ func TestC11_ServerKeepsSession(t *testing.T) {
 	})
 }
 
-// C-12: a client's sessions survive the end of their Ctx. What a server's Ctx had in its
+// A client's sessions survive the end of their Ctx. What a server's Ctx had in its
 // cache does not: OpenSSL marks it.
-func TestC12_SessionsAndCtx(t *testing.T) {
+func TestSessionsAfterTheirCtx(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		kept := ssltest.NewInbox(t, srv)
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
@@ -58,9 +58,9 @@ func TestC12_SessionsAndCtx(t *testing.T) {
 	})
 }
 
-// C-13: OpenSSL lets a TLS 1.3 object be resumed once. Shared, it cannot be offered again;
+// OpenSSL lets a TLS 1.3 object be resumed once. Shared, it cannot be offered again;
 // SetSession offers copies and leaves the session as it is.
-func TestC13_SingleUse(t *testing.T) {
+func TestSharedSessionIsUsedOnce(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		s := ssltest.Dup(t, ssltest.MadeWith(t, cli, sctx)) // belongs to no Ctx yet
@@ -87,9 +87,9 @@ func TestC13_SingleUse(t *testing.T) {
 	})
 }
 
-// Probe A: SSL_free alone would mark the session of everyone who holds it; Close does
+// SSL_free alone would mark the session of everyone who holds it; Close does
 // not, whether a handle was taken before or the callback had delivered it, at both ends.
-func TestProbeA_CloseSparesHeldSession(t *testing.T) {
+func TestCloseSparesHeldSessions(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		got := ssltest.NewInbox(t, cli)
 		p := ssltest.NewTCPPair(t, cli, srv)
@@ -106,9 +106,9 @@ func TestProbeA_CloseSparesHeldSession(t *testing.T) {
 	})
 }
 
-// Probe A': the flag that spares the session does not depend on a close_notify getting
+// The flag that spares the session does not depend on a close_notify getting
 // through. Here the connection underneath is gone before Close.
-func TestProbeAPrime_WithoutCloseNotify(t *testing.T) {
+func TestCloseSparesSessionsWithoutCloseNotify(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		p.MustShake(t)
@@ -124,9 +124,9 @@ func TestProbeAPrime_WithoutCloseNotify(t *testing.T) {
 	})
 }
 
-// Probe A”: of several TLS 1.3 sessions, SSL_free would mark the last one only, so that
+// Of several TLS 1.3 sessions, SSL_free would mark the last one only, so that
 // resumption fails now and then. All of them, also what arrives during Close, are spared.
-func TestProbeADoublePrime_EveryTicket(t *testing.T) {
+func TestCloseSparesEveryTicket(t *testing.T) {
 	leakcheck.Test(t)
 	for _, reads := range []bool{true, false} {
 		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
@@ -152,9 +152,9 @@ func TestProbeADoublePrime_EveryTicket(t *testing.T) {
 	}
 }
 
-// Probe B: a resumption uses up a TLS 1.3 object and leaves a TLS 1.2 one. SetSession
+// A resumption uses up a TLS 1.3 object and leaves a TLS 1.2 one. SetSession
 // keeps that from the session that it was given.
-func TestProbeB_ResumptionUsesUp(t *testing.T) {
+func TestResumptionUsesUpASession(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		for _, shared := range []bool{true, false} {
@@ -181,9 +181,9 @@ func TestProbeB_ResumptionUsesUp(t *testing.T) {
 	})
 }
 
-// Probe C: ending a Ctx marks what is in its internal cache. Clients have none, so their
+// Ending a Ctx marks what is in its internal cache. Clients have none, so their
 // sessions survive; of a server's, a Dup made before does, and one made after does not.
-func TestProbeC_CtxEnds(t *testing.T) {
+func TestCtxEndMarksItsCache(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		kept := ssltest.NewInbox(t, srv)
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
@@ -213,9 +213,9 @@ func TestProbeC_CtxEnds(t *testing.T) {
 	})
 }
 
-// Probe D: removing a session that was never cached finds nothing, and marks it all the
+// Removing a session that was never cached finds nothing, and marks it all the
 // same: false does not mean that nothing has happened.
-func TestProbeD_RemoveUncached(t *testing.T) {
+func TestRemovalMarksAnUncachedSession(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		s := ssltest.Dup(t, ssltest.Session(t, cli, srv))
 		found, err := ssltest.NewServerCtx(t, srv).RemoveSession(s)
@@ -228,9 +228,9 @@ func TestProbeD_RemoveUncached(t *testing.T) {
 	})
 }
 
-// Probe D': a session works with another client Ctx, and OpenSSL's rule of one object a
+// A session works with another client Ctx, and OpenSSL's rule of one object a
 // Ctx is kept: SetSession offers a copy, and SetSharedSession refuses.
-func TestProbeDPrime_AnotherCtx(t *testing.T) {
+func TestSessionAtAnotherCtx(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx := ssltest.NewServerCtx(t, srv)
 		s := ssltest.MadeWith(t, cli, sctx)
@@ -244,9 +244,9 @@ func TestProbeDPrime_AnotherCtx(t *testing.T) {
 	})
 }
 
-// Probe H: setting a session and reading tickets replace a connection's session while
+// Setting a session and reading tickets replace a connection's session while
 // others get it. In C that is a crash: the lock inside SSL_get1_session protects nothing.
-func TestProbeH_GetWhileItChanges(t *testing.T) {
+func TestSessionGotWhileItChanges(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 20
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)

@@ -15,9 +15,9 @@ import (
 	"sessl/ssl"
 )
 
-// C-03: a TLS 1.3 server's N tickets are N calls of OnNewSession with N different
+// A TLS 1.3 server's N tickets are N calls of OnNewSession with N different
 // sessions; in TLS 1.2 there is one session, whatever N is.
-func TestC03_TicketsAreCalls(t *testing.T) {
+func TestEachTicketIsOneCall(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 2, 6} {
 		ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 			srv.NumTickets = n
@@ -51,8 +51,8 @@ func TestC03_TicketsAreCalls(t *testing.T) {
 	}
 }
 
-// C-04: each of the tickets resumes, and each TLS 1.3 resumption yields one more.
-func TestC04_EachTicketResumes(t *testing.T) {
+// Each of the tickets resumes, and each TLS 1.3 resumption yields one more.
+func TestEachTicketResumes(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.NumTickets = 3
 		got := ssltest.NewInbox(t, cli)
@@ -77,9 +77,9 @@ func TestC04_EachTicketResumes(t *testing.T) {
 	})
 }
 
-// C-06: a session resumes its own version only; otherwise the handshake is a full one of
+// A session resumes its own version only; otherwise the handshake is a full one of
 // the version that the two agree on.
-func TestC06_ExactVersion(t *testing.T) {
+func TestSessionsKeepTheirVersion(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.MaxVersion = 0
 		sctx := ssltest.NewServerCtx(t, srv)
@@ -112,8 +112,8 @@ func TestC06_ExactVersion(t *testing.T) {
 	})
 }
 
-// C-06: a server that no longer speaks the session's version does a full handshake.
-func TestC06_ServerLeftVersion(t *testing.T) {
+// A server that no longer speaks the session's version does a full handshake.
+func TestServerLeftTheVersion(t *testing.T) {
 	leakcheck.Test(t)
 	cli, srv := ssltest.ClientConfig(t), ssltest.ServerConfig(t)
 	s := ssltest.Session(t, cli, srv)
@@ -124,9 +124,9 @@ func TestC06_ServerLeftVersion(t *testing.T) {
 	}
 }
 
-// C-07: what cannot work is a typed error, and does no harm: the connection goes on, and
+// What cannot work is a typed error, and does no harm: the connection goes on, and
 // the session stays as it was.
-func TestC07_TypedErrors(t *testing.T) {
+func TestWrongSessionsAreTypedErrors(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		foreign := ssltest.MadeWith(t, cli, sctx) // of another Ctx
@@ -172,9 +172,9 @@ func TestC07_TypedErrors(t *testing.T) {
 	})
 }
 
-// C-34: many connections need no more memory than a few: what the process has resident
+// Many connections need no more memory than a few: what the process has resident
 // stays flat, and every counter comes back.
-func TestC34_ManyConnections(t *testing.T) {
+func TestMemoryStaysFlat(t *testing.T) {
 	leakcheck.Test(t)
 	warm, total := 1000, 10_000
 	if ssltest.UnderChecker {

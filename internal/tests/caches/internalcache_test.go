@@ -44,9 +44,9 @@ func (l *idLog) take() (added, removed []string) {
 	return added, removed
 }
 
-// C-14: a server's callbacks are called once for each session that comes and goes, whether
+// A server's callbacks are called once for each session that comes and goes, whether
 // libssl keeps sessions or not; a connection that fails removes its session.
-func TestC14_Callbacks(t *testing.T) {
+func TestCacheCallbacks(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, mode := range []ssl.SessionCacheMode{ssl.SessionCacheInternal, ssl.SessionCacheNoAutoClear, ssl.SessionCacheNoInternal} {
@@ -89,8 +89,8 @@ func TestC14_Callbacks(t *testing.T) {
 	})
 }
 
-// C-14: removing what was never cached finds nothing, and the callback is called.
-func TestC14_RemoveUncached(t *testing.T) {
+// Removing what was never cached finds nothing, and the callback is called.
+func TestCacheCallbackOfUncached(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		s := ssltest.Dup(t, ssltest.Session(t, cli, srv))
@@ -104,8 +104,8 @@ func TestC14_RemoveUncached(t *testing.T) {
 	})
 }
 
-// C-15: what is not found, or is something else, costs a full handshake and leaves no error.
-func TestC15_LookupOrder(t *testing.T) {
+// What is not found, or is something else, costs a full handshake and leaves no error.
+func TestLookupOrder(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store := ssltest.NewMemStore()
@@ -138,8 +138,8 @@ func TestC15_LookupOrder(t *testing.T) {
 	})
 }
 
-// C-16: a panic in OnRemoveSession surfaces from the call that ran it.
-func TestC16_PanicInOnRemoveSession(t *testing.T) {
+// A panic in OnRemoveSession surfaces from the call that ran it.
+func TestPanicInOnRemoveSession(t *testing.T) {
 	leakcheck.Test(t)
 	srv := ssltest.ServerConfig(t)
 	srv.SessionTicketsDisabled = true
@@ -167,8 +167,8 @@ func mustPanic(t *testing.T, what string, f func()) {
 	f()
 }
 
-// C-17: an answer of the store that comes after the connection was closed harms nobody.
-func TestC17_LateAnswer(t *testing.T) {
+// An answer of the store that comes after the connection was closed harms nobody.
+func TestLateAnswerOfTheStore(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store := ssltest.NewMemStore()
@@ -205,8 +205,8 @@ func TestC17_LateAnswer(t *testing.T) {
 	})
 }
 
-// C-18: after GetConfigForClient has chosen, the callbacks are the chosen Ctx's.
-func TestC18_CallbacksOfTheChosenCtx(t *testing.T) {
+// After GetConfigForClient has chosen, the callbacks are the chosen Ctx's.
+func TestCallbacksOfTheChosenCtx(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var front, host idLog
@@ -229,9 +229,9 @@ func TestC18_CallbacksOfTheChosenCtx(t *testing.T) {
 	})
 }
 
-// C-19: OnRemoveSession may call any method of the Ctx, and take a lock under which another
+// OnRemoveSession may call any method of the Ctx, and take a lock under which another
 // goroutine waits for the Ctx: libssl itself calls back under its own lock.
-func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
+func TestRemoveCallbackUsesCtx(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var users sync.Mutex
@@ -276,9 +276,9 @@ func TestC19_RemoveCallbackUsesCtx(t *testing.T) {
 	})
 }
 
-// C-20: a cache of n sessions holds no more: the oldest make room. From 3.0 on libssl counts
+// A cache of n sessions holds no more: the oldest make room. From 3.0 on libssl counts
 // the newcomer before it makes room, and so keeps n-1 of n.
-func TestC20_CacheSize(t *testing.T) {
+func TestInternalCacheSize(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		var log idLog
@@ -313,8 +313,8 @@ func TestC20_CacheSize(t *testing.T) {
 	})
 }
 
-// C-21: a session is gone when its time is over: flushing takes what had expired by then.
-func TestC21_FlushBoundary(t *testing.T) {
+// A session is gone when its time is over: flushing takes what had expired by then.
+func TestFlushBoundary(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.SessionTicketsDisabled = true
@@ -349,8 +349,8 @@ func TestC21_FlushBoundary(t *testing.T) {
 	})
 }
 
-// C-22: all counters begin at nought, and each case adds what it should.
-func TestC22_SessionStats(t *testing.T) {
+// All counters begin at nought, and each case adds what it should.
+func TestSessionStats(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.SessionTicketsDisabled = true

@@ -9,8 +9,8 @@ import (
 	"sessl/ssl"
 )
 
-// C-23: two servers with the same keys resume each other's sessions, in both sizes of key.
-func TestC23_TicketKeysShared(t *testing.T) {
+// Two servers with the same keys resume each other's sessions, in both sizes of key.
+func TestTicketKeysShared(t *testing.T) {
 	for name, make := range map[string]func(testing.TB) ssl.TicketKey{"80 bytes": ssltest.NewTicketKey, "48 bytes": ssltest.ShortTicketKey} {
 		t.Run(name, func(t *testing.T) {
 			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -35,9 +35,9 @@ func TestC23_TicketKeysShared(t *testing.T) {
 	}
 }
 
-// C-23: a key's life. The tickets of a future key resume before it is promoted, those of an
+// A key's life. The tickets of a future key resume before it is promoted, those of an
 // old key resume and are renewed, those of a key that is gone cost a full handshake.
-func TestC23_TicketKeyRotation(t *testing.T) {
+func TestTicketKeyRotation(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		first, second, third := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		here := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: first, Next: second})
@@ -81,9 +81,9 @@ func TestC23_TicketKeyRotation(t *testing.T) {
 	})
 }
 
-// C-23: the renewed ticket of a TLS 1.2 resumption reaches OnNewSession, as those of TLS 1.3
+// The renewed ticket of a TLS 1.2 resumption reaches OnNewSession, as those of TLS 1.3
 // do.
-func TestC23_RenewalIsDelivered(t *testing.T) {
+func TestTicketRenewalIsDelivered(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old})
@@ -101,8 +101,8 @@ func TestC23_RenewalIsDelivered(t *testing.T) {
 	})
 }
 
-// C-23: a length that no key has is refused, and so is a key of no worth.
-func TestC23_WrongLength(t *testing.T) {
+// A length that no key has is refused, and so is a key of no worth.
+func TestTicketKeyOfWrongLength(t *testing.T) {
 	leakcheck.Test(t)
 	good := ssltest.SecretBytes(t, ssltest.NewTicketKey(t))
 	for n := range 200 {
@@ -138,10 +138,10 @@ func mustParseTicketKey(t testing.TB, b []byte) ssl.TicketKey {
 	return k
 }
 
-// C-31: two hosts with the same keys and the same configured context, of which one demands
+// Two hosts with the same keys and the same configured context, of which one demands
 // client certificates: the session of the other is no way in, and the client gets a full
 // handshake, not an alert; without a certificate it is refused as ever.
-func TestC31_TicketKeysAcrossHosts(t *testing.T) {
+func TestTicketKeysAcrossHosts(t *testing.T) {
 	for _, v := range ssltest.Versions {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leakcheck.Test(t)
@@ -188,8 +188,8 @@ func TestC31_TicketKeysAcrossHosts(t *testing.T) {
 	}
 }
 
-// C-32: options that contradict each other are refused before there is a server.
-func TestC32_TicketKeysConflicts(t *testing.T) {
+// Options that contradict each other are refused before there is a server.
+func TestTicketKeysConflicts(t *testing.T) {
 	leakcheck.Test(t)
 	cfg := ssltest.ServerConfig(t)
 	cfg.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
@@ -207,8 +207,8 @@ func TestC32_TicketKeysConflicts(t *testing.T) {
 	}
 }
 
-// C-22: counters are zero at the start, and right after each case.
-func TestC22_TicketKeyStats(t *testing.T) {
+// Counters are zero at the start, and right after each case.
+func TestTicketKeyStats(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		old, gone, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old, Old: []ssl.TicketKey{gone}})

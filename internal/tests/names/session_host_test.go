@@ -9,11 +9,11 @@ import (
 	"sessl/ssl"
 )
 
-// C-31: where one Ctx answers for several hosts, and the session id context does not keep them
+// Where one Ctx answers for several hosts, and the session id context does not keep them
 // apart, the name does: the session of one is a full handshake at the other, with no alert. A
 // client that names no host resumes it. Not in libssl's own cache, which asks nobody; its
 // sessions do not leave their Ctx.
-func TestC31_SessionsKeepTheirHost(t *testing.T) {
+func TestSessionsKeepTheirHost(t *testing.T) {
 	for _, fm := range ssltest.AgingForms {
 		if ssltest.KeptByLibssl(fm.Name) {
 			continue
@@ -55,7 +55,7 @@ func TestC31_SessionsKeepTheirHost(t *testing.T) {
 }
 
 // And it stays the session's name where a client without one has resumed it in between.
-func TestC31_SessionsKeepTheirHostWithoutNames(t *testing.T) {
+func TestSessionsKeepTheirHostWithoutNames(t *testing.T) {
 	for _, early := range []uint32{0, 1 << 10} {
 		for name, build := range ssltest.Fleets {
 			t.Run(fmt.Sprint(name, " ", early), func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestC31_SessionsKeepTheirHostWithoutNames(t *testing.T) {
 }
 
 // A session that began with an external key has a host as well.
-func TestC31_PSKSessionsKeepTheirHost(t *testing.T) {
+func TestPSKSessionsKeepTheirHost(t *testing.T) {
 	for _, fm := range ssltest.Forms {
 		if fm.Version == ssl.VersionTLS12 {
 			continue // whoever has no key has none of the suites

@@ -47,9 +47,9 @@ func deafClient(t *testing.T, cctx, sctx *ssl.Ctx, offer *ssl.Session, flights i
 	return p.Server
 }
 
-// C-28: tickets for a client that writes, closes and never reads fail nothing: the handshake
+// Tickets for a client that writes, closes and never reads fail nothing: the handshake
 // is complete, and what the client has sent arrives, to its end.
-func TestC28_TicketsToNobody(t *testing.T) {
+func TestTicketsToAClientThatNeverReads(t *testing.T) {
 	data := ssltest.Noise(40 << 10)
 	for name, with := range map[string]func(*ssl.Config){
 		"tickets":          func(*ssl.Config) {},
@@ -88,9 +88,9 @@ func TestC28_TicketsToNobody(t *testing.T) {
 	}
 }
 
-// C-28: a TLS 1.3 client that only writes and closes has unread tickets; a plain close would
+// A TLS 1.3 client that only writes and closes has unread tickets; a plain close would
 // make the kernel reset the connection, and the server lose what it has not read.
-func TestC28_CloseLosesNothing(t *testing.T) {
+func TestCloseWithUnreadTicketsLosesNothing(t *testing.T) {
 	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		got := ssltest.NewInbox(t, cli)
 		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
@@ -129,8 +129,8 @@ func TestC28_CloseLosesNothing(t *testing.T) {
 	})
 }
 
-// C-33: a Read that waits does not keep a Write from being done.
-func TestC33_ReadWaitsWriteGoesOn(t *testing.T) {
+// A Read that waits does not keep a Write from being done.
+func TestReadWaitsWriteGoesOn(t *testing.T) {
 	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
 		p := w.Pair(t, cli, srv)
 		p.MustShake(t)
@@ -149,9 +149,9 @@ func TestC33_ReadWaitsWriteGoesOn(t *testing.T) {
 	})
 }
 
-// C-33: Close ends the calls that wait on the connection, whatever they wait for, and each
+// Close ends the calls that wait on the connection, whatever they wait for, and each
 // says why.
-func TestC33_CloseUnblocks(t *testing.T) {
+func TestCloseUnblocks(t *testing.T) {
 	calls := []struct {
 		name  string
 		shake bool
@@ -200,9 +200,9 @@ func TestC33_CloseUnblocks(t *testing.T) {
 	}
 }
 
-// C-33: the same at any moment: whether the calls wait by then or not, they must end, and never
+// The same at any moment: whether the calls wait by then or not, they must end, and never
 // well.
-func TestC33_CloseUnblocksSocket(t *testing.T) {
+func TestCloseUnblocksSocket(t *testing.T) {
 	for name, call := range map[string]func(c *ssl.Conn) error{
 		"Handshake": (*ssl.Conn).Handshake,
 		"Read":      func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
