@@ -52,7 +52,7 @@ var AgingForms = []struct {
 	{"TLS1.3-keys", ssl.VersionTLS13, withKeys},
 }
 
-// KeptByLibssl names the forms whose sessions are in libssl's own cache, which asks nobody.
+// KeptByLibssl names the forms whose sessions are in libssl's own cache, which asks no function.
 func KeptByLibssl(form string) bool { return form == "TLS1.2-id" || form == "TLS1.3-stateful" }
 
 func nothing(*testing.T, *ssl.Config) func(*ssl.Config) { return nil }
@@ -74,7 +74,8 @@ func inStore(t *testing.T, srv *ssl.Config) func(*ssl.Config) {
 		if c.SessionCache != nil {
 			c.SessionCache.Close() // what it has to write is written
 		}
-		c.SessionCache = NewServerCache(t, &ssl.ServerCacheOptions{Store: store, SealKeys: keys, LookupTimeout: Timeout})
+		c.SessionCache = NewServerCache(t, &ssl.ServerCacheOptions{Store: store, SealKeys: keys,
+			LookupTimeout: Timeout})
 		srv.SessionCache = c.SessionCache // to be closed by the next
 	}
 }

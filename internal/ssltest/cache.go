@@ -35,7 +35,8 @@ func Cached(t testing.TB, cctx, sctx *ssl.Ctx, cache ssl.ClientSessionCache, add
 }
 
 // Attend is a whole connection whose client uses cache, and what its ends say.
-func Attend(t testing.TB, cctx, sctx *ssl.Ctx, cache ssl.ClientSessionCache, addr string) (client, server ssl.ReuseState) {
+func Attend(t testing.TB, cctx, sctx *ssl.Ctx, cache ssl.ClientSessionCache, addr string) (client,
+	server ssl.ReuseState) {
 	t.Helper()
 	p := Cached(t, cctx, sctx, cache, addr)
 	p.MustShake(t)

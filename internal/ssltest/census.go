@@ -18,7 +18,8 @@ func Since(b ssl.Counters) Census {
 	a := ssl.ReadCounters()
 	d := func(x, y uint64) int { return int(int64(x - y)) }
 	return Census{
-		Created: d(a.SessionObjectsCreated, b.SessionObjectsCreated), Freed: d(a.SessionObjectsFreed, b.SessionObjectsFreed),
+		Created: d(a.SessionObjectsCreated, b.SessionObjectsCreated), Freed: d(a.SessionObjectsFreed,
+			b.SessionObjectsFreed),
 		Opened: d(a.Sessions.Opened, b.Sessions.Opened), Closed: d(a.Sessions.Closed, b.Sessions.Closed),
 		collected: d(a.Sessions.Collected, b.Sessions.Collected),
 		Lent:      d(a.Borrowed.Opened, b.Borrowed.Opened), Back: d(a.Borrowed.Closed, b.Borrowed.Closed),

@@ -19,7 +19,8 @@ const CnfEnv = "SESSL_CNF_CASE"
 func UnderConf(t *testing.T, test, lines, value string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "openssl.cnf")
-	text := "openssl_conf = conf\n[conf]\nssl_conf = sect\n[sect]\nsystem_default = settings\n[settings]\n" + lines + "\n"
+	text := "openssl_conf = conf\n[conf]\nssl_conf = sect\n[sect]\nsystem_default = settings\n[settings]\n" +
+		lines + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func Recovered(f func()) (r any) {
 	return nil
 }
 
-// WantAbandoned checks that nobody has to close a Conn whose Config panicked.
+// WantAbandoned checks that there is no need to close a Conn whose Config panicked.
 func WantAbandoned(t *testing.T, c *ssl.Conn, before ssl.Counters) {
 	t.Helper()
 	if n := ssl.ReadCounters().Conns.Closed - before.Conns.Closed; n != 1 {

@@ -11,13 +11,15 @@ import (
 // ConnMethods can be called at any moment, by any goroutine. Methods that move bytes have tests of
 // their own: they are nil.
 var ConnMethods = map[string]func(*ssl.Conn){
-	"Close": nil, "CloseWrite": nil, "Handshake": nil, "HandshakeContext": nil, "IssueTicket": nil, "KeyUpdate": nil,
-	"Read": nil, "ReadEarlyData": nil, "ReadFrom": nil, "RequestClientCertificate": nil,
+	"Close": nil, "CloseWrite": nil, "Handshake": nil, "HandshakeContext": nil, "IssueTicket": nil,
+	"KeyUpdate": nil,
+	"Read":      nil, "ReadEarlyData": nil, "ReadFrom": nil, "RequestClientCertificate": nil,
 	"Write": nil, "WriteEarlyData": nil, "WriteTo": nil,
 
 	"SetDeadline": nil, "SetReadDeadline": nil, "SetWriteDeadline": nil, // no C
 	"SetSession": nil, "SetSharedSession": nil, "UseSessionCache": nil, // before the handshake
-	"SetMaxEarlyData": nil, "SetNextProtos": nil, "SetNotResumable": nil, "SetNumTickets": nil, "SetPSKIdentityHint": nil,
+	"SetMaxEarlyData": nil, "SetNextProtos": nil, "SetNotResumable": nil, "SetNumTickets": nil,
+	"SetPSKIdentityHint":  nil,
 	"SetSessionIDContext": nil, "SetSkipEarlyData": nil,
 
 	"ConnectionState": func(c *ssl.Conn) { c.ConnectionState() },

@@ -29,7 +29,8 @@ func (h RawHello) Record() []byte {
 	}
 	var share []byte
 	if h.Share {
-		share = append([]byte{0, 29}, Counted(2, append([]byte{9}, make([]byte, 31)...))...) // X25519, its base point
+		share = append([]byte{0, 29},
+			Counted(2, append([]byte{9}, make([]byte, 31)...))...) // X25519, its base point
 	}
 	ext = append(ext, Extension(10, Counted(2, []byte{0, 29}))...)      // X25519
 	ext = append(ext, Extension(13, Counted(2, []byte{4, 3, 8, 4}))...) // ECDSA P-256, RSA-PSS

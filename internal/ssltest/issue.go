@@ -33,8 +33,10 @@ func Sign(t testing.TB, name string, by *Signed, until time.Time) *Signed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	what := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: until, BasicConstraintsValid: true, IsCA: name != "localhost"}
+	what := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until, BasicConstraintsValid: true,
+		IsCA: name != "localhost"}
 	issuer := &Signed{Cert: what, Key: key}
 	if by != nil {
 		issuer = by
@@ -74,7 +76,8 @@ const (
 )
 
 // Issued makes a certificate that testdata's CA ca has signed.
-func Issued(t testing.TB, ca string, usage x509.ExtKeyUsage, cn string, names []string, notAfter time.Time) ssl.Certificate {
+func Issued(t testing.TB, ca string, usage x509.ExtKeyUsage, cn string, names []string,
+	notAfter time.Time) ssl.Certificate {
 	t.Helper()
 	return IssuedAs(t, ca, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: cn},
@@ -96,7 +99,8 @@ func IssuedAs(t testing.TB, ca string, leaf *x509.Certificate) ssl.Certificate {
 }
 
 // IssuedWith is IssuedAs with that key, for crypto/tls too.
-func IssuedWith(t testing.TB, ca string, leaf *x509.Certificate, key crypto.Signer) (ssl.Certificate, tls.Certificate) {
+func IssuedWith(t testing.TB, ca string, leaf *x509.Certificate, key crypto.Signer) (ssl.Certificate,
+	tls.Certificate) {
 	t.Helper()
 	parent, err := tls.LoadX509KeyPair(CertFile(ca+".pem"), CertFile(ca+".key"))
 	if err != nil {
@@ -108,7 +112,8 @@ func IssuedWith(t testing.TB, ca string, leaf *x509.Certificate, key crypto.Sign
 	}
 	leaf.SerialNumber, leaf.NotBefore = big.NewInt(1), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	leaf.KeyUsage = x509.KeyUsageDigitalSignature
-	der, err := x509.CreateCertificate(rand.Reader, leaf, issuer, key.Public(), parent.PrivateKey.(crypto.Signer))
+	der, err := x509.CreateCertificate(rand.Reader, leaf, issuer, key.Public(),
+		parent.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +142,8 @@ func NamedCert(t testing.TB, cn string, names ...string) ssl.Certificate {
 func (s *Signed) Again(t testing.TB, by *Signed, until time.Time) *Signed {
 	t.Helper()
 	what := *s.Cert
-	what.SerialNumber, what.NotAfter, what.NotBefore = big.NewInt(time.Now().UnixNano()), until, until.Add(-2*time.Hour)
+	what.SerialNumber, what.NotAfter, what.NotBefore = big.NewInt(time.Now().UnixNano()), until,
+		until.Add(-2*time.Hour)
 	if now := time.Now().Add(-time.Hour); what.NotBefore.After(now) {
 		what.NotBefore = now
 	}

@@ -137,11 +137,16 @@ var Sending = []struct {
 	ServerOnly  bool
 	Call        func(ctx context.Context, c *ssl.Conn) error
 }{
-	{"Write", "data", false, func(_ context.Context, c *ssl.Conn) error { _, err := c.Write([]byte("x")); return err }},
+	{"Write", "data", false, func(_ context.Context, c *ssl.Conn) error {
+		_,
+			err := c.Write([]byte("x"))
+		return err
+	}},
 	{"CloseWrite", "alert 0", false, func(_ context.Context, c *ssl.Conn) error { return c.CloseWrite() }},
 	{"Close", "alert 0", false, func(_ context.Context, c *ssl.Conn) error { return c.Close() }},
 	{"KeyUpdate", "message 24", false, func(_ context.Context, c *ssl.Conn) error { return c.KeyUpdate(false) }},
-	{"KeyUpdate asked back", "message 24", false, func(_ context.Context, c *ssl.Conn) error { return c.KeyUpdate(true) }},
+	{"KeyUpdate asked back", "message 24", false,
+		func(_ context.Context, c *ssl.Conn) error { return c.KeyUpdate(true) }},
 	{"IssueTicket", "message 4", true, func(_ context.Context, c *ssl.Conn) error { return c.IssueTicket() }},
 	{"RequestClientCertificate", "message 13", true, func(ctx context.Context, c *ssl.Conn) error {
 		if err := c.RequestClientCertificate(ctx); !errors.Is(err, context.Canceled) {

@@ -37,7 +37,7 @@ func ForEachLater(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
 	}
 }
 
-// WantClient checks whom the server takes the client for; "" is nobody.
+// WantClient checks whom the server takes the client for; "" is no client.
 func WantClient(t testing.TB, c *ssl.Conn, name string) {
 	t.Helper()
 	s := c.ConnectionState()
@@ -46,7 +46,8 @@ func WantClient(t testing.TB, c *ssl.Conn, name string) {
 		got = s.PeerCertificates[0].Subject.CommonName
 	}
 	if got != name || s.Verified != (name != "") || !s.DidResume && (len(s.VerifiedChain) > 0) != s.Verified {
-		t.Errorf("the client is %q, verified %t by a chain of %d, want %q", got, s.Verified, len(s.VerifiedChain), name)
+		t.Errorf("the client is %q, verified %t by a chain of %d, want %q", got, s.Verified, len(s.VerifiedChain),
+			name)
 	}
 }
 

@@ -39,8 +39,10 @@ func OtherKey() []byte { return bytes.Repeat([]byte{0x5a}, len(PSKKey)) }
 func WantPSK(t *testing.T, c *ssl.Conn, identity string) {
 	t.Helper()
 	s := c.ConnectionState()
-	if s.PSKIdentity != identity || s.DidResume || s.Verified || len(s.PeerCertificates)+len(s.VerifiedChain)+len(s.LocalCertificates) > 0 {
-		t.Errorf("identity %q, resumed %t, verified %t, %d certificates", s.PSKIdentity, s.DidResume, s.Verified, len(s.PeerCertificates))
+	if s.PSKIdentity != identity || s.DidResume || s.Verified || len(s.PeerCertificates)+len(s.VerifiedChain)+
+		len(s.LocalCertificates) > 0 {
+		t.Errorf("identity %q, resumed %t, verified %t, %d certificates", s.PSKIdentity, s.DidResume, s.Verified,
+			len(s.PeerCertificates))
 	}
 	if c.SessionReused() || c.ReuseState().Resumed() {
 		t.Errorf("a key is called a resumption: %v", c.ReuseState())

@@ -25,7 +25,8 @@ type Rogue struct {
 func NewRogue(t *testing.T, raw net.Conn, c *ssl.Conn) *Rogue {
 	t.Helper()
 	var log bytes.Buffer
-	peer := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, KeyLogWriter: &log})
+	peer := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13,
+		KeyLogWriter: &log})
 	done := make(chan error)
 	go func() { done <- c.Handshake() }()
 	if err := peer.Handshake(); err != nil {
@@ -67,7 +68,8 @@ func (r *Rogue) KeyUpdates(n int) []byte {
 
 // MidwayServer is a server Conn that is in the middle of a message from its peer, and a
 // function that sends the rest and some data. One Read is under way, or none is.
-func MidwayServer(t *testing.T, w Wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *Rogue, rest func(), done func()) {
+func MidwayServer(t *testing.T, w Wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *Rogue, rest func(),
+	done func()) {
 	t.Helper()
 	a, b := w.Pipe(t)
 	c, err := ssl.Server(b, ctx)
@@ -108,7 +110,8 @@ func MidwayServer(t *testing.T, w Wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, 
 }
 
 // FloodedClient is a client that has got "ping" and, with midway, a part of a ticket.
-func FloodedClient(t *testing.T, a, b net.Conn, cctx *ssl.Ctx, srv *ssl.Config, midway bool) (c *ssl.Conn, r *Rogue, rest []byte) {
+func FloodedClient(t *testing.T, a, b net.Conn, cctx *ssl.Ctx, srv *ssl.Config, midway bool) (c *ssl.Conn,
+	r *Rogue, rest []byte) {
 	t.Helper()
 	c, err := ssl.Client(a, cctx)
 	if err != nil {

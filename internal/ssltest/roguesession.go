@@ -29,7 +29,8 @@ func NewRogueEnd(t testing.TB, raw net.Conn, cfg *ssl.Config, server bool) *rogu
 	t.Helper()
 	e := &rogueEnd{raw: raw}
 	own := *cfg
-	own.MinVersion, own.CipherSuites, own.KeyLogWriter = ssl.VersionTLS13, []uint16{tls.TLS_AES_128_GCM_SHA256}, &e.log
+	own.MinVersion, own.CipherSuites, own.KeyLogWriter = ssl.VersionTLS13, []uint16{tls.TLS_AES_128_GCM_SHA256},
+		&e.log
 	var err error
 	if server {
 		e.Conn, err = ssl.Server(raw, NewServerCtx(t, &own))

@@ -123,7 +123,8 @@ func NewSealKeys(t testing.TB, current byte, old ...byte) *ssl.SealKeys {
 }
 
 // Machine is a server with a cache of its own before the store.
-func Machine(t testing.TB, srv *ssl.Config, store ssl.SessionStore, keys *ssl.SealKeys, opts ...func(*ssl.ServerCacheOptions)) (*ssl.Ctx, *ssl.ServerSessionCache) {
+func Machine(t testing.TB, srv *ssl.Config, store ssl.SessionStore, keys *ssl.SealKeys,
+	opts ...func(*ssl.ServerCacheOptions)) (*ssl.Ctx, *ssl.ServerSessionCache) {
 	t.Helper()
 	o := &ssl.ServerCacheOptions{Store: store, SealKeys: keys, LookupTimeout: Timeout}
 	for _, f := range opts {

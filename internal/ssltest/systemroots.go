@@ -57,7 +57,8 @@ var RootPlaces = map[string]func(t *testing.T) (put func(*Signed)){
 		t.Setenv("SSL_CERT_FILE", "")
 		return func(root *Signed) {
 			PutFile(t, file, root.Pem)
-			if err := os.Symlink(file, filepath.Join(dir, HashedName(root, 0))); err != nil && !errors.Is(err, os.ErrExist) {
+			if err := os.Symlink(file, filepath.Join(dir, HashedName(root, 0))); err != nil && !errors.Is(err,
+				os.ErrExist) {
 				t.Fatal(err)
 			}
 		}

@@ -37,7 +37,7 @@ func ticketCipher(t testing.TB, k ssl.TicketKey) (block cipher.Block, mac func(.
 	}
 }
 
-// Forge opens the ticket in s, as somebody with the key can, has change work on the session in
+// Forge opens the ticket in s, as a server with the key can, has change work on the session in
 // it, and makes a ticket of that.
 func Forge(t testing.TB, k ssl.TicketKey, s *ssl.Session, change func(*ssl.Session)) *ssl.Session {
 	t.Helper()

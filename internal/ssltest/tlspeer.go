@@ -21,7 +21,8 @@ func StdConfig(t testing.TB, version uint16) *tls.Config {
 }
 
 // StdServer is an end of crypto/tls, which reports what OpenSSL 1.1.1 does not.
-func StdServer(t *testing.T, cli *ssl.Config, srv *tls.Config) (client *ssl.Conn, hello *tls.ClientHelloInfo, server *tls.Conn, cerr, serr error) {
+func StdServer(t *testing.T, cli *ssl.Config, srv *tls.Config) (client *ssl.Conn, hello *tls.ClientHelloInfo,
+	server *tls.Conn, cerr, serr error) {
 	t.Helper()
 	cert := StdKeyPair(t, "server-ecdsa")
 	srv.Certificates = []tls.Certificate{cert}

@@ -88,7 +88,8 @@ func TestSpoiledSessionLeaves(t *testing.T) {
 		before := cache.Stats().Sessions
 		p := ssltest.Cached(t, cctx, sctx, cache, ssltest.Here)
 		p.MustShake(t)
-		if _, err := p.Server.NetConn().Write([]byte("\x17\x03\x03\x00\x20 not a record of this connection")); err != nil {
+		foreign := []byte("\x17\x03\x03\x00\x20 not a record of this connection")
+		if _, err := p.Server.NetConn().Write(foreign); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := p.Client.Read(make([]byte, 1)); err == nil || errors.Is(err, net.ErrClosed) {
@@ -105,9 +106,11 @@ func TestNothingUnverifiedIsCached(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx := ssltest.NewServerCtx(t, srv)
 		for name, change := range map[string]func(*ssl.Config){
-			"host name":  func(c *ssl.Config) { c.ServerName = "elsewhere.test" },
-			"root":       func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "other-ca") },
-			"VerifyConn": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return errors.New("no") } },
+			"host name": func(c *ssl.Config) { c.ServerName = "elsewhere.test" },
+			"root":      func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "other-ca") },
+			"VerifyConn": func(c *ssl.Config) {
+				c.VerifyConnection = func(ssl.ConnectionState) error { return errors.New("no") }
+			},
 		} {
 			cache := ssltest.NewCache(t, 0)
 			p := ssltest.Cached(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, change)), sctx, cache, ssltest.Here)
@@ -141,11 +144,15 @@ func TestKeyOfTheClientCache(t *testing.T) {
 			{"protocols", ssltest.Here, func(c *ssl.Config) { c.NextProtos = []string{"h2"} }, ssl.ReuseOtherConfig},
 			{"roots", ssltest.Here, func(c *ssl.Config) { c.RootCAs = ssltest.BothRoots(t) }, ssl.ReuseOtherConfig},
 			{"no verification", ssltest.Here, ssltest.Insecure, ssl.ReuseOtherConfig},
-			{"identity", ssltest.Here, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} }, ssl.ReuseOtherConfig},
+			{"identity", ssltest.Here, func(c *ssl.Config) {
+				c.Certificates = []ssl.Certificate{ssltest.KeyPair(t,
+					"client")}
+			}, ssl.ReuseOtherConfig},
 			{"identity by function", ssltest.Here, func(c *ssl.Config) {
 				c.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, nil }
 			}, ssl.ReuseOtherConfig},
-			{"version", ssltest.Here, func(c *ssl.Config) { c.MinVersion = fm.Version; c.MaxVersion = fm.Version }, ssltest.If(fm.Version == ssl.VersionTLS12, ssltest.Wants[fm.Name], ssl.ReuseOtherConfig)},
+			{"version", ssltest.Here, func(c *ssl.Config) { c.MinVersion = fm.Version; c.MaxVersion = fm.Version },
+				ssltest.If(fm.Version == ssl.VersionTLS12, ssltest.Wants[fm.Name], ssl.ReuseOtherConfig)},
 			{"nothing", ssltest.Here, nil, ssltest.Wants[fm.Name]},
 		} {
 			change := test.change
@@ -255,7 +262,8 @@ func TestUseSessionCacheOfTheCtx(t *testing.T) {
 		if !c.Resumed() || !s.Resumed() {
 			t.Errorf("%v, %v", c, s)
 		}
-		if c, _ := ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, nil, ssltest.Here); c != ssl.ReuseNoSession {
+		if c, _ := ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, nil,
+			ssltest.Here); c != ssl.ReuseNoSession {
 			t.Errorf("another Ctx: %v", c)
 		}
 	})

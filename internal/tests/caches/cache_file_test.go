@@ -31,7 +31,8 @@ func TestSavedCacheResumes(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
 		cli.NextProtos, srv.NextProtos = []string{"h2"}, []string{"h2"}
-		sctx, keys, file := ssltest.NewServerCtx(t, srv), ssltest.NewSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions")
+		sctx, keys, file := ssltest.NewServerCtx(t, srv), ssltest.NewSealKeys(t, 1), filepath.Join(t.TempDir(),
+			"sessions")
 		first := ssltest.NewCache(t, 0)
 		ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, first, ssltest.Here)
 		n := first.Stats().Sessions
@@ -52,8 +53,10 @@ func TestSavedCacheResumes(t *testing.T) {
 		p.MustShake(t)
 		p.Echo(t)
 		st := p.Client.ConnectionState()
-		if p.Client.ReuseState() != ssltest.Wants[fm.Name] || !st.Verified || len(st.PeerCertificates) != 2 || len(st.VerifiedChain) != 3 {
-			t.Errorf("%q, verified %t, %d certificates, chain of %d", p.Client.ReuseState(), st.Verified, len(st.PeerCertificates), len(st.VerifiedChain))
+		if p.Client.ReuseState() != ssltest.Wants[fm.Name] || !st.Verified || len(st.PeerCertificates) != 2 ||
+			len(st.VerifiedChain) != 3 {
+			t.Errorf("%q, verified %t, %d certificates, chain of %d", p.Client.ReuseState(), st.Verified,
+				len(st.PeerCertificates), len(st.VerifiedChain))
 		}
 		p.CloseBoth()
 	})
@@ -90,14 +93,16 @@ func TestDamagedCacheFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			cache := ssltest.NewCache(t, 0)
-			if n, err := cache.Load(file, test.keys); n != 0 || !errors.Is(err, test.want) || cache.Stats().Stores != 0 {
+			if n, err := cache.Load(file, test.keys); n != 0 || !errors.Is(err, test.want) ||
+				cache.Stats().Stores != 0 {
 				t.Errorf("%s: %d, %v", name, n, err)
 			}
 			if left, err := os.ReadFile(file); err != nil || !bytes.Equal(left, test.data) {
 				t.Errorf("%s: the file has changed: %v", name, err)
 			}
 		}
-		if _, err := ssltest.NewCache(t, 0).Load(file+"x", keys); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), file+"x: ") {
+		if _, err := ssltest.NewCache(t, 0).Load(file+"x", keys); !errors.Is(err, fs.ErrNotExist) ||
+			!strings.Contains(err.Error(), file+"x: ") {
 			t.Errorf("missing: %v", err)
 		}
 		if err := first.Save(filepath.Join(file, "below"), keys); err == nil {
@@ -110,19 +115,22 @@ func TestDamagedCacheFile(t *testing.T) {
 	})
 }
 
-// What is no file is left alone, and nobody waits for it.
+// What is no file is left alone, and no call waits for it.
 func TestSaveAndLoadOfWhatIsNoFile(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
 	folder, pipe := filepath.Join(dir, "folder"), filepath.Join(dir, "pipe")
-	if err := errors.Join(os.MkdirAll(filepath.Join(folder, "precious"), 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(folder, "precious"), 0o700),
+		syscall.Mkfifo(pipe, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{folder, pipe} {
-		if err := ssltest.NewCache(t, 0).Save(name, ssltest.NewSealKeys(t, 1)); err == nil || !strings.Contains(err.Error(), name+": ") {
+		if err := ssltest.NewCache(t, 0).Save(name, ssltest.NewSealKeys(t, 1)); err == nil ||
+			!strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := ssltest.NewCache(t, 0).Load(name, ssltest.NewSealKeys(t, 1)); err == nil || !strings.Contains(err.Error(), name+": ") {
+		if _, err := ssltest.NewCache(t, 0).Load(name, ssltest.NewSealKeys(t, 1)); err == nil ||
+			!strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -149,7 +157,8 @@ func TestSavedCacheBehindALink(t *testing.T) {
 		if to, err := os.Readlink(link); to != file || err != nil {
 			t.Errorf("the link has become something else: %q, %v", to, err)
 		}
-		if n, err := ssltest.NewCache(t, 0).Load(link, ssltest.NewSealKeys(t, 2)); n != 0 || !errors.Is(err, ssl.ErrSealed) {
+		if n, err := ssltest.NewCache(t, 0).Load(link, ssltest.NewSealKeys(t, 2)); n != 0 || !errors.Is(err,
+			ssl.ErrSealed) {
 			t.Errorf("%d, %v", n, err)
 		}
 		if n, err := ssltest.NewCache(t, 0).Load(link, keys); n != ssltest.SessionsOf(cli) || err != nil {
@@ -164,7 +173,8 @@ func TestSavedCacheBehindALink(t *testing.T) {
 // A closed cache neither replaces a file by nothing nor takes one to keep nothing.
 func TestSaveAndLoadAfterClose(t *testing.T) {
 	leakcheck.Test(t)
-	keys, file, cache := ssltest.NewSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions"), ssltest.NewCache(t, 0)
+	keys, file, cache := ssltest.NewSealKeys(t, 1), filepath.Join(t.TempDir(), "sessions"),
+		ssltest.NewCache(t, 0)
 	if err := cache.Save(file, keys); err != nil {
 		t.Fatal(err)
 	}

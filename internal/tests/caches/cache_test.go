@@ -212,7 +212,7 @@ func (b brokenCache) Put(_ ssl.SessionKey, s *ssl.Session) {
 	b.put()
 }
 
-// A cache that panics, lies or never ends hurts its user and nobody else.
+// A cache that panics, lies or never ends hurts its user alone.
 func TestBrokenCaches(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		s := ssltest.StartServer(t, srv)

@@ -49,7 +49,8 @@ func (l *idLog) take() (added, removed []string) {
 func TestCacheCallbacks(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for _, mode := range []ssl.SessionCacheMode{ssl.SessionCacheInternal, ssl.SessionCacheNoAutoClear, ssl.SessionCacheNoInternal} {
+		for _, mode := range []ssl.SessionCacheMode{ssl.SessionCacheInternal, ssl.SessionCacheNoAutoClear,
+			ssl.SessionCacheNoInternal} {
 			var log idLog
 			srv.SessionTicketsDisabled = true
 			srv.SessionCacheMode = mode
@@ -82,7 +83,8 @@ func TestCacheCallbacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			sctx.FlushSessions(time.Time{})
-			if _, removed := log.take(); len(removed) != int(st.Number) || keeps != (st.Number > 0) && cli.MaxVersion != ssl.VersionTLS12 {
+			if _, removed := log.take(); len(removed) != int(st.Number) || keeps != (st.Number > 0) &&
+				cli.MaxVersion != ssl.VersionTLS12 {
 				t.Errorf("mode %d: %d went with the flush, %d were there", mode, len(removed), st.Number)
 			}
 		}
@@ -98,7 +100,8 @@ func TestCacheCallbackOfUncached(t *testing.T) {
 		log.watch(srv)
 		found, err := ssltest.NewServerCtx(t, srv).RemoveSession(s)
 		id, _ := s.ID()
-		if _, removed := log.take(); found || err != nil || !slices.Equal(removed, []string{hex.EncodeToString(id)}) {
+		if _, removed := log.take(); found || err != nil || !slices.Equal(removed,
+			[]string{hex.EncodeToString(id)}) {
 			t.Errorf("found is %t, %v; removed %q, want %x", found, err, removed, id)
 		}
 	})
@@ -123,7 +126,8 @@ func TestLookupOrder(t *testing.T) {
 		})
 		p = ssltest.Meet(t, cctx, sctx, s)
 		if !p.Client.SessionReused() || asked != 0 {
-			t.Errorf("reused is %t, and the store was asked %d times for what is here", p.Client.SessionReused(), asked)
+			t.Errorf("reused is %t, and the store was asked %d times for what is here", p.Client.SessionReused(),
+				asked)
 		}
 		p.CloseBoth()
 		cache.Flush(time.Time{})
@@ -167,7 +171,7 @@ func mustPanic(t *testing.T, what string, f func()) {
 	f()
 }
 
-// An answer of the store that comes after the connection was closed harms nobody.
+// An answer of the store that comes after the connection was closed does no harm.
 func TestLateAnswerOfTheStore(t *testing.T) {
 	leakcheck.Test(t)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -245,7 +249,8 @@ func TestRemoveCallbackUsesCtx(t *testing.T) {
 			calls++
 			_, addErr := ctx.AddSession(spare) // evicts another one
 			_, statsErr := ctx.Stats()
-			if err := errors.Join(addErr, statsErr, ctx.FlushSessions(time.Now())); err != nil && !errors.Is(err, ssl.ErrNotResumable) {
+			if err := errors.Join(addErr, statsErr, ctx.FlushSessions(time.Now())); err != nil && !errors.Is(err,
+				ssl.ErrNotResumable) {
 				t.Error(err)
 			}
 		}
@@ -343,7 +348,8 @@ func TestFlushBoundary(t *testing.T) {
 				t.Errorf("flush at %v: %v", bad, err)
 			}
 		}
-		if _, err := ssl.NewServerCtx(ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionTimeout = -time.Second })); !errors.Is(err, ssl.ErrConfig) {
+		if _, err := ssl.NewServerCtx(ssltest.CopyOf(srv,
+			func(c *ssl.Config) { c.SessionTimeout = -time.Second })); !errors.Is(err, ssl.ErrConfig) {
 			t.Error(err)
 		}
 	})
@@ -374,7 +380,8 @@ func TestSessionStats(t *testing.T) {
 		if err != nil || st.Accept != 3 || st.AcceptGood != 3 || st.Hits != 1 || st.Misses != 1 || st.Connect != 0 {
 			t.Errorf("server: %+v, %v", st, err)
 		}
-		if st, err := cctx.SessionStats(); err != nil || st.Connect != 3 || st.ConnectGood != 3 || st.Hits != 1 || st.Accept != 0 {
+		if st, err := cctx.SessionStats(); err != nil || st.Connect != 3 || st.ConnectGood != 3 || st.Hits != 1 ||
+			st.Accept != 0 {
 			t.Errorf("client: %+v, %v", st, err)
 		}
 	})

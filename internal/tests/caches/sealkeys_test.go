@@ -61,7 +61,8 @@ func TestSealKeysFromFiles(t *testing.T) {
 	leakcheck.Test(t)
 	dir := t.TempDir()
 	raw := writeKeys(t, filepath.Join(dir, "raw"), string(ssltest.SealKey(1)))
-	text := writeKeys(t, filepath.Join(dir, "text"), strings.ToUpper(hex.EncodeToString(ssltest.SealKey(2)))+"\r\n")
+	text := writeKeys(t, filepath.Join(dir, "text"), strings.ToUpper(hex.EncodeToString(ssltest.SealKey(2)))+
+		"\r\n")
 	keys, err := ssl.LoadSealKeys(text, raw)
 	if err != nil {
 		t.Fatal(err)
@@ -142,10 +143,12 @@ func TestSealedForAPurpose(t *testing.T) {
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 1
-		if _, err := keys.Open(changed, "mine"); !errors.Is(err, ssl.ErrSealed) && !errors.Is(err, ssl.ErrMalformed) {
+		if _, err := keys.Open(changed, "mine"); !errors.Is(err, ssl.ErrSealed) && !errors.Is(err,
+			ssl.ErrMalformed) {
 			t.Errorf("byte %d changed: %v", i, err)
 		}
-		if _, err := keys.Open(sealed[:i], "mine"); !errors.Is(err, ssl.ErrSealed) && !errors.Is(err, ssl.ErrMalformed) {
+		if _, err := keys.Open(sealed[:i], "mine"); !errors.Is(err, ssl.ErrSealed) && !errors.Is(err,
+			ssl.ErrMalformed) {
 			t.Errorf("%d bytes: %v", i, err)
 		}
 	}

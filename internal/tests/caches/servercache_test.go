@@ -23,7 +23,8 @@ func reused(cli *ssl.Config) ssl.ReuseState {
 // The cache has all sessions of a handshake before the client has one of them, and can be back:
 // while the server's application is still being told of the first.
 func TestServerCacheKnowsBeforeTheClient(t *testing.T) {
-	for name, judge := range map[string]func(ssl.ConnectionState) error{"": nil, "VerifyConnection": func(ssl.ConnectionState) error { return nil }} {
+	for name, judge := range map[string]func(ssl.ConnectionState) error{"": nil,
+		"VerifyConnection": func(ssl.ConnectionState) error { return nil }} {
 		t.Run(name, func(t *testing.T) {
 			ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 				cache, seen := ssltest.NewServerCache(t, nil), make(chan struct{})
@@ -114,10 +115,12 @@ func TestServerCacheIsAskedInTimeOnly(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	mine := ssltest.NewCache(t, 0)
-	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), mine, ssltest.Here) // a stateless ticket
+	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), mine,
+		ssltest.Here) // a stateless ticket
 	srv.SessionCache = ssltest.NewServerCache(t, nil)
 	sctx := ssltest.NewServerCtx(t, srv)
-	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, ssltest.NewCache(t, 0), ssltest.Here) // nothing but an id for show
+	ssltest.Attend(t, ssltest.NewClientCtx(t, cli), sctx, ssltest.NewCache(t, 0),
+		ssltest.Here) // nothing but an id for show
 	if st := srv.SessionCache.Stats(); st.Misses+st.Hits != 0 {
 		t.Errorf("asked for an id that means nothing: %+v", st)
 	}
@@ -136,7 +139,8 @@ func TestServerCacheAndClientAuth(t *testing.T) {
 		strict := ssltest.CopyOf(srv, func(c *ssl.Config) {
 			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		})
-		open, closed, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewServerCtx(t, strict), ssltest.NewClientCtx(t, cli)
+		open, closed, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewServerCtx(t, strict),
+			ssltest.NewClientCtx(t, cli)
 		mine := ssltest.NewCache(t, 0)
 		ssltest.Attend(t, cctx, open, mine, ssltest.Here)
 		c, s := ssltest.Attend(t, cctx, closed, mine, ssltest.Here)
@@ -316,7 +320,8 @@ func TestServerCacheConfig(t *testing.T) {
 	}
 	both.TicketKeys = nil
 	sctx := ssltest.NewServerCtx(t, both)
-	if _, err := sctx.AddSession(liveSession(t, ssltest.ServerConfig(t), ssltest.ClientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
+	if _, err := sctx.AddSession(liveSession(t, ssltest.ServerConfig(t),
+		ssltest.ClientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("AddSession: %v", err)
 	}
 }
@@ -361,7 +366,8 @@ func TestServerCacheCountsCertificates(t *testing.T) {
 		srv.ClientAuth = ssl.RequestClientCert
 		size := func(cli *ssl.Config) (session, chain int64) {
 			cache := ssltest.NewServerCache(t, nil)
-			p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionCache = cache })), nil)
+			p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli),
+				ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.SessionCache = cache })), nil)
 			for _, c := range p.Server.ConnectionState().PeerCertificates {
 				chain += int64(len(c.Raw))
 			}

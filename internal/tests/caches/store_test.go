@@ -31,8 +31,10 @@ func TestStoreIsShared(t *testing.T) {
 		p.MustShake(t)
 		p.Echo(t)
 		st := p.Server.ConnectionState()
-		if p.Server.ReuseState() != reused(cli) || !st.Verified || len(st.PeerCertificates) != 2 || len(st.VerifiedChain) != 3 {
-			t.Errorf("%q, verified %t, %d certificates, chain of %d", p.Server.ReuseState(), st.Verified, len(st.PeerCertificates), len(st.VerifiedChain))
+		if p.Server.ReuseState() != reused(cli) || !st.Verified || len(st.PeerCertificates) != 2 ||
+			len(st.VerifiedChain) != 3 {
+			t.Errorf("%q, verified %t, %d certificates, chain of %d", p.Server.ReuseState(), st.Verified,
+				len(st.PeerCertificates), len(st.VerifiedChain))
 		}
 		p.CloseBoth()
 		if st := near.StoreStats(); st.Hits != 1 || st.Misses+st.Late+st.Errors+st.Refused != 0 {
@@ -45,7 +47,7 @@ func TestStoreIsShared(t *testing.T) {
 	})
 }
 
-// A store that panics is one that failed: nobody's stack but the cache's is there to see it.
+// A store that panics is one that failed: only the cache's stack is there to see it.
 func TestStorePanics(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store := ssltest.NewMemStore()
@@ -59,7 +61,8 @@ func TestStorePanics(t *testing.T) {
 		c, s := ssltest.Attend(t, cctx, sctx, mine, ssltest.Here)
 		ssltest.WantStates(t, "after a panic", c, s, ssl.ReuseDeclined, ssltest.UnknownTo(cli))
 		cache.Close()
-		if st := cache.StoreStats(); st.Errors != 1 || st.WriteErrors != uint64(ssltest.SessionsOf(cli)) || st.Panics != st.Errors+st.WriteErrors || st.Pending != 0 {
+		if st := cache.StoreStats(); st.Errors != 1 || st.WriteErrors != uint64(ssltest.SessionsOf(cli)) ||
+			st.Panics != st.Errors+st.WriteErrors || st.Pending != 0 {
 			t.Errorf("%+v", st)
 		}
 		if err := cache.StoreError(); err == nil || !strings.Contains(err.Error(), "put") {
@@ -88,7 +91,8 @@ func TestStoreOfClosedKeys(t *testing.T) {
 	}
 	keys.Close()
 	ssltest.Attend(t, cctx, sctx, ssltest.NewCache(t, 0), ssltest.Here)
-	if err := cache.StoreError(); !errors.Is(err, ssl.ErrClosed) || cache.StoreStats().WriteErrors != uint64(ssltest.SessionsOf(cli)) {
+	if err := cache.StoreError(); !errors.Is(err, ssl.ErrClosed) ||
+		cache.StoreStats().WriteErrors != uint64(ssltest.SessionsOf(cli)) {
 		t.Errorf("closed keys: %v, %+v", err, cache.StoreStats())
 	}
 }
@@ -104,7 +108,8 @@ func TestStoreGoexit(t *testing.T) {
 			ssltest.Attend(t, cctx, sctx, ssl.NoSessionCache{}, ssltest.Here)
 		}
 		cache.Close()
-		if st := cache.StoreStats(); st.Panics != uint64(10*ssltest.SessionsOf(cli)) || st.Pending != 0 || cache.StoreError() == nil {
+		if st := cache.StoreStats(); st.Panics != uint64(10*ssltest.SessionsOf(cli)) || st.Pending != 0 ||
+			cache.StoreError() == nil {
 			t.Errorf("%+v, %v", st, cache.StoreError())
 		}
 	})
@@ -120,7 +125,8 @@ func TestStoreCloseBesideAStuckPut(t *testing.T) {
 		return nil
 	}
 	sctx, cache := ssltest.Machine(t, ssltest.ServerConfig(t), store, ssltest.NewSealKeys(t, 1))
-	ssltest.Attend(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), sctx, ssltest.NewCache(t, 0), ssltest.Here)
+	ssltest.Attend(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), sctx, ssltest.NewCache(t, 0),
+		ssltest.Here)
 	<-entered
 	if st := cache.StoreStats(); st.Pending == 0 {
 		t.Errorf("%+v", st)
@@ -144,7 +150,8 @@ func TestStoreCloseBesideAStuckPut(t *testing.T) {
 func TestStoreWrites(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		store := ssltest.NewMemStore()
-		sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1), func(o *ssl.ServerCacheOptions) { o.WriteQueue = 1 })
+		sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1),
+			func(o *ssl.ServerCacheOptions) { o.WriteQueue = 1 })
 		cctx := ssltest.NewClientCtx(t, cli)
 		release := make(chan struct{})
 		store.OnPut = func(context.Context) error {
@@ -213,7 +220,8 @@ func TestStoreSeesNothing(t *testing.T) {
 				}
 			}
 		}
-		if got := fmt.Sprintf("%v %+v %#v", keys, keys, keys); bytes.Contains([]byte(got), []byte("1 1 1")) || len(got) > 60 {
+		if got := fmt.Sprintf("%v %+v %#v", keys, keys, keys); bytes.Contains([]byte(got), []byte("1 1 1")) ||
+			len(got) > 60 {
 			t.Errorf("printed as %q", got)
 		}
 	})
@@ -235,7 +243,8 @@ func TestStoreConfig(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, bad := range map[string][][]byte{"short": {make([]byte, 31)}, "none": {nil}, "twice": {ssltest.SealKey(1), ssltest.SealKey(2), ssltest.SealKey(1)}, "never filled": {make([]byte, 32)}} {
+	for name, bad := range map[string][][]byte{"short": {make([]byte, 31)}, "none": {nil},
+		"twice": {ssltest.SealKey(1), ssltest.SealKey(2), ssltest.SealKey(1)}, "never filled": {make([]byte, 32)}} {
 		if k, err := ssl.NewSealKeys(bad[0], bad[1:]...); k != nil || !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}

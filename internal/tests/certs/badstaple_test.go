@@ -18,8 +18,10 @@ func TestMalformedStaple(t *testing.T) {
 	ssltest.ForEachTransport(t, func(t *testing.T, _, cli *ssl.Config) {
 		good := ssltest.Staple(t, "server-ecdsa")
 		cli.CipherSuites = ssltest.RawSuites
-		for name, staple := range map[string][]byte{"garbage": {1, 2, 3}, "cut": good[:len(good)-1], "trailing": append(bytes.Clone(good), 0)} {
-			for i, judge := range []func(ssl.ConnectionState) error{nil, func(ssl.ConnectionState) error { return nil }, nil} {
+		for name, staple := range map[string][]byte{"garbage": {1, 2, 3}, "cut": good[:len(good)-1],
+			"trailing": append(bytes.Clone(good), 0)} {
+			for i, judge := range []func(ssl.ConnectionState) error{nil,
+				func(ssl.ConnectionState) error { return nil }, nil} {
 				cli.RequestOCSPStaple, cli.VerifyConnection = i < 2, judge
 				std := ssltest.StdConfig(t, cli.MaxVersion)
 				std.Certificates[0].OCSPStaple = staple
@@ -61,7 +63,8 @@ func TestEmptyStaple(t *testing.T) {
 				p.Restaple(t, cli.MaxVersion, good, with) // to see that the way there harms nothing else
 			}
 			go p.Handshake()
-			if err := c.Handshake(); empty != errors.Is(err, ssl.ErrMalformed) || errors.Is(err, ssl.ErrNoMemory) || !empty && err != nil {
+			if err := c.Handshake(); empty != errors.Is(err, ssl.ErrMalformed) || errors.Is(err, ssl.ErrNoMemory) ||
+				!empty && err != nil {
 				t.Errorf("empty: %t: %v", empty, err)
 			}
 		}
@@ -76,7 +79,8 @@ func TestStapleIsNotToBlame(t *testing.T) {
 		std.Certificates[0].OCSPStaple = []byte{1, 2, 3}
 		c, p := ssltest.RawFor(t, ssltest.NewClientCtx(t, cli), std)
 		go p.Handshake()
-		if err := c.Handshake(); parsesNone() && (ssltest.VerifyCode(err) != ssltest.HostnameMismatch || errors.Is(err, ssl.ErrMalformed)) {
+		if err := c.Handshake(); parsesNone() && (ssltest.VerifyCode(err) != ssltest.HostnameMismatch ||
+			errors.Is(err, ssl.ErrMalformed)) {
 			t.Error(err)
 		}
 	})

@@ -81,7 +81,8 @@ func TestEncryptedKeys(t *testing.T) {
 			if len(c.pw.given) != 1 || !bytes.Equal(c.pw.given[0], make([]byte, len(c.pw.give))) {
 				t.Errorf("%s, %s: asked %d times, %q not wiped", what, c.how, len(c.pw.given), c.pw.given)
 			}
-			if s := fmt.Sprintf("%v %+v", err, err); c.pw.give != "" && c.pw.give != "wrong" && strings.Contains(s, c.pw.give) {
+			if s := fmt.Sprintf("%v %+v", err, err); c.pw.give != "" && c.pw.give != "wrong" && strings.Contains(s,
+				c.pw.give) {
 				t.Errorf("%s, %s: the error has the password: %s", what, c.how, s)
 			}
 		}
@@ -105,7 +106,10 @@ func TestWrongPasswords(t *testing.T) {
 			n = 300 // by design each costs a moment
 		}
 		for i := range n {
-			_, err := ssl.X509KeyPairWithPassword(cert, key, func() ([]byte, error) { return fmt.Appendf(nil, "%d", i), nil })
+			_, err := ssl.X509KeyPairWithPassword(cert, key, func() ([]byte, error) {
+				return fmt.Appendf(nil, "%d", i),
+					nil
+			})
 			if !errors.Is(err, ssl.ErrPassword) {
 				t.Fatalf("%s, password %d: %v", name, i, err)
 			}
@@ -117,7 +121,8 @@ func TestPlainKeysNeedNoPassword(t *testing.T) {
 	leakcheck.Test(t)
 	for _, key := range []string{"server-ecdsa.key", "server-ecdsa.key.der"} {
 		pw := &passwords{give: "x"}
-		if _, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile(key), pw.ask); err != nil {
+		if _, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile(key),
+			pw.ask); err != nil {
 			t.Error(err)
 		}
 		_, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile(key), pw.ask)
@@ -135,7 +140,8 @@ func TestPanicInPassword(t *testing.T) {
 			t.Error("the panic did not come through")
 		}
 	}()
-	ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key"), func() ([]byte, error) { panic("no") })
+	ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"),
+		ssltest.CertFile("server-ecdsa.enc.key"), func() ([]byte, error) { panic("no") })
 }
 
 // Encrypted keys cut short at each length, and with each byte changed, are refused, or are
@@ -144,7 +150,8 @@ func TestDamagedKeys(t *testing.T) {
 	leakcheck.Test(t)
 	cert := ssltest.ReadFile(t, "server-ecdsa.pem")
 	ok := func(err error) bool {
-		return err == nil || errors.Is(err, ssl.ErrMalformed) || errors.Is(err, ssl.ErrPassword) || errors.Is(err, ssl.ErrConfig)
+		return err == nil || errors.Is(err, ssl.ErrMalformed) || errors.Is(err, ssl.ErrPassword) ||
+			errors.Is(err, ssl.ErrConfig)
 	}
 	plain, old := ssltest.ReadFile(t, "server-ecdsa.key.der"), ssltest.ReadFile(t, "server-ecdsa.enc-old.key")
 	password := func() ([]byte, error) { return []byte(keyPassword), nil }
@@ -199,8 +206,10 @@ func TestCertificateURI(t *testing.T) {
 		cert, key string
 		want      string
 	}{
-		"file URIs":               {"file:" + abs("server-ecdsa.pem"), "file://" + abs("server-ecdsa.key"), "server-ecdsa"},
-		"paths":                   {ssltest.CertFile("server-chain.pem"), abs("server-chain.key"), "server-chain intermediate"},
+		"file URIs": {"file:" + abs("server-ecdsa.pem"), "file://" + abs("server-ecdsa.key"),
+			"server-ecdsa"},
+		"paths": {ssltest.CertFile("server-chain.pem"), abs("server-chain.key"),
+			"server-chain intermediate"},
 		"DER":                     {abs("server-ecdsa.der"), abs("server-ecdsa.key.der"), "server-ecdsa"},
 		"one file, leaf later":    {wrongOrder, wrongOrder, "server-chain intermediate intermediate"},
 		"an encrypted key":        {abs("server-ecdsa.pem"), "file:" + abs("server-ecdsa.enc.key"), "server-ecdsa"},
@@ -235,21 +244,24 @@ func TestBadCertificateURIs(t *testing.T) {
 		pw        *passwords
 		want      error // nil: OpenSSL's own
 	}{
-		"no URI":                 {"", key, nil, ssl.ErrMalformed},
-		"no key URI":             {good, "", nil, ssl.ErrMalformed},
-		"a NUL":                  {good + "\x00x", key, nil, ssl.ErrMalformed},
-		"no such file":           {good + ".missing", key, nil, nil},
-		"no such key":            {good, key + ".missing", nil, nil},
-		"no scheme that exists":  {"nonsense://x", key, nil, ssl.ErrUnsupported},
-		"pkcs11 not loaded":      {pkcs11, pkcs11, nil, ssl.ErrUnsupported},
-		"a key for certificate":  {key, key, nil, ssl.ErrMalformed},
-		"a certificate for key":  {good, good, nil, ssl.ErrMalformed},
-		"another's key":          {good, ssltest.CertFile("server-rsa.key"), nil, ssl.ErrConfig},
-		"encrypted":              {good, ssltest.CertFile("server-ecdsa.enc.key"), nil, ssl.ErrPassword},
-		"encrypted, old":         {good, ssltest.CertFile("server-ecdsa.enc-old.key"), nil, ssl.ErrPassword},
-		"wrong password":         {good, ssltest.CertFile("server-ecdsa.enc.key"), &passwords{give: pin}, ssl.ErrPassword},
-		"wrong password, old":    {good, ssltest.CertFile("server-ecdsa.enc-old.key"), &passwords{give: pin}, ssl.ErrPassword},
-		"password not to be had": {good, ssltest.CertFile("server-ecdsa.enc.key"), &passwords{err: errors.New("none")}, ssl.ErrPassword},
+		"no URI":                {"", key, nil, ssl.ErrMalformed},
+		"no key URI":            {good, "", nil, ssl.ErrMalformed},
+		"a NUL":                 {good + "\x00x", key, nil, ssl.ErrMalformed},
+		"no such file":          {good + ".missing", key, nil, nil},
+		"no such key":           {good, key + ".missing", nil, nil},
+		"no scheme that exists": {"nonsense://x", key, nil, ssl.ErrUnsupported},
+		"pkcs11 not loaded":     {pkcs11, pkcs11, nil, ssl.ErrUnsupported},
+		"a key for certificate": {key, key, nil, ssl.ErrMalformed},
+		"a certificate for key": {good, good, nil, ssl.ErrMalformed},
+		"another's key":         {good, ssltest.CertFile("server-rsa.key"), nil, ssl.ErrConfig},
+		"encrypted":             {good, ssltest.CertFile("server-ecdsa.enc.key"), nil, ssl.ErrPassword},
+		"encrypted, old":        {good, ssltest.CertFile("server-ecdsa.enc-old.key"), nil, ssl.ErrPassword},
+		"wrong password": {good, ssltest.CertFile("server-ecdsa.enc.key"), &passwords{give: pin},
+			ssl.ErrPassword},
+		"wrong password, old": {good, ssltest.CertFile("server-ecdsa.enc-old.key"), &passwords{give: pin},
+			ssl.ErrPassword},
+		"password not to be had": {good, ssltest.CertFile("server-ecdsa.enc.key"),
+			&passwords{err: errors.New("none")}, ssl.ErrPassword},
 	} {
 		var ask func() ([]byte, error)
 		if c.pw != nil {
@@ -314,7 +326,8 @@ func TestCertificateFromTLS(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"}, &ssl.Config{Certificates: []ssl.Certificate{cert}})
+		p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"},
+			&ssl.Config{Certificates: []ssl.Certificate{cert}})
 		p.MustShake(t)
 		if !p.Client.ConnectionState().PeerCertificates[0].Equal(cert.Leaf()) {
 			t.Errorf("%s: another certificate arrived", what)
@@ -328,7 +341,8 @@ type opaque struct{ crypto.Signer }
 
 func TestBadCertificatesFromTLS(t *testing.T) {
 	leakcheck.Test(t)
-	good, _ := stdSelfSigned(t, ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
+	good, _ := stdSelfSigned(t, ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(),
+		rand.Reader)))
 	other := ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	with := func(change func(*tls.Certificate)) tls.Certificate {
 		c := good
@@ -342,18 +356,24 @@ func TestBadCertificatesFromTLS(t *testing.T) {
 		"nothing":        {tls.Certificate{}, ssl.ErrMalformed},
 		"no certificate": {with(func(c *tls.Certificate) { c.Certificate = nil }), ssl.ErrMalformed},
 		"an empty one":   {with(func(c *tls.Certificate) { c.Certificate = [][]byte{nil} }), ssl.ErrMalformed},
-		"garbage":        {with(func(c *tls.Certificate) { c.Certificate = [][]byte{[]byte("x")} }), ssl.ErrMalformed},
+		"garbage": {with(func(c *tls.Certificate) { c.Certificate = [][]byte{[]byte("x")} }),
+			ssl.ErrMalformed},
 		"two in one": {with(func(c *tls.Certificate) {
 			c.Certificate = [][]byte{append(bytes.Clone(c.Certificate[0]), c.Certificate[0]...)}
 		}), ssl.ErrMalformed},
-		"no key":              {with(func(c *tls.Certificate) { c.PrivateKey = nil }), ssl.ErrMalformed},
-		"a nil key":           {with(func(c *tls.Certificate) { c.PrivateKey = (*rsa.PrivateKey)(nil) }), ssl.ErrMalformed},
-		"a nil EC key":        {with(func(c *tls.Certificate) { c.PrivateKey = (*ecdsa.PrivateKey)(nil) }), ssl.ErrMalformed},
-		"a nil Ed25519 key":   {with(func(c *tls.Certificate) { c.PrivateKey = (*ed25519.PrivateKey)(nil) }), ssl.ErrMalformed},
-		"an empty key":        {with(func(c *tls.Certificate) { c.PrivateKey = new(rsa.PrivateKey) }), ssl.ErrMalformed},
-		"a short Ed25519 key": {with(func(c *tls.Certificate) { c.PrivateKey = ed25519.PrivateKey("short") }), ssl.ErrMalformed},
-		"another's key":       {with(func(c *tls.Certificate) { c.PrivateKey = other }), ssl.ErrConfig},
-		"a key in hardware":   {with(func(c *tls.Certificate) { c.PrivateKey = opaque{other} }), ssl.ErrUnsupported},
+		"no key": {with(func(c *tls.Certificate) { c.PrivateKey = nil }), ssl.ErrMalformed},
+		"a nil key": {with(func(c *tls.Certificate) { c.PrivateKey = (*rsa.PrivateKey)(nil) }),
+			ssl.ErrMalformed},
+		"a nil EC key": {with(func(c *tls.Certificate) { c.PrivateKey = (*ecdsa.PrivateKey)(nil) }),
+			ssl.ErrMalformed},
+		"a nil Ed25519 key": {with(func(c *tls.Certificate) { c.PrivateKey = (*ed25519.PrivateKey)(nil) }),
+			ssl.ErrMalformed},
+		"an empty key": {with(func(c *tls.Certificate) { c.PrivateKey = new(rsa.PrivateKey) }),
+			ssl.ErrMalformed},
+		"a short Ed25519 key": {with(func(c *tls.Certificate) { c.PrivateKey = ed25519.PrivateKey("short") }),
+			ssl.ErrMalformed},
+		"another's key":     {with(func(c *tls.Certificate) { c.PrivateKey = other }), ssl.ErrConfig},
+		"a key in hardware": {with(func(c *tls.Certificate) { c.PrivateKey = opaque{other} }), ssl.ErrUnsupported},
 	} {
 		got, err := ssl.CertificateFromTLS(c.cert)
 		ssltest.Refuses(t, what, err, c.want)

@@ -36,8 +36,10 @@ func TestOCSPStaple(t *testing.T) {
 			for _, resumed := range []bool{false, true} {
 				p := ssltest.Meet(t, cctx, sctx, offer)
 				got := p.Client.ConnectionState()
-				if got.DidResume != resumed || !resumed && !bytes.Equal(got.OCSPResponse, want) || resumed && got.OCSPResponse != nil {
-					t.Errorf("%s, resumed %t (want %t): a staple of %d bytes, want %d", way, got.DidResume, resumed, len(got.OCSPResponse), len(want))
+				if got.DidResume != resumed || !resumed && !bytes.Equal(got.OCSPResponse, want) || resumed &&
+					got.OCSPResponse != nil {
+					t.Errorf("%s, resumed %t (want %t): a staple of %d bytes, want %d", way, got.DidResume, resumed,
+						len(got.OCSPResponse), len(want))
 				}
 				if std := got.TLS().OCSPResponse; !bytes.Equal(std, got.OCSPResponse) {
 					t.Errorf("%s: crypto/tls's state has %d bytes", way, len(std))
@@ -55,7 +57,8 @@ func TestOCSPStaple(t *testing.T) {
 func TestOCSPStapleForCryptoTLS(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, _ *ssl.Config) {
 		srv.Certificates = []ssl.Certificate{ssltest.Stapled(t, "server-ecdsa")}
-		if st, _ := ssltest.StdClient(t, srv, &tls.Config{ServerName: "localhost"}); !bytes.Equal(st.OCSPResponse, ssltest.Staple(t, "server-ecdsa")) {
+		if st, _ := ssltest.StdClient(t, srv, &tls.Config{ServerName: "localhost"}); !bytes.Equal(st.OCSPResponse,
+			ssltest.Staple(t, "server-ecdsa")) {
 			t.Errorf("crypto/tls got a staple of %d bytes", len(st.OCSPResponse))
 		}
 		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}
@@ -161,7 +164,8 @@ func TestOCSPStapleIsReplaced(t *testing.T) {
 			}
 		}()
 		for range 20 {
-			if got := ssltest.Dial(t, s, ctx, nil).ConnectionState().OCSPResponse; got != nil && !bytes.Equal(got, want) {
+			if got := ssltest.Dial(t, s, ctx, nil).ConnectionState().OCSPResponse; got != nil && !bytes.Equal(got,
+				want) {
 				t.Fatalf("a staple of %d bytes", len(got))
 			}
 		}

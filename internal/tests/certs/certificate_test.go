@@ -27,7 +27,8 @@ func certCounts(before ssl.Counters) ssl.HandleCounts {
 // settled collects what earlier tests left behind, so that counts are this test's.
 func settled(t *testing.T) ssl.Counters {
 	t.Helper()
-	ssltest.Eventually(t, "no certificate is left", func() bool { return ssl.ReadCounters().Certificates.Live == 0 })
+	ssltest.Eventually(t, "no certificate is left",
+		func() bool { return ssl.ReadCounters().Certificates.Live == 0 })
 	return ssl.ReadCounters()
 }
 
@@ -91,7 +92,8 @@ func TestCertificateLeavesTheCallersKeyAlone(t *testing.T) {
 	if !bytes.Equal(key, was) {
 		t.Error("the key was changed")
 	}
-	if got, want := fmt.Sprintf("%v %+v %#v %s", c, c, &c, c), "ssl.Certificate(CN=sessl test server-ecdsa)"; strings.Count(got, want) != 4 {
+	if got, want := fmt.Sprintf("%v %+v %#v %s", c, c, &c, c),
+		"ssl.Certificate(CN=sessl test server-ecdsa)"; strings.Count(got, want) != 4 {
 		t.Errorf("printed as %s", got)
 	}
 	runtime.KeepAlive(c)
@@ -162,10 +164,12 @@ func TestChainIsSentAsGiven(t *testing.T) {
 				t.Fatal(err)
 			}
 			srv.Certificates = []ssl.Certificate{c}
-			srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven, ssltest.Roots(t, "ca") // what it could complete it from
+			srv.ClientAuth, srv.ClientCAs = ssl.VerifyClientCertIfGiven,
+				ssltest.Roots(t, "ca") // what it could complete it from
 			p := ssltest.NewTCPPair(t, cli, srv)
 			p.MustShake(t)
-			want := strings.NewReplacer(".pem", "", "server-chain.pem", "server-chain intermediate", "ca.pem", "root").Replace(strings.Join(files, " "))
+			want := strings.NewReplacer(".pem", "", "server-chain.pem", "server-chain intermediate", "ca.pem",
+				"root").Replace(strings.Join(files, " "))
 			if got := ssltest.CommonNames(p.Client.ConnectionState().PeerCertificates); got != want {
 				t.Errorf("%v arrived as %q, want %q", files, got, want)
 			}
@@ -178,7 +182,8 @@ func TestChainIsSentAsGiven(t *testing.T) {
 func TestCertificateByTypeOfKey(t *testing.T) {
 	leakcheck.Test(t)
 	srv := ssltest.ServerConfig(t)
-	srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain"), ssltest.KeyPair(t, "server-rsa"), ssltest.KeyPair(t, "server-ecdsa")}
+	srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain"), ssltest.KeyPair(t, "server-rsa"),
+		ssltest.KeyPair(t, "server-ecdsa")}
 	srv.MaxVersion = ssl.VersionTLS12
 	for suite, want := range map[uint16]string{0xC02B: "server-chain intermediate", 0xC02F: "server-rsa"} {
 		cli := ssltest.ClientConfig(t)

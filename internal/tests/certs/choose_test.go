@@ -30,7 +30,8 @@ func TestGetCertificate(t *testing.T) {
 		got := ssltest.NewInbox(t, cli)
 		s := ssltest.StartServer(t, srv)
 		ctx := ssltest.NewClientCtx(t, cli)
-		if names := ssltest.Dial(t, s, ctx, nil).ConnectionState().PeerCertificates[0].DNSNames; !slices.Equal(names, []string{"a.test"}) {
+		if names := ssltest.Dial(t, s, ctx,
+			nil).ConnectionState().PeerCertificates[0].DNSNames; !slices.Equal(names, []string{"a.test"}) {
 			t.Errorf("the certificate is for %v", names)
 		}
 		if c := ssltest.Dial(t, s, ctx, got.Last(t)); !c.SessionReused() || asked != 1 {
@@ -46,7 +47,8 @@ func TestGetCertificateAnswers(t *testing.T) {
 		ssltest.NewTCPPair(t, cli, srv).MustShake(t)
 
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrRefused }
-		if c, s := ssltest.NewTCPPair(t, cli, srv).Shake(); !errors.Is(s, ssltest.ErrRefused) || ssltest.AlertOf(c) != 80 {
+		if c, s := ssltest.NewTCPPair(t, cli, srv).Shake(); !errors.Is(s, ssltest.ErrRefused) ||
+			ssltest.AlertOf(c) != 80 {
 			t.Errorf("server: %v, client: %v; want %v and the alert internal_error", s, c, ssltest.ErrRefused)
 		}
 
@@ -78,7 +80,8 @@ func TestGetClientCertificate(t *testing.T) {
 		cli.Certificates = []ssl.Certificate{other}
 		for _, answer := range []*ssl.Certificate{&fits, {}, nil} {
 			cli.GetClientCertificate = func(r *ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
-				if len(r.AcceptableCAs) != 1 || len(r.SignatureSchemes) == 0 || r.Version != cli.MaxVersion || r.Context() == nil {
+				if len(r.AcceptableCAs) != 1 || len(r.SignatureSchemes) == 0 || r.Version != cli.MaxVersion ||
+					r.Context() == nil {
 					t.Errorf("the request is %+v", r)
 				}
 				if a, b := r.SupportsCertificate(&fits), r.SupportsCertificate(&other); a != nil || b == nil {
@@ -93,7 +96,10 @@ func TestGetClientCertificate(t *testing.T) {
 				t.Errorf("the server got %d certificates for the answer %v", len(got), answer)
 			}
 		}
-		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrRefused }
+		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
+			return nil,
+				ssltest.ErrRefused
+		}
 		if c, _ := ssltest.NewTCPPair(t, cli, srv).Shake(); !errors.Is(c, ssltest.ErrRefused) {
 			t.Errorf("client: %v, want %v", c, ssltest.ErrRefused)
 		}

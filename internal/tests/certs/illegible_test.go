@@ -33,7 +33,7 @@ func negative(t testing.TB) *tls.Certificate {
 }
 
 // A peer whose certificate the application could not be shown is refused, before
-// VerifyConnection is asked about somebody without one.
+// VerifyConnection is asked about a peer without one.
 func TestIllegibleCertificate(t *testing.T) {
 	cert := negative(t)
 	for _, v := range ssltest.Versions {
@@ -50,9 +50,10 @@ func TestIllegibleCertificate(t *testing.T) {
 					srv.VerifyConnection, cli.VerifyConnection = judge, judge
 				}
 				a, b := ssltest.TCPPipe(t)
-				go tls.Client(a, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-					return cert, nil
-				}}).Handshake()
+				go tls.Client(a, &tls.Config{InsecureSkipVerify: true,
+					GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+						return cert, nil
+					}}).Handshake()
 				s, err := ssl.Server(b, ssltest.NewServerCtx(t, srv))
 				if err != nil {
 					t.Fatal(err)
@@ -63,7 +64,10 @@ func TestIllegibleCertificate(t *testing.T) {
 				}
 
 				a, b = ssltest.TCPPipe(t)
-				go tls.Server(b, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }}).Handshake()
+				go tls.Server(b, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate,
+					error) {
+					return cert, nil
+				}}).Handshake()
 				c, err := ssl.Client(a, ssltest.NewClientCtx(t, cli))
 				if err != nil {
 					t.Fatal(err)

@@ -33,7 +33,8 @@ func TestBadSignatureIsNoRefusal(t *testing.T) {
 		srv.ClientAuth = ssl.RequireAnyClientCert
 		lax := *cli
 		lax.InsecureSkipVerify = true
-		for _, ctx := range []*ssl.Ctx{ssltest.NewClientCtx(t, cli), ssltest.NewClientCtx(t, &lax), ssltest.NewServerCtx(t, srv)} {
+		for _, ctx := range []*ssl.Ctx{ssltest.NewClientCtx(t, cli), ssltest.NewClientCtx(t, &lax),
+			ssltest.NewServerCtx(t, srv)} {
 			for range 16 {
 				c, p := ssltest.RawFor(t, ctx, std)
 				go p.Handshake()

@@ -25,14 +25,16 @@ type renewable struct {
 func newRenewable(t *testing.T) *renewable {
 	dir := t.TempDir()
 	return &renewable{t, ssl.CertificateFiles{
-		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), OCSPFile: filepath.Join(dir, "ocsp"),
+		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"),
+		OCSPFile: filepath.Join(dir, "ocsp"),
 	}}
 }
 
 // put copies files of testdata; "" takes the file away.
 func (d *renewable) put(cert, key, ocsp string) {
 	d.t.Helper()
-	for to, from := range map[string]string{d.files.CertFile: cert, d.files.KeyFile: key, d.files.OCSPFile: ocsp} {
+	for to, from := range map[string]string{d.files.CertFile: cert, d.files.KeyFile: key,
+		d.files.OCSPFile: ocsp} {
 		if from == "" {
 			if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				d.t.Fatal(err)
@@ -67,7 +69,8 @@ func TestReloadFromFiles(t *testing.T) {
 			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			p.MustShake(t)
 			st := p.Client.ConnectionState()
-			if got := shown(p.Client, false); got != named+name || !bytes.Equal(st.OCSPResponse, ssltest.Staple(t, name)) {
+			if got := shown(p.Client, false); got != named+name || !bytes.Equal(st.OCSPResponse,
+				ssltest.Staple(t, name)) {
 				t.Errorf("%q was shown, with a staple of %d bytes", got, len(st.OCSPResponse))
 			}
 			p.CloseBoth()
@@ -151,20 +154,25 @@ func TestReloadMisuse(t *testing.T) {
 	var none *ssl.ReloadableCertificates
 	made := func(_ *ssl.ReloadableCertificates, err error) error { return err }
 	for what, c := range map[string]struct{ err, want error }{
-		"new, none":         {made(ssl.NewReloadableCertificates()), ssl.ErrConfig},
-		"new, empty":        {made(ssl.NewReloadableCertificates(cert, ssl.Certificate{})), ssl.ErrConfig},
-		"load, none":        {made(ssl.LoadReloadableCertificates()), ssl.ErrConfig},
-		"load, missing":     {made(ssl.LoadReloadableCertificates(ssl.CertificateFiles{})), fs.ErrNotExist},
-		"replace, none":     {r.Replace(), ssl.ErrConfig},
-		"replace, empty":    {r.Replace(ssl.Certificate{}), ssl.ErrConfig},
-		"reload, no files":  {r.Reload(), ssl.ErrConfig},
-		"reload, nil":       {none.Reload(), ssl.ErrNil},
-		"replace, nil":      {none.Replace(cert), ssl.ErrNil},
-		"both set":          {(&ssl.Config{Certificates: []ssl.Certificate{cert}, ReloadableCertificates: r}).CheckServer(), ssl.ErrConfig},
-		"zero value":        {(&ssl.Config{ReloadableCertificates: &ssl.ReloadableCertificates{}}).CheckServer(), ssl.ErrConfig},
-		"client, both set":  {(&ssl.Config{Certificates: []ssl.Certificate{cert}, ReloadableCertificates: r}).CheckClient(), ssl.ErrConfig},
-		"schemes":           {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"), SignatureSchemes: ecdsaOnly}).CheckServer(), ssl.ErrConfig},
-		"level":             {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"), SecurityLevel: 3}).CheckServer(), ssl.ErrConfig},
+		"new, none":        {made(ssl.NewReloadableCertificates()), ssl.ErrConfig},
+		"new, empty":       {made(ssl.NewReloadableCertificates(cert, ssl.Certificate{})), ssl.ErrConfig},
+		"load, none":       {made(ssl.LoadReloadableCertificates()), ssl.ErrConfig},
+		"load, missing":    {made(ssl.LoadReloadableCertificates(ssl.CertificateFiles{})), fs.ErrNotExist},
+		"replace, none":    {r.Replace(), ssl.ErrConfig},
+		"replace, empty":   {r.Replace(ssl.Certificate{}), ssl.ErrConfig},
+		"reload, no files": {r.Reload(), ssl.ErrConfig},
+		"reload, nil":      {none.Reload(), ssl.ErrNil},
+		"replace, nil":     {none.Replace(cert), ssl.ErrNil},
+		"both set": {(&ssl.Config{Certificates: []ssl.Certificate{cert},
+			ReloadableCertificates: r}).CheckServer(), ssl.ErrConfig},
+		"zero value": {(&ssl.Config{ReloadableCertificates: &ssl.ReloadableCertificates{}}).CheckServer(),
+			ssl.ErrConfig},
+		"client, both set": {(&ssl.Config{Certificates: []ssl.Certificate{cert},
+			ReloadableCertificates: r}).CheckClient(), ssl.ErrConfig},
+		"schemes": {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"),
+			SignatureSchemes: ecdsaOnly}).CheckServer(), ssl.ErrConfig},
+		"level": {(&ssl.Config{ReloadableCertificates: ssltest.Reloadable(t, "server-rsa"),
+			SecurityLevel: 3}).CheckServer(), ssl.ErrConfig},
 		"nothing is wrong":  {(&ssl.Config{ReloadableCertificates: r}).CheckServer(), nil},
 		"nor for a client":  {(&ssl.Config{ReloadableCertificates: r}).CheckClient(), nil},
 		"replace, no users": {r.Replace(cert), nil},

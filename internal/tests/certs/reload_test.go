@@ -42,14 +42,17 @@ type reloadRole struct {
 }
 
 var reloadRoles = []reloadRole{
-	{"server", "server-ecdsa", "server-chain", func(_ *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
+	{"server", "server-ecdsa", "server-chain", func(_ *testing.T, r *ssl.ReloadableCertificates, srv,
+		_ *ssl.Config) {
 		srv.Certificates, srv.ReloadableCertificates = nil, r
 	}, func(p ssltest.Pair) *ssl.Conn { return p.Client }, func(p ssltest.Pair) *ssl.Conn { return p.Server }},
-	{"server of another type", "server-ecdsa", "server-rsa", func(_ *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
+	{"server of another type", "server-ecdsa", "server-rsa", func(_ *testing.T, r *ssl.ReloadableCertificates,
+		srv, _ *ssl.Config) {
 		srv.Certificates, srv.ReloadableCertificates = nil, r
 		srv.GetCertificate = func(*ssl.ClientHelloInfo) (*ssl.Certificate, error) { return nil, nil }
 	}, func(p ssltest.Pair) *ssl.Conn { return p.Client }, func(p ssltest.Pair) *ssl.Conn { return p.Server }},
-	{"virtual host", "server-rsa", "server-ecdsa", func(t *testing.T, r *ssl.ReloadableCertificates, srv, _ *ssl.Config) {
+	{"virtual host", "server-rsa", "server-ecdsa", func(t *testing.T, r *ssl.ReloadableCertificates, srv,
+		_ *ssl.Config) {
 		own := *srv
 		own.Certificates, own.ReloadableCertificates = nil, r
 		host := ssltest.NewServerCtx(t, &own)
@@ -113,7 +116,8 @@ func TestReloadBetweenTheConnAndItsHandshake(t *testing.T) {
 		after := ssltest.NewPair(t, cctx, sctx, a, b)
 		for p, want := range map[ssltest.Pair]string{before: "server-ecdsa", after: "server-chain"} {
 			p.MustShake(t)
-			if got := shown(p.Client, false); got != named+want && got != named+"server-rsa" || got == named+"server-rsa" && want == "server-chain" {
+			if got := shown(p.Client, false); got != named+want && got != named+"server-rsa" || got == named+
+				"server-rsa" && want == "server-chain" {
 				t.Errorf("%q was shown, want %s", got, want)
 			}
 		}
@@ -217,7 +221,8 @@ func TestReloadRefusedByACtx(t *testing.T) {
 	}{
 		"level":   {func(cfg *ssl.Config) { cfg.SecurityLevel = 3 }, "server-rsa", "server-chain"},
 		"schemes": {func(cfg *ssl.Config) { cfg.SignatureSchemes = ecdsaOnly }, "server-rsa", "server-chain"},
-		"suites":  {func(cfg *ssl.Config) { cfg.CipherSuites, cfg.MaxVersion = []uint16{0xC02B}, ssl.VersionTLS12 }, "server-rsa", "server-chain"},
+		"suites": {func(cfg *ssl.Config) { cfg.CipherSuites, cfg.MaxVersion = []uint16{0xC02B}, ssl.VersionTLS12 },
+			"server-rsa", "server-chain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)

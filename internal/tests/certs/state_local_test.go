@@ -16,16 +16,19 @@ func checkSent(t *testing.T, what string, p ssltest.Pair, client, server int) {
 	t.Helper()
 	c, s := p.Client.ConnectionState(), p.Server.ConnectionState()
 	if len(c.LocalCertificates) != client || len(s.LocalCertificates) != server {
-		t.Errorf("%s: sent %d and %d, want %d and %d", what, len(c.LocalCertificates), len(s.LocalCertificates), client, server)
+		t.Errorf("%s: sent %d and %d, want %d and %d", what, len(c.LocalCertificates), len(s.LocalCertificates),
+			client, server)
 	}
 	if c.DidResume {
 		return
 	}
 	if !slices.EqualFunc(c.LocalCertificates, s.PeerCertificates, (*x509.Certificate).Equal) {
-		t.Errorf("%s: the client says it sent %d, the server got %d", what, len(c.LocalCertificates), len(s.PeerCertificates))
+		t.Errorf("%s: the client says it sent %d, the server got %d", what, len(c.LocalCertificates),
+			len(s.PeerCertificates))
 	}
 	if !slices.EqualFunc(s.LocalCertificates, c.PeerCertificates, (*x509.Certificate).Equal) {
-		t.Errorf("%s: the server says it sent %d, the client got %d", what, len(s.LocalCertificates), len(c.PeerCertificates))
+		t.Errorf("%s: the server says it sent %d, the client got %d", what, len(s.LocalCertificates),
+			len(c.PeerCertificates))
 	}
 }
 
@@ -97,7 +100,8 @@ func TestLocalCertificatesOfAServer(t *testing.T) {
 			}
 			p.CloseBoth()
 		}
-		ec, rsa, other := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "server-rsa"), ssltest.KeyPair(t, "server-chain")
+		ec, rsa, other := ssltest.KeyPair(t, "server-ecdsa"), ssltest.KeyPair(t, "server-rsa"),
+			ssltest.KeyPair(t, "server-chain")
 		srv.Certificates = []ssl.Certificate{ec, rsa}
 		cli.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256}
 		shake("RSA", rsa)

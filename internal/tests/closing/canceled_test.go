@@ -21,7 +21,8 @@ func canceled(p *ssltest.RawPeer) [][]byte {
 	if p.ConnectionState().Version == tls.VersionTLS13 && p.Sealed()%2 == 0 {
 		level = 2
 	}
-	return [][]byte{p.Seal(ssltest.TypeAlert, []byte{level, alertUserCanceled}, 0), p.Seal(ssltest.TypeAlert, []byte{level, 0}, 0)}
+	return [][]byte{p.Seal(ssltest.TypeAlert, []byte{level, alertUserCanceled}, 0), p.Seal(ssltest.TypeAlert,
+		[]byte{level, 0}, 0)}
 }
 
 // A peer that says user_canceled before close_notify has closed: the end is io.EOF on both sides,
@@ -98,7 +99,7 @@ func wantCanceled(t *testing.T, c *ssl.Conn, p *ssltest.RawPeer, apart bool) {
 	}
 }
 
-// Without the close_notify it is an end that anybody could have brought about.
+// Without the close_notify it is an end that any attacker could have brought about.
 func TestUserCanceledAlone(t *testing.T) {
 	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		cli.CipherSuites = ssltest.RawSuites

@@ -174,7 +174,7 @@ func TestCloseWithoutDeadlines(t *testing.T) {
 }
 
 // lazy is a net.Conn that takes its time to set the write deadline to never: until
-// somebody else has set one, or as good as certainly would have if nothing kept him.
+// another call has set one, or as good as certainly would have if nothing kept him.
 type lazy struct {
 	net.Conn
 	closed func() bool
@@ -200,7 +200,8 @@ func TestDeadlineDuringClose(t *testing.T) {
 	leakcheck.Test(t)
 	a, b := net.Pipe()
 	l := &lazy{Conn: a}
-	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), l, b)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), l, b)
 	p.MustShake(t)
 	p.Echo(t)
 	l.closed = func() bool {

@@ -29,7 +29,7 @@ func TestServerCloseLosesNothing(t *testing.T) {
 	})
 }
 
-// A Write that is stuck, because the peer does not read, holds nobody up: Close returns
+// A Write that is stuck, because the peer does not read, holds no other call up: Close returns
 // and so does the Write.
 func TestCloseBehindStuckWriter(t *testing.T) {
 	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {

@@ -142,7 +142,8 @@ func TestWriteFindsRefusal(t *testing.T) {
 			}
 			m.off.Store(true)
 			n, err := p.Client.Write([]byte("x"))
-			if refused && ssltest.AlertOf(err) != ssltest.AlertCertificateRequired || !refused && !errors.Is(err, errMute) {
+			if refused && ssltest.AlertOf(err) != ssltest.AlertCertificateRequired || !refused && !errors.Is(err,
+				errMute) {
 				t.Errorf("refused %t: %d, %v", refused, n, err)
 			}
 			p.CloseBoth()
@@ -161,7 +162,7 @@ func TestWriteFindsRefusalOnSocket(t *testing.T) {
 	}
 	p.Server.Close()
 	err = nil
-	for err == nil { // until the peer's kernel has answered that nobody is there
+	for err == nil { // until the peer's kernel has answered that the socket is closed
 		_, err = p.Client.Write([]byte("x"))
 	}
 	if ssltest.AlertOf(err) != ssltest.AlertCertificateRequired {
@@ -174,7 +175,10 @@ func TestWriteFindsRefusalOnSocket(t *testing.T) {
 func TestWriteKnowsClientsRefusal(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.LaterConfigs(t)
-	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, ssltest.ErrNotHim }
+	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
+		return nil,
+			ssltest.ErrNotHim
+	}
 	p := ssltest.NewTCPPair(t, cli, srv)
 	p.MustShake(t)
 	asked := make(chan error, 1)
@@ -189,6 +193,7 @@ func TestWriteKnowsClientsRefusal(t *testing.T) {
 	}
 	_, err = p.Server.Read(make([]byte, 1))
 	wantSameEnd(t, "server", p.Server, err)
-	wantEnd(t, "server", "Conn.RequestClientCertificate", p.Server.RequestClientCertificate(context.Background()), err)
+	wantEnd(t, "server", "Conn.RequestClientCertificate",
+		p.Server.RequestClientCertificate(context.Background()), err)
 	p.CloseBoth()
 }

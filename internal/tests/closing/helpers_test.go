@@ -33,7 +33,8 @@ func shakeRaw(t testing.TB, c *ssl.Conn, p *ssltest.RawPeer) {
 }
 
 // newRogueClient is the same with a client; c is a server that issues no tickets.
-func newRogueClient(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*ssltest.Rogue, *ssltest.Eavesdropper) {
+func newRogueClient(t testing.TB, raw net.Conn, c *ssl.Conn, cfg *ssl.Config) (*ssltest.Rogue,
+	*ssltest.Eavesdropper) {
 	t.Helper()
 	e := ssltest.NewRogueEnd(t, raw, cfg, false)
 	e.Meet(t, c)

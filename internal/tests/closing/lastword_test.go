@@ -19,7 +19,8 @@ func saysWhy(cli *ssl.Config) bool {
 func TestServersRefusalIsTold(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		for _, plain := range []bool{false, true} {
-			for err, alert := range map[error]int{ssltest.ErrRefused: ssltest.AlertBadCertificate, fmt.Errorf("not here: %w", ssl.AlertError(49)): 49} {
+			for err, alert := range map[error]int{ssltest.ErrRefused: ssltest.AlertBadCertificate,
+				fmt.Errorf("not here: %w", ssl.AlertError(49)): 49} {
 				refuses := func(ssl.ConnectionState) bool { return true }
 				srv.VerifyConnection = func(st ssl.ConnectionState) error {
 					if refuses(st) {
@@ -105,10 +106,14 @@ func TestClientsAlert(t *testing.T) {
 		return // it is asked too late
 	}
 	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for alert, want := range map[uint8]int{40: 40, 42: 42, 43: 43, 44: 44, 45: 45, 48: 48, 51: 51, 80: 80, 49: 42, 112: 42} {
+		for alert, want := range map[uint8]int{40: 40, 42: 42, 43: 43, 44: 44, 45: 45, 48: 48, 51: 51, 80: 80,
+			49: 42, 112: 42} {
 			for _, skip := range []bool{false, true} {
 				cli.InsecureSkipVerify = skip
-				cli.VerifyConnection = func(ssl.ConnectionState) error { return fmt.Errorf("no: %w", ssl.AlertError(alert)) }
+				cli.VerifyConnection = func(ssl.ConnectionState) error {
+					return fmt.Errorf("no: %w",
+						ssl.AlertError(alert))
+				}
 				cerr, serr := ssltest.NewTCPPair(t, cli, srv).Shake()
 				if !errors.Is(cerr, ssl.AlertError(alert)) || ssltest.AlertOf(serr) != want {
 					t.Errorf("%d, want %d: client %v, server %v", alert, want, cerr, serr)

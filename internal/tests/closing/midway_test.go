@@ -13,7 +13,7 @@ import (
 )
 
 // A Write in the middle of a message that the peer sends in parts waits for the rest,
-// whether somebody reads meanwhile or not.
+// whether a Read is under way or not.
 func TestWriteMidway(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))

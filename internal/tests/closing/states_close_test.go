@@ -20,7 +20,8 @@ func TestCloseWithoutDeadlinesIsOrderly(t *testing.T) {
 			ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
 				for _, end := range []ssltest.Victim{ssltest.ClientEnd, ssltest.ServerEnd} {
 					a, b := w.Pipe(t)
-					p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), deaf{a, broken}, deaf{b, broken})
+					p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), deaf{a, broken},
+						deaf{b, broken})
 					p.MustShake(t)
 					p.Echo(t)
 					c, peer := p.Client, p.Server
@@ -38,7 +39,8 @@ func TestCloseWithoutDeadlinesIsOrderly(t *testing.T) {
 					closed := make(chan error, 1)
 					go func() { closed <- c.Close() }()
 					if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-						t.Errorf("deadlines fail %t, a Read is under way %t: the peer of the %s: %d, %v", broken, reads, end, n, err)
+						t.Errorf("deadlines fail %t, a Read is under way %t: the peer of the %s: %d, %v", broken, reads, end, n,
+							err)
 					}
 					peer.Close()
 					if err := <-closed; err != nil {

@@ -48,7 +48,8 @@ func forEachMidway(t *testing.T, f func(t *testing.T, w ssltest.Wire, m midwaySt
 				t.Run(name, func(t *testing.T) {
 					ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
 						for i := range ssltest.Sending {
-							if ssltest.Sending[i].ServerOnly && !server || ssltest.Sending[i].Name == "IssueTicket" && ssltest.LibraryRelease() == "1.1.1" {
+							if ssltest.Sending[i].ServerOnly && !server || ssltest.Sending[i].Name == "IssueTicket" &&
+								ssltest.LibraryRelease() == "1.1.1" {
 								continue
 							}
 							m := midwayState{server: server, reads: reads, call: i}

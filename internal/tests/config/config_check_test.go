@@ -19,34 +19,52 @@ var combinations = []struct {
 	client string
 }{
 	{"TLS 1.3 suites up to TLS 1.2", func(c *ssl.Config) {
-		c.CipherSuites, c.MaxVersion = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteAES256GCM13}, ssl.VersionTLS12
+		c.CipherSuites, c.MaxVersion = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteAES256GCM13},
+			ssl.VersionTLS12
 	}, "CipherSuites has no suite for TLS 1.2", "CipherSuites has no suite for TLS 1.2"},
 	{"TLS 1.2 suites from TLS 1.3 on", func(c *ssl.Config) {
 		c.CipherSuites, c.MinVersion = []uint16{ssltest.SuiteECDSAAES128}, ssl.VersionTLS13
 	}, "CipherSuites has no suite for TLS 1.3", "CipherSuites has no suite for TLS 1.3"},
-	{"suites for another key", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteRSAAES128, ssltest.SuiteRSAAES256} },
+	{"suites for another key", func(c *ssl.Config) {
+		c.CipherSuites = []uint16{ssltest.SuiteRSAAES128,
+			ssltest.SuiteRSAAES256}
+	},
 		"Certificates, which are EC", ""},
-	{"suites for another key, besides TLS 1.3", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteRSAAES128} },
+	{"suites for another key, besides TLS 1.3",
+		func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES128GCM13, ssltest.SuiteRSAAES128} },
 		"CipherSuites has suites for TLS 1.2, but none", ""},
-	{"suites for both keys", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteRSAAES128, ssltest.SuiteECDSAAES128} }, "", ""},
+	{"suites for both keys", func(c *ssl.Config) {
+		c.CipherSuites = []uint16{ssltest.SuiteRSAAES128,
+			ssltest.SuiteECDSAAES128}
+	}, "", ""},
 	{"a suite that the level disables", func(c *ssl.Config) {
 		c.CipherSuites, c.SecurityLevel = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuiteStaticRSA}, 3
-	}, "AES128-GCM-SHA256, which security level 3 disables", "AES128-GCM-SHA256, which security level 3 disables"},
+	}, "AES128-GCM-SHA256, which security level 3 disables",
+		"AES128-GCM-SHA256, which security level 3 disables"},
 	{"a suite without encryption", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteNULL} },
 		"NULL-SHA256, which security level", "NULL-SHA256, which security level"},
-	{"a suite that needs parameters", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuiteDHE} },
+	{"a suite that needs parameters", func(c *ssl.Config) {
+		c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128,
+			ssltest.SuiteDHE}
+	},
 		"DHE-RSA-AES128-GCM-SHA256, whose key exchange", ""},
-	{"a suite that needs a PSK", func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128, ssltest.SuitePSK} },
+	{"a suite that needs a PSK", func(c *ssl.Config) {
+		c.CipherSuites = []uint16{ssltest.SuiteECDSAAES128,
+			ssltest.SuitePSK}
+	},
 		"PSK-AES128-GCM-SHA256, whose key exchange", "PSK-AES128-GCM-SHA256, whose key exchange"},
 	{"level too high for TLS 1.0", func(c *ssl.Config) { c.MinVersion, c.SecurityLevel = ssl.VersionTLS10, 3 },
-		"MinVersion TLS 1.0: security level 3 forbids TLS 1.", "MinVersion TLS 1.0: security level 3 forbids TLS 1."},
+		"MinVersion TLS 1.0: security level 3 forbids TLS 1.",
+		"MinVersion TLS 1.0: security level 3 forbids TLS 1."},
 	{"TLS 1.0 with all that it needs", func(c *ssl.Config) {
 		c.MinVersion, c.MaxVersion, c.SecurityLevel = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0
 		c.CipherSuites = []uint16{ssltest.SuiteECDSACBC}
 	}, "", ""},
-	{"a level below 0", func(c *ssl.Config) { c.SecurityLevel = -2 }, "SecurityLevel is -2", "SecurityLevel is -2"},
+	{"a level below 0", func(c *ssl.Config) { c.SecurityLevel = -2 }, "SecurityLevel is -2",
+		"SecurityLevel is -2"},
 	{"a level above 5", func(c *ssl.Config) { c.SecurityLevel = 6 }, "SecurityLevel is 6", "SecurityLevel is 6"},
-	{"a group twice", func(c *ssl.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.X25519} }, "X25519 twice", "X25519 twice"},
+	{"a group twice", func(c *ssl.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.X25519} },
+		"X25519 twice", "X25519 twice"},
 	{"a group that the level disables", func(c *ssl.Config) {
 		c.CurvePreferences, c.SecurityLevel = []tls.CurveID{tls.CurveP384, tls.X25519}, 4
 		c.Certificates = nil // P-256 would be refused first
@@ -54,7 +72,10 @@ var combinations = []struct {
 	{"groups of TLS 1.3 up to TLS 1.2", func(c *ssl.Config) {
 		c.CurvePreferences, c.MaxVersion = []tls.CurveID{tls.X25519MLKEM768}, ssl.VersionTLS12
 	}, "CurvePreferences has no group for TLS 1.2", "CurvePreferences has no group for TLS 1.2"},
-	{"a scheme twice", func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.Ed25519, tls.Ed25519} }, "ed25519 twice", "ed25519 twice"},
+	{"a scheme twice", func(c *ssl.Config) {
+		c.SignatureSchemes = []tls.SignatureScheme{tls.Ed25519,
+			tls.Ed25519}
+	}, "ed25519 twice", "ed25519 twice"},
 	{"schemes for other keys", func(c *ssl.Config) {
 		c.SignatureSchemes = []tls.SignatureScheme{tls.PSSWithSHA256, ssltest.SchemeRSAPSSPSS256}
 	}, "SignatureSchemes has none for the keys in Certificates, which are EC", ""},

@@ -137,7 +137,10 @@ func wantProbe(t *testing.T, what string, st tls.ConnectionState, err error, ver
 
 // suites12 are the suites of a hello before TLS 1.3, suites13 the others.
 func suites12(h *tls.ClientHelloInfo) []uint16 {
-	return slices.DeleteFunc(slices.Clone(h.CipherSuites), func(s uint16) bool { return s>>8 == 0x13 || s == 0xFF })
+	return slices.DeleteFunc(slices.Clone(h.CipherSuites), func(s uint16) bool {
+		return s>>8 == 0x13 ||
+			s == 0xFF
+	})
 }
 
 func suites13(h *tls.ClientHelloInfo) []uint16 {
@@ -152,11 +155,13 @@ var cnfCases = []cnfCase{
 		wantHello(t, "versions", h.SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
 		wantHello(t, "suites", suites12(h), []uint16{0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030})
 		wantHello(t, "suites", suites13(h), []uint16{0x1301, 0x1303, 0x1302})
-		for _, highest := range []uint16{ssl.VersionTLS11, ssl.VersionTLS12, 0} { // the default has no suite for old versions
+		for _, highest := range []uint16{ssl.VersionTLS11, ssl.VersionTLS12,
+			0} { // the default has no suite for old versions
 			for _, check := range []func(*ssl.Config) error{(*ssl.Config).CheckClient, (*ssl.Config).CheckServer} {
 				cfg := ssltest.ServerConfig(t)
 				cfg.MinVersion, cfg.MaxVersion, cfg.SecurityLevel = ssl.VersionTLS10, highest, ssl.InsecureSecurityLevel0
-				if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "no suite for TLS 1.0") {
+				if err := check(cfg); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(),
+					"no suite for TLS 1.0") {
 					t.Errorf("TLS 1.0 to %x: %v", highest, err)
 				}
 				cfg.CipherSuites = []uint16{ssltest.SuiteECDSACBC}
@@ -169,7 +174,8 @@ var cnfCases = []cnfCase{
 	{"MinProtocol", "MinProtocol = TLSv1.3", func(t *testing.T) {
 		explicit := func(c *ssl.Config) { c.MinVersion = ssl.VersionTLS12 }
 		wantHello(t, "versions", helloOf(t, nil).SupportedVersions, []uint16{tls.VersionTLS13})
-		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
+		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13,
+			tls.VersionTLS12})
 		st, err := probe(t, nil, only12())
 		wantProbe(t, "default", st, err, 0, 0)
 		st, err = probe(t, explicit, only12())
@@ -187,14 +193,16 @@ var cnfCases = []cnfCase{
 		if h := helloOf(t, nil); slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
 			t.Errorf("the client offers %x", h.SupportedVersions)
 		}
-		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
+		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13,
+			tls.VersionTLS12})
 		st, err := probe(t, nil, &tls.Config{})
 		wantProbe(t, "default", st, err, tls.VersionTLS12, 0)
 		st, err = probe(t, explicit, &tls.Config{})
 		wantProbe(t, "explicit", st, err, tls.VersionTLS13, 0)
 		cfg := ssltest.ClientConfig(t)
 		cfg.MinVersion = ssl.VersionTLS13
-		if err := cfg.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "MaxProtocol") {
+		if err := cfg.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(),
+			"MaxProtocol") {
 			t.Errorf("MinVersion above MaxProtocol: %v", err)
 		}
 	}},
@@ -207,7 +215,8 @@ var cnfCases = []cnfCase{
 		if h := helloOf(t, nil); slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
 			t.Errorf("the client offers %x", h.SupportedVersions)
 		}
-		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12})
+		wantHello(t, "versions", helloOf(t, explicit).SupportedVersions, []uint16{tls.VersionTLS13,
+			tls.VersionTLS12})
 		cfg := ssltest.ClientConfig(t)
 		cfg.MinVersion = ssl.VersionTLS13
 		if err := cfg.CheckClient(); err != nil {
@@ -215,19 +224,22 @@ var cnfCases = []cnfCase{
 		}
 	}},
 	{"no version", "Protocol = -TLSv1.3,-TLSv1.2", func(t *testing.T) {
-		if err := ssltest.ClientConfig(t).CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "openssl.cnf") {
+		if err := ssltest.ClientConfig(t).CheckClient(); !errors.Is(err, ssl.ErrConfig) ||
+			!strings.Contains(err.Error(), "openssl.cnf") {
 			t.Errorf("no version is left: %v", err)
 		}
 	}},
-	{"an old version that the level forbids", "MinProtocol = TLSv1\nCipherString = ECDHE+AESGCM:@SECLEVEL=2", func(t *testing.T) {
-		st, err := probe(t, nil, &tls.Config{})
-		wantProbe(t, "default", st, err, tls.VersionTLS13, 0)
-		if err := ssltest.ClientConfig(t).CheckClient(); err != nil {
-			t.Error(err)
-		}
-	}},
+	{"an old version that the level forbids", "MinProtocol = TLSv1\nCipherString = ECDHE+AESGCM:@SECLEVEL=2",
+		func(t *testing.T) {
+			st, err := probe(t, nil, &tls.Config{})
+			wantProbe(t, "default", st, err, tls.VersionTLS13, 0)
+			if err := ssltest.ClientConfig(t).CheckClient(); err != nil {
+				t.Error(err)
+			}
+		}},
 	{"old versions", "MinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0", func(t *testing.T) {
-		old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}
+		old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
+			CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}
 		st, err := probe(t, nil, old)
 		wantProbe(t, "default", st, err, tls.VersionTLS10, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA)
 		st, err = probe(t, func(c *ssl.Config) { c.MinVersion = ssl.VersionTLS12 }, old.Clone())
@@ -236,20 +248,25 @@ var cnfCases = []cnfCase{
 			t.Errorf("the client offers %x", h.SupportedVersions)
 		}
 	}},
-	{"Protocol names an old version", "Protocol = -ALL,TLSv1.1,TLSv1.2,TLSv1.3\nCipherString = ALL@SECLEVEL=0", func(t *testing.T) {
-		wantHello(t, "versions", helloOf(t, nil).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS11})
-	}},
-	{"CipherString", "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", func(t *testing.T) {
-		explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAChaCha} }
-		half := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES256GCM13} }
-		wantHello(t, "suites", suites12(helloOf(t, nil)), []uint16{ssltest.SuiteECDSAAES256, ssltest.SuiteECDSAAES128})
-		wantHello(t, "suites", suites12(helloOf(t, half)), []uint16{ssltest.SuiteECDSAAES256, ssltest.SuiteECDSAAES128})
-		wantHello(t, "suites", suites12(helloOf(t, explicit)), []uint16{ssltest.SuiteECDSAChaCha})
-		st, err := probe(t, nil, only12())
-		wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES256) // the server prefers it
-		st, err = probe(t, explicit, only12())
-		wantProbe(t, "explicit", st, err, tls.VersionTLS12, ssltest.SuiteECDSAChaCha)
-	}},
+	{"Protocol names an old version", "Protocol = -ALL,TLSv1.1,TLSv1.2,TLSv1.3\nCipherString = ALL@SECLEVEL=0",
+		func(t *testing.T) {
+			wantHello(t, "versions", helloOf(t, nil).SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12,
+				tls.VersionTLS11})
+		}},
+	{"CipherString", "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256",
+		func(t *testing.T) {
+			explicit := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteECDSAChaCha} }
+			half := func(c *ssl.Config) { c.CipherSuites = []uint16{ssltest.SuiteAES256GCM13} }
+			wantHello(t, "suites", suites12(helloOf(t, nil)), []uint16{ssltest.SuiteECDSAAES256,
+				ssltest.SuiteECDSAAES128})
+			wantHello(t, "suites", suites12(helloOf(t, half)), []uint16{ssltest.SuiteECDSAAES256,
+				ssltest.SuiteECDSAAES128})
+			wantHello(t, "suites", suites12(helloOf(t, explicit)), []uint16{ssltest.SuiteECDSAChaCha})
+			st, err := probe(t, nil, only12())
+			wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES256) // the server prefers it
+			st, err = probe(t, explicit, only12())
+			wantProbe(t, "explicit", st, err, tls.VersionTLS12, ssltest.SuiteECDSAChaCha)
+		}},
 	{"CipherString of libssl", "CipherString = DEFAULT", func(t *testing.T) {
 		if h := helloOf(t, nil); !slices.Contains(h.CipherSuites, ssltest.SuiteECDSACBC) {
 			t.Errorf("the client offers %x", h.CipherSuites)
@@ -266,10 +283,12 @@ var cnfCases = []cnfCase{
 		st, err = probe(t, explicit, &tls.Config{})
 		wantProbe(t, "explicit", st, err, tls.VersionTLS13, ssltest.SuiteAES128GCM13)
 	}},
-	{"ServerPreference", "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256\nOptions = -ServerPreference", func(t *testing.T) {
-		st, err := probe(t, nil, only12()) // crypto/tls prefers AES-128, or ChaCha20 on machines without AES
-		wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES128)
-	}},
+	{"ServerPreference",
+		"CipherString = ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256\nOptions = -ServerPreference",
+		func(t *testing.T) {
+			st, err := probe(t, nil, only12()) // crypto/tls prefers AES-128, or ChaCha20 on machines without AES
+			wantProbe(t, "default", st, err, tls.VersionTLS12, ssltest.SuiteECDSAAES128)
+		}},
 	{"SessionTicket", "Options = -SessionTicket", func(t *testing.T) {
 		keys, err := ssl.NewTicketKeys(nil)
 		if err != nil {
@@ -296,39 +315,43 @@ var cnfCases = []cnfCase{
 		wantHello(t, "groups", helloOf(t, nil).SupportedCurves, []tls.CurveID{tls.CurveP384})
 		wantHello(t, "groups", helloOf(t, explicit).SupportedCurves, []tls.CurveID{tls.X25519})
 		for want, change := range map[tls.CurveID]func(*ssl.Config){tls.CurveP384: nil, tls.X25519: explicit} {
-			st, err := probe(t, change, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}})
+			st, err := probe(t, change, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256,
+				tls.CurveP384}})
 			if err != nil || st.CurveID != want {
 				t.Errorf("the server chose %v, want %v: %v", st.CurveID, want, err)
 			}
 		}
 	}},
-	{"SignatureAlgorithms", "SignatureAlgorithms = ecdsa_secp256r1_sha256\nClientSignatureAlgorithms = ecdsa_secp384r1_sha384", func(t *testing.T) {
-		list := []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256}
-		explicit := func(c *ssl.Config) { c.SignatureSchemes = list }
-		wantHello(t, "schemes", helloOf(t, nil).SignatureSchemes, []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256})
-		wantHello(t, "schemes", helloOf(t, explicit).SignatureSchemes, list)
-		for _, app := range []func(*ssl.Config){nil, explicit} {
-			want := []tls.SignatureScheme{tls.ECDSAWithP384AndSHA384}
-			if app != nil {
-				want = list
-			}
-			with := only12()
-			var got []tls.SignatureScheme
-			with.GetClientCertificate = func(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-				got = i.SignatureSchemes
-				return &tls.Certificate{}, nil
-			}
-			_, err := probe(t, func(c *ssl.Config) {
-				c.ClientAuth = ssl.RequestClientCert
+	{"SignatureAlgorithms",
+		"SignatureAlgorithms = ecdsa_secp256r1_sha256\nClientSignatureAlgorithms = ecdsa_secp384r1_sha384",
+		func(t *testing.T) {
+			list := []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256}
+			explicit := func(c *ssl.Config) { c.SignatureSchemes = list }
+			wantHello(t, "schemes", helloOf(t, nil).SignatureSchemes,
+				[]tls.SignatureScheme{tls.ECDSAWithP256AndSHA256})
+			wantHello(t, "schemes", helloOf(t, explicit).SignatureSchemes, list)
+			for _, app := range []func(*ssl.Config){nil, explicit} {
+				want := []tls.SignatureScheme{tls.ECDSAWithP384AndSHA384}
 				if app != nil {
-					app(c)
+					want = list
 				}
-			}, with)
-			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("the server asks for %v, want %v: %v", got, want, err)
+				with := only12()
+				var got []tls.SignatureScheme
+				with.GetClientCertificate = func(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					got = i.SignatureSchemes
+					return &tls.Certificate{}, nil
+				}
+				_, err := probe(t, func(c *ssl.Config) {
+					c.ClientAuth = ssl.RequestClientCert
+					if app != nil {
+						app(c)
+					}
+				}, with)
+				if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("the server asks for %v, want %v: %v", got, want, err)
+				}
 			}
-		}
-	}},
+		}},
 	{"level", "CipherString = DEFAULT@SECLEVEL=4", func(t *testing.T) {
 		if err := ssltest.ServerConfig(t).CheckServer(); err == nil || !strings.Contains(err.Error(), "too small") {
 			t.Errorf("P-256 at level 4: %v", err)
@@ -341,12 +364,14 @@ var cnfCases = []cnfCase{
 		if h := helloOf(t, nil); slices.Contains(h.SupportedCurves, tls.X25519) {
 			t.Errorf("the client offers %v at level 4", h.SupportedCurves)
 		}
-		if h := helloOf(t, func(c *ssl.Config) { c.SecurityLevel = 2 }); !slices.Contains(h.SupportedCurves, tls.X25519) {
+		if h := helloOf(t, func(c *ssl.Config) { c.SecurityLevel = 2 }); !slices.Contains(h.SupportedCurves,
+			tls.X25519) {
 			t.Errorf("the client offers %v at level 2", h.SupportedCurves)
 		}
 	}},
 	{"VerifyMode", "VerifyMode = Require", func(t *testing.T) {
-		if err := ssltest.ServerConfig(t).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "VerifyMode") {
+		if err := ssltest.ServerConfig(t).CheckServer(); !errors.Is(err, ssl.ErrConfig) ||
+			!strings.Contains(err.Error(), "VerifyMode") {
 			t.Errorf("without ClientCAs: %v", err)
 		}
 		cas := func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }
@@ -356,14 +381,16 @@ var cnfCases = []cnfCase{
 			wantProbe(t, "without a certificate", st, err, 0, 0)
 			st, err = probe(t, cas, &tls.Config{MaxVersion: v, Certificates: []tls.Certificate{own}})
 			wantProbe(t, "with one", st, err, v, 0)
-			st, err = probe(t, func(c *ssl.Config) { c.ClientAuth = ssl.RequestClientCert }, &tls.Config{MaxVersion: v})
+			st, err = probe(t, func(c *ssl.Config) { c.ClientAuth = ssl.RequestClientCert },
+				&tls.Config{MaxVersion: v})
 			wantProbe(t, "explicit", st, err, v, 0)
 		}
 		if err := ssltest.ClientConfig(t).CheckClient(); err != nil {
 			t.Errorf("client: %v", err)
 		}
 	}},
-	{"other options", "Options = -MiddleboxCompat,-EncryptThenMac,AllowNoDHEKEX,-ExtendedMasterSecret,KTLS,-CANames\nRecordPadding = 512", func(t *testing.T) {
+	{"other options", "Options = -MiddleboxCompat,-EncryptThenMac,AllowNoDHEKEX," +
+		"-ExtendedMasterSecret,KTLS,-CANames\nRecordPadding = 512", func(t *testing.T) {
 		for _, v := range ssltest.Versions {
 			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion = v
@@ -399,17 +426,19 @@ var cnfCases = []cnfCase{
 		}
 		p.CloseBoth()
 	}},
-	{"no keys in TLS 1.2", "CipherString = ECDHE-ECDSA-AES128-GCM-SHA256\nCiphersuites = TLS_AES_256_GCM_SHA384", func(t *testing.T) {
-		cfg := ssltest.ServerConfig(t)
-		cfg.PSKs, cfg.MaxVersion = []ssl.PSK{ssltest.NewPSK(t, "id", ssltest.PSKKey)}, ssl.VersionTLS12
-		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "CipherString") {
-			t.Errorf("no suite for keys: %v", err)
-		}
-		cfg.MaxVersion = ssl.VersionTLS13
-		if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "SHA-384") {
-			t.Errorf("a key of another hash: %v", err)
-		}
-	}},
+	{"no keys in TLS 1.2", "CipherString = ECDHE-ECDSA-AES128-GCM-SHA256\nCiphersuites = TLS_AES_256_GCM_SHA384",
+		func(t *testing.T) {
+			cfg := ssltest.ServerConfig(t)
+			cfg.PSKs, cfg.MaxVersion = []ssl.PSK{ssltest.NewPSK(t, "id", ssltest.PSKKey)}, ssl.VersionTLS12
+			if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(),
+				"CipherString") {
+				t.Errorf("no suite for keys: %v", err)
+			}
+			cfg.MaxVersion = ssl.VersionTLS13
+			if err := cfg.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "SHA-384") {
+				t.Errorf("a key of another hash: %v", err)
+			}
+		}},
 }
 
 // countingCache counts the sessions that crypto/tls was given.

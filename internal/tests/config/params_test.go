@@ -20,7 +20,8 @@ func TestCurvePreferences(t *testing.T) {
 	}{
 		{[]tls.CurveID{tls.CurveP384, tls.X25519}, nil, tls.CurveP384},
 		{[]tls.CurveID{tls.X25519, tls.CurveP521}, nil, tls.X25519},
-		{[]tls.CurveID{tls.CurveP521, tls.CurveP256}, []tls.CurveID{tls.CurveP256}, tls.CurveP256}, // HelloRetryRequest
+		{[]tls.CurveID{tls.CurveP521, tls.CurveP256}, []tls.CurveID{tls.CurveP256}, tls.CurveP256},
+		// HelloRetryRequest
 		{[]tls.CurveID{tls.CurveP521}, []tls.CurveID{tls.X25519}, 0},
 	} {
 		cli := ssltest.ClientConfig(t)

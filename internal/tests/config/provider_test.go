@@ -28,15 +28,18 @@ func TestFIPS(t *testing.T) {
 		}
 		t.Log("no FIPS provider here, only its error is tested:", err)
 		for range 2 {
-			for _, err := range []error{ssltest.CopyOf(ssltest.ClientConfig(t), fips).CheckClient(), ssltest.CopyOf(ssltest.ServerConfig(t), fips).CheckServer()} {
+			for _, err := range []error{ssltest.CopyOf(ssltest.ClientConfig(t), fips).CheckClient(),
+				ssltest.CopyOf(ssltest.ServerConfig(t), fips).CheckServer()} {
 				ssltest.Refuses(t, "no provider", err, ssl.ErrNoProvider)
 				var e *ssl.Error
-				if !errors.As(err, &e) || !strings.Contains(err.Error(), "provider fips could not be loaded") || len(e.Entries) == 0 {
+				if !errors.As(err, &e) || !strings.Contains(err.Error(), "provider fips could not be loaded") ||
+					len(e.Entries) == 0 {
 					t.Errorf("%q with %d entries does not say why", err, len(e.Entries))
 				}
 			}
 		}
-		ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t)).MustShake(t) // others are not affected
+		ssltest.NewTCPPair(t, ssltest.ClientConfig(t),
+			ssltest.ServerConfig(t)).MustShake(t) // others are not affected
 		return
 	}
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
@@ -59,7 +62,8 @@ func TestFIPS(t *testing.T) {
 		if cli.MaxVersion == ssl.VersionTLS13 {
 			a, b := ssltest.TCPPipe(t)
 			chacha := ssltest.CopyOf(cli, func(c *ssl.Config) { c.CipherSuites = []uint16{suiteChaCha13} })
-			if cerr, serr := ssltest.NewPair(t, ssltest.NewClientCtx(t, chacha), sctx, a, b).Shake(); ssltest.AlertOf(cerr) != ssltest.AlertHandshakeFailure {
+			if cerr, serr := ssltest.NewPair(t, ssltest.NewClientCtx(t, chacha), sctx, a,
+				b).Shake(); ssltest.AlertOf(cerr) != ssltest.AlertHandshakeFailure {
 				t.Errorf("a client with ChaCha20 alone: %v, %v", cerr, serr)
 			}
 		}
@@ -67,7 +71,8 @@ func TestFIPS(t *testing.T) {
 		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		ssltest.NewTCPPair(t, ssltest.CopyOf(cli, fips), srv).MustShake(t)
 		cli.ServerName = "other.test"
-		if cerr, _ := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, fips), srv).Shake(); ssltest.VerifyCode(cerr) != ssltest.HostnameMismatch {
+		if cerr, _ := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, fips),
+			srv).Shake(); ssltest.VerifyCode(cerr) != ssltest.HostnameMismatch {
 			t.Errorf("a wrong name: %v", cerr)
 		}
 	})
@@ -89,17 +94,19 @@ func TestPropertyQuery(t *testing.T) {
 			cli = ssltest.CopyOf(cli, query(q))
 			s := ssltest.MadeWith(t, cli, sctx)
 			ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
-			// Verified with other implementations, or nobody knows with which.
+			// Verified with other implementations, or it is not known with which.
 			ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, query("provider=default,?x=y")), sctx, s), 0)
 			ssltest.WantFull(t, ssltest.Try(t, cli, sctx, ssltest.Reparsed(t, s)), 0)
 		})
 	}
-	ssltest.Refuses(t, "nosuch", ssltest.CopyOf(ssltest.ServerConfig(t), query("provider=nosuch")).CheckServer(), ssl.ErrNoProvider)
+	ssltest.Refuses(t, "nosuch", ssltest.CopyOf(ssltest.ServerConfig(t), query("provider=nosuch")).CheckServer(),
+		ssl.ErrNoProvider)
 	// libssl itself takes what it cannot parse for no query at all.
 	for _, q := range []string{"=", "provider=", "fips=yes,,", "-", "fips=yes provider=default", "'", "(((("} {
 		ssltest.Refuses(t, q, ssltest.CopyOf(ssltest.ServerConfig(t), query(q)).CheckServer(), ssl.ErrConfig)
 	}
 	for _, q := range []string{"provider=default\x00", strings.Repeat("x", 4097)} {
-		ssltest.Refuses(t, "a query of other bytes", ssltest.CopyOf(ssltest.ClientConfig(t), query(q)).CheckClient(), ssl.ErrConfig)
+		ssltest.Refuses(t, "a query of other bytes", ssltest.CopyOf(ssltest.ClientConfig(t),
+			query(q)).CheckClient(), ssl.ErrConfig)
 	}
 }

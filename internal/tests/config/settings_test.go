@@ -22,8 +22,10 @@ func TestSessionSettings(t *testing.T) {
 	}{
 		{func(*ssl.Config) {}, ssl.SessionSettings{CacheSize: 20480, Timeout: 2 * time.Hour, NumTickets: 2}},
 		{func(c *ssl.Config) {
-			c.SessionCacheMode, c.SessionCacheSize, c.SessionTimeout, c.NumTickets = ssl.SessionCacheNoAutoClear, 7, time.Minute, 4
-		}, ssl.SessionSettings{CacheMode: ssl.SessionCacheNoAutoClear, CacheSize: 7, Timeout: time.Minute, NumTickets: 4}},
+			c.SessionCacheMode, c.SessionCacheSize, c.SessionTimeout, c.NumTickets = ssl.SessionCacheNoAutoClear, 7,
+				time.Minute, 4
+		}, ssl.SessionSettings{CacheMode: ssl.SessionCacheNoAutoClear, CacheSize: 7, Timeout: time.Minute,
+			NumTickets: 4}},
 		{func(c *ssl.Config) {
 			c.SessionCacheMode, c.SessionCacheSize, c.NumTickets = ssl.SessionCacheNoInternal, -1, -1
 		}, ssl.SessionSettings{CacheMode: ssl.SessionCacheNoInternal, Timeout: 2 * time.Hour}},
@@ -150,7 +152,8 @@ func TestSetMaxEarlyData(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.EarlyConfigs(t)
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
-	if st, err := sctx.SessionSettings(); err != nil || st.MaxEarlyData != srv.MaxEarlyData || st.SkipEarlyData <= srv.MaxEarlyData {
+	if st, err := sctx.SessionSettings(); err != nil || st.MaxEarlyData != srv.MaxEarlyData ||
+		st.SkipEarlyData <= srv.MaxEarlyData {
 		t.Errorf("%+v, %v", st, err)
 	}
 	for _, n := range []uint32{0, 5, srv.MaxEarlyData} {

@@ -71,7 +71,7 @@ func TestHandshakeContexts(t *testing.T) {
 		p := w.Pair(t, cli, srv)
 		ctx, cancel := context.WithTimeout(t.Context(), w.Soon)
 		defer cancel()
-		err := p.Client.HandshakeContext(ctx) // nobody answers
+		err := p.Client.HandshakeContext(ctx) // no answer comes
 		var timeout net.Error
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
 			t.Errorf("the context's deadline: %v", err)

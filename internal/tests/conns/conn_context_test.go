@@ -16,7 +16,8 @@ import (
 func TestConnFromContext(t *testing.T) {
 	leakcheck.Test(t)
 	a, b := net.Pipe()
-	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
 	ctx := ssl.ConnContext(t.Context(), p.Client)
 	if c, ok := ssl.ConnFromContext(context.WithoutCancel(ctx)); !ok || c != p.Client {
 		t.Errorf("%v, %t, want the Conn", c, ok)
@@ -48,7 +49,8 @@ func TestConnContextInServer(t *testing.T) {
 	d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 	tr := &http.Transport{DialTLSContext: d.DialTLSContext}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr, Timeout: ssltest.Timeout}).Get("https://" + srv.Listener.Addr().String())
+	resp, err := (&http.Client{Transport: tr, Timeout: ssltest.Timeout}).Get("https://" +
+		srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

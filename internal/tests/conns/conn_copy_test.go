@@ -37,7 +37,8 @@ func TestCopy(t *testing.T) {
 		{"EOF with the last bytes", iotest.DataErrReader, len(data), nil},
 		{"limited", func(r io.Reader) io.Reader { return io.LimitReader(r, 1<<20+3) }, 1<<20 + 3, nil},
 		{"limit above", func(r io.Reader) io.Reader { return io.LimitReader(r, 1<<40) }, len(data), nil},
-		{"byte by byte", func(r io.Reader) io.Reader { return io.LimitReader(iotest.OneByteReader(r), 999) }, 999, nil},
+		{"byte by byte", func(r io.Reader) io.Reader { return io.LimitReader(iotest.OneByteReader(r), 999) }, 999,
+			nil},
 		{"nothing", func(io.Reader) io.Reader { return bytes.NewReader(nil) }, 0, nil},
 		{"error", func(r io.Reader) io.Reader {
 			return io.MultiReader(io.LimitReader(r, 1<<20), iotest.ErrReader(errBoom))
@@ -246,7 +247,8 @@ func TestReadFromGathers(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		a, b := ssltest.TCPPipe(t)
 		var reads, writes atomic.Int64
-		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), countedCalls{a, &reads, &writes}, b)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv),
+			countedCalls{a, &reads, &writes}, b)
 		p.MustShake(t)
 		p.Echo(t)
 		before := writes.Load()

@@ -71,7 +71,8 @@ func TestStats(t *testing.T) {
 			}
 		}
 		st := statsOf(t, sctx)
-		if st.TicketKeys == nil || st.TicketKeys.Resumed != 1 || st.OpenSSL.Hits != 1 || st.Cache != nil || st.ClientCache != nil {
+		if st.TicketKeys == nil || st.TicketKeys.Resumed != 1 || st.OpenSSL.Hits != 1 || st.Cache != nil ||
+			st.ClientCache != nil {
 			t.Errorf("server: %+v", st)
 		}
 		if st := statsOf(t, cctx); st.ClientCache == nil || st.TicketKeys != nil {
@@ -126,7 +127,8 @@ func TestLastFailures(t *testing.T) {
 		t.Fatalf("%d failures", len(last))
 	}
 	for i, f := range last {
-		if !errors.Is(f.Err, refused) || !strings.HasSuffix(f.Err.Error(), fmt.Sprint(attempts-i)) || f.Time.IsZero() || f.Peer == nil {
+		if !errors.Is(f.Err, refused) || !strings.HasSuffix(f.Err.Error(), fmt.Sprint(attempts-i)) ||
+			f.Time.IsZero() || f.Peer == nil {
 			t.Errorf("failure %d: %+v", i, f)
 		}
 	}
@@ -135,7 +137,8 @@ func TestLastFailures(t *testing.T) {
 // A fatal error after the handshake is remembered, but the handshake did not fail.
 func TestLastFailuresAfterHandshake(t *testing.T) {
 	leakcheck.Test(t)
-	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	a, b := ssltest.TCPPipe(t)
 	p := ssltest.NewPair(t, cctx, sctx, a, b)
 	defer p.CloseBoth()
@@ -185,7 +188,8 @@ func TestStatsOfPanic(t *testing.T) {
 // What is published is JSON, with the states by name, and null after Close.
 func TestStatsVar(t *testing.T) {
 	leakcheck.Test(t)
-	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	p := ssltest.Meet(t, cctx, sctx, nil)
 	p.CloseBoth()
 	v := sctx.StatsVar()
@@ -261,11 +265,13 @@ func TestCachesOfNobody(t *testing.T) {
 		}
 	}
 	for _, c := range []*ssl.ServerSessionCache{nil, {}} {
-		if c.Put(ssltest.Dup(t, ssltest.Session(t, cli, srv))) || c.Get(make([]byte, 32)) != nil || c.Remove(make([]byte, 32)) {
+		if c.Put(ssltest.Dup(t, ssltest.Session(t, cli, srv))) || c.Get(make([]byte, 32)) != nil ||
+			c.Remove(make([]byte, 32)) {
 			t.Error("a server's cache of nobody has something")
 		}
 		c.Flush(time.Time{})
-		if c.Stats() != (ssl.ServerCacheStats{}) || c.StoreStats() != (ssl.StoreStats{}) || c.StoreError() != nil || c.Close() != nil {
+		if c.Stats() != (ssl.ServerCacheStats{}) || c.StoreStats() != (ssl.StoreStats{}) || c.StoreError() != nil ||
+			c.Close() != nil {
 			t.Error("a server's cache of nobody has something")
 		}
 	}

@@ -60,7 +60,10 @@ func TestDialFunc(t *testing.T) {
 			}
 			return c.(*ssl.Conn), nil
 		}},
-		{"DialEarly", func(addr string) (*ssl.Conn, error) { return d.DialEarly(t.Context(), "tcp", addr, []byte("x")) }},
+		{"DialEarly", func(addr string) (*ssl.Conn, error) {
+			return d.DialEarly(t.Context(), "tcp", addr,
+				[]byte("x"))
+		}},
 		{"Connect", func(addr string) (*ssl.Conn, error) { return d.Connect(t.Context(), "tcp", addr) }},
 		{"DialContext again", func(addr string) (*ssl.Conn, error) {
 			return d.DialContext(t.Context(), "tcp", addr)
@@ -108,7 +111,10 @@ func TestDialFuncFails(t *testing.T) {
 	}{
 		{"an error", func(context.Context, string, string) (net.Conn, error) { return nil, mine }, mine},
 		{"nothing", func(context.Context, string, string) (net.Conn, error) { return nil, nil }, ssl.ErrNil},
-		{"nothing of a type", func(context.Context, string, string) (net.Conn, error) { return (*net.TCPConn)(nil), nil }, ssl.ErrNil},
+		{"nothing of a type", func(context.Context, string, string) (net.Conn, error) {
+			return (*net.TCPConn)(nil),
+				nil
+		}, ssl.ErrNil},
 		{"too late", func(context.Context, string, string) (net.Conn, error) {
 			cancel()
 			a, b := net.Pipe()
@@ -140,10 +146,11 @@ func TestDialFuncLimits(t *testing.T) {
 	for name, nd := range map[string]*net.Dialer{
 		"Timeout": {Timeout: time.Millisecond}, "Deadline": {Deadline: time.Now().Add(time.Millisecond)},
 	} {
-		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), NetDialer: nd, DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, context.Cause(ctx)
-		}}
+		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), NetDialer: nd,
+			DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, context.Cause(ctx)
+			}}
 		if _, err := d.Dial("tcp", "localhost:1"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}

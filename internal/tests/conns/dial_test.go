@@ -85,12 +85,14 @@ func TestDialerLimitsCoverTheHandshake(t *testing.T) {
 		want   error
 	}{
 		{"Timeout", func() *net.Dialer { return &net.Dialer{Timeout: soon} }, false, context.DeadlineExceeded},
-		{"Deadline", func() *net.Dialer { return &net.Dialer{Deadline: time.Now().Add(soon)} }, false, context.DeadlineExceeded},
+		{"Deadline", func() *net.Dialer { return &net.Dialer{Deadline: time.Now().Add(soon)} }, false,
+			context.DeadlineExceeded},
 		{"context", func() *net.Dialer { return nil }, true, context.Canceled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leakcheck.Test(t)
-			ctx, cancel := context.WithTimeoutCause(t.Context(), ssltest.Timeout, errors.New("the handshake was not bounded"))
+			ctx, cancel := context.WithTimeoutCause(t.Context(), ssltest.Timeout,
+				errors.New("the handshake was not bounded"))
 			defer cancel()
 			seen := func() {}
 			if tc.ends {
@@ -119,7 +121,8 @@ func TestDialerLimitsCoverTheHandshake(t *testing.T) {
 func TestDialerFailedHandshake(t *testing.T) {
 	leakcheck.Test(t)
 	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
-	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"), ServerName: "localhost"})}
+	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"),
+		ServerName: "localhost"})}
 	before := ssl.ReadCounters().Conns
 	c, err := d.DialTLSContext(t.Context(), "tcp", s.Addr)
 	if c != nil || ssltest.VerifyCode(err) == 0 {
@@ -182,7 +185,8 @@ func TestDialerRefusedSession(t *testing.T) {
 	defer empty.Close()
 	d := ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.ClientConfig(t))}
 	before := ssl.ReadCounters().Conns
-	if c, err := d.DialSession(t.Context(), "tcp", s.Addr, empty); c != nil || !errors.Is(err, ssl.ErrNotResumable) {
+	if c, err := d.DialSession(t.Context(), "tcp", s.Addr, empty); c != nil || !errors.Is(err,
+		ssl.ErrNotResumable) {
 		t.Errorf("%v, %v, want ErrNotResumable", c, err)
 	}
 	if closed := ssl.ReadCounters().Conns.Closed; closed == before.Closed {
@@ -237,7 +241,10 @@ func TestNewListenerRefuses(t *testing.T) {
 	}
 	defer inner.Close()
 	server := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
-	accept := func(l net.Listener, ctx *ssl.Ctx) error { return ssltest.ErrorAlone(ssl.NewListener(l, ctx).Accept()) }
+	accept := func(l net.Listener, ctx *ssl.Ctx) error {
+		return ssltest.ErrorAlone(ssl.NewListener(l,
+			ctx).Accept())
+	}
 	ssltest.RefusesAll(t, []ssltest.Refusal{
 		{"nil listener", accept(nil, server), ssl.ErrNil},
 		{"Close of nil", ssl.NewListener(nil, server).Close(), ssl.ErrNil},

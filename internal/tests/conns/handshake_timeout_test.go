@@ -113,7 +113,8 @@ func TestHandshakeTimeout(t *testing.T) {
 					err := begin(c)
 					defer pass(time.Minute) // for the client to see it
 					var e net.Error
-					if !errors.Is(err, ssl.ErrHandshakeTimeout) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) || !e.Timeout() {
+					if !errors.Is(err, ssl.ErrHandshakeTimeout) || !errors.Is(err, context.DeadlineExceeded) ||
+						!errors.As(err, &e) || !e.Timeout() {
 						t.Errorf("%s: %v", name, err)
 					}
 					if took := time.Since(start); took != want {
@@ -191,7 +192,8 @@ func TestHandshakeTimeoutOfFunctions(t *testing.T) {
 		p := ssltest.NewPipePair(t, cli, srv)
 		start := time.Now()
 		client, server := p.Shake()
-		if !errors.Is(server, ssl.ErrHandshakeTimeout) || client == nil || time.Since(start) != srv.HandshakeTimeout {
+		if !errors.Is(server, ssl.ErrHandshakeTimeout) || client == nil ||
+			time.Since(start) != srv.HandshakeTimeout {
 			t.Errorf("after %v: client %v, server %v", time.Since(start), client, server)
 		}
 		p.CloseBoth()
@@ -232,7 +234,8 @@ func TestHandshakeTimeoutOfEarlyData(t *testing.T) {
 		p := begin(t, stalls)
 		synctest.Wait()
 		start := time.Now()
-		if err := p.Server.Handshake(); !errors.Is(err, ssl.ErrHandshakeTimeout) || time.Since(start) != srv.HandshakeTimeout {
+		if err := p.Server.Handshake(); !errors.Is(err, ssl.ErrHandshakeTimeout) ||
+			time.Since(start) != srv.HandshakeTimeout {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 		p.CloseBoth()
@@ -243,7 +246,8 @@ func TestHandshakeTimeoutConfig(t *testing.T) {
 	leakcheck.Test(t)
 	cli := ssltest.ClientConfig(t)
 	cli.HandshakeTimeout = time.Second
-	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "HandshakeTimeout") {
+	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(),
+		"HandshakeTimeout") {
 		t.Error(err)
 	}
 	var none *ssl.Ctx

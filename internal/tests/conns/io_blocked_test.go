@@ -15,7 +15,7 @@ import (
 
 // deafClient does a handshake through a relay, writes data and closes, and reads nothing more.
 // The relay keeps all that comes after the first flights until there is no more, so that when
-// the server gets it, nobody is there any more to take its tickets.
+// the server gets it, the client is gone and takes no tickets.
 func deafClient(t *testing.T, cctx, sctx *ssl.Ctx, offer *ssl.Session, flights int, data []byte) *ssl.Conn {
 	t.Helper()
 	near, client := ssltest.TCPPipe(t)
@@ -52,9 +52,11 @@ func deafClient(t *testing.T, cctx, sctx *ssl.Ctx, offer *ssl.Session, flights i
 func TestTicketsToAClientThatNeverReads(t *testing.T) {
 	data := ssltest.Noise(40 << 10)
 	for name, with := range map[string]func(*ssl.Config){
-		"tickets":          func(*ssl.Config) {},
-		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
-		"many":             func(c *ssl.Config) { c.NumTickets = 8 },
+		"tickets": func(*ssl.Config) {},
+		"VerifyConnection": func(c *ssl.Config) {
+			c.VerifyConnection = func(ssl.ConnectionState) error { return nil }
+		},
+		"many": func(c *ssl.Config) { c.NumTickets = 8 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -159,7 +161,11 @@ func TestCloseUnblocks(t *testing.T) {
 	}{
 		{"Handshake", false, (*ssl.Conn).Handshake},
 		{"Read in the handshake", false, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"Write in the handshake", false, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1)); return err }},
+		{"Write in the handshake", false, func(c *ssl.Conn) error {
+			_,
+				err := c.Write(make([]byte, 1))
+			return err
+		}},
 		{"Read", true, func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }},
 		{"Write", true, func(c *ssl.Conn) error { _, err := c.Write(make([]byte, 1<<20)); return err }},
 	}

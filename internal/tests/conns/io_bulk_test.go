@@ -32,9 +32,15 @@ func TestBulkBothWays(t *testing.T) {
 		all.Wait()
 		p.CloseBoth()
 	}
-	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { bothWays(t, ssltest.NewTCPPair(t, cli, srv)) })
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		bothWays(t, ssltest.NewTCPPair(t, cli,
+			srv))
+	})
 	// Also where the kernel takes little, so that each Write waits for its peer's Read.
-	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) { bothWays(t, w.Pair(t, cli, srv)) })
+	ssltest.ForEachWireAndVersion(t, func(t *testing.T, w ssltest.Wire, srv, cli *ssl.Config) {
+		bothWays(t,
+			w.Pair(t, cli, srv))
+	})
 }
 
 // On a net.Pipe, where each write waits for its read, the end that writes first gets
@@ -120,7 +126,8 @@ func TestSizes(t *testing.T) {
 func TestSmallReadsUnderneath(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		a, b := ssltest.TCPPipe(t)
-		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), ssltest.OneByte{Conn: a}, ssltest.OneByte{Conn: b})
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv),
+			ssltest.OneByte{Conn: a}, ssltest.OneByte{Conn: b})
 		p.MustShake(t)
 		p.Echo(t)
 		data := ssltest.Noise(20 << 10)

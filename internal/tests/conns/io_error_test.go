@@ -21,7 +21,8 @@ func wantIO(t *testing.T, what, op string, err, want error) {
 	var e *ssl.Error
 	n, ok := err.(net.Error)
 	switch {
-	case !errors.As(err, &e) || e.Op != op || !strings.HasPrefix(err.Error(), "ssl: "+op+": ") || !errors.Is(err, want):
+	case !errors.As(err, &e) || e.Op != op || !strings.HasPrefix(err.Error(), "ssl: "+op+": ") || !errors.Is(err,
+		want):
 		t.Errorf("%s: %v, want an error of %s for %v", what, err, op, want)
 	case !ok || n.Timeout() != (want == os.ErrDeadlineExceeded):
 		t.Errorf("%s: %v: Timeout is wrong, or missing", what, err)
@@ -30,7 +31,7 @@ func wantIO(t *testing.T, what, op string, err, want error) {
 
 func readByte(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }
 
-// writeMuch writes more than a socket takes while nobody reads.
+// writeMuch writes more than a socket takes while the peer does not read.
 func writeMuch(c *ssl.Conn) error { _, err := c.Write(make([]byte, 32<<20)); return err }
 
 // writeCalls have something to send, and the last of them ends that.

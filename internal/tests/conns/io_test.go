@@ -62,7 +62,7 @@ func TestDeadlineInHandshake(t *testing.T) {
 		p.Client.SetReadDeadline(time.Now().Add(time.Millisecond))
 		stopped(t, p)
 		for _, writing := range []bool{true, false} {
-			ssltest.Bubble(t, func(t *testing.T) { // nobody takes the first message
+			ssltest.Bubble(t, func(t *testing.T) { // the first message is not taken
 				p := ssltest.NewPipePair(t, cli, srv)
 				if writing {
 					p.Client.SetWriteDeadline(time.Now().Add(time.Second))

@@ -39,8 +39,9 @@ func (l *keyLog) Write(b []byte) (int, error) {
 
 var (
 	labels12 = []string{"CLIENT_RANDOM"}
-	labels13 = []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"}
-	keyLine  = regexp.MustCompile(`^([A-Z_0-9]+) ([0-9a-f]{64}) (([0-9a-f]{2}){32,48})\n$`)
+	labels13 = []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+		"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"}
+	keyLine = regexp.MustCompile(`^([A-Z_0-9]+) ([0-9a-f]{64}) (([0-9a-f]{2}){32,48})\n$`)
 )
 
 func labelsOf(version uint16) []string {
@@ -158,7 +159,8 @@ func TestKeyLogOfFailure(t *testing.T) {
 	var log keyLog
 	cli.KeyLogWriter, cli.ServerName, cli.MinVersion = &log, "other.test", ssl.VersionTLS13
 	cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
-	if ssltest.VerifyCode(cerr) != ssltest.HostnameMismatch || len(log.lines) == 0 || !strings.HasPrefix(log.lines[0], "SERVER_HANDSHAKE_TRAFFIC_SECRET ") {
+	if ssltest.VerifyCode(cerr) != ssltest.HostnameMismatch || len(log.lines) == 0 ||
+		!strings.HasPrefix(log.lines[0], "SERVER_HANDSHAKE_TRAFFIC_SECRET ") {
 		t.Errorf("%v, and %d lines, want the secret that the certificate came under", cerr, len(log.lines))
 	}
 }
@@ -183,7 +185,7 @@ func TestKeyLogError(t *testing.T) {
 	})
 }
 
-// A panic of the writer goes on to the caller of Handshake, and holds nobody else up.
+// A panic of the writer goes on to the caller of Handshake, and no other call waits.
 func TestKeyLogPanic(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		log := keyLog{on: func() { panic("writer") }}
@@ -251,7 +253,7 @@ func TestKeyLogFromEnvironment(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "keys.log")
 	t.Setenv("SSLKEYLOGFILE", name)
-	ssltest.Session(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t)) // nobody has asked for a log
+	ssltest.Session(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t)) // no log is asked for
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("the variable alone has made a log: %v", err)
 	}

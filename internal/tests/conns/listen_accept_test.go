@@ -33,7 +33,8 @@ func TestAcceptOfAClosedCtx(t *testing.T) {
 	if _, err := b.Write(nil); err == nil {
 		t.Error("the connection is still open")
 	}
-	l = ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return nil, nil }}, ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
+	l = ssl.NewListener(givenListener{accept: func() (net.Conn, error) { return nil, nil }},
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
 	if c, err := l.Accept(); c != nil || !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("Accept of nothing: %v, %v", c, err)
 	}

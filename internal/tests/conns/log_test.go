@@ -39,7 +39,8 @@ func TestLogValues(t *testing.T) {
 		state := conn.(map[string]any)["state"].(map[string]any)
 		own := p.Client.ConnectionState()
 		want := map[string]any{"version": ssl.VersionName(own.Version), "cipher": own.CipherName, "resumed": false,
-			"verified": true, "protocol": "h2", "server_name": "localhost", "peer": own.PeerCertificates[0].Subject.String()}
+			"verified": true, "protocol": "h2", "server_name": "localhost",
+			"peer": own.PeerCertificates[0].Subject.String()}
 		for k, v := range want {
 			if state[k] != v {
 				t.Errorf("state: %s is %v, want %v", k, state[k], v)
@@ -54,7 +55,8 @@ func TestLogValues(t *testing.T) {
 			t.Errorf("session %v", session)
 		}
 		ctx, _ := logged(t, cctx)
-		if m := ctx.(map[string]any); m["role"] != "client" || m["server_name"] != "localhost" || m["verifies"] != true {
+		if m := ctx.(map[string]any); m["role"] != "client" || m["server_name"] != "localhost" ||
+			m["verifies"] != true {
 			t.Errorf("ctx %v", ctx)
 		}
 		keepsSecrets(t, s, p.Client, p.Server, cctx, own, s)
@@ -78,7 +80,8 @@ func keepsSecrets(t *testing.T, s *ssl.Session, values ...any) {
 		_, line := logged(t, v)
 		text := line + fmt.Sprintf("%v %+v %#v", v, v, v)
 		for name, secret := range secrets {
-			for _, form := range []string{string(secret[:16]), hex.EncodeToString(secret[:16]), fmt.Sprint(secret[:16])[1:]} {
+			for _, form := range []string{string(secret[:16]), hex.EncodeToString(secret[:16]),
+				fmt.Sprint(secret[:16])[1:]} {
 				if strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimSuffix(form, "]"))) {
 					t.Errorf("%T prints the %s: %s", v, name, text)
 				}
@@ -89,7 +92,8 @@ func keepsSecrets(t *testing.T, s *ssl.Session, values ...any) {
 
 func TestLogValueOfErrors(t *testing.T) {
 	leakcheck.Test(t)
-	p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"), ServerName: "localhost"}, ssltest.ServerConfig(t))
+	p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: ssltest.Roots(t, "other-ca"), ServerName: "localhost"},
+		ssltest.ServerConfig(t))
 	cerr, serr := p.Shake()
 	got, _ := logged(t, cerr)
 	m := got.(map[string]any)
@@ -98,7 +102,8 @@ func TestLogValueOfErrors(t *testing.T) {
 		t.Errorf("the client's error: %v", got)
 	}
 	got, _ = logged(t, serr)
-	if alert := got.(map[string]any)["alert"]; alert != float64(ssltest.AlertOf(serr)) || ssltest.AlertOf(serr) < 0 {
+	if alert := got.(map[string]any)["alert"]; alert != float64(ssltest.AlertOf(serr)) ||
+		ssltest.AlertOf(serr) < 0 {
 		t.Errorf("the server's error: %v, want alert %d", got, ssltest.AlertOf(serr))
 	}
 	if got, _ := logged(t, fmt.Errorf("around: %w", cerr)); got != "around: "+cerr.Error() {

@@ -80,7 +80,8 @@ func TestResumedConnectionKnowsTheChain(t *testing.T) {
 		}
 		a, b := first.ConnectionState(), second.ConnectionState()
 		if len(a.PeerCertificates) != 2 || len(a.VerifiedChain) != 3 {
-			t.Fatalf("first connection: %d certificates and a chain of %d, want 2 and 3", len(a.PeerCertificates), len(a.VerifiedChain))
+			t.Fatalf("first connection: %d certificates and a chain of %d, want 2 and 3", len(a.PeerCertificates),
+				len(a.VerifiedChain))
 		}
 		for i := range a.PeerCertificates {
 			if i >= len(b.PeerCertificates) || !a.PeerCertificates[i].Equal(b.PeerCertificates[i]) {

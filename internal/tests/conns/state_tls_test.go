@@ -17,15 +17,19 @@ func TestStateAsCryptoTLSHasIt(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.NextProtos = []string{"h2", "http/1.1"}
 		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")} // TLS 1.2 ties ECDSA to the group
-		peer, ours := ssltest.StdClient(t, srv, &tls.Config{NextProtos: []string{"http/1.1"}, ServerName: "localhost", CurvePreferences: []tls.CurveID{tls.CurveP384}})
+		peer, ours := ssltest.StdClient(t, srv, &tls.Config{NextProtos: []string{"http/1.1"},
+			ServerName: "localhost", CurvePreferences: []tls.CurveID{tls.CurveP384}})
 		got, want := ours.ConnectionState().TLS(), peer
-		if got.Version != want.Version || got.CipherSuite != want.CipherSuite || got.NegotiatedProtocol != "http/1.1" ||
-			got.NegotiatedProtocol != want.NegotiatedProtocol || got.ServerName != "localhost" || !got.HandshakeComplete ||
+		if got.Version != want.Version || got.CipherSuite != want.CipherSuite ||
+			got.NegotiatedProtocol != "http/1.1" ||
+			got.NegotiatedProtocol != want.NegotiatedProtocol || got.ServerName != "localhost" ||
+			!got.HandshakeComplete ||
 			got.DidResume || len(got.PeerCertificates)+len(got.VerifiedChains) != 0 {
 			t.Errorf("got %+v, crypto/tls says %+v", got, want)
 		}
 		if ours.ConnectionState().Group != "" && got.CurveID != tls.CurveP384 {
-			t.Errorf("group %q gave CurveID %v, crypto/tls says %v", ours.ConnectionState().Group, got.CurveID, want.CurveID)
+			t.Errorf("group %q gave CurveID %v, crypto/tls says %v", ours.ConnectionState().Group, got.CurveID,
+				want.CurveID)
 		}
 		if _, err := got.ExportKeyingMaterial("label", nil, 16); err == nil {
 			t.Error("keying material without a connection")
@@ -67,7 +71,8 @@ func TestStateTLSCertificates(t *testing.T) {
 func TestStateTLSBeforeTheHandshake(t *testing.T) {
 	leakcheck.Test(t)
 	a, b := net.Pipe()
-	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
+	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), a, b)
 	s := p.Client.ConnectionState().TLS()
 	if s.HandshakeComplete || s.Version != 0 {
 		t.Errorf("%+v, want an incomplete state", s)

@@ -97,7 +97,8 @@ func TestDialEarlyCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		_, err := (&ssl.Dialer{Ctx: cctx, Sessions: cache}).DialEarly(ctx, "tcp", l.Addr().String(), make([]byte, 16<<20))
+		_, err := (&ssl.Dialer{Ctx: cctx, Sessions: cache}).DialEarly(ctx, "tcp", l.Addr().String(),
+			make([]byte, 16<<20))
 		done <- err
 	}()
 	c, err := l.Accept()
@@ -151,7 +152,8 @@ func TestConnectEarly(t *testing.T) {
 	if c.HandshakeComplete() {
 		t.Error("the handshake has been done")
 	}
-	if _, _, err := c.EarlyDataTerms(); !errors.Is(err, ssl.ErrNoEarlyData) || !strings.Contains(err.Error(), "no session") {
+	if _, _, err := c.EarlyDataTerms(); !errors.Is(err, ssl.ErrNoEarlyData) || !strings.Contains(err.Error(),
+		"no session") {
 		t.Errorf("without a session: %v", err)
 	}
 	ssltest.RoundTrip(t, c) // which does it

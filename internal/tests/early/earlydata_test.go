@@ -68,7 +68,8 @@ func TestEarlyDataMismatch(t *testing.T) {
 		other := *cli
 		other.ServerName = "other.test"
 		sctx := ssltest.NewServerCtx(t, srv)
-		s := ssltest.Reparsed(t, ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli), sctx)) // does not know its name
+		s := ssltest.Reparsed(t, ssltest.EarlySession(t, ssltest.NewClientCtx(t, cli),
+			sctx)) // does not know its name
 		if err := s.SetHostname("other.test"); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +197,7 @@ func TestEarlyDataNotRead(t *testing.T) {
 	})
 }
 
-// Read gives no early data, also when nobody has read it: it is kept apart.
+// Read gives no early data, also when it was not read: it is kept apart.
 func TestEarlyDataIsKeptApart(t *testing.T) {
 	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
@@ -247,7 +248,8 @@ func TestEarlyDataAnswer(t *testing.T) {
 		if string(b[:n]) != "ask" || err != nil {
 			t.Fatalf("%q, %v", b[:n], err)
 		}
-		if s := p.Server.ConnectionState(); !s.DidResume || s.Version != ssl.VersionTLS13 || s.ServerName != "localhost" {
+		if s := p.Server.ConnectionState(); !s.DidResume || s.Version != ssl.VersionTLS13 ||
+			s.ServerName != "localhost" {
 			t.Errorf("state: %+v", s)
 		}
 		// Another goroutine waits for the rest of the handshake, as net/http's does.
@@ -337,7 +339,8 @@ func TestEarlyDataForgotten(t *testing.T) {
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	s := ssltest.EarlySession(t, cctx, sctx)
 	srv.MaxEarlyData = 0
-	for name, other := range map[string]*ssl.Ctx{"no early data": ssltest.NewServerCtx(t, srv), "no session": ssltest.NewServerCtx(t, ssltest.ServerConfig(t))} {
+	for name, other := range map[string]*ssl.Ctx{"no early data": ssltest.NewServerCtx(t, srv),
+		"no session": ssltest.NewServerCtx(t, ssltest.ServerConfig(t))} {
 		t.Run(name, func(t *testing.T) { ssltest.EarlyPair(t, cctx, other, s).WantEarly(t, ssl.EarlyDataRejected) })
 	}
 }

@@ -111,8 +111,10 @@ func TestEarlyDataOfVerifiedClient(t *testing.T) {
 	if n, err := p.Server.ReadEarlyData(b); string(b[:n]) != "me" || err != nil {
 		t.Fatalf("%q, %v", b[:n], err)
 	}
-	if s := p.Server.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 || len(s.VerifiedChain) == 0 {
-		t.Errorf("early: verified %t, %d and %d certificates", s.Verified, len(s.PeerCertificates), len(s.VerifiedChain))
+	if s := p.Server.ConnectionState(); !s.Verified || len(s.PeerCertificates) == 0 ||
+		len(s.VerifiedChain) == 0 {
+		t.Errorf("early: verified %t, %d and %d certificates", s.Verified, len(s.PeerCertificates),
+			len(s.VerifiedChain))
 	}
 	if err := p.Server.Handshake(); err != nil {
 		t.Fatal(err)
@@ -251,7 +253,8 @@ func TestHostileEarlyRejectedMuch(t *testing.T) {
 	if err := p.Server.SetSkipEarlyData(2 << 20); err != nil || p.Server.SkipEarlyData() != 2<<20 {
 		t.Fatal(err)
 	}
-	if got := p.ExchangeEarly(t, string(make([]byte, 1<<20))); got != "" || p.Server.EarlyDataStatus() != ssl.EarlyDataRejected {
+	if got := p.ExchangeEarly(t, string(make([]byte, 1<<20))); got != "" ||
+		p.Server.EarlyDataStatus() != ssl.EarlyDataRejected {
 		t.Errorf("%d bytes read, %v", len(got), p.Server.EarlyDataStatus())
 	}
 	p.Echo(t)
@@ -276,7 +279,8 @@ func TestSetSkipEarlyData(t *testing.T) {
 	if got := p.Server.SkipEarlyData(); got != settings.SkipEarlyData {
 		t.Errorf("%d after refusals, want %d", got, settings.SkipEarlyData)
 	}
-	if err := p.Client.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClient) || p.Client.SkipEarlyData() != 0 {
+	if err := p.Client.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClient) ||
+		p.Client.SkipEarlyData() != 0 {
 		t.Error(err)
 	}
 	p.MustShake(t)
@@ -284,7 +288,8 @@ func TestSetSkipEarlyData(t *testing.T) {
 		t.Error(err)
 	}
 	p.CloseBoth()
-	if err := p.Server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClosed) || p.Server.SkipEarlyData() != 0 {
+	if err := p.Server.SetSkipEarlyData(1 << 30); !errors.Is(err, ssl.ErrClosed) ||
+		p.Server.SkipEarlyData() != 0 {
 		t.Error(err)
 	}
 	var none *ssl.Conn
@@ -310,7 +315,8 @@ func TestHostileEarlyCut(t *testing.T) {
 	if got, _ := replay(t, sctx, f); got != "" {
 		t.Errorf("changed: %q", got)
 	}
-	for what, junk := range map[string]string{"alert": "\x15\x03\x03\x00\x02\x01\x00", "a second hello": string(fresh())} {
+	for what, junk := range map[string]string{"alert": "\x15\x03\x03\x00\x02\x01\x00",
+		"a second hello": string(fresh())} {
 		if got, _ := replay(t, sctx, append(fresh(), junk...)); got != "all or nothing" {
 			t.Errorf("%s behind: %q", what, got)
 		}
@@ -354,7 +360,8 @@ func TestEarlyDataRefused(t *testing.T) {
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	s := ssltest.EarlySession(t, cctx, sctx)
 	p := ssltest.EarlyPair(t, cctx, sctx, s)
-	ssltest.Refuses(t, "ReadEarlyData of a client", ssltest.ErrorAlone(p.Client.ReadEarlyData(make([]byte, 1))), ssl.ErrClient)
+	ssltest.Refuses(t, "ReadEarlyData of a client", ssltest.ErrorAlone(p.Client.ReadEarlyData(make([]byte, 1))),
+		ssl.ErrClient)
 	p.Server.SetReadDeadline(time.Now().Add(time.Millisecond))
 	if err := p.Server.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
@@ -366,11 +373,14 @@ func TestEarlyDataRefused(t *testing.T) {
 	if err := p.Client.Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
 	}
-	ssltest.Refuses(t, "WriteEarlyData after Handshake", ssltest.ErrorAlone(p.Client.WriteEarlyData([]byte("x"))), ssl.ErrHandshakeStarted)
+	ssltest.Refuses(t, "WriteEarlyData after Handshake",
+		ssltest.ErrorAlone(p.Client.WriteEarlyData([]byte("x"))), ssl.ErrHandshakeStarted)
 
 	for what, change := range map[string]func(*ssl.Config){
-		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
-		"needs TLS 1.3":    func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
+		"VerifyConnection": func(c *ssl.Config) {
+			c.VerifyConnection = func(ssl.ConnectionState) error { return nil }
+		},
+		"needs TLS 1.3": func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
 	} {
 		other := *cli
 		change(&other)
@@ -393,7 +403,7 @@ func TestEarlyDataRefused(t *testing.T) {
 	}
 }
 
-// What nobody could protect is refused when the Ctx is made.
+// What could not be protected is refused when the Ctx is made.
 func TestEarlyDataConfig(t *testing.T) {
 	leakcheck.Test(t)
 	cache, err := ssl.NewServerSessionCache(nil)
@@ -405,12 +415,14 @@ func TestEarlyDataConfig(t *testing.T) {
 		"TicketKeys": func(c *ssl.Config) {
 			c.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		},
-		"SessionCache":     func(c *ssl.Config) { c.SessionCache = cache },
-		"VerifyConnection": func(c *ssl.Config) { c.VerifyConnection = func(ssl.ConnectionState) error { return nil } },
-		"TLS 1.3":          func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
-		"NewReplayGuard":   func(c *ssl.Config) { c.ReplayGuard = &ssl.MemoryReplayGuard{} },
-		"by NewReplay":     func(c *ssl.Config) { c.ReplayGuard = (*ssl.MemoryReplayGuard)(nil) },
-		"the limit is":     func(c *ssl.Config) { c.MaxEarlyData = 1<<32 - 1 },
+		"SessionCache": func(c *ssl.Config) { c.SessionCache = cache },
+		"VerifyConnection": func(c *ssl.Config) {
+			c.VerifyConnection = func(ssl.ConnectionState) error { return nil }
+		},
+		"TLS 1.3":        func(c *ssl.Config) { c.MaxVersion = ssl.VersionTLS12 },
+		"NewReplayGuard": func(c *ssl.Config) { c.ReplayGuard = &ssl.MemoryReplayGuard{} },
+		"by NewReplay":   func(c *ssl.Config) { c.ReplayGuard = (*ssl.MemoryReplayGuard)(nil) },
+		"the limit is":   func(c *ssl.Config) { c.MaxEarlyData = 1<<32 - 1 },
 	} {
 		srv, _ := ssltest.EarlyConfigs(t)
 		change(srv)

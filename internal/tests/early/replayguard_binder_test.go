@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// steal has somebody who has seen the ticket of s, and has no more of it, send a first flight
+// steal has a stranger who has seen the ticket of s, and has no more of it, send a first flight
 // with it to sctx, which ends the handshake: its binder is made with the key of other.
 func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 	t.Helper()

@@ -54,7 +54,8 @@ func TestEarlyDataReplayedToAFleet(t *testing.T) {
 			}
 		}
 		sa, sb := a.EarlyDataStats(), b.EarlyDataStats()
-		if sa != (ssl.EarlyDataStats{Rejected: 1, Replayed: 1}) || sb != (ssl.EarlyDataStats{Accepted: 1, Rejected: 2, Replayed: 2}) {
+		if sa != (ssl.EarlyDataStats{Rejected: 1, Replayed: 1}) ||
+			sb != (ssl.EarlyDataStats{Accepted: 1, Rejected: 2, Replayed: 2}) {
 			t.Errorf("counters: %+v, %+v", sa, sb)
 		}
 		if g.Count() != 4 {
@@ -92,7 +93,8 @@ func TestReplayGuardFaults(t *testing.T) {
 			srv, cli := ssltest.EarlyConfigs(t)
 			g := ssltest.NewSpyGuard(t)
 			g.OnClaim, srv.ReplayGuard = claim, g
-			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}))
+			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv,
+				ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}))
 			p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
 			p.WantEarly(t, ssl.EarlyDataRejected)
 			if !p.Client.SessionReused() {
@@ -109,8 +111,8 @@ func TestReplayGuardFaults(t *testing.T) {
 	}
 }
 
-// Nobody but a client with a session of ours, whose early data somebody reads, has the guard
-// asked: else anybody could fill it.
+// The guard is asked only for a client with a session of ours whose early data is read: else any
+// client could fill it.
 func TestReplayGuardIsNotAskedInVain(t *testing.T) {
 	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
 		s := storedSession(t, cctx, a, b)
@@ -125,7 +127,7 @@ func TestReplayGuardIsNotAskedInVain(t *testing.T) {
 		}
 		ssltest.EarlyPair(t, careless, b, withEarlyTicket(t, s, ticket[:10])).WantEarly(t, ssl.EarlyDataRejected)
 
-		p := ssltest.EarlyPair(t, cctx, b, s) // nobody reads
+		p := ssltest.EarlyPair(t, cctx, b, s) // the server does not read
 		done := make(chan error, 1)
 		go func() { done <- ssltest.WriteEarly(p.Client, "x") }()
 		if err := p.Server.Handshake(); err != nil {
@@ -136,7 +138,7 @@ func TestReplayGuardIsNotAskedInVain(t *testing.T) {
 		}
 		p.Echo(t)
 
-		p = ssltest.EarlyPair(t, cctx, b, s) // nobody writes
+		p = ssltest.EarlyPair(t, cctx, b, s) // the client does not write
 		go func() { done <- p.Client.Handshake() }()
 		if rest, err := io.ReadAll(ssltest.EarlyReader{C: p.Server}); len(rest) != 0 || err != nil {
 			t.Errorf("%q, %v", rest, err)
@@ -207,7 +209,8 @@ func TestMemoryReplayGuard(t *testing.T) {
 	}
 	var none *ssl.MemoryReplayGuard
 	ssltest.Refuses(t, "nil", errOf(none.Claim(context.Background(), id(1), later)), ssl.ErrNil)
-	ssltest.Refuses(t, "zero", errOf(new(ssl.MemoryReplayGuard).Claim(context.Background(), id(1), later)), ssl.ErrClosed)
+	ssltest.Refuses(t, "zero", errOf(new(ssl.MemoryReplayGuard).Claim(context.Background(), id(1), later)),
+		ssl.ErrClosed)
 	ssltest.Refuses(t, "short", errOf(g.Claim(context.Background(), nil, later)), ssl.ErrRange)
 	for _, n := range []int{-1, 1 << 30} {
 		_, err := ssl.NewReplayGuard(n)

@@ -20,7 +20,8 @@ func TestExportEarlyOfRejected(t *testing.T) {
 		leakcheck.Test(t)
 		srv, cli := ssltest.EarlyConfigs(t)
 		srv.CipherSuites = []uint16{tls.TLS_AES_256_GCM_SHA384}
-		srv.TicketKeys, srv.ReplayGuard = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}), ssltest.NewSpyGuard(t)
+		srv.TicketKeys, srv.ReplayGuard = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}),
+			ssltest.NewSpyGuard(t)
 		cctx := ssltest.NewClientCtx(t, cli)
 		s := ssltest.EarlySession(t, cctx, ssltest.NewServerCtx(t, srv))
 		for name, change := range map[string]func(*ssl.Config){
@@ -83,7 +84,8 @@ func TestExportEarlyAfterBareTicket(t *testing.T) {
 	}
 	r, _ := server.TakeOver(t, true)
 	for i, limit := range []uint32{0, 1000, 0} {
-		go r.Write(append(r.Record(ssltest.TypeHandshake, ssltest.NewTicket(uint32(i), limit, 32)), r.Record(ssltest.TypeData, []byte("x"))...))
+		go r.Write(append(r.Record(ssltest.TypeHandshake, ssltest.NewTicket(uint32(i), limit, 32)),
+			r.Record(ssltest.TypeData, []byte("x"))...))
 		if err := ssltest.ReadUntil(p.Client, "x"); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,8 @@ func template(cn string, usage x509.ExtKeyUsage, isCA bool) *x509.Certificate {
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn},
 		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: ssltest.FarFuture,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage}, DNSNames: []string{"localhost"},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
+		DNSNames: []string{"localhost"},
 	}
 	if isCA {
 		c.KeyUsage, c.ExtKeyUsage, c.DNSNames = x509.KeyUsageCertSign, nil, nil
@@ -70,7 +71,8 @@ func forged(t testing.TB, usage x509.ExtKeyUsage, withCA bool) ssl.Certificate {
 		t.Fatal(err)
 	}
 	key := newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, template("forged", usage, false), issuer, key.Public(), ca.PrivateKey.(crypto.Signer))
+	der, err := x509.CreateCertificate(rand.Reader, template("forged", usage, false), issuer, key.Public(),
+		ca.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,8 @@ func under(t testing.TB, usage x509.ExtKeyUsage, bits int) ssl.Certificate {
 		t.Fatal(err)
 	}
 	authority.PublicKey = root.Public() // whoever signs it
-	leaf, err := x509.CreateCertificate(rand.Reader, template("under", usage, false), authority, key.Public(), root)
+	leaf, err := x509.CreateCertificate(rand.Reader, template("under", usage, false), authority, key.Public(),
+		root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +110,13 @@ func bigClient(t *testing.T) ssl.Certificate { return under(t, x509.ExtKeyUsageC
 func TestKeysTooBig(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for bits, wanted := range map[int]bool{8192: true, 8193: false, 16384: false} {
-			for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.RequireAnyClientCert, ssl.RequireAndVerifyClientCert} {
+			for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.RequireAnyClientCert,
+				ssl.RequireAndVerifyClientCert} {
 				srv, cli := *srv, *cli
-				clientShows(auth, func(t *testing.T) ssl.Certificate { return under(t, x509.ExtKeyUsageClientAuth, bits) })(t, &srv, &cli)
+				clientShows(auth, func(t *testing.T) ssl.Certificate {
+					return under(t, x509.ExtKeyUsageClientAuth,
+						bits)
+				})(t, &srv, &cli)
 				_, serr := ssltest.NewTCPPair(t, &cli, &srv).Shake()
 				checkSize(t, serr, wanted, auth == ssl.RequireAndVerifyClientCert)
 			}
@@ -132,7 +139,8 @@ func checkSize(t *testing.T, err error, fits, verified bool) {
 	t.Helper()
 	const rejected = 28
 	switch code := ssltest.VerifyCode(err); {
-	case !fits && (code != rejected || ssltest.RefusalOf(t, err).Depth != 1 || ssltest.RefusalOf(t, err).Certificate == nil):
+	case !fits && (code != rejected || ssltest.RefusalOf(t, err).Depth != 1 || ssltest.RefusalOf(t,
+		err).Certificate == nil):
 		t.Errorf("too big a key: %v", err)
 	case fits && verified && (code == rejected || code == 0):
 		t.Errorf("an unknown authority: %v", err)
@@ -156,7 +164,10 @@ func TestChainsAreLong(t *testing.T) {
 			}
 			srv = ssltest.ServerConfig(t)
 			srv.MaxVersion = v
-			clientShows(ssl.RequireAndVerifyClientCert, func(t *testing.T) ssl.Certificate { return long(t, "client", n) })(t, srv, cli)
+			clientShows(ssl.RequireAndVerifyClientCert, func(t *testing.T) ssl.Certificate {
+				return long(t, "client",
+					n)
+			})(t, srv, cli)
 			if _, serr := ssltest.NewTCPPair(t, cli, srv).Shake(); (n < 256) != (serr == nil) {
 				t.Errorf("%s: a client's chain of %d KB: server %v", ssl.VersionName(v), n, serr)
 			}

@@ -71,10 +71,16 @@ func FuzzClientHello(f *testing.F) {
 		h.SupportsCertificate(&srv.Certificates[0])
 		return nil, nil
 	}
-	cached := ssltest.CopyOf(srv, func(c *ssl.Config) { c.TicketKeys, c.SessionCache = nil, ssltest.NewServerCache(f, nil) })
+	cached := ssltest.CopyOf(srv, func(c *ssl.Config) {
+		c.TicketKeys, c.SessionCache = nil,
+			ssltest.NewServerCache(f, nil)
+	})
 	sctxs := []*ssl.Ctx{ssltest.NewServerCtx(f, srv), ssltest.NewServerCtx(f, cached)}
 	for _, v := range ssltest.Versions {
-		cctx := ssltest.NewClientCtx(f, ssltest.CopyOf(ssltest.ClientConfig(f), func(c *ssl.Config) { c.MaxVersion, c.NextProtos = v, []string{"h2"} }))
+		cctx := ssltest.NewClientCtx(f, ssltest.CopyOf(ssltest.ClientConfig(f), func(c *ssl.Config) {
+			c.MaxVersion,
+				c.NextProtos = v, []string{"h2"}
+		}))
 		f.Add(recorded(f, cctx, nil))
 		for _, sctx := range sctxs {
 			p := ssltest.Meet(f, cctx, sctx, nil)
@@ -131,7 +137,8 @@ func FuzzTicketFrame(f *testing.F) {
 	leakcheck.Test(f)
 	srv, cli := ssltest.ServerConfig(f), ssltest.ClientConfig(f)
 	srv.MaxVersion, srv.SessionCache = ssl.VersionTLS12, ssltest.NewServerCache(f, nil)
-	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"), []ssl.Certificate{ssltest.KeyPair(f, "client")}
+	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"),
+		[]ssl.Certificate{ssltest.KeyPair(f, "client")}
 	srv.MaxSessionAge = time.Hour
 	box := ssltest.NewInbox(f, srv)
 	sctx, cctx := ssltest.NewServerCtx(f, srv), ssltest.NewClientCtx(f, cli)

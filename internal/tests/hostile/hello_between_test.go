@@ -27,7 +27,8 @@ func TestNothingBetweenHelloRecords(t *testing.T) {
 					if again && first == 0 {
 						continue // there it may come, and is libssl's
 					}
-					hello := slices.Concat(inRecords(message[:first], max(first, 1)), other, inRecords(message[first:], 1<<14))
+					hello := slices.Concat(inRecords(message[:first], max(first, 1)), other, inRecords(message[first:],
+						1<<14))
 					kind, body, err := answerToHello(t, ssltest.ServerConfig(t), again, hello, len(hello))
 					if kind != 21 || !bytes.Equal(body, []byte{2, 10}) || err == nil {
 						t.Errorf("%s behind %d bytes, again %v: answered with %d: %x; %v", name, first, again, kind, body, err)

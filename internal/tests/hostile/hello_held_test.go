@@ -37,7 +37,8 @@ func inRecords(message []byte, n int) (all []byte) {
 
 // answerToHello is the first record of the server's that answers hello, of which each write has no
 // more than n bytes, and how its handshake ends after that.
-func answerToHello(t *testing.T, srv *ssl.Config, again bool, hello []byte, n int) (kind byte, body []byte, end error) {
+func answerToHello(t *testing.T, srv *ssl.Config, again bool, hello []byte, n int) (kind byte, body []byte,
+	end error) {
 	t.Helper()
 	a, handshake := ssltest.HelloServer(t, srv)
 	if again {
@@ -109,10 +110,12 @@ func TestHelloInParts(t *testing.T) {
 						if !again && before != nil {
 							continue
 						}
-						hello := append(bytes.Clone(before), inRecords(ssltest.RawHello{Share: true}.Record()[5:], perRecord)...)
+						hello := append(bytes.Clone(before), inRecords(ssltest.RawHello{Share: true}.Record()[5:],
+							perRecord)...)
 						kind, body, _ := answerToHello(t, ssltest.ServerConfig(t), again, hello, atOnce)
 						if kind != 22 || body[0] != 2 {
-							t.Errorf("behind %x, records of %d, %d at once, again %v: %d: %x", before, perRecord, atOnce, again, kind, body)
+							t.Errorf("behind %x, records of %d, %d at once, again %v: %d: %x", before, perRecord, atOnce, again,
+								kind, body)
 						}
 					}
 				}
@@ -126,10 +129,11 @@ func TestNoHelloIsRefusedAtOnce(t *testing.T) {
 	ssltest.ForEachSocket(t, func(t *testing.T) {
 		leakcheck.Test(t)
 		for in, want := range map[string]string{
-			"GET / HTTP/1.1\r\n":                               "http request",
-			"CONNECT a.test:443 HTTP/1.1\r\n":                  "https proxy request",
-			"\x16\x02\x00\x40\x00":                             "wrong version number",
-			"\x16\x03\x01\x60\x00":                             "packet length too long|data length too long", // before 3.5, and since
+			"GET / HTTP/1.1\r\n":              "http request",
+			"CONNECT a.test:443 HTTP/1.1\r\n": "https proxy request",
+			"\x16\x02\x00\x40\x00":            "wrong version number",
+			"\x16\x03\x01\x60\x00":            "packet length too long|data length too long",
+			// before 3.5, and since
 			"\x16\x03\x01\x00\x04\x0b\x00\x10\x00":             "unexpected message",
 			"\x17\x03\x03\x00\x01x":                            "",
 			"\x14\x03\x03\x00\x01\x01":                         "",
@@ -146,7 +150,8 @@ func TestNoHelloIsRefusedAtOnce(t *testing.T) {
 			err = s.Handshake()
 			var e *ssl.Error
 			var wait net.Error
-			if errors.As(err, &wait) && wait.Timeout() || !errors.As(err, &e) || len(e.Entries) == 0 || want != "" && !slices.Contains(strings.Split(want, "|"), e.Entries[0].Reason) {
+			if errors.As(err, &wait) && wait.Timeout() || !errors.As(err, &e) || len(e.Entries) == 0 || want != "" &&
+				!slices.Contains(strings.Split(want, "|"), e.Entries[0].Reason) {
 				t.Errorf("%q: %v", in, err)
 			}
 			s.Close()

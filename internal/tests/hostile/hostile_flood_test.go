@@ -30,7 +30,8 @@ func TestHostileNoise(t *testing.T) {
 		"old version":    "\x16\x02\x00\x00\x04\x01\x00\x00\x00",
 		"hello too soon": "\x16\x03\x03\x00\x04\x00\x00\x00\x00",
 	} {
-		cli, srv := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+		cli, srv := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+			ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 		for _, v := range []ssltest.Victim{ssltest.ClientEnd, ssltest.ServerEnd} {
 			ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
 				a, b := w.Pipe(t)
@@ -110,17 +111,39 @@ func TestHostileRecords(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	for name, bad := range map[string]func(r *ssltest.Rogue) []byte{
-		"unknown type":       func(r *ssltest.Rogue) []byte { return r.Record(99, []byte("x")) },
-		"no type":            func(r *ssltest.Rogue) []byte { return r.Record(0, nil) },
-		"unknown message":    func(r *ssltest.Rogue) []byte { return r.Record(ssltest.TypeHandshake, []byte{77, 0, 0, 0}) },
-		"endless message":    func(r *ssltest.Rogue) []byte { return r.Record(ssltest.TypeHandshake, []byte{24, 255, 255, 255}) },
-		"second hello":       func(r *ssltest.Rogue) []byte { return r.Record(ssltest.TypeHandshake, []byte{1, 0, 0, 0}) },
-		"bad key update":     func(r *ssltest.Rogue) []byte { return r.Record(ssltest.TypeHandshake, []byte{24, 0, 0, 1, 9}) },
-		"replayed":           func(r *ssltest.Rogue) []byte { x := r.Record(ssltest.TypeData, nil); return append(x, x...) },
-		"too long":           func(r *ssltest.Rogue) []byte { return r.Record(ssltest.TypeData, bytes.Repeat([]byte("x"), 1<<14+1)) },
-		"plaintext":          func(*ssltest.Rogue) []byte { return []byte{ssltest.TypeData, 3, 3, 0, 1, 'x'} },
-		"unencrypted alert":  func(*ssltest.Rogue) []byte { return []byte{21, 3, 3, 0, 2, 1, 0} },
-		"key update in data": func(r *ssltest.Rogue) []byte { return append(r.KeyUpdates(1), r.Record(99, nil)...) },
+		"unknown type": func(r *ssltest.Rogue) []byte { return r.Record(99, []byte("x")) },
+		"no type":      func(r *ssltest.Rogue) []byte { return r.Record(0, nil) },
+		"unknown message": func(r *ssltest.Rogue) []byte {
+			return r.Record(ssltest.TypeHandshake,
+				[]byte{77, 0, 0, 0})
+		},
+		"endless message": func(r *ssltest.Rogue) []byte {
+			return r.Record(ssltest.TypeHandshake,
+				[]byte{24, 255, 255, 255})
+		},
+		"second hello": func(r *ssltest.Rogue) []byte {
+			return r.Record(ssltest.TypeHandshake,
+				[]byte{1, 0, 0, 0})
+		},
+		"bad key update": func(r *ssltest.Rogue) []byte {
+			return r.Record(ssltest.TypeHandshake,
+				[]byte{24, 0, 0, 1, 9})
+		},
+		"replayed": func(r *ssltest.Rogue) []byte {
+			x := r.Record(ssltest.TypeData, nil)
+			return append(x,
+				x...)
+		},
+		"too long": func(r *ssltest.Rogue) []byte {
+			return r.Record(ssltest.TypeData,
+				bytes.Repeat([]byte("x"), 1<<14+1))
+		},
+		"plaintext":         func(*ssltest.Rogue) []byte { return []byte{ssltest.TypeData, 3, 3, 0, 1, 'x'} },
+		"unencrypted alert": func(*ssltest.Rogue) []byte { return []byte{21, 3, 3, 0, 2, 1, 0} },
+		"key update in data": func(r *ssltest.Rogue) []byte {
+			return append(r.KeyUpdates(1),
+				r.Record(99, nil)...)
+		},
 	} {
 		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
 			a, b := w.Pipe(t)

@@ -15,7 +15,8 @@ import (
 )
 
 // harmedTCP are two sockets with a proxy between them, which harms what the victim gets.
-func harmedTCP(t *testing.T, v ssltest.Victim, at int, how harm) (ends [2]net.Conn, w *tampered, stop func()) {
+func harmedTCP(t *testing.T, v ssltest.Victim, at int, how harm) (ends [2]net.Conn, w *tampered,
+	stop func()) {
 	t.Helper()
 	var inner [2]net.Conn
 	for i := range ends {
@@ -102,7 +103,7 @@ func TestHostileSocketEnd(t *testing.T) {
 	})
 }
 
-// On a socket, too, a peer that falls silent holds nobody longer than the context allows.
+// On a socket, too, a peer that falls silent holds no call longer than the context allows.
 func TestHostileSocketStall(t *testing.T) {
 	leakcheck.Test(t)
 	forEachVictim(t, func(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, _ int) {

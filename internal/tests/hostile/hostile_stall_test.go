@@ -20,10 +20,12 @@ type stalled struct {
 }
 
 // startStalled begins it; ctx is the victim's.
-func startStalled(t *testing.T, ctx context.Context, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) *stalled {
+func startStalled(t *testing.T, ctx context.Context, cli, srv *ssl.Ctx, v ssltest.Victim, at int,
+	how harm) *stalled {
 	t.Helper()
 	a, b := net.Pipe()
-	s := &stalled{at: at, w: &tampered{at: at, how: how, silent: make(chan struct{})}, victim: make(chan error, 1), peer: make(chan error, 1)}
+	s := &stalled{at: at, w: &tampered{at: at, how: how, silent: make(chan struct{})},
+		victim: make(chan error, 1), peer: make(chan error, 1)}
 	ends := [2]net.Conn{a, b}
 	s.w.Conn, ends[v] = ends[v], s.w
 	p := ssltest.NewPair(t, cli, srv, ends[0], ends[1])
@@ -51,7 +53,7 @@ func (s *stalled) check(t *testing.T, v ssltest.Victim, whole int) {
 	}
 }
 
-// A peer that falls silent holds nobody longer than the context allows, at whatever byte of
+// A peer that falls silent holds no call longer than the context allows, at whatever byte of
 // the handshake, at both ends. Hundreds of them stall at once, and one deadline ends them.
 func TestHostileStall(t *testing.T) {
 	const atOnce = 200

@@ -98,7 +98,7 @@ type outcome struct {
 const greeting = "hello from the other side"
 
 // exchange runs one against harm. It must be called in a bubble: that is what shows that
-// nobody waits for ever, and what makes the timeouts of Close take no time.
+// no end waits for ever, and what makes the timeouts of Close take no time.
 func exchange(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) outcome {
 	t.Helper()
 	a, b := net.Pipe()
@@ -114,7 +114,7 @@ func exchange(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how har
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A harmed length makes an end wait for bytes that nobody means to send.
+	// A harmed length makes an end wait for bytes that the peer does not mean to send.
 	c.SetDeadline(time.Now().Add(ssltest.Timeout))
 	s.SetDeadline(time.Now().Add(ssltest.Timeout))
 	done := make(chan error)

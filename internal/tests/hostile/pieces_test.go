@@ -34,7 +34,8 @@ type scene struct {
 }
 
 // clientShows is a server's demand, and what the client has to show.
-func clientShows(auth ssl.ClientAuthType, cert func(t *testing.T) ssl.Certificate) func(*testing.T, *ssl.Config, *ssl.Config) {
+func clientShows(auth ssl.ClientAuthType, cert func(t *testing.T) ssl.Certificate) func(*testing.T,
+	*ssl.Config, *ssl.Config) {
 	return func(t *testing.T, srv, cli *ssl.Config) {
 		srv.ClientAuth, srv.ClientCAs = auth, ssltest.Roots(t, "ca")
 		if cert != nil {
@@ -80,9 +81,12 @@ var scenes = []scene{
 	{name: "RSA", set: serverShows(fromFile("server-rsa"))},
 	{name: "chain", set: serverShows(fromFile("server-chain"))},
 	{name: "resumed", set: func(*testing.T, *ssl.Config, *ssl.Config) {}, resumes: true},
-	{name: "resumed by id", set: func(_ *testing.T, srv, _ *ssl.Config) { srv.SessionTicketsDisabled = true }, resumes: true},
-	{name: "resumed, with a client's chain", set: clientShows(ssl.RequireAndVerifyClientCert, fromFile("client-chain")), resumes: true},
-	{name: "resumed, with a forged client", set: clientShows(ssl.RequireAnyClientCert, forgedClient), resumes: true},
+	{name: "resumed by id", set: func(_ *testing.T, srv, _ *ssl.Config) { srv.SessionTicketsDisabled = true },
+		resumes: true},
+	{name: "resumed, with a client's chain", set: clientShows(ssl.RequireAndVerifyClientCert,
+		fromFile("client-chain")), resumes: true},
+	{name: "resumed, with a forged client", set: clientShows(ssl.RequireAnyClientCert, forgedClient),
+		resumes: true},
 	{name: "no client certificate", set: clientShows(ssl.RequireAnyClientCert, nil)},
 	{name: "any client, none", set: clientShows(ssl.RequestClientCert, nil)},
 	{name: "any client, forged", set: clientShows(ssl.RequestClientCert, forgedClient)},
@@ -97,13 +101,17 @@ var scenes = []scene{
 	{name: "known client, too big a key", set: clientShows(ssl.VerifyClientCertIfGiven, bigClient)},
 	{name: "forged server", set: serverShows(forgedServer)},
 	{name: "forged server, unseen", set: allOf(serverShows(forgedServer), skipping)},
-	{name: "forged server, asked", set: allOf(serverShows(forgedServer), skipping, func(_ *testing.T, _, cli *ssl.Config) {
-		cli.VerifyConnection = func(ssl.ConnectionState) error { return nil }
-	})},
+	{name: "forged server, asked", set: allOf(serverShows(forgedServer), skipping,
+		func(_ *testing.T, _, cli *ssl.Config) {
+			cli.VerifyConnection = func(ssl.ConnectionState) error { return nil }
+		})},
 	{name: "expired server", set: serverShows(fromFile("expired"))},
 	{name: "self-signed server", set: serverShows(fromFile("selfsigned"))},
 	{name: "wrong name", set: func(_ *testing.T, _, cli *ssl.Config) { cli.ServerName = "elsewhere.test" }},
-	{name: "no root", set: func(t *testing.T, _, cli *ssl.Config) { cli.RootCAs = ssltest.Roots(t, "other-ca") }},
+	{name: "no root", set: func(t *testing.T, _, cli *ssl.Config) {
+		cli.RootCAs = ssltest.Roots(t,
+			"other-ca")
+	}},
 	{name: "no protocol", set: func(_ *testing.T, srv, cli *ssl.Config) {
 		srv.NextProtos, cli.NextProtos = []string{"a"}, []string{"b"}
 	}},
@@ -126,11 +134,16 @@ var scenes = []scene{
 			cli.ServerName = "elsewhere.test"
 		}
 	}},
-	{name: "asked later", set: allOf(clientShows(ssl.RequireAndVerifyClientCert, fromFile("client-chain")), laterOn), later: true, v13: true},
-	{name: "asked later, forged", set: allOf(clientShows(ssl.RequireAnyClientCert, forgedClient), laterOn), later: true, v13: true},
-	{name: "asked later, orphan", set: allOf(clientShows(ssl.RequestClientCert, orphanClient), laterOn), later: true, v13: true},
-	{name: "asked later, other", set: allOf(clientShows(ssl.RequireAndVerifyClientCert, otherClient), laterOn), later: true, v13: true},
-	{name: "asked later, too big a key", set: allOf(clientShows(ssl.RequireAnyClientCert, bigClient), laterOn), later: true, v13: true},
+	{name: "asked later", set: allOf(clientShows(ssl.RequireAndVerifyClientCert, fromFile("client-chain")),
+		laterOn), later: true, v13: true},
+	{name: "asked later, forged", set: allOf(clientShows(ssl.RequireAnyClientCert, forgedClient), laterOn),
+		later: true, v13: true},
+	{name: "asked later, orphan", set: allOf(clientShows(ssl.RequestClientCert, orphanClient), laterOn),
+		later: true, v13: true},
+	{name: "asked later, other", set: allOf(clientShows(ssl.RequireAndVerifyClientCert, otherClient), laterOn),
+		later: true, v13: true},
+	{name: "asked later, too big a key", set: allOf(clientShows(ssl.RequireAnyClientCert, bigClient), laterOn),
+		later: true, v13: true},
 }
 
 // play is what comes of the conversation, in words: it does not depend on how its bytes are cut.
@@ -149,7 +162,8 @@ func (s scene) play(t *testing.T, p ssltest.Pair) string {
 	}()
 	server := <-told
 	c, v := p.Client.ConnectionState(), p.Server.ConnectionState()
-	return fmt.Sprintf("client: %v, %t, %t, %d; server: %v, %t, %t, %d", client, c.DidResume, c.Verified, len(c.PeerCertificates),
+	return fmt.Sprintf("client: %v, %t, %t, %d; server: %v, %t, %t, %d", client, c.DidResume, c.Verified,
+		len(c.PeerCertificates),
 		server, v.DidResume, v.Verified, len(v.PeerCertificates))
 }
 
@@ -224,7 +238,7 @@ func (s scene) over(t *testing.T, cctx, sctx *ssl.Ctx, most int) string {
 	return s.play(t, p)
 }
 
-// What nobody verifies nobody computes, either: a session says that its peer is not verified,
+// What is not verified is not computed, either: a session says that its peer is not verified,
 // whether or not it could have been.
 func TestNothingIsVerifiedForNothing(t *testing.T) {
 	for name, set := range map[string]func(*testing.T, *ssl.Config, *ssl.Config){

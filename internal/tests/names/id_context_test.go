@@ -17,7 +17,8 @@ import (
 // "ip:", URIs and addresses of mail.
 func certNamed(t testing.TB, names ...string) ssl.Certificate {
 	t.Helper()
-	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "a server"}, NotAfter: ssltest.FarFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "a server"}, NotAfter: ssltest.FarFuture,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, name := range names {
 		switch ip, isIP := strings.CutPrefix(name, "ip:"); {
 		case isIP:
@@ -91,13 +92,15 @@ func TestServersOfOtherNames(t *testing.T) {
 				shareSessions(t, srv)
 				ssltest.Insecure(cli)
 				cli.ServerName, cli.RootCAs = "", nil
-				cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.a)), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.b))
+				cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.a)),
+					ssltest.NewServerCtx(t, ssltest.CopyOf(srv, tc.b))
 				p := ssltest.Meet(t, cctx, a, nil)
 				s := ssltest.SessionOf(t, p.Client)
 				p.CloseBoth()
 				for i, sctx := range []*ssl.Ctx{b, a} {
 					p := ssltest.Meet(t, cctx, sctx, ssltest.Dup(t, s))
-					if got, want := p.Server.SessionReused(), i == 1 || tc.shared; got != want || p.Client.SessionReused() != want {
+					if got, want := p.Server.SessionReused(), i == 1 || tc.shared; got != want ||
+						p.Client.SessionReused() != want {
 						t.Errorf("server %d: resumed %t, want %t", i, got, want)
 					}
 					p.CloseBoth()
@@ -114,7 +117,8 @@ func TestLedToAnotherAddress(t *testing.T) {
 		cli.ServerName = "192.0.2.1"
 		cctx := ssltest.NewClientCtx(t, cli)
 		here, there := *srv, *srv
-		here.Certificates, there.Certificates = []ssl.Certificate{certNamed(t, "ip:192.0.2.1")}, []ssl.Certificate{certNamed(t, "ip:192.0.2.2")}
+		here.Certificates, there.Certificates = []ssl.Certificate{certNamed(t, "ip:192.0.2.1")},
+			[]ssl.Certificate{certNamed(t, "ip:192.0.2.2")}
 		p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, &here), nil)
 		s := ssltest.SessionOf(t, p.Client)
 		p.CloseBoth()
@@ -141,7 +145,8 @@ func TestReloadedNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.ReloadableCertificates = r })), r
+			return ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.ReloadableCertificates = r })),
+				r
 		}
 		resumes := func(what string, from, to *ssl.Ctx, want bool) {
 			t.Helper()
@@ -191,7 +196,8 @@ func TestGetPSKTenants(t *testing.T) {
 				tenant := func(key []byte) (cctx, sctx *ssl.Ctx) {
 					k := ssltest.NewPSK(t, ssltest.PSKName, key)
 					get := func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return k, nil }
-					return ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.GetPSK = get }))
+					return ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}),
+						ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.GetPSK = get }))
 				}
 				client, mine := tenant(ssltest.PSKKey)
 				_, others := tenant(ssltest.OtherKey())

@@ -28,13 +28,15 @@ type several struct {
 // that is known by cn.
 func (s *several) add(t testing.TB, kind, cn string, names ...string) {
 	t.Helper()
-	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: names, NotAfter: ssltest.FarFuture, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: cn}, DNSNames: names, NotAfter: ssltest.FarFuture,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	var key crypto.Signer
 	var err error
 	switch kind {
 	case "RSA":
 		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(ssltest.CertFile("server-rsa.pem"), ssltest.CertFile("server-rsa.key")); err == nil {
+		if pair, err = tls.LoadX509KeyPair(ssltest.CertFile("server-rsa.pem"),
+			ssltest.CertFile("server-rsa.key")); err == nil {
 			key = pair.PrivateKey.(crypto.Signer)
 		}
 	case "P384":
@@ -134,8 +136,10 @@ func TestCertificateByName(t *testing.T) {
 	s.add(t, "ECDSA", "late", "a.test", "late.test")
 	s.add(t, "ECDSA", "local", "*.local")
 	want := map[string]string{
-		"": "first", "a.test": "first", "www.a.test": "first", "b.test": "second", "B.Test": "second", "c.test": "third", "a_b.wild.example": "third",
-		"x.wild.example": "third", "wild.example": "first", "x.y.wild.example": "first", "late.test": "late", "unknown.test": "first", "a.local": "local", "192.0.2.1": "first",
+		"": "first", "a.test": "first", "www.a.test": "first", "b.test": "second", "B.Test": "second",
+		"c.test": "third", "a_b.wild.example": "third",
+		"x.wild.example": "third", "wild.example": "first", "x.y.wild.example": "first", "late.test": "late",
+		"unknown.test": "first", "a.local": "local", "192.0.2.1": "first",
 	}
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		ssltest.Insecure(cli)
@@ -179,9 +183,12 @@ func TestCertificateByNameAndKey(t *testing.T) {
 		{"RSA for a", "a.test", 0, onlyRSA, "RSA a"},
 		{"EC for b", "b.test", ssl.VersionTLS12, suites(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256), "EC b"},
 		{"RSA suite for b", "b.test", ssl.VersionTLS12, suites(tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256), "RSA b"},
-		{"a curve", "a.test", ssl.VersionTLS13, func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} }, "EC a too"},
+		{"a curve", "a.test", ssl.VersionTLS13,
+			func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} },
+			"EC a too"},
 		{"any for c", "c.test", 0, func(*ssl.Config) {}, "RSA c"},
-		{"no EC for c", "c.test", ssl.VersionTLS13, func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} }, ""},
+		{"no EC for c", "c.test", ssl.VersionTLS13,
+			func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} }, ""},
 		{"no name, RSA", "", 0, onlyRSA, "RSA a"},
 		{"no name, EC suites", "", ssl.VersionTLS12, suites(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256), "EC a"},
 		{"another name, RSA", "unknown.test", 0, onlyRSA, "RSA a"},
@@ -212,7 +219,8 @@ func TestCertificateByNameAndKey(t *testing.T) {
 		cli.RootCAs, cli.ServerName = nil, ""
 		ec := ssltest.CopyOf(cli, suites(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
 		if cli.MaxVersion == ssl.VersionTLS13 {
-			ec = ssltest.CopyOf(cli, func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} })
+			ec = ssltest.CopyOf(cli,
+				func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} })
 		}
 		for way, srv := range two.ways(t, srv) {
 			if got := showsTo(t, srv, cli); got != "RSA a" {
@@ -233,7 +241,8 @@ func TestStaplesByName(t *testing.T) {
 			{ssltest.Stapled(t, "server-ecdsa"), certNamed(t, "plain.test")},
 		} {
 			srv.Certificates = certs
-			for name, want := range map[string][]byte{"localhost": ssltest.Staple(t, "server-ecdsa"), "plain.test": nil} {
+			for name, want := range map[string][]byte{"localhost": ssltest.Staple(t, "server-ecdsa"),
+				"plain.test": nil} {
 				cli.ServerName, cli.RequestOCSPStaple = name, true
 				p := ssltest.NewTCPPair(t, cli, srv)
 				p.MustShake(t)
@@ -272,21 +281,26 @@ func TestAllNamesInTheContext(t *testing.T) {
 // signed; if there is none, the first.
 func TestClientCertificateByAuthority(t *testing.T) {
 	usage := x509.ExtKeyUsageClientAuth
-	mine, others := ssltest.Issued(t, "other-ca", usage, "other's", nil, ssltest.FarFuture), ssltest.Issued(t, "ca", usage, "ca's", nil, ssltest.FarFuture)
+	mine, others := ssltest.Issued(t, "other-ca", usage, "other's", nil, ssltest.FarFuture),
+		ssltest.Issued(t, "ca", usage, "ca's", nil, ssltest.FarFuture)
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		reloadable, err := ssl.NewReloadableCertificates(mine, others)
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv.ClientAuth = ssl.RequireAnyClientCert
-		for ca, want := range map[string]string{"ca": "ca's", "other-ca": "other's", "selfsigned": "other's", "": "other's"} {
+		for ca, want := range map[string]string{"ca": "ca's", "other-ca": "other's", "selfsigned": "other's",
+			"": "other's"} {
 			srv.ClientCAs = nil
 			if ca != "" {
 				srv.ClientCAs = ssltest.Roots(t, ca)
 			}
 			for way, cli := range map[string]*ssl.Config{
-				"Certificates": ssltest.CopyOf(cli, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{mine, others} }),
-				"reloadable":   ssltest.CopyOf(cli, func(c *ssl.Config) { c.ReloadableCertificates = reloadable }),
+				"Certificates": ssltest.CopyOf(cli, func(c *ssl.Config) {
+					c.Certificates = []ssl.Certificate{mine,
+						others}
+				}),
+				"reloadable": ssltest.CopyOf(cli, func(c *ssl.Config) { c.ReloadableCertificates = reloadable }),
 			} {
 				p := ssltest.NewTCPPair(t, cli, srv)
 				p.MustShake(t)
@@ -367,7 +381,8 @@ func TestServerNameAcknowledged(t *testing.T) {
 // meetUnnamed is what a server acknowledges to a client that sends no name.
 func meetUnnamed(t *testing.T, cli *ssl.Config, sctx *ssl.Ctx) string {
 	t.Helper()
-	p := ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { ssltest.Insecure(c); c.ServerName, c.RootCAs = "", nil })), sctx, nil)
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli,
+		func(c *ssl.Config) { ssltest.Insecure(c); c.ServerName, c.RootCAs = "", nil })), sctx, nil)
 	defer p.CloseBoth()
 	name, err := ssltest.SessionOf(t, p.Client).Hostname()
 	if err != nil {
@@ -393,7 +408,8 @@ func TestServerNameOfOthers(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ssltest.ReadFile(t, "ca.pem"))
 	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		cfg := &tls.Config{RootCAs: pool, ServerName: "localhost", MaxVersion: v, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+		cfg := &tls.Config{RootCAs: pool, ServerName: "localhost", MaxVersion: v,
+			ClientSessionCache: tls.NewLRUClientSessionCache(4)}
 		for i := range 3 {
 			raw, err := net.Dial("tcp", s.Addr)
 			if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // Where one Ctx answers for several hosts, and the session id context does not keep them
 // apart, the name does: the session of one is a full handshake at the other, with no alert. A
-// client that names no host resumes it. Not in libssl's own cache, which asks nobody; its
+// client that names no host resumes it. Not in libssl's own cache, which asks no function; its
 // sessions do not leave their Ctx.
 func TestSessionsKeepTheirHost(t *testing.T) {
 	for _, fm := range ssltest.AgingForms {
@@ -32,13 +32,15 @@ func TestSessionsKeepTheirHost(t *testing.T) {
 			for _, c := range []struct {
 				host    string
 				resumes bool
-			}{{"a.test", true}, {"A.Test", true}, {"b.test", false}, {"a.tes", false}, {"a.test.b.test", false}, {"", true}} {
+			}{{"a.test", true}, {"A.Test", true}, {"b.test", false}, {"a.tes", false}, {"a.test.b.test", false},
+				{"", true}} {
 				offer := ssltest.Dup(t, s)
 				p := ssltest.Meet(t, to(c.host), a.Next(), offer)
 				if p.Client.SessionReused() != c.resumes || p.Server.SessionReused() != c.resumes {
 					t.Errorf("at %q: resumed is %t", c.host, p.Client.SessionReused())
 				}
-				if name := p.Server.ConnectionState().ServerName; c.resumes && name != "a.test" && name != c.host || !c.resumes && name != c.host {
+				if name := p.Server.ConnectionState().ServerName; c.resumes && name != "a.test" && name != c.host ||
+					!c.resumes && name != c.host {
 					t.Errorf("at %q: the server takes it for %q", c.host, name)
 				}
 				if c.resumes {
@@ -86,18 +88,21 @@ func TestPSKSessionsKeepTheirHost(t *testing.T) {
 		t.Run(fm.Name, func(t *testing.T) {
 			leakcheck.Test(t)
 			k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
-			srv := &ssl.Config{PSKs: []ssl.PSK{k}, Certificates: ssltest.ServerConfig(t).Certificates, MaxVersion: fm.Version, SessionIDContext: []byte("both")}
+			srv := &ssl.Config{PSKs: []ssl.PSK{k}, Certificates: ssltest.ServerConfig(t).Certificates,
+				MaxVersion: fm.Version, SessionIDContext: []byte("both")}
 			if fm.Tickets {
 				srv.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 			} else {
 				srv.SessionCache = ssltest.NewServerCache(t, nil)
 			}
 			sctx := ssltest.NewServerCtx(t, srv)
-			p := ssltest.Meet(t, ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, MaxVersion: fm.Version, ServerName: "a.test"}), sctx, nil)
+			p := ssltest.Meet(t, ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true,
+				MaxVersion: fm.Version, ServerName: "a.test"}), sctx, nil)
 			s := ssltest.SessionOf(t, p.Client)
 			for host, want := range map[string]bool{"b.test": false, "a.test": true} {
 				// Only a client that verifies nothing offers it, and only what has lost its stamp.
-				cctx := ssltest.NewClientCtx(t, &ssl.Config{InsecureSkipVerify: true, MaxVersion: fm.Version, ServerName: host})
+				cctx := ssltest.NewClientCtx(t, &ssl.Config{InsecureSkipVerify: true, MaxVersion: fm.Version,
+					ServerName: host})
 				ssltest.WantVisit(t, cctx, sctx, ssltest.Reparsed(t, s), want)
 			}
 		})

@@ -23,7 +23,9 @@ func TestVirtualHostsDecideAll(t *testing.T) {
 			leakcheck.Test(t)
 			listening, open, demanding := ssltest.HostConfigs(t)
 			listening.NextProtos = []string{"listening"}
-			listening.VerifyConnection = func(ssl.ConnectionState) error { return errors.New("the wrong host's function") }
+			listening.VerifyConnection = func(ssl.ConnectionState) error {
+				return errors.New("the wrong host's function")
+			}
 			open.NextProtos = []string{"a"}
 			demanding.NextProtos = []string{"b"}
 			demanding.NumTickets, demanding.SessionTicketsDisabled = 5, true
@@ -49,8 +51,10 @@ func TestVirtualHostsDecideAll(t *testing.T) {
 			a := ssltest.ClientOf(t, "a.test", version)
 			a.NextProtos = []string{"b", "a", "listening"}
 			c := ssltest.Dial(t, h.Server, ssltest.NewClientCtx(t, a), nil)
-			if st := c.ConnectionState(); st.NegotiatedProtocol != "a" || st.PeerCertificates[0].DNSNames[0] != "a.test" {
-				t.Errorf("a.test answers with %q and a certificate for %v", st.NegotiatedProtocol, st.PeerCertificates[0].DNSNames)
+			if st := c.ConnectionState(); st.NegotiatedProtocol != "a" ||
+				st.PeerCertificates[0].DNSNames[0] != "a.test" {
+				t.Errorf("a.test answers with %q and a certificate for %v", st.NegotiatedProtocol,
+					st.PeerCertificates[0].DNSNames)
 			}
 
 			b := ssltest.ClientOf(t, "b.test", version)
@@ -136,7 +140,8 @@ func TestVirtualHostFromAHelloInPieces(t *testing.T) {
 			t.Errorf("asked about %q and %q", hello.ServerName, hello.SupportedProtos)
 		}
 		if !slices.Contains(hello.SupportedVersions, cli.MaxVersion) || len(hello.CipherSuites) == 0 ||
-			!slices.Contains(hello.SupportedCurves, tls.X25519) || !slices.Contains(hello.SignatureSchemes, tls.ECDSAWithP256AndSHA256) ||
+			!slices.Contains(hello.SupportedCurves, tls.X25519) || !slices.Contains(hello.SignatureSchemes,
+			tls.ECDSAWithP256AndSHA256) ||
 			!slices.Contains(hello.Extensions, 0) {
 			t.Errorf("the hello is incomplete: %+v", hello)
 		}

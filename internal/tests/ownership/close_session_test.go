@@ -94,7 +94,8 @@ func TestFatalErrorCondemnsSession(t *testing.T) {
 		p.Echo(t)
 		s := ssltest.SessionOf(t, p.Client)
 		kept := ssltest.Dup(t, s)
-		garbage := []byte{23, 3, 3, 0, 32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2}
+		garbage := []byte{23, 3, 3, 0, 32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4,
+			5, 6, 7, 8, 9, 0, 1, 2}
 		if _, err := p.Server.NetConn().Write(garbage); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,8 @@ import (
 
 // expected are the errors that calls may have when others close things meanwhile.
 func expected(err error) bool {
-	for _, want := range []error{nil, ssl.ErrClosed, ssl.ErrNoSession, ssl.ErrBorrowExpired, ssl.ErrSessionShared,
+	for _, want := range []error{nil, ssl.ErrClosed, ssl.ErrNoSession, ssl.ErrBorrowExpired,
+		ssl.ErrSessionShared,
 		ssl.ErrNotResumable, ssl.ErrHandshakeStarted, ssl.ErrHandshakeIncomplete, io.EOF, io.ErrUnexpectedEOF} {
 		if err == want || want != nil && errors.Is(err, want) {
 			return true

@@ -206,7 +206,8 @@ func TestCtxEndMarksItsCache(t *testing.T) {
 		mine := kept.All()[0]
 		before := ssltest.Dup(t, mine)
 		sctx.Close()
-		if ssltest.Resumable(t, mine) || !ssltest.Resumable(t, before) || ssltest.Resumable(t, ssltest.Dup(t, mine)) {
+		if ssltest.Resumable(t, mine) || !ssltest.Resumable(t, before) || ssltest.Resumable(t,
+			ssltest.Dup(t, mine)) {
 			t.Errorf("server: %t, a Dup before %t, a Dup after %t, want false, true, false",
 				ssltest.Resumable(t, mine), ssltest.Resumable(t, before), ssltest.Resumable(t, ssltest.Dup(t, mine)))
 		}

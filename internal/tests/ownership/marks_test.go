@@ -29,7 +29,8 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 		sctx := ssltest.NewServerCtx(t, srv)
 		made := ssltest.MadeWith(t, cli, sctx)
 
-		limited := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
+		limited := ssltest.NewServerCtx(t,
+			ssltest.CopyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
 		s := ssltest.Reparsed(t, made) // nothing is known of its age
 		if _, err := limited.AddSession(s); !errors.Is(err, ssl.ErrNotResumable) {
 			t.Fatalf("AddSession of a session of unknown age: %v", err)
@@ -93,8 +94,10 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 func TestFailedCallKeepsOlderClaim(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
-	s := ssltest.Reparsed(t, ssltest.SessionOf(t, ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ctx, nil).Server))
-	limited := ssltest.NewServerCtx(t, ssltest.CopyOf(ssltest.ServerConfig(t), func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
+	s := ssltest.Reparsed(t,
+		ssltest.SessionOf(t, ssltest.Meet(t, ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ctx, nil).Server))
+	limited := ssltest.NewServerCtx(t, ssltest.CopyOf(ssltest.ServerConfig(t),
+		func(c *ssl.Config) { c.MaxSessionAge = time.Minute }))
 	if _, err := limited.AddSession(s); !errors.Is(err, ssl.ErrNotResumable) {
 		t.Fatal(err)
 	}

@@ -14,9 +14,10 @@ func TestLastOfferCounts(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		good := ssltest.MadeWith(t, cli, sctx)
-		bad := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
-		})))
+		bad := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure),
+			ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+				c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
+			})))
 		for _, shared := range []bool{false, true} {
 			for _, test := range []struct {
 				first, last *ssl.Session
@@ -74,9 +75,10 @@ func TestFailedOfferChangesNothing(t *testing.T) {
 // it does not depend on what the client trusts.
 func TestWithheldSharedSessionIsFrozen(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
-		s := ssltest.Reparsed(t, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
-		}))))
+		s := ssltest.Reparsed(t, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure),
+			ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+				c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "selfsigned")}
+			}))))
 		p := ssltest.NewTCPPair(t, cli, srv)
 		if err := p.Client.SetSharedSession(s); err != nil {
 			t.Fatal(err)
@@ -154,7 +156,8 @@ func TestOfferedCopyBelongsToTheCtx(t *testing.T) {
 		now := ssltest.SessionOf(t, p.Client) // in TLS 1.2 the copy itself
 		a, b = ssltest.TCPPipe(t)
 		other := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
-		if err := other.Client.SetSharedSession(now); !errors.Is(err, ssl.ErrSessionCtx) && !errors.Is(err, ssl.ErrNotResumable) {
+		if err := other.Client.SetSharedSession(now); !errors.Is(err, ssl.ErrSessionCtx) && !errors.Is(err,
+			ssl.ErrNotResumable) {
 			t.Errorf("SetSharedSession in another Ctx: %v", err)
 		}
 	})

@@ -27,7 +27,8 @@ type costs struct {
 // freed with the connection.
 var costsOf = map[string]costs{
 	"TLS1.2-id": {
-		full: ssltest.Census{Created: 2, Opened: 1}, fullEnd: 0, // the client's was delivered, the server's is cached
+		full: ssltest.Census{Created: 2, Opened: 1}, fullEnd: 0,
+		// the client's was delivered, the server's is cached
 		again: ssltest.Census{}, againEnd: 0, cached: 1,
 	},
 	"TLS1.2-ticket": {
@@ -118,11 +119,13 @@ func TestOwnershipOfConnections(t *testing.T) {
 			{"Conn.Session again", into(&c.two, session), ssltest.Census{Opened: 1}},
 			{"WithSession and UpRef", c.borrow, ssltest.Census{Lent: 1, Back: 1, Opened: 1, Closed: 1}},
 			{"Session.Close", closing(&c.two), ssltest.Census{Closed: 1}},
-			{"Dup", into(&c.mine, func() (*ssl.Session, error) { return c.one.Dup() }), ssltest.Census{Created: 1, Opened: 1}},
+			{"Dup", into(&c.mine, func() (*ssl.Session, error) { return c.one.Dup() }), ssltest.Census{Created: 1,
+				Opened: 1}},
 			{"Close of both ends", c.close, ssltest.Census{Conns: -2, Freed: n.fullEnd}},
 			{"Close again", c.close, ssltest.Census{}},
 			{"Close of the session", closing(&c.one), ssltest.Census{Closed: 1}}, // OnNewSession's handle is left
-			{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: n.full.Opened, Freed: n.full.Opened}},
+			{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: n.full.Opened,
+				Freed: n.full.Opened}},
 		})
 		c.wantReused = true
 		resume := func(extra int) {
@@ -135,13 +138,15 @@ func TestOwnershipOfConnections(t *testing.T) {
 			runSteps(t, []step{
 				{"resumption", c.handshake, again},
 				{"Close of both ends", c.close, ssltest.Census{Conns: -2, Freed: end}},
-				{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: again.Opened, Freed: again.Opened}},
+				{"Close of what OnNewSession got", c.closeFresh, ssltest.Census{Closed: again.Opened,
+					Freed: again.Opened}},
 			})
 		}
 		runSteps(t, []step{
 			{"Client and Server", c.connect, ssltest.Census{Conns: 2}},
 			{"SetSession", func() error { return c.pair.Client.SetSession(c.mine) }, ssltest.Census{Created: 1}},
-			{"SetSession again", func() error { return c.pair.Client.SetSession(c.mine) }, ssltest.Census{Created: 1, Freed: 1}},
+			{"SetSession again", func() error { return c.pair.Client.SetSession(c.mine) }, ssltest.Census{Created: 1,
+				Freed: 1}},
 		})
 		resume(1)
 		runSteps(t, []step{

@@ -55,8 +55,10 @@ func TestOwnershipOfSessions(t *testing.T) {
 		{"Dup", into(&copied, s.Dup), ssltest.Census{Created: 1, Opened: 1}},
 		{"Close of one of two handles", closing(&up), ssltest.Census{Closed: 1}},
 		{"Close of the copy", closing(&copied), ssltest.Census{Closed: 1, Freed: 1}},
-		{"ParseSession", into(&parsed, func() (*ssl.Session, error) { return ssl.ParseSession(der) }), ssltest.Census{Created: 1, Opened: 1}},
-		{"ParseSessionPEM", into(&fromPEM, func() (*ssl.Session, error) { return ssl.ParseSessionPEM(text) }), ssltest.Census{Created: 1, Opened: 1}},
+		{"ParseSession", into(&parsed, func() (*ssl.Session, error) { return ssl.ParseSession(der) }),
+			ssltest.Census{Created: 1, Opened: 1}},
+		{"ParseSessionPEM", into(&fromPEM, func() (*ssl.Session, error) { return ssl.ParseSessionPEM(text) }),
+			ssltest.Census{Created: 1, Opened: 1}},
 		{"Close of the parsed", closing(&parsed), ssltest.Census{Closed: 1, Freed: 1}},
 		{"Close of the one from PEM", closing(&fromPEM), ssltest.Census{Closed: 1, Freed: 1}},
 		{"MarshalBinary", func() error { _, err := s.MarshalBinary(); return err }, ssltest.Census{}},
@@ -83,7 +85,8 @@ func TestOwnershipOfFailedParses(t *testing.T) {
 
 func TestOwnershipInACache(t *testing.T) {
 	leakcheck.Test(t)
-	s, same, other := ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12)
+	s, same, other := ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12),
+		ssltest.FilledSession(t, ssl.VersionTLS12)
 	var ctx *ssl.Ctx
 	add := func(s **ssl.Session, want bool) func() error {
 		return func() error {
@@ -117,7 +120,8 @@ func TestOwnershipInACache(t *testing.T) {
 	}
 	cfg := ssltest.ServerConfig(t)
 	runSteps(t, []step{
-		{"NewServerCtx", func() (err error) { ctx, err = ssl.NewServerCtx(cfg); return err }, ssltest.Census{Ctxs: 1}},
+		{"NewServerCtx", func() (err error) { ctx, err = ssl.NewServerCtx(cfg); return err },
+			ssltest.Census{Ctxs: 1}},
 		{"AddSession", add(&s, true), ssltest.Census{}},
 		{"AddSession of the same object", add(&s, false), ssltest.Census{}},
 		{"one is in", number(1), ssltest.Census{}},
@@ -130,8 +134,10 @@ func TestOwnershipInACache(t *testing.T) {
 		{"Close of a removed session", closing(&same), ssltest.Census{Closed: 1, Freed: 1}},
 		{"AddSession", add(&other, true), ssltest.Census{}},
 		{"Close of a cached session", closing(&other), ssltest.Census{Closed: 1}},
-		{"FlushSessions of what has expired", func() error { return ctx.FlushSessions(time.Now()) }, ssltest.Census{}},
-		{"FlushSessions of everything", func() error { return ctx.FlushSessions(time.Time{}) }, ssltest.Census{Freed: 1}},
+		{"FlushSessions of what has expired", func() error { return ctx.FlushSessions(time.Now()) },
+			ssltest.Census{}},
+		{"FlushSessions of everything", func() error { return ctx.FlushSessions(time.Time{}) },
+			ssltest.Census{Freed: 1}},
 		{"none is in", number(0), ssltest.Census{}},
 	})
 	last := ssltest.FilledSession(t, ssl.VersionTLS12)

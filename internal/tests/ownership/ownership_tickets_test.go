@@ -35,7 +35,8 @@ func TestOwnershipTicketKeys(t *testing.T) {
 	}{
 		{"NewTicketKey", func() (err error) { key, err = ssl.NewTicketKey(); return err }, keyCensus{1, 0}},
 		{"SecretBytes", func() (err error) { secret, err = key.SecretBytes(); return err }, keyCensus{}},
-		{"ParseTicketKey", func() (err error) { other, err = ssl.ParseTicketKey(secret[:48]); return err }, keyCensus{1, 0}},
+		{"ParseTicketKey", func() (err error) { other, err = ssl.ParseTicketKey(secret[:48]); return err },
+			keyCensus{1, 0}},
 		{"ParseTicketKey of too little", func() error { ssl.ParseTicketKey(secret[:47]); return nil }, keyCensus{}},
 		{"NewTicketKeysFrom", func() (err error) {
 			k, err = ssl.NewTicketKeysFrom(ssl.TicketKeySet{Current: key})
@@ -47,9 +48,11 @@ func TestOwnershipTicketKeys(t *testing.T) {
 		}, keyCensus{}},
 		{"Rotate without a next key", func() error { return k.Rotate(ssl.TicketKey{}) }, keyCensus{1, 0}},
 		{"Rotate", func() error { return k.Rotate(ssl.TicketKey{}) }, keyCensus{1, 0}},
-		{"Rotate that drops the application's key", func() error { return k.Rotate(ssl.TicketKey{}) }, keyCensus{1, 0}},
+		{"Rotate that drops the application's key", func() error { return k.Rotate(ssl.TicketKey{}) },
+			keyCensus{1, 0}},
 		{"Rotate that drops the ring's own key", func() error { return k.Rotate(ssl.TicketKey{}) }, keyCensus{}},
-		{"Rotate to a key that is there", func() error { k.Rotate(key); k.Rotate(key); return nil }, keyCensus{-1, 0}},
+		{"Rotate to a key that is there", func() error { k.Rotate(key); k.Rotate(key); return nil },
+			keyCensus{-1, 0}},
 		{"SetKeys", func() error { return k.SetKeys(ssl.TicketKeySet{Current: other}) }, keyCensus{-2, 0}},
 		{"NewTicketKeys", func() (err error) { second, err = ssl.NewTicketKeys(nil); return err }, keyCensus{2, 1}},
 		{"NewServerCtx", func() (err error) {

@@ -57,10 +57,16 @@ func TestPSKHelloRetry(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP384}}
-	cli := &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP384}}
+	cli := &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, CurvePreferences: []tls.CurveID{tls.X25519,
+		tls.CurveP384}}
 	for name, with := range map[string]func(*ssl.Config){
-		"table":  func(c *ssl.Config) { c.PSKs = []ssl.PSK{k} },
-		"GetPSK": func(c *ssl.Config) { c.GetPSK = func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) { return k, nil } },
+		"table": func(c *ssl.Config) { c.PSKs = []ssl.PSK{k} },
+		"GetPSK": func(c *ssl.Config) {
+			c.GetPSK = func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) {
+				return k,
+					nil
+			}
+		},
 	} {
 		p := ssltest.NewTCPPair(t, cli, ssltest.CopyOf(srv, with))
 		if c, s := p.Shake(); c != nil || s != nil {
@@ -83,11 +89,13 @@ func TestPSKWrongKey(t *testing.T) {
 			}
 			p := ssltest.NewTCPPair(t, cli, srv)
 			c, s := p.Shake()
-			if cli.MaxVersion == ssl.VersionTLS13 && !isBinderAlert(c) || cli.MaxVersion == ssl.VersionTLS12 && ssltest.AlertOf(c) != 20 { // bad_record_mac
+			if cli.MaxVersion == ssl.VersionTLS13 && !isBinderAlert(c) || cli.MaxVersion == ssl.VersionTLS12 &&
+				ssltest.AlertOf(c) != 20 { // bad_record_mac
 				t.Errorf("client: %v", c)
 			}
 			for _, err := range []error{c, s} {
-				if err == nil || strings.Contains(err.Error(), string(ssltest.PSKKey[:8])) || strings.Contains(err.Error(), "ZZZZ") {
+				if err == nil || strings.Contains(err.Error(), string(ssltest.PSKKey[:8])) ||
+					strings.Contains(err.Error(), "ZZZZ") {
 					t.Errorf("%v", err)
 				}
 			}
@@ -112,7 +120,8 @@ func TestPSKHelloRetryOtherHash(t *testing.T) {
 	if n := bytes.Count(sent.Sent, []byte(k.Identity())); n != 1 {
 		t.Errorf("the key was offered %d times", n)
 	}
-	if c, s := p.Client.ConnectionState(), p.Server.ConnectionState(); c.PSKIdentity+s.PSKIdentity != "" || !c.Verified || c.CipherSuite != 0x1301 {
+	if c, s := p.Client.ConnectionState(), p.Server.ConnectionState(); c.PSKIdentity+s.PSKIdentity != "" ||
+		!c.Verified || c.CipherSuite != 0x1301 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -127,7 +136,8 @@ func TestPSKUnknownIdentity(t *testing.T) {
 		cli.PSKs = []ssl.PSK{ssltest.NewPSK(t, "nobody", ssltest.PSKKey)}
 		p := ssltest.NewTCPPair(t, cli, srv)
 		c, _ := p.Shake()
-		if want := map[uint16]int{ssl.VersionTLS12: 20, ssl.VersionTLS13: 40}[cli.MaxVersion]; ssltest.AlertOf(c) != want { // bad_record_mac, handshake_failure
+		if want := map[uint16]int{ssl.VersionTLS12: 20,
+			ssl.VersionTLS13: 40}[cli.MaxVersion]; ssltest.AlertOf(c) != want { // bad_record_mac, handshake_failure
 			t.Errorf("client: %v", c)
 		}
 	})
@@ -142,7 +152,8 @@ func TestPSKDeclined(t *testing.T) {
 	plain := ssltest.ServerConfig(t)
 	plain.MinVersion = ssl.VersionTLS13
 	client := func(change func(*ssl.Config)) *ssl.Config {
-		return ssltest.CopyOf(ssltest.ClientConfig(t), func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)}; change(c) })
+		return ssltest.CopyOf(ssltest.ClientConfig(t),
+			func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)}; change(c) })
 	}
 	for name, tc := range map[string]struct {
 		cli  *ssl.Config
@@ -158,7 +169,8 @@ func TestPSKDeclined(t *testing.T) {
 			err, _ := p.Shake()
 			switch {
 			case tc.want == nil:
-				if s := p.Client.ConnectionState(); err != nil || s.PSKIdentity != "" || !s.Verified || p.Server.ConnectionState().PSKIdentity != "" {
+				if s := p.Client.ConnectionState(); err != nil || s.PSKIdentity != "" || !s.Verified ||
+					p.Server.ConnectionState().PSKIdentity != "" {
 					t.Errorf("%s: %v, %+v", name, err, s)
 				}
 			case errors.Is(tc.want, ssl.ErrPSKDeclined):
@@ -179,7 +191,8 @@ func TestGetPSK(t *testing.T) {
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	var asked []string
 	var answer func() (ssl.PSK, error)
-	srv := &ssl.Config{MinVersion: ssl.VersionTLS13, PSKs: []ssl.PSK{ssltest.NewPSK(t, "in the table", ssltest.PSKKey)},
+	srv := &ssl.Config{MinVersion: ssl.VersionTLS13,
+		PSKs: []ssl.PSK{ssltest.NewPSK(t, "in the table", ssltest.PSKKey)},
 		GetPSK: func(h *ssl.ClientHelloInfo, identity string) (ssl.PSK, error) {
 			if h.Context().Err() != nil || h.Conn == nil {
 				t.Error("the ClientHelloInfo is not whole")
@@ -194,12 +207,17 @@ func TestGetPSK(t *testing.T) {
 		alert  int // 0: it works; -1: the one of a wrong key
 		cause  error
 	}{
-		"known":          {func() (ssl.PSK, error) { return k, nil }, 0, nil},
-		"wrong key":      {func() (ssl.PSK, error) { return ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey()), nil }, -1, nil},
-		"unknown":        {func() (ssl.PSK, error) { return ssl.PSK{}, nil }, 40, nil},
-		"error":          {func() (ssl.PSK, error) { return ssl.PSK{}, boom }, 80, boom},
-		"alert":          {func() (ssl.PSK, error) { return ssl.PSK{}, ssl.AlertError(115) }, 115, ssl.AlertError(115)},
-		"other identity": {func() (ssl.PSK, error) { return ssltest.NewPSK(t, "other", ssltest.PSKKey), nil }, 80, ssl.ErrConfig},
+		"known": {func() (ssl.PSK, error) { return k, nil }, 0, nil},
+		"wrong key": {func() (ssl.PSK, error) {
+			return ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey()),
+				nil
+		}, -1, nil},
+		"unknown": {func() (ssl.PSK, error) { return ssl.PSK{}, nil }, 40, nil},
+		"error":   {func() (ssl.PSK, error) { return ssl.PSK{}, boom }, 80, boom},
+		"alert": {func() (ssl.PSK, error) { return ssl.PSK{}, ssl.AlertError(115) }, 115,
+			ssl.AlertError(115)},
+		"other identity": {func() (ssl.PSK, error) { return ssltest.NewPSK(t, "other", ssltest.PSKKey), nil }, 80,
+			ssl.ErrConfig},
 		"other hash": {func() (ssl.PSK, error) {
 			k, _ := ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, must384(t).Hash())
 			return k, nil
@@ -208,7 +226,8 @@ func TestGetPSK(t *testing.T) {
 		asked, answer = nil, tc.answer
 		p := ssltest.NewTCPPair(t, cli, srv)
 		c, s := p.Shake()
-		if tc.alert == 0 && (c != nil || s != nil) || tc.alert > 0 && ssltest.AlertOf(c) != tc.alert || tc.alert < 0 && !isBinderAlert(c) || tc.cause != nil && !errors.Is(s, tc.cause) {
+		if tc.alert == 0 && (c != nil || s != nil) || tc.alert > 0 && ssltest.AlertOf(c) != tc.alert ||
+			tc.alert < 0 && !isBinderAlert(c) || tc.cause != nil && !errors.Is(s, tc.cause) {
 			t.Errorf("%s: %v, %v", name, c, s)
 		}
 		if !slices.Equal(asked, []string{ssltest.PSKName}) {

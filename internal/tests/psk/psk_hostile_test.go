@@ -18,7 +18,8 @@ func pskHello(t *testing.T, identity string) []byte {
 	t.Helper()
 	a, b := net.Pipe()
 	defer b.Close()
-	ctx := ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{ssltest.NewPSK(t, identity, ssltest.PSKKey)}, PSKOnly: true, MinVersion: ssl.VersionTLS13})
+	ctx := ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{ssltest.NewPSK(t, identity, ssltest.PSKKey)},
+		PSKOnly: true, MinVersion: ssl.VersionTLS13})
 	c, err := ssl.Client(a, ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,8 @@ func TestPSKChangedOffer(t *testing.T) {
 	leakcheck.Test(t)
 	k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
 	hello := pskHello(t, ssltest.PSKName)
-	offer := bytes.Index(hello, []byte(ssltest.PSKName)) - 8 // number and length of the extension, of the list and of the identity
+	offer := bytes.Index(hello,
+		[]byte(ssltest.PSKName)) - 8 // number and length of the extension, of the list and of the identity
 	if offer < 0 || hello[offer] != 0 || hello[offer+1] != 41 {
 		t.Fatal("the offer is not where it should be")
 	}
@@ -99,7 +101,8 @@ func answerTo(t *testing.T, ctx *ssl.Ctx, hello []byte) error {
 func TestGetPSKHangs(t *testing.T) {
 	ssltest.Bubble(t, func(t *testing.T) {
 		entered := make(chan struct{})
-		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(h *ssl.ClientHelloInfo, _ string) (ssl.PSK, error) {
+		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(h *ssl.ClientHelloInfo, _ string) (ssl.PSK,
+			error) {
 			close(entered)
 			<-h.Context().Done()
 			return ssl.PSK{}, h.Context().Err()

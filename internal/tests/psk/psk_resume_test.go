@@ -28,17 +28,23 @@ func TestPSKResumption(t *testing.T) {
 		for _, judged := range []bool{false, true} {
 			var seen []string
 			if judged { // and what a server knows in its function
-				srv.VerifyConnection = func(s ssl.ConnectionState) error { seen = append(seen, s.PSKIdentity); return nil }
+				srv.VerifyConnection = func(s ssl.ConnectionState) error {
+					seen = append(seen,
+						s.PSKIdentity)
+					return nil
+				}
 			}
 			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 			s := ssltest.PSKSession(t, cctx, sctx)
-			if hint, err := s.TicketLifetimeHint(); err != nil || hint != 2*time.Hour && !(srv.SessionTicketsDisabled && srv.MaxVersion == ssl.VersionTLS12) {
+			if hint, err := s.TicketLifetimeHint(); err != nil || hint != 2*time.Hour &&
+				!(srv.SessionTicketsDisabled && srv.MaxVersion == ssl.VersionTLS12) {
 				t.Errorf("the ticket lives for %v, %v", hint, err)
 			}
 			p := ssltest.Meet(t, cctx, sctx, s)
 			for _, c := range []*ssl.Conn{p.Client, p.Server} {
 				state := c.ConnectionState()
-				if !state.DidResume || !c.ReuseState().Resumed() || state.PSKIdentity != ssltest.PSKName || state.Verified || len(state.PeerCertificates) > 0 {
+				if !state.DidResume || !c.ReuseState().Resumed() || state.PSKIdentity != ssltest.PSKName ||
+					state.Verified || len(state.PeerCertificates) > 0 {
 					t.Errorf("%v, %+v", c.ReuseState(), state)
 				}
 			}
@@ -67,20 +73,27 @@ func TestPSKSessionsStayWithTheirKey(t *testing.T) {
 		}
 		srv.SessionIDContext = []byte("fleet")
 		srv.Certificates = ssltest.KeyPairs(t, []string{"server-ecdsa"})
-		both := ssltest.CopyOf(cli, func(c *ssl.Config) { c.PSKOnly, c.ServerName, c.RootCAs = false, "localhost", ssltest.Roots(t, "ca") })
+		both := ssltest.CopyOf(cli, func(c *ssl.Config) {
+			c.PSKOnly, c.ServerName, c.RootCAs = false, "localhost",
+				ssltest.Roots(t, "ca")
+		})
 		sctx, bctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, both)
 		s := ssltest.PSKSession(t, bctx, sctx)
 
 		// The server's side: the same session id context as configured, and the same keys.
 		for name, change := range map[string]func(*ssl.Config){
-			"no keys":     func(c *ssl.Config) { c.PSKs = nil },
-			"another key": func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName+"2", ssltest.OtherKey())} },
+			"no keys": func(c *ssl.Config) { c.PSKs = nil },
+			"another key": func(c *ssl.Config) {
+				c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName+"2",
+					ssltest.OtherKey())}
+			},
 		} {
 			if cli.MaxVersion == ssl.VersionTLS12 && name == "another key" {
 				continue // there is no way back from a suite with keys
 			}
 			p := ssltest.Meet(t, bctx, ssltest.NewServerCtx(t, ssltest.CopyOf(srv, change)), ssltest.Dup(t, s))
-			if p.Server.SessionReused() || p.Server.ConnectionState().PSKIdentity != "" || !p.Client.ConnectionState().Verified {
+			if p.Server.SessionReused() || p.Server.ConnectionState().PSKIdentity != "" ||
+				!p.Client.ConnectionState().Verified {
 				t.Errorf("%s: the server says %v", name, p.Server.ReuseState())
 			}
 			p.CloseBoth()
@@ -93,10 +106,11 @@ func TestPSKSessionsStayWithTheirKey(t *testing.T) {
 
 		// The client's side.
 		for name, cfg := range map[string]*ssl.Config{
-			"no keys":     ssltest.CopyOf(both, func(c *ssl.Config) { c.PSKs = nil }),
-			"another key": ssltest.CopyOf(both, func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())} }),
-			"other name":  ssltest.CopyOf(both, func(c *ssl.Config) { c.ServerName = "example.org" }),
-			"PSKOnly":     cli,
+			"no keys": ssltest.CopyOf(both, func(c *ssl.Config) { c.PSKs = nil }),
+			"another key": ssltest.CopyOf(both,
+				func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())} }),
+			"other name": ssltest.CopyOf(both, func(c *ssl.Config) { c.ServerName = "example.org" }),
+			"PSKOnly":    cli,
 		} {
 			a, b := ssltest.TCPPipe(t)
 			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cfg), sctx, a, b)
@@ -133,7 +147,8 @@ func TestGetPSKAndTickets(t *testing.T) {
 		"cache": func(c *ssl.Config) { c.SessionCache = ssltest.NewServerCache(t, nil) },
 	} {
 		var asked []string
-		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(_ *ssl.ClientHelloInfo, identity string) (ssl.PSK, error) {
+		srv := &ssl.Config{MinVersion: ssl.VersionTLS13, GetPSK: func(_ *ssl.ClientHelloInfo,
+			identity string) (ssl.PSK, error) {
 			asked = append(asked, identity)
 			if identity != ssltest.PSKName {
 				return ssl.PSK{}, nil
@@ -141,11 +156,13 @@ func TestGetPSKAndTickets(t *testing.T) {
 			return k, nil
 		}}
 		keep(srv)
-		cctx, sctx := ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}), ssltest.NewServerCtx(t, srv)
+		cctx, sctx := ssltest.NewClientCtx(t, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true}),
+			ssltest.NewServerCtx(t, srv)
 		s := ssltest.PSKSession(t, cctx, sctx)
 		for range 2 {
 			p := ssltest.Meet(t, cctx, sctx, s)
-			if !p.Client.SessionReused() || !p.Server.SessionReused() || p.Server.ConnectionState().PSKIdentity != ssltest.PSKName {
+			if !p.Client.SessionReused() || !p.Server.SessionReused() ||
+				p.Server.ConnectionState().PSKIdentity != ssltest.PSKName {
 				t.Errorf("%s: %v", name, p.Server.ReuseState())
 			}
 			s = ssltest.SessionOf(t, p.Client)
@@ -156,11 +173,16 @@ func TestGetPSKAndTickets(t *testing.T) {
 		if slices.ContainsFunc(asked, func(id string) bool { return id != ssltest.PSKName }) {
 			t.Errorf("%s: asked for tickets: %d questions", name, len(asked))
 		}
-		// A ticket of somebody else may be an identity.
+		// A ticket of another server may be an identity.
 		asked = nil
-		p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.TicketKeys, c.SessionCache = nil, nil })), s)
-		if p.Client.SessionReused() || len(asked) != 2 || asked[1] != ssltest.PSKName || p.Client.ReuseState() != ssl.ReuseDeclined || p.Server.ReuseState() != ssl.ReuseDeclined {
-			t.Errorf("%s: a foreign ticket: %v, %v, %d questions", name, p.Client.ReuseState(), p.Server.ReuseState(), len(asked))
+		p := ssltest.Meet(t, cctx, ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
+			c.TicketKeys,
+				c.SessionCache = nil, nil
+		})), s)
+		if p.Client.SessionReused() || len(asked) != 2 || asked[1] != ssltest.PSKName ||
+			p.Client.ReuseState() != ssl.ReuseDeclined || p.Server.ReuseState() != ssl.ReuseDeclined {
+			t.Errorf("%s: a foreign ticket: %v, %v, %d questions", name, p.Client.ReuseState(), p.Server.ReuseState(),
+				len(asked))
 		}
 		p.CloseBoth()
 	}
@@ -170,7 +192,8 @@ func TestGetPSKAndTickets(t *testing.T) {
 // frightening name, and that goes for the sessions that begin with it.
 func TestPSKInsteadOfClientCert(t *testing.T) {
 	forEachPSKForm(t, func(t *testing.T, srv, cli *ssl.Config) {
-		srv.ClientAuth, srv.ClientCAs, srv.InsecurePSKInsteadOfClientCert = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"), true
+		srv.ClientAuth, srv.ClientCAs, srv.InsecurePSKInsteadOfClientCert = ssl.RequireAndVerifyClientCert,
+			ssltest.Roots(t, "ca"), true
 		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		s := ssltest.PSKSession(t, cctx, sctx)
 		p := ssltest.Meet(t, cctx, sctx, s)
@@ -184,7 +207,8 @@ func TestPSKInsteadOfClientCert(t *testing.T) {
 // A Dialer's cache keeps sessions of different keys apart, and resumes those of a key.
 func TestPSKClientCache(t *testing.T) {
 	leakcheck.Test(t)
-	k, other := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, "other", ssltest.OtherKey())
+	k, other := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, "other",
+		ssltest.OtherKey())
 	s := ssltest.StartServer(t, &ssl.Config{PSKs: []ssl.PSK{k, other}})
 	cache := ssl.NewClientSessionCache(8)
 	defer cache.Close()

@@ -21,7 +21,8 @@ func forEachPSK(t *testing.T, f func(t *testing.T, srv, cli *ssl.Config)) {
 		t.Run(ssl.VersionName(v), func(t *testing.T) {
 			leakcheck.Test(t)
 			k := ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey)
-			f(t, &ssl.Config{PSKs: []ssl.PSK{k}, MaxVersion: v}, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true, MaxVersion: v})
+			f(t, &ssl.Config{PSKs: []ssl.PSK{k}, MaxVersion: v}, &ssl.Config{PSKs: []ssl.PSK{k}, PSKOnly: true,
+				MaxVersion: v})
 		})
 	}
 }
@@ -70,8 +71,10 @@ func TestPSKIsRedacted(t *testing.T) {
 	slog.New(slog.NewTextHandler(&log, nil)).Info("key", "psk", k, "zero", ssl.PSK{})
 	_, short := ssl.NewPSK("who", ssltest.PSKKey[:8], 0)
 	cfg := &ssl.Config{PSKs: []ssl.PSK{k, k}}
-	text := fmt.Sprintf("%v %+v %#v %s %q %v %v %v", k, k, k, k, k, short, cfg.CheckServer(), ssl.PSK{}) + log.String()
-	for _, secret := range []string{string(ssltest.PSKKey[:8]), fmt.Sprintf("%x", ssltest.PSKKey[:8]), fmt.Sprint(ssltest.PSKKey[:8])[1:20]} {
+	text := fmt.Sprintf("%v %+v %#v %s %q %v %v %v", k, k, k, k, k, short, cfg.CheckServer(), ssl.PSK{}) +
+		log.String()
+	for _, secret := range []string{string(ssltest.PSKKey[:8]), fmt.Sprintf("%x", ssltest.PSKKey[:8]),
+		fmt.Sprint(ssltest.PSKKey[:8])[1:20]} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q has the key", text)
 		}
@@ -93,43 +96,61 @@ func TestPSKConfig(t *testing.T) {
 		cfg    ssl.Config
 		want   string // "" for none
 	}{
-		"server":                    {true, ssl.Config{PSKs: one}, ""},
-		"GetPSK":                    {true, ssl.Config{GetPSK: get}, ""},
-		"client":                    {false, ssl.Config{PSKs: one, PSKOnly: true}, ""},
-		"client with certificates":  {false, ssl.Config{PSKs: one, ServerName: "a"}, ""},
-		"SHA-384 first":             {true, ssl.Config{PSKs: []ssl.PSK{k384}, CipherSuites: []uint16{0x1302}}, ""},
-		"SHA-384 in TLS 1.2":        {true, ssl.Config{PSKs: []ssl.PSK{k384}, MaxVersion: ssl.VersionTLS12}, ""},
-		"zero byte":                 {true, ssl.Config{PSKs: []ssl.PSK{nul}}, ""},
-		"plain suite":               {true, ssl.Config{PSKs: one, CipherSuites: []uint16{0xa8}}, ""},
-		"empty key":                 {true, ssl.Config{PSKs: []ssl.PSK{{}}}, "PSK 0 in PSKs is empty"},
-		"twice":                     {true, ssl.Config{PSKs: []ssl.PSK{k, ssltest.NewPSK(t, "a", ssltest.OtherKey())}}, `PSKs has "a" twice`},
-		"two of a client":           {false, ssl.Config{PSKs: []ssl.PSK{k, nul}, PSKOnly: true}, "a client offers one"},
-		"SHA-384 behind":            {true, ssl.Config{PSKs: []ssl.PSK{k384}}, "begin CipherSuites with one that fits"},
-		"SHA-256 behind":            {false, ssl.Config{PSKs: one, PSKOnly: true, CipherSuites: []uint16{0x1302, 0x1301}}, "begin CipherSuites with one that fits"},
-		"zero byte in TLS 1.2":      {true, ssl.Config{PSKs: []ssl.PSK{nul}, MaxVersion: ssl.VersionTLS12}, "cannot be used in TLS 1.2"},
-		"TLS 1.1":                   {true, ssl.Config{PSKs: one, MinVersion: ssl.VersionTLS10, MaxVersion: ssl.VersionTLS11, SecurityLevel: ssl.InsecureSecurityLevel0}, "PSKs need TLS 1.2"},
-		"GetPSK in TLS 1.2":         {true, ssl.Config{GetPSK: get, MaxVersion: ssl.VersionTLS12}, "never asked before TLS 1.3"},
-		"GetPSK of a client":        {false, ssl.Config{GetPSK: get, ServerName: "a"}, "GetPSK is for servers"},
-		"PSKOnly without":           {false, ssl.Config{PSKOnly: true}, "PSKOnly has no effect"},
-		"PSKOnly server":            {true, ssl.Config{PSKs: one, PSKOnly: true}, "PSKOnly is for clients"},
-		"PSKOnly with roots":        {false, ssl.Config{PSKs: one, PSKOnly: true, RootCAs: ssl.NewCertPool()}, "PSKOnly accepts no certificate"},
-		"InsecureSkipVerify":        {false, ssl.Config{PSKs: one, InsecureSkipVerify: true}, "undoes PSKs"},
-		"demanded certificate":      {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: ssltest.Roots(t, "ca")}, "InsecurePSKInsteadOfClientCert"},
-		"any certificate":           {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert}, "InsecurePSKInsteadOfClientCert"},
-		"demanded, and GetPSK":      {true, ssl.Config{GetPSK: get, ClientAuth: ssl.RequireAnyClientCert}, "InsecurePSKInsteadOfClientCert"},
-		"instead":                   {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert, InsecurePSKInsteadOfClientCert: true}, ""},
-		"instead of nothing":        {true, ssl.Config{PSKs: one, InsecurePSKInsteadOfClientCert: true}, "no effect"},
-		"hint without keys":         {true, ssl.Config{Certificates: ssltest.KeyPairs(t, []string{"server-ecdsa"}), PSKIdentityHint: "a"}, "no effect"},
-		"hint of a client":          {false, ssl.Config{PSKs: one, PSKOnly: true, PSKIdentityHint: "a"}, "for servers"},
-		"hint too long":             {true, ssl.Config{PSKs: one, PSKIdentityHint: strings.Repeat("h", 257)}, "PSKIdentityHint has 257 bytes"},
-		"suites for keys, and none": {false, ssl.Config{ServerName: "a", CipherSuites: []uint16{0xccac}}, "PSKs for TLS 1.2"},
+		"server":                   {true, ssl.Config{PSKs: one}, ""},
+		"GetPSK":                   {true, ssl.Config{GetPSK: get}, ""},
+		"client":                   {false, ssl.Config{PSKs: one, PSKOnly: true}, ""},
+		"client with certificates": {false, ssl.Config{PSKs: one, ServerName: "a"}, ""},
+		"SHA-384 first":            {true, ssl.Config{PSKs: []ssl.PSK{k384}, CipherSuites: []uint16{0x1302}}, ""},
+		"SHA-384 in TLS 1.2":       {true, ssl.Config{PSKs: []ssl.PSK{k384}, MaxVersion: ssl.VersionTLS12}, ""},
+		"zero byte":                {true, ssl.Config{PSKs: []ssl.PSK{nul}}, ""},
+		"plain suite":              {true, ssl.Config{PSKs: one, CipherSuites: []uint16{0xa8}}, ""},
+		"empty key":                {true, ssl.Config{PSKs: []ssl.PSK{{}}}, "PSK 0 in PSKs is empty"},
+		"twice": {true,
+			ssl.Config{PSKs: []ssl.PSK{k, ssltest.NewPSK(t, "a", ssltest.OtherKey())}}, `PSKs has "a" twice`},
+		"two of a client": {false, ssl.Config{PSKs: []ssl.PSK{k, nul}, PSKOnly: true},
+			"a client offers one"},
+		"SHA-384 behind": {true, ssl.Config{PSKs: []ssl.PSK{k384}},
+			"begin CipherSuites with one that fits"},
+		"SHA-256 behind": {false, ssl.Config{PSKs: one, PSKOnly: true, CipherSuites: []uint16{0x1302,
+			0x1301}}, "begin CipherSuites with one that fits"},
+		"zero byte in TLS 1.2": {true, ssl.Config{PSKs: []ssl.PSK{nul}, MaxVersion: ssl.VersionTLS12},
+			"cannot be used in TLS 1.2"},
+		"TLS 1.1": {true, ssl.Config{PSKs: one, MinVersion: ssl.VersionTLS10,
+			MaxVersion: ssl.VersionTLS11, SecurityLevel: ssl.InsecureSecurityLevel0}, "PSKs need TLS 1.2"},
+		"GetPSK in TLS 1.2": {true, ssl.Config{GetPSK: get, MaxVersion: ssl.VersionTLS12},
+			"never asked before TLS 1.3"},
+		"GetPSK of a client": {false, ssl.Config{GetPSK: get, ServerName: "a"}, "GetPSK is for servers"},
+		"PSKOnly without":    {false, ssl.Config{PSKOnly: true}, "PSKOnly has no effect"},
+		"PSKOnly server":     {true, ssl.Config{PSKs: one, PSKOnly: true}, "PSKOnly is for clients"},
+		"PSKOnly with roots": {false, ssl.Config{PSKs: one, PSKOnly: true, RootCAs: ssl.NewCertPool()},
+			"PSKOnly accepts no certificate"},
+		"InsecureSkipVerify": {false, ssl.Config{PSKs: one, InsecureSkipVerify: true}, "undoes PSKs"},
+		"demanded certificate": {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAndVerifyClientCert,
+			ClientCAs: ssltest.Roots(t, "ca")}, "InsecurePSKInsteadOfClientCert"},
+		"any certificate": {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert},
+			"InsecurePSKInsteadOfClientCert"},
+		"demanded, and GetPSK": {true, ssl.Config{GetPSK: get, ClientAuth: ssl.RequireAnyClientCert},
+			"InsecurePSKInsteadOfClientCert"},
+		"instead": {true, ssl.Config{PSKs: one, ClientAuth: ssl.RequireAnyClientCert,
+			InsecurePSKInsteadOfClientCert: true}, ""},
+		"instead of nothing": {true, ssl.Config{PSKs: one, InsecurePSKInsteadOfClientCert: true},
+			"no effect"},
+		"hint without keys": {true, ssl.Config{Certificates: ssltest.KeyPairs(t, []string{"server-ecdsa"}),
+			PSKIdentityHint: "a"}, "no effect"},
+		"hint of a client": {false, ssl.Config{PSKs: one, PSKOnly: true, PSKIdentityHint: "a"},
+			"for servers"},
+		"hint too long": {true, ssl.Config{PSKs: one, PSKIdentityHint: strings.Repeat("h", 257)},
+			"PSKIdentityHint has 257 bytes"},
+		"suites for keys, and none": {false, ssl.Config{ServerName: "a", CipherSuites: []uint16{0xccac}},
+			"PSKs for TLS 1.2"},
 	} {
 		check := tc.cfg.CheckClient
 		if tc.server {
 			check = tc.cfg.CheckServer
 		}
 		err := check()
-		if tc.want == "" && err != nil || tc.want != "" && (!errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), tc.want)) {
+		if tc.want == "" && err != nil || tc.want != "" && (!errors.Is(err, ssl.ErrConfig) ||
+			!strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -158,18 +179,35 @@ func TestOwnershipPSK(t *testing.T) {
 		want int
 	}{
 		{"NewPSK", func() (err error) { k, err = ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, 0); return err }, 1},
-		{"NewPSK of too little", func() error { ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey[:1], 0); return nil }, 0},
-		{"NewClientCtx", func() (err error) { cfg.PSKs = []ssl.PSK{k}; cctx, err = ssl.NewClientCtx(cfg); return err }, 0},
-		{"NewServerCtx", func() (err error) { sctx, err = ssl.NewServerCtx(&ssl.Config{PSKs: []ssl.PSK{k}}); return err }, 0},
+		{"NewPSK of too little", func() error { ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey[:1], 0); return nil },
+			0},
+		{"NewClientCtx", func() (err error) {
+			cfg.PSKs = []ssl.PSK{k}
+			cctx,
+				err = ssl.NewClientCtx(cfg)
+			return err
+		}, 0},
+		{"NewServerCtx", func() (err error) {
+			sctx,
+				err = ssl.NewServerCtx(&ssl.Config{PSKs: []ssl.PSK{k}})
+			return err
+		}, 0},
 		{"GetPSK", func() (err error) {
 			ask, err = ssl.NewServerCtx(&ssl.Config{GetPSK: func(*ssl.ClientHelloInfo, string) (ssl.PSK, error) {
 				return ssl.NewPSK(ssltest.PSKName, ssltest.PSKKey, 0)
 			}})
 			return err
 		}, 0},
-		{"a handshake with the table", func() error { p = ssltest.Meet(t, cctx, sctx, nil); p.CloseBoth(); return nil }, 0},
-		{"a handshake with GetPSK", func() error { p = ssltest.Meet(t, cctx, ask, nil); leakcheck.Collect(); return nil }, 0},
-		{"the application's last copy", func() error { k, cfg.PSKs = ssl.PSK{}, nil; leakcheck.Collect(); return nil }, 0},
+		{"a handshake with the table",
+			func() error { p = ssltest.Meet(t, cctx, sctx, nil); p.CloseBoth(); return nil }, 0},
+		{"a handshake with GetPSK",
+			func() error { p = ssltest.Meet(t, cctx, ask, nil); leakcheck.Collect(); return nil }, 0},
+		{"the application's last copy", func() error {
+			k, cfg.PSKs = ssl.PSK{},
+				nil
+			leakcheck.Collect()
+			return nil
+		}, 0},
 		{"one Ctx", func() error { p.CloseBoth(); ask.Close(); return cctx.Close() }, 0},
 		{"the other", func() error { return sctx.Close() }, -1},
 	} {

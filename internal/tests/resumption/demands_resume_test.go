@@ -17,16 +17,21 @@ type demand struct {
 }
 
 func demands(t *testing.T) map[string]demand {
-	other, list := ssltest.Roots(t, "other-ca"), ssltest.Current(t, "intermediate", "server-chain", "client-chain")
+	other, list := ssltest.Roots(t, "other-ca"), ssltest.Current(t, "intermediate", "server-chain",
+		"client-chain")
 	top := ssltest.Current(t, "intermediate")
 	return map[string]demand{
-		"roots":   {change: func(c *ssl.Config) { c.RootCAs, c.ClientCAs = firstOf(c.RootCAs, other), firstOf(c.ClientCAs, other) }},
+		"roots": {change: func(c *ssl.Config) {
+			c.RootCAs, c.ClientCAs = firstOf(c.RootCAs, other),
+				firstOf(c.ClientCAs, other)
+		}},
 		"depth":   {change: func(c *ssl.Config) { c.VerifyDepth = -1 }},
 		"lists":   {change: func(c *ssl.Config) { c.CRLs = [][]byte{list} }},
 		"no list": {change: func(c *ssl.Config) { c.CRLs, c.CRLCheckChain = [][]byte{top}, true }},
 		"schemes": {change: func(c *ssl.Config) { c.SignatureSchemes = schemesWithoutECDSA }},
 		"groups":  {change: func(c *ssl.Config) { c.CurvePreferences = curvesWithoutP256 }, tls12: true},
-		"level":   {change: func(c *ssl.Config) { c.SecurityLevel = 4 }, client: true}, // a server has a key of its own
+		"level":   {change: func(c *ssl.Config) { c.SecurityLevel = 4 }, client: true},
+		// a server has a key of its own
 		"name":    {change: func(c *ssl.Config) { c.ServerName = "other.test" }, client: true},
 		"purpose": {change: func(c *ssl.Config) { c.VerifyPurpose = purposeOfOthers(c) }},
 	}
@@ -59,7 +64,8 @@ func TestAttackDemandsHaveChanged(t *testing.T) {
 				}
 				t.Run(what+" "+side+" "+fm.Name, func(t *testing.T) {
 					leakcheck.Test(t)
-					srv := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}, MaxVersion: fm.Version}
+					srv := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-chain")},
+						MaxVersion: fm.Version}
 					cli := ssltest.ClientConfig(t)
 					cli.MaxVersion = fm.Version
 					if side == "server" {

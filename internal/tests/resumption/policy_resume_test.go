@@ -130,15 +130,18 @@ func policies(t *testing.T) (first string, others map[string]string) {
 	conf := func(ssl, more string) string {
 		n++
 		file := filepath.Join(dir, fmt.Sprintf("%d.cnf", n))
-		ssltest.PutFile(t, file, []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n"+more+"[ssl]\nsystem_default = system\n[system]\n"+ssl))
+		ssltest.PutFile(t, file, []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n"+more+
+			"[ssl]\nsystem_default = system\n[system]\n"+ssl))
 		return file
 	}
 	return conf("CipherString = DEFAULT:@SECLEVEL=1\n", ""), map[string]string{
-		"level":      conf("CipherString = DEFAULT:@SECLEVEL=2\n", ""),
-		"groups":     conf("CipherString = DEFAULT:@SECLEVEL=1\nGroups = P-384:P-256\n", ""),
-		"algorithms": conf("CipherString = DEFAULT:@SECLEVEL=1\nSignatureAlgorithms = ECDSA+SHA256:RSA+SHA256:RSA-PSS+SHA256\n", ""),
-		"providers":  conf("CipherString = DEFAULT:@SECLEVEL=1\n", "providers = prov\n[prov]\ndefault = def\nlegacy = leg\n[def]\nactivate = 1\n[leg]\nactivate = 1\n"),
-		"refused":    conf("CipherString = DEFAULT:@SECLEVEL=4\n", ""),
+		"level":  conf("CipherString = DEFAULT:@SECLEVEL=2\n", ""),
+		"groups": conf("CipherString = DEFAULT:@SECLEVEL=1\nGroups = P-384:P-256\n", ""),
+		"algorithms": conf("CipherString = DEFAULT:@SECLEVEL=1\n"+
+			"SignatureAlgorithms = ECDSA+SHA256:RSA+SHA256:RSA-PSS+SHA256\n", ""),
+		"providers": conf("CipherString = DEFAULT:@SECLEVEL=1\n",
+			"providers = prov\n[prov]\ndefault = def\nlegacy = leg\n[def]\nactivate = 1\n[leg]\nactivate = 1\n"),
+		"refused": conf("CipherString = DEFAULT:@SECLEVEL=4\n", ""),
 	}
 }
 
@@ -151,10 +154,12 @@ func TestPolicyOfNoUse(t *testing.T) {
 	endless := filepath.Join(dir, "endless.cnf")
 	ssltest.PutFile(t, endless, []byte("openssl_conf = init\n[init]\nx_unknown = init\n"))
 	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
-	for _, conf := range []string{broken, endless, dir, filepath.Join(dir, "missing"), filepath.Join(broken, "below"), ""} {
+	for _, conf := range []string{broken, endless, dir, filepath.Join(dir, "missing"),
+		filepath.Join(broken, "below"), ""} {
 		file := filepath.Join(t.TempDir(), "sessions")
 		for i := range 2 {
-			said, end := underPolicy(t, conf, policySide+"=client", policyVersion+"=0", policyFile+"="+file, policyAddr+"="+s.Addr)
+			said, end := underPolicy(t, conf, policySide+"=client", policyVersion+"=0", policyFile+"="+file,
+				policyAddr+"="+s.Addr)
 			end()
 			if want := "resumed " + strconv.FormatBool(i == 1); said != want {
 				t.Errorf("%q, run %d: %q", conf, i, said)
@@ -167,20 +172,23 @@ func TestPolicyOfNoUse(t *testing.T) {
 // cannot be known, sessions do not outlive the process.
 func TestPolicyFromPipe(t *testing.T) {
 	leakcheck.Test(t)
-	policy := []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = here\n[here]\nMinProtocol = TLSv1.3\n")
+	policy := []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n" +
+		"[ssl]\nsystem_default = here\n[here]\nMinProtocol = TLSv1.3\n")
 	srv := ssltest.ServerConfig(t)
 	srv.MaxVersion = ssl.VersionTLS12
 	s := ssltest.StartServer(t, ssltest.ServerConfig(t))
 	old := ssltest.StartServer(t, srv)
 	file := filepath.Join(t.TempDir(), "sessions")
-	for _, run := range []struct{ addr, want string }{{s.Addr, "resumed false"}, {s.Addr, "resumed false"}, {old.Addr, "refused"}} {
+	for _, run := range []struct{ addr, want string }{{s.Addr, "resumed false"}, {s.Addr, "resumed false"},
+		{old.Addr, "refused"}} {
 		pipe := filepath.Join(t.TempDir(), "pipe.cnf")
 		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		written := make(chan error, 1)
 		go func() { written <- os.WriteFile(pipe, policy, 0) }()
-		said, end := underPolicy(t, pipe, policySide+"=client", policyVersion+"=0", policyFile+"="+file, policyAddr+"="+run.addr)
+		said, end := underPolicy(t, pipe, policySide+"=client", policyVersion+"=0", policyFile+"="+file, policyAddr+
+			"="+run.addr)
 		end()
 		if err := <-written; err != nil || !strings.HasPrefix(said, run.want) {
 			t.Errorf("%q, %v, want %q", said, err, run.want)
@@ -201,7 +209,8 @@ func TestAttackPolicyHasChanged(t *testing.T) {
 			for what, other := range others {
 				file := filepath.Join(t.TempDir(), "sessions")
 				for i, conf := range []string{first, first, other} {
-					said, end := underPolicy(t, conf, policySide+"=client", version, policyFile+"="+file, policyAddr+"="+s.Addr)
+					said, end := underPolicy(t, conf, policySide+"=client", version, policyFile+"="+file, policyAddr+"="+
+						s.Addr)
 					end()
 					switch want := "resumed " + strconv.FormatBool(i == 1); {
 					case i == 2 && what == "refused" && strings.HasPrefix(said, "refused"):

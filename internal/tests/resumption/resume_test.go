@@ -102,7 +102,8 @@ func TestSessionsKeepTheirVersion(t *testing.T) {
 				}
 				p.MustShake(t)
 				p.Echo(t)
-				if got := p.Client.ConnectionState(); got.Version != v || got.DidResume != (v == fm.Version) || p.Server.SessionReused() != got.DidResume {
+				if got := p.Client.ConnectionState(); got.Version != v || got.DidResume != (v == fm.Version) ||
+					p.Server.SessionReused() != got.DidResume {
 					t.Errorf("client of %s (only it: %t): version %s, resumed %t",
 						ssl.VersionName(v), onlyIt, ssl.VersionName(got.Version), got.DidResume)
 				}
@@ -164,7 +165,8 @@ func TestWrongSessionsAreTypedErrors(t *testing.T) {
 		}
 		p.MustShake(t)
 		expect("after the handshake", p.Client.SetSession(foreign), ssl.ErrHandshakeStarted)
-		expect("shared, after the handshake", p.Client.SetSharedSession(ssltest.Dup(t, foreign)), ssl.ErrHandshakeStarted)
+		expect("shared, after the handshake", p.Client.SetSharedSession(ssltest.Dup(t, foreign)),
+			ssl.ErrHandshakeStarted)
 		expect("setter", foreign.SetID([]byte("x")), ssl.ErrSessionShared)
 		p.Echo(t)
 		p.CloseBoth()

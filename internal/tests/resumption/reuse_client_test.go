@@ -151,11 +151,13 @@ func TestClientSessionsOfTheApplication(t *testing.T) {
 			want ssl.ReuseState
 		}{
 			{"SetSession", func(c *ssl.Conn) error { return c.SetSession(given) }, ssltest.Wants[fm.Name]},
-			{"none", func(c *ssl.Conn) error { return c.UseSessionCache(ssl.NoSessionCache{}, "") }, ssl.ReuseNoSession},
+			{"none", func(c *ssl.Conn) error { return c.UseSessionCache(ssl.NoSessionCache{}, "") },
+				ssl.ReuseNoSession},
 			{"another cache", func(c *ssl.Conn) error { return c.UseSessionCache(mine, "") }, ssl.ReuseNoSession},
 			{"the same again", func(c *ssl.Conn) error { return c.UseSessionCache(mine, "") }, ssltest.Wants[fm.Name]},
 			{"another after all", func(c *ssl.Conn) error {
-				return errors.Join(c.UseSessionCache(mine, ""), c.UseSessionCache(ssl.NoSessionCache{}, ""), c.SetSession(given))
+				return errors.Join(c.UseSessionCache(mine, ""), c.UseSessionCache(ssl.NoSessionCache{}, ""),
+					c.SetSession(given))
 			}, ssltest.Wants[fm.Name]},
 		} {
 			open := func(raw net.Conn) (*ssl.Conn, error) {
@@ -187,7 +189,8 @@ func TestWhereSessionsBelong(t *testing.T) {
 	s := ssltest.NewServerCtx(t, srv)
 	verifying := ssltest.ClientConfig(t)
 	blind := ssltest.CopyOf(verifying, ssltest.Insecure)
-	keyed := ssltest.CopyOf(verifying, func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, "device", ssltest.PSKKey)} })
+	keyed := ssltest.CopyOf(verifying,
+		func(c *ssl.Config) { c.PSKs = []ssl.PSK{ssltest.NewPSK(t, "device", ssltest.PSKKey)} })
 	for _, tc := range []struct {
 		what        string
 		cfg         *ssl.Config
@@ -195,17 +198,21 @@ func TestWhereSessionsBelong(t *testing.T) {
 		same        bool
 	}{
 		{"other address", verifying, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.2:443"}, true},
-		{"other family", verifying, namedAddr{"tcp4", "192.0.2.1:443"}, namedAddr{"tcp6", "[2001:db8::1]:443"}, true},
+		{"other family", verifying, namedAddr{"tcp4", "192.0.2.1:443"}, namedAddr{"tcp6", "[2001:db8::1]:443"},
+			true},
 		{"port by name", verifying, namedAddr{"tcp", "192.0.2.1:https"}, namedAddr{"tcp", "192.0.2.2:443"}, true},
 		{"other port", verifying, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.1:8443"}, false},
 		{"other socket", verifying, namedAddr{"unix", "/run/a:443"}, namedAddr{"unix", "/run/b:443"}, false},
 		{"the same socket", verifying, namedAddr{"unix", "/run/a"}, namedAddr{"unix", "/run/a"}, true},
 		{"pipes", verifying, namedAddr{"pipe", "pipe"}, namedAddr{"pipe", "pipe"}, true},
 		{"no address", verifying, namedAddr{}, namedAddr{}, true},
-		{"unverified, other address", blind, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.2:443"}, false},
-		{"unverified, other port", blind, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.1:444"}, false},
+		{"unverified, other address", blind, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.2:443"},
+			false},
+		{"unverified, other port", blind, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.1:444"},
+			false},
 		{"unverified, the same", blind, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.1:443"}, true},
-		{"with a key, other address", keyed, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.2:443"}, false},
+		{"with a key, other address", keyed, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.2:443"},
+			false},
 		{"with a key, the same", keyed, namedAddr{"tcp", "192.0.2.1:443"}, namedAddr{"tcp", "192.0.2.1:443"}, true},
 		{"unverified, the same socket", blind, namedAddr{"unix", "/run/a"}, namedAddr{"unix", "/run/a"}, true},
 		{"unverified pipes", blind, namedAddr{"pipe", "pipe"}, namedAddr{"pipe", "pipe"}, false},
@@ -222,7 +229,8 @@ func TestWhereSessionsBelong(t *testing.T) {
 		if got, _ := visitBy(t, plainClient(ctx), s, claiming(tc.then.network, tc.then.addr)); got != want {
 			t.Errorf("%s: %q, want %q", tc.what, got, want)
 		}
-		if tc.first.network == "" || tc.first.network == "pipe" || tc.first.addr == "@" || tc.first.addr == "0.0.0.0:0" {
+		if tc.first.network == "" || tc.first.network == "pipe" || tc.first.addr == "@" ||
+			tc.first.addr == "0.0.0.0:0" {
 			continue
 		}
 		d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, tc.cfg)}
@@ -290,7 +298,8 @@ func TestSessionGroupJoinsNoMore(t *testing.T) {
 		srv.ClientAuth = ssl.RequestClientCert
 		s, cache := ssltest.NewServerCtx(t, srv), ssltest.NewCache(t, 0)
 		by := func(change func(*ssl.Config)) openBy {
-			d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.CopyOf(cli, change)), Sessions: cache, SessionGroup: "g"}
+			d := &ssl.Dialer{Ctx: ssltest.NewClientCtx(t, ssltest.CopyOf(cli, change)), Sessions: cache,
+				SessionGroup: "g"}
 			return dialerClient(d, "tcp", "192.0.2.1:443")
 		}
 		same := func(*ssl.Config) {}
@@ -387,8 +396,10 @@ func TestClientSetSessionWhileItBegins(t *testing.T) {
 // A Dialer closes what it was given and cannot use, also where it has not begun.
 func TestDialerClientCloses(t *testing.T) {
 	leakcheck.Test(t)
-	ctx, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
-	nameless := ssltest.NewClientCtx(t, ssltest.CopyOf(ssltest.ClientConfig(t), func(c *ssl.Config) { c.ServerName = "" }))
+	ctx, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	nameless := ssltest.NewClientCtx(t, ssltest.CopyOf(ssltest.ClientConfig(t),
+		func(c *ssl.Config) { c.ServerName = "" }))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tc := range []struct {
@@ -406,8 +417,10 @@ func TestDialerClientCloses(t *testing.T) {
 		{"no port", &ssl.Dialer{Ctx: nameless}, t.Context(), "tcp", "localhost", nil},
 		{"ended context", &ssl.Dialer{Ctx: ctx}, ended, "tcp", "localhost:1", context.Canceled},
 		{"peer that goes away", &ssl.Dialer{Ctx: ctx}, t.Context(), "tcp", "localhost:1", nil},
-		{"Timeout", &ssl.Dialer{Ctx: ctx, NetDialer: &net.Dialer{Timeout: 1}}, t.Context(), "tcp", "localhost:1", context.DeadlineExceeded},
-		{"Deadline", &ssl.Dialer{Ctx: ctx, NetDialer: &net.Dialer{Deadline: time.Unix(1, 0)}}, t.Context(), "tcp", "localhost:1", context.DeadlineExceeded},
+		{"Timeout", &ssl.Dialer{Ctx: ctx, NetDialer: &net.Dialer{Timeout: 1}}, t.Context(), "tcp", "localhost:1",
+			context.DeadlineExceeded},
+		{"Deadline", &ssl.Dialer{Ctx: ctx, NetDialer: &net.Dialer{Deadline: time.Unix(1, 0)}}, t.Context(), "tcp",
+			"localhost:1", context.DeadlineExceeded},
 	} {
 		a, b := net.Pipe()
 		if tc.what == "peer that goes away" {
@@ -423,7 +436,8 @@ func TestDialerClientCloses(t *testing.T) {
 		}
 		b.Close()
 	}
-	if _, err := (&ssl.Dialer{Ctx: ctx}).Client(t.Context(), nil, "tcp", "localhost:1"); !errors.Is(err, ssl.ErrNil) {
+	if _, err := (&ssl.Dialer{Ctx: ctx}).Client(t.Context(), nil, "tcp", "localhost:1"); !errors.Is(err,
+		ssl.ErrNil) {
 		t.Errorf("no connection: %v", err)
 	}
 }

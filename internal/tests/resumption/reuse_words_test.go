@@ -65,7 +65,8 @@ func TestReuseWords(t *testing.T) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		p.MustShake(t)
 		for _, c := range []*ssl.Conn{p.Client, p.Server} {
-			if r := c.ReuseState(); r != ssl.ReuseExternalPSK || r.Resumed() || r.Offered() || r.String() != "by external PSK" {
+			if r := c.ReuseState(); r != ssl.ReuseExternalPSK || r.Resumed() || r.Offered() ||
+				r.String() != "by external PSK" {
 				t.Errorf("with a key: %q", r)
 			}
 		}

@@ -135,7 +135,7 @@ func TestSessionsAreKeptBeforeTheyAreSent(t *testing.T) {
 	}
 }
 
-// A server that asks for certificates later resumes for nobody who has not shown one at a server
+// A server that asks for certificates later resumes for no client that has not shown one at a server
 // that asks at once, whatever they share.
 func TestLaterAuthIsAnotherContext(t *testing.T) {
 	leakcheck.Test(t)
@@ -174,9 +174,11 @@ func TestUnverifiedEarlyDataKeepsItsName(t *testing.T) {
 	p.Echo(t)
 	s := ssltest.SessionOf(t, p.Client)
 	p.CloseBoth()
-	for name, want := range map[string]error{"localhost": nil, "elsewhere.test": ssl.ErrNoEarlyData, "": ssl.ErrNoEarlyData} {
+	for name, want := range map[string]error{"localhost": nil, "elsewhere.test": ssl.ErrNoEarlyData,
+		"": ssl.ErrNoEarlyData} {
 		a, b := ssltest.TCPPipe(t)
-		next := ssltest.NewPair(t, ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.ServerName = name })), ssltest.NewServerCtx(t, srv), a, b)
+		next := ssltest.NewPair(t, ssltest.NewClientCtx(t,
+			ssltest.CopyOf(cli, func(c *ssl.Config) { c.ServerName = name })), ssltest.NewServerCtx(t, srv), a, b)
 		if err := next.Client.SetSession(s); err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +270,8 @@ func TestServerLooksAtTheLeafAgain(t *testing.T) {
 	for life := 2 * time.Second; offer == nil; life *= 2 {
 		until = time.Now().Add(life).Truncate(time.Second)
 		cctx = ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil, until)}
+			c.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil,
+				until)}
 		}))
 		a, b := ssltest.TCPPipe(t)
 		p := ssltest.NewPair(t, cctx, sctx, a, b)
@@ -309,7 +312,8 @@ func TestUnverifiedLeafEndsItsSession(t *testing.T) {
 			srv.MaxVersion, srv.ClientAuth = fm.Version, ssl.RequireAnyClientCert
 			srv.SessionTimeout, cli.SessionTimeout = 2*time.Hour, 2*time.Hour
 			const left = time.Hour
-			cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "any", nil, time.Now().Add(left))}
+			cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "any", nil,
+				time.Now().Add(left))}
 			a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
 			p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), a.Next(), nil)
 			defer p.CloseBoth()

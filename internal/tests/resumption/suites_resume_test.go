@@ -18,7 +18,8 @@ func TestResumptionKeepsToTheSuites(t *testing.T) {
 	cli.CipherSuites, srv.SessionIDContext = []uint16{cbc, gcm}, []byte("fleet")
 	cctx := ssltest.NewClientCtx(t, cli)
 	suites := func(s ...uint16) func(*ssl.Config) { return func(c *ssl.Config) { c.CipherSuites = s } }
-	cache, keys := ssltest.NewServerCache(t, nil), ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
+	cache, keys := ssltest.NewServerCache(t, nil),
+		ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 	for name, build := range map[string]func(*ssl.Config) *ssl.Ctx{
 		"cache": func(c *ssl.Config) *ssl.Ctx {
 			return ssltest.NewServerCtx(t, ssltest.CopyOf(c, func(c *ssl.Config) { c.SessionCache = cache }))

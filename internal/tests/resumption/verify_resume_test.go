@@ -16,7 +16,8 @@ func TestAttackUnverifiedSession(t *testing.T) {
 	for _, cert := range []string{"selfsigned", "other-server"} {
 		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 			good := ssltest.NewServerCtx(t, srv)
-			bad := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, cert)} }))
+			bad := ssltest.NewServerCtx(t, ssltest.CopyOf(srv,
+				func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, cert)} }))
 			s := ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), bad)
 			ctx := ssltest.NewClientCtx(t, cli)
 			code := ssltest.NoIssuer
@@ -39,7 +40,8 @@ func TestAttackOtherName(t *testing.T) {
 		sctx := ssltest.NewServerCtx(t, srv)
 		s := ssltest.MadeWith(t, cli, sctx)
 		for name, code := range map[string]int{
-			"other.test": ssltest.HostnameMismatch, "x.localhost": ssltest.HostnameMismatch, "127.0.0.2": ssltest.IPMismatch,
+			"other.test": ssltest.HostnameMismatch, "x.localhost": ssltest.HostnameMismatch,
+			"127.0.0.2":   ssltest.IPMismatch,
 			"server.test": 0, "127.0.0.1": 0, "LOCALHOST": 0, "localhost.": 0,
 		} {
 			got := ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.ServerName = name }), sctx, s)
@@ -57,7 +59,7 @@ func TestAttackOtherName(t *testing.T) {
 	})
 }
 
-// Attack (c): a Ctx that trusts nobody, or somebody else, does not resume what another
+// Attack (c): a Ctx that trusts no root, or another one, does not resume what another
 // Ctx had verified.
 func TestAttackOtherRoots(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
@@ -97,11 +99,13 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 		srv.SessionTicketsDisabled = !fm.Tickets
 		cli.MaxVersion, srv.MaxVersion = fm.Version, fm.Version
 		a = attack{Form: fm, cli: cli, known: ssltest.CopyOf(cli, func(*ssl.Config) {})}
-		a.known.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "x", nil, until)}
+		a.known.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "x", nil,
+			until)}
 		a.asks = ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
 			c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 		}))
-		srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageServerAuth, "x", []string{"localhost"}, until)}
+		srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageServerAuth, "x",
+			[]string{"localhost"}, until)}
 		a.srv = ssltest.NewServerCtx(t, srv)
 		a.s, a.m = madeInTime(t, a.cli, a.srv), madeInTime(t, a.known, a.asks)
 		return a, a.s != nil && a.m != nil
@@ -123,7 +127,8 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), ssltest.CertExpired)
 		// Here the server's leaf is fine: the session is offered. On the server it has not
 		// outlived the client's certificate, so the handshake is a full one.
-		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered || ssltest.VerifyCode(got.Server) != ssltest.CertExpired {
+		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered ||
+			ssltest.VerifyCode(got.Server) != ssltest.CertExpired {
 			t.Errorf("%s, expired client: %+v", a.Name, got)
 		}
 	}
@@ -153,22 +158,26 @@ func TestUnstampedSession(t *testing.T) {
 		plain := ssltest.NewServerCtx(t, srv)
 		ssltest.WantResumed(t, ssltest.Try(t, cli, plain, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, plain))))
 		// Made without verification, but of a server that passes it.
-		ssltest.WantResumed(t, ssltest.Try(t, cli, plain, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), plain)))
+		ssltest.WantResumed(t, ssltest.Try(t, cli, plain, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure),
+			plain)))
 
 		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
 		chained := ssltest.NewServerCtx(t, srv)
 		ssltest.WantFull(t, ssltest.Try(t, cli, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))), 0)
-		ssltest.WantFull(t, ssltest.Try(t, cli, chained, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), chained)), 0)
+		ssltest.WantFull(t, ssltest.Try(t, cli, chained, ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure),
+			chained)), 0)
 
 		// A client that has the intermediate resumes, and trusts it no more than before:
-		// without the root it is nobody's.
+		// without the root it has no issuer.
 		helped := ssltest.CopyOf(cli, func(c *ssl.Config) {
 			c.RootCAs = ssltest.Roots(t, "ca")
 			c.RootCAs.AddCert(ssltest.ParsedCert(t, "intermediate"))
 		})
-		ssltest.WantResumed(t, ssltest.Try(t, helped, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))))
+		ssltest.WantResumed(t, ssltest.Try(t, helped, chained,
+			ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))))
 		alone := ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "intermediate") })
-		ssltest.WantFull(t, ssltest.Try(t, alone, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))), ssltest.NoIssuerOfIssuer)
+		ssltest.WantFull(t, ssltest.Try(t, alone, chained, ssltest.Reparsed(t, ssltest.MadeWith(t, cli, chained))),
+			ssltest.NoIssuerOfIssuer)
 	})
 }
 
@@ -182,7 +191,8 @@ func TestStamp(t *testing.T) {
 
 		// Across Ctxs with the same roots, and through Dup, even twice.
 		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
-		ssltest.WantResumed(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }), sctx, s))
+		ssltest.WantResumed(t,
+			ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }), sctx, s))
 		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, ssltest.Dup(t, ssltest.Dup(t, s))))
 
 		// Onto the sessions of a resumed connection.
@@ -209,7 +219,8 @@ func TestStamp(t *testing.T) {
 		ssltest.WantFull(t, ssltest.Try(t, cli, sctx, other), 0)
 		more := ssltest.Roots(t, "ca")
 		more.AddCert(ssltest.ParsedCert(t, "other-ca"))
-		ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = more }), sctx, s), 0)
+		ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.RootCAs = more }), sctx, s),
+			0)
 		ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
 			c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		}), sctx, s), 0)

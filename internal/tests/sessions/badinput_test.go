@@ -20,7 +20,8 @@ import (
 
 func TestNilArguments(t *testing.T) {
 	leakcheck.Test(t)
-	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
 	a, b := net.Pipe()
 	defer a.Close()
@@ -69,7 +70,8 @@ func TestNilArguments(t *testing.T) {
 	if err := errors.Join(noCtx.Close(), noConn.Close()); err != nil {
 		t.Errorf("Close of nil: %v", err)
 	}
-	for what, call := range map[string]func([]byte) (int, error){"ReadEarlyData": noConn.ReadEarlyData, "WriteEarlyData": noConn.WriteEarlyData} {
+	for what, call := range map[string]func([]byte) (int, error){"ReadEarlyData": noConn.ReadEarlyData,
+		"WriteEarlyData": noConn.WriteEarlyData} {
 		if _, err := call(nil); !errors.Is(err, ssl.ErrNil) {
 			t.Errorf("%s of nil: %v", what, err)
 		}
@@ -156,7 +158,8 @@ func TestClosedCtx(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	client, server := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	l, err := ssl.Listen("tcp", "127.0.0.1:0", server)
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +279,7 @@ func TestWrongPlace(t *testing.T) {
 	})
 }
 
-// dialServerCtx dials somebody who listens.
+// dialServerCtx dials a listener.
 func dialServerCtx(t *testing.T, ctx *ssl.Ctx) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -299,13 +302,19 @@ func TestBadDER(t *testing.T) {
 		}
 		ssltest.Refuses(t, "nil", ssltest.ErrorAlone(ssl.ParseSession(nil)), ssl.ErrMalformed)
 		for _, extra := range [][]byte{{0}, {0, 0}, good, bytes.Repeat([]byte{0x30}, 1000)} {
-			ssltest.Refuses(t, "trailing bytes", ssltest.ErrorAlone(ssl.ParseSession(append(good[:len(good):len(good)], extra...))), ssl.ErrTrailingData)
+			ssltest.Refuses(t, "trailing bytes",
+				ssltest.ErrorAlone(ssl.ParseSession(append(good[:len(good):len(good)], extra...))), ssl.ErrTrailingData)
 		}
-		ssltest.Refuses(t, "5 MB of zeros", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, 5<<20))), ssl.ErrTooLarge)
-		ssltest.Refuses(t, "a byte too many", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession+1))), ssl.ErrTooLarge)
-		ssltest.Refuses(t, "zeros up to the limit", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession))), ssl.ErrMalformed)
-		ssltest.Refuses(t, "an endless sequence", ssltest.ErrorAlone(ssl.ParseSession([]byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1})), ssl.ErrMalformed)
-		ssltest.Refuses(t, "PEM", ssltest.ErrorAlone(ssl.ParseSession([]byte("-----BEGIN "+ssltest.PEMType+"-----\n"))), ssl.ErrMalformed)
+		ssltest.Refuses(t, "5 MB of zeros", ssltest.ErrorAlone(ssl.ParseSession(make([]byte, 5<<20))),
+			ssl.ErrTooLarge)
+		ssltest.Refuses(t, "a byte too many",
+			ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession+1))), ssl.ErrTooLarge)
+		ssltest.Refuses(t, "zeros up to the limit",
+			ssltest.ErrorAlone(ssl.ParseSession(make([]byte, ssl.MaxEncodedSession))), ssl.ErrMalformed)
+		ssltest.Refuses(t, "an endless sequence", ssltest.ErrorAlone(ssl.ParseSession([]byte{0x30, 0x84, 0xff, 0xff,
+			0xff, 0xff, 2, 1, 1})), ssl.ErrMalformed)
+		ssltest.Refuses(t, "PEM",
+			ssltest.ErrorAlone(ssl.ParseSession([]byte("-----BEGIN "+ssltest.PEMType+"-----\n"))), ssl.ErrMalformed)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 2000 {
 			b := make([]byte, random.IntN(300))
@@ -354,7 +363,8 @@ func TestBadPEM(t *testing.T) {
 	encode := func(kind string, headers map[string]string, b []byte) []byte {
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: b})
 	}
-	encrypted := map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00112233445566778899AABBCCDDEEFF"}
+	encrypted := map[string]string{"Proc-Type": "4,ENCRYPTED",
+		"DEK-Info": "AES-256-CBC,00112233445566778899AABBCCDDEEFF"}
 	before := ssl.ReadCounters()
 	for what, text := range map[string][]byte{
 		"nil":                 nil,
@@ -368,18 +378,21 @@ func TestBadPEM(t *testing.T) {
 		"an empty block":      encode(ssltest.PEMType, nil, nil),
 		"a truncated session": encode(ssltest.PEMType, nil, der[:len(der)-1]),
 		"encrypted":           encode(ssltest.PEMType, encrypted, bytes.Repeat([]byte{1}, 64)),
-		"an unknown cipher":   encode(ssltest.PEMType, map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "NONE,00"}, der),
-		"no end":              good[:bytes.LastIndex(good, []byte("-----END"))],
-		"another end":         bytes.Replace(good, []byte("END SSL"), []byte("END SSH"), 1),
-		"no base64":           bytes.Replace(good, []byte("\n"), []byte("\n!!!!"), 2),
+		"an unknown cipher": encode(ssltest.PEMType, map[string]string{"Proc-Type": "4,ENCRYPTED",
+			"DEK-Info": "NONE,00"}, der),
+		"no end":      good[:bytes.LastIndex(good, []byte("-----END"))],
+		"another end": bytes.Replace(good, []byte("END SSL"), []byte("END SSH"), 1),
+		"no base64":   bytes.Replace(good, []byte("\n"), []byte("\n!!!!"), 2),
 	} {
 		ssltest.Refuses(t, what, ssltest.ErrorAlone(ssl.ParseSessionPEM(text)), ssl.ErrMalformed)
 	}
 	for n := range len(good) - len("-\n") {
 		ssltest.Refuses(t, "truncated", ssltest.ErrorAlone(ssl.ParseSessionPEM(good[:n])), ssl.ErrMalformed)
 	}
-	ssltest.Refuses(t, "trailing bytes", ssltest.ErrorAlone(ssl.ParseSessionPEM(encode(ssltest.PEMType, nil, append(der[:len(der):len(der)], 5, 0)))), ssl.ErrTrailingData)
-	ssltest.Refuses(t, "5 MB", ssltest.ErrorAlone(ssl.ParseSessionPEM([]byte(strings.Repeat("A", 5<<20)))), ssl.ErrTooLarge)
+	ssltest.Refuses(t, "trailing bytes", ssltest.ErrorAlone(ssl.ParseSessionPEM(encode(ssltest.PEMType, nil,
+		append(der[:len(der):len(der)], 5, 0)))), ssl.ErrTrailingData)
+	ssltest.Refuses(t, "5 MB", ssltest.ErrorAlone(ssl.ParseSessionPEM([]byte(strings.Repeat("A", 5<<20)))),
+		ssl.ErrTooLarge)
 	if got := ssltest.Since(before); got.Created != got.Freed || got.Opened != got.Closed {
 		t.Errorf("left behind: %+v", got)
 	}

@@ -34,7 +34,8 @@ func FuzzParseSessionPEM(f *testing.F) {
 		f.Add(pem.EncodeToMemory(&pem.Block{Type: ssltest.PEMType, Bytes: der}))
 	}
 	f.Add(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}}))
-	f.Add([]byte("-----BEGIN " + ssltest.PEMType + "-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END " + ssltest.PEMType + "-----\n"))
+	f.Add([]byte("-----BEGIN " + ssltest.PEMType +
+		"-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END " + ssltest.PEMType + "-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := ssl.ParseSessionPEM(text)
 		if err != nil {

@@ -58,8 +58,10 @@ func checkGolden(t *testing.T, from string, fm ssltest.Form, s *ssl.Session) {
 	ticket, _ := s.HasTicket()
 	ok, _ := s.Resumable()
 	at, _ := s.Time()
-	if version != fm.Version || ticket != (fm.Tickets || fm.Version == ssl.VersionTLS13) || !ok || at.Year() < 2026 {
-		t.Errorf("%s of %s: version %s, ticket %t, resumable %t, time %s", fm.Name, from, ssl.VersionName(version), ticket, ok, at)
+	if version != fm.Version || ticket != (fm.Tickets || fm.Version == ssl.VersionTLS13) || !ok ||
+		at.Year() < 2026 {
+		t.Errorf("%s of %s: version %s, ticket %t, resumable %t, time %s", fm.Name, from, ssl.VersionName(version),
+			ticket, ok, at)
 	}
 	if _, err := s.MarshalPEM(); err != nil {
 		t.Errorf("%s of %s: %v", fm.Name, from, err)

@@ -1,4 +1,5 @@
-// Package sessions_test tests the values and the life of a Session, its encodings, and files of other versions.
+// Package sessions_test tests the values and the life of a Session, its encodings, and files of
+// other versions.
 package sessions_test
 
 import (

@@ -89,7 +89,8 @@ func TestMasterKey(t *testing.T) {
 		for _, n := range []int{1, 32, most, 0} {
 			key := bytes.Repeat([]byte{7}, n)
 			if err := s.SetSecretMasterKey(key); err != nil || !bytes.Equal(ssltest.Get(t, s.SecretMasterKey), key) {
-				t.Errorf("%s, %d bytes: %v, then %d", ssl.VersionName(version), n, err, len(ssltest.Get(t, s.SecretMasterKey)))
+				t.Errorf("%s, %d bytes: %v, then %d", ssl.VersionName(version), n, err,
+					len(ssltest.Get(t, s.SecretMasterKey)))
 			}
 		}
 		if err := s.SetSecretMasterKey(ssltest.Secret); err != nil {

@@ -34,10 +34,12 @@ func sameFields(t *testing.T, a, b *ssl.Session) {
 			t.Fatal(err)
 		}
 		return fields{
-			string(ssltest.Get(t, s.ID)), string(ssltest.Get(t, s.IDContext)), string(ssltest.Get(t, s.SecretMasterKey)), string(ssltest.Get(t, s.Ticket)),
+			string(ssltest.Get(t, s.ID)), string(ssltest.Get(t, s.IDContext)),
+			string(ssltest.Get(t, s.SecretMasterKey)), string(ssltest.Get(t, s.Ticket)),
 			string(ssltest.Get(t, s.PeerCertificateDER)), string(ssltest.Get(t, s.TicketAppData)),
 			ssltest.Get(t, s.ProtocolVersion), id, name, ssltest.Get(t, s.Hostname), ssltest.Get(t, s.ALPN),
-			ssltest.Get(t, s.Time).Unix(), ssltest.Get(t, s.Timeout), ssltest.Get(t, s.TicketLifetimeHint), ssltest.Get(t, s.MaxEarlyData),
+			ssltest.Get(t, s.Time).Unix(), ssltest.Get(t, s.Timeout), ssltest.Get(t, s.TicketLifetimeHint),
+			ssltest.Get(t, s.MaxEarlyData),
 			ssltest.Get(t, s.MaxFragmentLength), ssltest.Get(t, s.HasTicket), ssltest.Get(t, s.Resumable),
 		}
 	}
@@ -103,7 +105,8 @@ func TestRoundTripOfRealSessions(t *testing.T) {
 		if n := len(ssltest.Get(t, client.SecretMasterKey)); n != 48 && fm.Version == ssl.VersionTLS12 || n == 0 {
 			t.Errorf("the master key has %d bytes", n)
 		}
-		if want := fm.Version == ssl.VersionTLS13 || fm.Tickets; ssltest.Get(t, client.HasTicket) != want || (ssltest.Get(t, client.Ticket) != nil) != want {
+		if want := fm.Version == ssl.VersionTLS13 || fm.Tickets; ssltest.Get(t, client.HasTicket) != want ||
+			(ssltest.Get(t, client.Ticket) != nil) != want {
 			t.Errorf("has a ticket: %t, want %t", ssltest.Get(t, client.HasTicket), want)
 		}
 		if d := time.Since(ssltest.Get(t, client.Time)); d < 0 || d > ssltest.Timeout {
@@ -159,7 +162,8 @@ func TestPEMTakesTheFirstBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}})
-	text := bytes.Join([][]byte{[]byte("text before\n"), cert, ssltest.MarshalPEM(t, a), []byte("between\n"), ssltest.MarshalPEM(t, b), []byte("after")}, nil)
+	text := bytes.Join([][]byte{[]byte("text before\n"), cert, ssltest.MarshalPEM(t, a), []byte("between\n"),
+		ssltest.MarshalPEM(t, b), []byte("after")}, nil)
 	s, err := ssl.ParseSessionPEM(text)
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,8 @@ func TestSessionAfterHandshake(t *testing.T) {
 			if v, err := s.ProtocolVersion(); v != fm.Version || err != nil {
 				t.Errorf("%s: version %s, %v", end, ssl.VersionName(v), err)
 			}
-			if id, name, err := s.Cipher(); id != p.Client.ConnectionState().CipherSuite || name != p.Client.ConnectionState().CipherName || id == 0 || err != nil {
+			if id, name, err := s.Cipher(); id != p.Client.ConnectionState().CipherSuite ||
+				name != p.Client.ConnectionState().CipherName || id == 0 || err != nil {
 				t.Errorf("%s: cipher %#x %s, %v", end, id, name, err)
 			}
 			if at, err := s.Time(); at.Before(began) || at.After(time.Now()) || err != nil {
@@ -78,7 +79,8 @@ func TestSessionAfterHandshake(t *testing.T) {
 			if want := end == "client" || ssltest.HasID(fm); ssltest.Resumable(t, s) != want {
 				t.Errorf("%s: resumable is %t", end, !want)
 			}
-			if key, err := s.SecretMasterKey(); len(key) < 32 || bytes.Equal(key, make([]byte, len(key))) || err != nil {
+			if key, err := s.SecretMasterKey(); len(key) < 32 || bytes.Equal(key, make([]byte, len(key))) ||
+				err != nil {
 				t.Errorf("%s: %d bytes of key, %v", end, len(key), err)
 			}
 		}
@@ -128,8 +130,10 @@ func TestSessionGotTwice(t *testing.T) {
 			}
 			two.Close()
 			after := ssl.ReadCounters()
-			if after.Sessions.Opened-before.Sessions.Opened != 2 || after.Sessions.Closed-before.Sessions.Closed != 2 ||
-				after.SessionObjectsCreated != before.SessionObjectsCreated || after.SessionObjectsFreed != before.SessionObjectsFreed {
+			if after.Sessions.Opened-before.Sessions.Opened != 2 ||
+				after.Sessions.Closed-before.Sessions.Closed != 2 ||
+				after.SessionObjectsCreated != before.SessionObjectsCreated ||
+				after.SessionObjectsFreed != before.SessionObjectsFreed {
 				t.Errorf("counters: %+v, then %+v", before, after)
 			}
 			// The Conn's own reference is still there: a close too many would have freed it.
@@ -194,7 +198,8 @@ func TestDupStandsAlone(t *testing.T) {
 			t.Error(err)
 		}
 		if ssltest.Resumable(t, d) || !ssltest.Resumable(t, s) {
-			t.Errorf("after the Dup's removal: %t, and the original %t", ssltest.Resumable(t, d), ssltest.Resumable(t, s))
+			t.Errorf("after the Dup's removal: %t, and the original %t", ssltest.Resumable(t, d),
+				ssltest.Resumable(t, s))
 		}
 		if ssltest.Resumable(t, ssltest.Dup(t, d)) {
 			t.Error("a Dup of what is not resumable is")

@@ -37,7 +37,8 @@ func derSession(t *testing.T, tag int, n *big.Int) []byte {
 		body = append(body, encode(v)...)
 	}
 	field := func(tag int, b []byte) {
-		body = append(body, encode(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tag, IsCompound: true, Bytes: b})...)
+		body = append(body, encode(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tag, IsCompound: true,
+			Bytes: b})...)
 	}
 	if tag < 4 {
 		field(tag, encode(n))
@@ -62,7 +63,9 @@ func TestNumbersFromHostileDER(t *testing.T) {
 		{tagTimeout, (*ssl.Session).Timeout, "timeout"},
 		{tagHint, (*ssl.Session).TicketLifetimeHint, "lifetime hint"},
 	} {
-		for _, text := range []string{"1", "86400", "9223372036", "9223372037", "4611686018427387904", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "-9223372037", "-4611686018427387904", "-9223372036854775808"} {
+		for _, text := range []string{"1", "86400", "9223372036", "9223372037", "4611686018427387904",
+			"9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "-1",
+			"-9223372037", "-4611686018427387904", "-9223372036854775808"} {
 			n, _ := new(big.Int).SetString(text, 10)
 			s, err := ssl.ParseSession(derSession(t, c.tag, n))
 			if err != nil {
@@ -73,7 +76,8 @@ func TestNumbersFromHostileDER(t *testing.T) {
 			}
 			d := ssltest.Get(t, func() (time.Duration, error) { return c.get(s) })
 			switch {
-			case n.Sign() > 0 && n.Cmp(big.NewInt(int64(most/time.Second))) <= 0 && d != time.Duration(n.Int64())*time.Second:
+			case n.Sign() > 0 && n.Cmp(big.NewInt(int64(most/time.Second))) <= 0 &&
+				d != time.Duration(n.Int64())*time.Second:
 				t.Errorf("%s %s is %s", c.name, text, d)
 			// Beyond what a Duration holds, 3.5 and later count nanoseconds modulo 2^64.
 			case n.Sign() > 0 && d < 0 || n.Sign() < 0 && d > 0 && d != most:

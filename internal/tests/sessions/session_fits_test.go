@@ -72,14 +72,19 @@ func toolSession(t *testing.T, s *ssltest.Server, options ...string) *ssl.Sessio
 var toolOptions = []string{
 	"", "-tls1_2", "-tls1_3", "-no_ticket", "-tls1_2 -no_ticket",
 	"-tls1 -cipher ALL:@SECLEVEL=0", "-tls1_1 -cipher ALL:@SECLEVEL=0",
-	"-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", "-tls1_2 -cipher ECDHE-RSA-AES256-SHA384", "-tls1_2 -cipher AES128-SHA",
-	"-tls1_2 -cipher AES256-GCM-SHA384", "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", "-tls1_2 -cipher ECDHE-ECDSA-AES256-CCM8",
+	"-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", "-tls1_2 -cipher ECDHE-RSA-AES256-SHA384",
+	"-tls1_2 -cipher AES128-SHA",
+	"-tls1_2 -cipher AES256-GCM-SHA384", "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305",
+	"-tls1_2 -cipher ECDHE-ECDSA-AES256-CCM8",
 	"-tls1_2 -cipher NULL-SHA256:@SECLEVEL=0", "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA -no_etm",
-	"-tls1_3 -ciphersuites TLS_AES_128_CCM_SHA256", "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384", "-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256",
-	"-tls1_2 -maxfraglen 512", "-tls1_2 -maxfraglen 4096 -no_ticket", "-tls1_3 -maxfraglen 1024", "-maxfraglen 2048",
+	"-tls1_3 -ciphersuites TLS_AES_128_CCM_SHA256", "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384",
+	"-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256",
+	"-tls1_2 -maxfraglen 512", "-tls1_2 -maxfraglen 4096 -no_ticket", "-tls1_3 -maxfraglen 1024",
+	"-maxfraglen 2048",
 	"-alpn h2", "-tls1_2 -alpn h2", "-tls1_3 -alpn h2", "-noservername", "-tls1_2 -noservername",
 	"-tls1_2 -no_ems", "-tls1_2 -no_ems -no_ticket", "-comp -tls1_2", "-status", "-enable_pha -tls1_3",
-	"-allow_no_dhe_kex -tls1_3", "-prefer_no_dhe_kex -tls1_3", "-no_middlebox -tls1_3", "-tls1_2 -curves P-384", "-tls1_2 -sigalgs RSA+SHA256",
+	"-allow_no_dhe_kex -tls1_3", "-prefer_no_dhe_kex -tls1_3", "-no_middlebox -tls1_3", "-tls1_2 -curves P-384",
+	"-tls1_2 -sigalgs RSA+SHA256",
 	"-max_send_frag 512", "-record_padding 64", "-tls1_2 -legacy_renegotiation", "-bugs", "-no_rx_cert_comp",
 	"-psk_identity test -psk 31323334353637383930313233343536 -tls1_2 -cipher PSK-AES128-GCM-SHA256",
 	"-psk_identity test -psk 31323334353637383930313233343536 -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305",
@@ -97,7 +102,8 @@ func TestSessionsOfOtherClients(t *testing.T) {
 	srv.PSKs = []ssl.PSK{ssltest.NewPSK(t, "test", []byte("1234567890123456"))}
 	srv.CipherSuites = []uint16{
 		0x1301, 0x1302, 0x1303, 0x1304, ssltest.SuitePSK, 0xCCAC,
-		ssltest.SuiteECDSAAES128, ssltest.SuiteECDSAAES256, ssltest.SuiteRSAAES128, ssltest.SuiteECDSAChaCha, 0xCCA8, 0xC0AF,
+		ssltest.SuiteECDSAAES128, ssltest.SuiteECDSAAES256, ssltest.SuiteRSAAES128, ssltest.SuiteECDSAChaCha,
+		0xCCA8, 0xC0AF,
 		ssltest.SuiteECDSACBC, 0xC028, 0x002F, 0x009D, ssltest.SuiteNULL,
 	}
 	s := ssltest.StartServer(t, srv)
@@ -124,7 +130,8 @@ func TestSessionsOfOtherClients(t *testing.T) {
 		},
 		"old version": func(c *ssl.Config) {
 			ssltest.Insecure(c)
-			c.MinVersion, c.MaxVersion, c.SecurityLevel, c.CipherSuites = ssl.VersionTLS10, ssl.VersionTLS11, ssl.InsecureSecurityLevel0, []uint16{ssltest.SuiteECDSACBC, 0x002F}
+			c.MinVersion, c.MaxVersion, c.SecurityLevel, c.CipherSuites = ssl.VersionTLS10, ssl.VersionTLS11,
+				ssl.InsecureSecurityLevel0, []uint16{ssltest.SuiteECDSACBC, 0x002F}
 		},
 	}
 	ctxs := map[string]*ssl.Ctx{}
@@ -161,7 +168,8 @@ func TestSessionsOfOtherClients(t *testing.T) {
 }
 
 // toolDial does a round trip, and counts what became of the session.
-func toolDial(s *ssltest.Server, ctx *ssl.Ctx, offer func(*ssl.Conn) error, states ...map[ssl.ReuseState]int) error {
+func toolDial(s *ssltest.Server, ctx *ssl.Ctx, offer func(*ssl.Conn) error,
+	states ...map[ssl.ReuseState]int) error {
 	d := ssl.Dialer{Ctx: ctx, Sessions: ssl.NoSessionCache{}}
 	c, err := d.Connect(context.Background(), "tcp", s.Addr)
 	if err != nil {
@@ -220,7 +228,10 @@ func TestSessionsThatDoNotFit(t *testing.T) {
 			"no key": {s: change(func(s *ssl.Session) error { return s.SetSecretMasterKey(nil) }), never: true},
 		} {
 			a, b := ssltest.TCPPipe(t)
-			cctx := ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.CipherSuites = []uint16{0x1301, ssltest.SuiteECDSAAES256} }))
+			cctx := ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
+				c.CipherSuites = []uint16{0x1301,
+					ssltest.SuiteECDSAAES256}
+			}))
 			p := ssltest.NewPair(t, cctx, sctx, a, b)
 			err := p.Client.SetSession(test.s)
 			if test.never != errors.Is(err, ssl.ErrNotResumable) || !test.never && err != nil {

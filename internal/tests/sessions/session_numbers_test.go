@@ -30,7 +30,8 @@ func TestProtocolVersion(t *testing.T) {
 
 func TestVersionName(t *testing.T) {
 	leakcheck.Test(t)
-	for v, want := range map[uint16]string{0x0301: "TLS 1.0", 0x0304: "TLS 1.3", 0: "0x0000", 0x0300: "0x0300", 0x0305: "0x0305", 0xFEFD: "0xFEFD"} {
+	for v, want := range map[uint16]string{0x0301: "TLS 1.0", 0x0304: "TLS 1.3", 0: "0x0000", 0x0300: "0x0300",
+		0x0305: "0x0305", 0xFEFD: "0xFEFD"} {
 		if got := ssl.VersionName(v); got != want {
 			t.Errorf("%#x is %q, want %q", v, got, want)
 		}
@@ -73,10 +74,12 @@ func TestTime(t *testing.T) {
 			t.Errorf("%d: %v, is %d", unix, err, ssltest.Get(t, s.Time).Unix())
 		}
 	}
-	if err := s.SetTime(time.Unix(1_700_000_000, 999_999_999)); err != nil || !ssltest.Get(t, s.Time).Equal(time.Unix(1_700_000_000, 0)) {
+	if err := s.SetTime(time.Unix(1_700_000_000, 999_999_999)); err != nil || !ssltest.Get(t,
+		s.Time).Equal(time.Unix(1_700_000_000, 0)) {
 		t.Errorf("not rounded down: %v %v", err, ssltest.Get(t, s.Time))
 	}
-	for _, bad := range []time.Time{{}, time.Unix(-1, 0), time.Unix(0, -1), time.Unix(last+1, 0), time.Unix(math.MaxInt64, 0), time.Unix(math.MinInt64, 0)} {
+	for _, bad := range []time.Time{{}, time.Unix(-1, 0), time.Unix(0, -1), time.Unix(last+1, 0),
+		time.Unix(math.MaxInt64, 0), time.Unix(math.MinInt64, 0)} {
 		ssltest.Refuses(t, bad.String(), s.SetTime(bad), ssl.ErrRange)
 	}
 	if ssltest.Get(t, s.Time).Unix() != 1_700_000_000 {
@@ -93,7 +96,8 @@ func TestTimeout(t *testing.T) {
 	}
 	most := time.Duration(math.MaxInt64)
 	for _, d := range []time.Duration{
-		0, 1, time.Second - 1, time.Second, 1999 * time.Millisecond, 7 * 24 * time.Hour, time.Duration(1<<31) * time.Second, most, 300 * time.Second,
+		0, 1, time.Second - 1, time.Second, 1999 * time.Millisecond, 7 * 24 * time.Hour,
+		time.Duration(1<<31) * time.Second, most, 300 * time.Second,
 	} {
 		if err := s.SetTimeout(d); err != nil || ssltest.Get(t, s.Timeout) != d.Truncate(time.Second) {
 			t.Errorf("%s: %v, is %s", d, err, ssltest.Get(t, s.Timeout))

@@ -29,7 +29,8 @@ func reveals(text string, key []byte) bool {
 func TestReveals(t *testing.T) {
 	leakcheck.Test(t)
 	key := []byte("0123456789abcdef")
-	for _, text := range []string{"<0123456789abcdef>", "30313233343536373839616263646566", "4142:30 31 32 33 34 35 36 37", "[1 48 49 50 51 52 53 54 55 9]", "89ABCDEF 3839616263646566"} {
+	for _, text := range []string{"<0123456789abcdef>", "30313233343536373839616263646566",
+		"4142:30 31 32 33 34 35 36 37", "[1 48 49 50 51 52 53 54 55 9]", "89ABCDEF 3839616263646566"} {
 		if !reveals(text, key) {
 			t.Errorf("%q goes unnoticed", text)
 		}
@@ -80,7 +81,8 @@ func TestFormattingHidesSecrets(t *testing.T) {
 		check("a struct with a Session", struct{ S *ssl.Session }{s})
 		check("a map of Sessions", map[string]*ssl.Session{"a": s})
 		for _, text := range []string{s.String(), s.GoString(), fmt.Sprint(s), fmt.Sprintf("%#v", s)} {
-			if text != s.String() || !strings.HasPrefix(text, "ssl.Session(TLS 1.") || !strings.Contains(text, "resumable=true") {
+			if text != s.String() || !strings.HasPrefix(text, "ssl.Session(TLS 1.") || !strings.Contains(text,
+				"resumable=true") {
 				t.Errorf("it is shown as %q", text)
 			}
 		}
@@ -112,7 +114,8 @@ func TestKeysOfConfigsAreHidden(t *testing.T) {
 				t.Errorf("%s of a %T has %d bytes: the key may be among them", verb, v, len(text))
 			}
 		}
-		if text := fmt.Sprintf(verb, cfg.Certificates); !strings.Contains(text, "localhost") && !strings.Contains(text, "ssl.Certificate(") {
+		if text := fmt.Sprintf(verb, cfg.Certificates); !strings.Contains(text, "localhost") &&
+			!strings.Contains(text, "ssl.Certificate(") {
 			t.Errorf("%s of certificates is %q", verb, text)
 		}
 	}

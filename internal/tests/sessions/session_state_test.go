@@ -135,7 +135,8 @@ func TestEveryMethodOfAnExpiredLoan(t *testing.T) {
 		outlives = ssltest.Get(t, b.UpRef)
 		id = ssltest.Get(t, b.ID)
 		for name := range methods(b) {
-			if out := call(t, b, name); out[len(out)-1].Type() == reflect.TypeFor[error]() && !out[len(out)-1].IsNil() {
+			if out := call(t, b, name); out[len(out)-1].Type() == reflect.TypeFor[error]() &&
+				!out[len(out)-1].IsNil() {
 				// What this session cannot do is no matter of the loan.
 				err := out[len(out)-1].Interface().(error)
 				if !errors.Is(err, ssl.ErrUnsupported) && !errors.Is(err, ssl.ErrNotResumable) {
@@ -227,7 +228,8 @@ func frozen(t *testing.T, how string, s *ssl.Session) {
 	if string(ssltest.Marshal(t, s)) != string(was) {
 		t.Errorf("%s: a setter that refused changed the session", how)
 	}
-	if err := s.SetExData(reflectIndex, how); err != nil || ssltest.Get(t, func() (any, error) { return s.ExData(reflectIndex) }) != how {
+	if err := s.SetExData(reflectIndex, how); err != nil ||
+		ssltest.Get(t, func() (any, error) { return s.ExData(reflectIndex) }) != how {
 		t.Errorf("%s: SetExData: %v", how, err)
 	}
 }
@@ -280,7 +282,11 @@ func TestSharedSessionsAreFrozen(t *testing.T) {
 		defer one.Close()
 		frozen(t, "Conn.Session", one)
 		var up *ssl.Session
-		if err := c.WithSession(func(b *ssl.BorrowedSession) error { up = ssltest.Get(t, b.UpRef); return nil }); err != nil {
+		if err := c.WithSession(func(b *ssl.BorrowedSession) error {
+			up = ssltest.Get(t,
+				b.UpRef)
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		defer up.Close()

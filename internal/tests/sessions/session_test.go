@@ -20,17 +20,21 @@ func TestNewSessionIsEmpty(t *testing.T) {
 		t.Errorf("cipher %#x %q %v", id, name, err)
 	}
 	for what, b := range map[string][]byte{
-		"id": ssltest.Get(t, s.ID), "id context": ssltest.Get(t, s.IDContext), "master key": ssltest.Get(t, s.SecretMasterKey),
-		"ticket": ssltest.Get(t, s.Ticket), "appdata": ssltest.Get(t, s.TicketAppData), "peer": ssltest.Get(t, s.PeerCertificateDER),
+		"id": ssltest.Get(t, s.ID), "id context": ssltest.Get(t, s.IDContext), "master key": ssltest.Get(t,
+			s.SecretMasterKey),
+		"ticket": ssltest.Get(t, s.Ticket), "appdata": ssltest.Get(t, s.TicketAppData),
+		"peer": ssltest.Get(t, s.PeerCertificateDER),
 	} {
 		if len(b) != 0 {
 			t.Errorf("%s %x", what, b)
 		}
 	}
-	if ssltest.Get(t, s.Hostname) != "" || ssltest.Get(t, s.ALPN) != "" || ssltest.Get(t, s.HasTicket) || ssltest.Get(t, s.Resumable) {
+	if ssltest.Get(t, s.Hostname) != "" || ssltest.Get(t, s.ALPN) != "" || ssltest.Get(t, s.HasTicket) ||
+		ssltest.Get(t, s.Resumable) {
 		t.Error("it has a name, a protocol or a ticket, or is resumable")
 	}
-	if ssltest.Get(t, s.TicketLifetimeHint) != 0 || ssltest.Get(t, s.MaxEarlyData) != 0 || ssltest.Get(t, s.MaxFragmentLength) != 0 || ssltest.Get(t, s.CompressID) != 0 {
+	if ssltest.Get(t, s.TicketLifetimeHint) != 0 || ssltest.Get(t, s.MaxEarlyData) != 0 ||
+		ssltest.Get(t, s.MaxFragmentLength) != 0 || ssltest.Get(t, s.CompressID) != 0 {
 		t.Error("a number is not zero")
 	}
 	if c, err := s.PeerCertificate(); c != nil || err != nil {
@@ -85,7 +89,8 @@ func TestDupIsAnotherObject(t *testing.T) {
 		t.Error("the copy's id is the original's too")
 	}
 	s.Close()
-	if string(ssltest.Get(t, d.ID)) != "other" || !bytes.Equal(ssltest.Get(t, d.SecretMasterKey), ssltest.Secret) {
+	if string(ssltest.Get(t, d.ID)) != "other" || !bytes.Equal(ssltest.Get(t, d.SecretMasterKey),
+		ssltest.Secret) {
 		t.Error("the copy did not survive the original")
 	}
 }
@@ -114,7 +119,8 @@ func TestCloseIsIdempotent(t *testing.T) {
 		t.Errorf("Close of nil: %v", err)
 	}
 	now := ssl.ReadCounters()
-	if now.Sessions.Closed-before.Sessions.Closed != 1 || now.SessionObjectsFreed-before.SessionObjectsFreed != 1 {
+	if now.Sessions.Closed-before.Sessions.Closed != 1 ||
+		now.SessionObjectsFreed-before.SessionObjectsFreed != 1 {
 		t.Errorf("three Closes: %+v, then %+v", before, now)
 	}
 }
@@ -123,7 +129,8 @@ func TestGettersReturnCopies(t *testing.T) {
 	leakcheck.Test(t)
 	s := ssltest.FilledSession(t, ssl.VersionTLS12)
 	for name, f := range map[string]func() ([]byte, error){
-		"ID": s.ID, "IDContext": s.IDContext, "SecretMasterKey": s.SecretMasterKey, "MarshalBinary": s.MarshalBinary,
+		"ID": s.ID, "IDContext": s.IDContext, "SecretMasterKey": s.SecretMasterKey,
+		"MarshalBinary": s.MarshalBinary,
 	} {
 		want := bytes.Clone(ssltest.Get(t, f))
 		clear(ssltest.Get(t, f))

@@ -44,7 +44,8 @@ func TestIssueTicketNeedsTLS13(t *testing.T) {
 	srv.MaxVersion = ssl.VersionTLS12
 	p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), srv)
 	p.MustShake(t)
-	if err := p.Server.IssueTicket(); !errors.Is(err, ssltest.If(ssltest.LibraryRelease() == "1.1.1", ssl.ErrUnsupported, ssl.ErrTLS13Only)) {
+	if err := p.Server.IssueTicket(); !errors.Is(err, ssltest.If(ssltest.LibraryRelease() == "1.1.1",
+		ssl.ErrUnsupported, ssl.ErrTLS13Only)) {
 		t.Error(err)
 	}
 	p.Echo(t)

@@ -29,7 +29,10 @@ func TestSetNotResumable(t *testing.T) {
 					}
 					return nil
 				}
-				srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return nil, veto("GetConfigForClient") }
+				srv.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) {
+					return nil,
+						veto("GetConfigForClient")
+				}
 				if when == "VerifyConnection" {
 					srv.VerifyConnection = func(ssl.ConnectionState) error { return veto("VerifyConnection") }
 				}
@@ -78,7 +81,8 @@ func TestSetNotResumable(t *testing.T) {
 // Nor does a ticket of an old key, which resumes, bring another one.
 func TestSetNotResumableOldKey(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t)})
+		keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t),
+			Next: ssltest.NewTicketKey(t)})
 		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv, keys)
 		s := ssltest.WantVisit(t, cctx, sctx, nil, false)
 		if err := keys.Rotate(ssl.TicketKey{}); err != nil {
@@ -111,7 +115,9 @@ func TestSetNotResumableTooLate(t *testing.T) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		server = p.Server
 		p.MustShake(t)
-		if late := srv.MaxVersion == ssl.VersionTLS12 || ssltest.LibraryRelease() == "1.1.1"; late != errors.Is(inVerify, ssl.ErrHandshakeStarted) || !late && inVerify != nil {
+		if late := srv.MaxVersion == ssl.VersionTLS12 ||
+			ssltest.LibraryRelease() == "1.1.1"; late != errors.Is(inVerify, ssl.ErrHandshakeStarted) || !late &&
+			inVerify != nil {
 			t.Errorf("in VerifyConnection: %v", inVerify)
 		}
 		for what, c := range map[string]struct{ err, want error }{

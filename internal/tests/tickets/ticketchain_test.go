@@ -44,7 +44,8 @@ func mutual(t testing.TB, srv, cli *ssl.Config, auth ssl.ClientAuthType) {
 // A resumed connection knows the certificates of its client as the first one did, in every
 // form and with each ticket; VerifyConnection is asked about the same.
 func TestResumptionKeepsTheClientsChain(t *testing.T) {
-	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven, ssl.RequireAndVerifyClientCert} {
+	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven,
+		ssl.RequireAndVerifyClientCert} {
 		for _, judged := range []bool{false, true} {
 			t.Run(fmt.Sprintf("auth %d, judged %t", auth, judged), func(t *testing.T) {
 				ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
@@ -62,7 +63,8 @@ func TestResumptionKeepsTheClientsChain(t *testing.T) {
 					p := ssltest.Meet(t, cctx, sctx, nil)
 					first := p.Server.ConnectionState()
 					p.CloseBoth()
-					if n := ssltest.If(auth == ssl.RequestClientCert, 0, 3); len(first.PeerCertificates) != 2 || len(first.VerifiedChain) != n {
+					if n := ssltest.If(auth == ssl.RequestClientCert, 0, 3); len(first.PeerCertificates) != 2 ||
+						len(first.VerifiedChain) != n {
 						t.Fatalf("%d certificates, a chain of %d", len(first.PeerCertificates), len(first.VerifiedChain))
 					}
 					offers := got.All()
@@ -96,7 +98,8 @@ func TestTicketsCarryTheClientsChain(t *testing.T) {
 		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		keys := ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}
 		one := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old}))
-		two, three := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, keys)), ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, keys))
+		two, three := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, keys)), ssltest.TicketServer(t, srv,
+			ssltest.TicketKeys(t, keys))
 		cctx := ssltest.NewClientCtx(t, cli)
 		var first, s = "", (*ssl.Session)(nil)
 		for i, sctx := range []*ssl.Ctx{one, two, three, two, three} {
@@ -130,7 +133,7 @@ func withFrame(t testing.TB, k ssl.TicketKey, s *ssl.Session, frame []byte) *ssl
 	})
 }
 
-// A ticket of somebody with the keys who has no frame in it, or another, or a broken one: a
+// A ticket of a server with the keys that has no frame in it, or another, or a broken one: a
 // server that needs the client's chain does a full handshake, and one that does not resumes.
 func TestForeignTicketAppData(t *testing.T) {
 	for _, auth := range []ssl.ClientAuthType{ssl.NoClientCert, ssl.RequireAndVerifyClientCert} {
@@ -182,11 +185,13 @@ func damagedFrames(frame []byte) map[string][]byte {
 	if frame == nil {
 		return out
 	}
-	for _, n := range []int{5, 12, 20, 23, 24, 25, 28, 100, len(frame) / 2, len(frame) - 34, len(frame) - 3, len(frame) - 1} {
+	for _, n := range []int{5, 12, 20, 23, 24, 25, 28, 100, len(frame) / 2, len(frame) - 34, len(frame) - 3,
+		len(frame) - 1} {
 		out[fmt.Sprintf("cut to %d of %d", n, len(frame))] = frame[:n]
 	}
 	// The version, a time before all, the flag, the counts, a length, the digest, the sent.
-	for _, i := range []int{0, 3, 4, 12, 20, 21, 22, 23, 24, 25, 26, len(frame) - 34, len(frame) - 3, len(frame) - 2, len(frame) - 1} {
+	for _, i := range []int{0, 3, 4, 12, 20, 21, 22, 23, 24, 25, 26, len(frame) - 34, len(frame) - 3,
+		len(frame) - 2, len(frame) - 1} {
 		flipped := bytes.Clone(frame)
 		flipped[i] ^= 0x80
 		out[fmt.Sprintf("bit flipped in byte %d of %d", i, len(frame))] = flipped
@@ -211,8 +216,10 @@ func TestTicketsOfALongChain(t *testing.T) {
 				for i := range 3 {
 					p := ssltest.Meet(t, cctx, sctx, s)
 					st := p.Server.ConnectionState()
-					if st.DidResume != (i > 0 && (c.fits || !fm.Tickets)) || len(st.PeerCertificates) != 2+c.count || len(st.VerifiedChain) != 3 {
-						t.Errorf("connection %d: resumed %t, %d certificates, a chain of %d", i, st.DidResume, len(st.PeerCertificates), len(st.VerifiedChain))
+					if st.DidResume != (i > 0 && (c.fits || !fm.Tickets)) || len(st.PeerCertificates) != 2+c.count ||
+						len(st.VerifiedChain) != 3 {
+						t.Errorf("connection %d: resumed %t, %d certificates, a chain of %d", i, st.DidResume,
+							len(st.PeerCertificates), len(st.VerifiedChain))
 					}
 					s = ssltest.SessionOf(t, p.Client)
 					p.CloseBoth()
@@ -222,7 +229,7 @@ func TestTicketsOfALongChain(t *testing.T) {
 	}
 }
 
-// withMore is a certificate of testdata with n more behind it that nobody needs, of about
+// withMore is a certificate of testdata with n more behind it that are not needed, of about
 // 1,300 bytes each.
 func withMore(t testing.TB, name string, n int) ssl.Certificate {
 	t.Helper()
@@ -239,7 +246,8 @@ func withMore(t testing.TB, name string, n int) ssl.Certificate {
 		t.Fatal(err)
 	}
 	for i := range n {
-		filler := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), NotAfter: ssltest.FarFuture, DNSNames: slices.Repeat([]string{strings.Repeat("x", 60)}, 17)}
+		filler := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), NotAfter: ssltest.FarFuture,
+			DNSNames: slices.Repeat([]string{strings.Repeat("x", 60)}, 17)}
 		der, err := x509.CreateCertificate(rand.Reader, filler, filler, signer.Public(), signer)
 		if err != nil {
 			t.Fatal(err)
@@ -267,7 +275,8 @@ func renewedCA(t testing.TB, ca string) *ssl.CertPool {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	pool, err := ssl.LoadCertPool(file)
@@ -278,7 +287,7 @@ func renewedCA(t testing.TB, ca string) *ssl.CertPool {
 }
 
 // Servers with other roots do not resume each other's: the session id context differs, and
-// where somebody has made it equal by hand, the root is missing, be there one of its name.
+// where it was made equal by hand, the root is missing, be there one of its name.
 func TestTicketOfAnotherRoot(t *testing.T) {
 	for name, other := range map[string]struct {
 		ca   string // that clients of the other server are from
@@ -288,7 +297,10 @@ func TestTicketOfAnotherRoot(t *testing.T) {
 		"renewed ca": {"ca", func(t testing.TB) *ssl.CertPool { return renewedCA(t, "ca") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) { wantOtherRoot(t, srv, cli, other.ca, other.pool(t)) })
+			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+				wantOtherRoot(t, srv, cli, other.ca,
+					other.pool(t))
+			})
 		})
 	}
 }
@@ -303,7 +315,8 @@ func wantOtherRoot(t *testing.T, srv, cli *ssl.Config, ca string, pool *ssl.Cert
 	cctx := ssltest.NewClientCtx(t, cli)
 	s := ssltest.WantVisit(t, cctx, one, nil, false)
 	foreign := ssltest.CopyOf(cli, func(c *ssl.Config) {
-		c.Certificates = []ssl.Certificate{ssltest.Issued(t, ca, x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)}
+		c.Certificates = []ssl.Certificate{ssltest.Issued(t, ca, x509.ExtKeyUsageClientAuth, "other", nil,
+			ssltest.FarFuture)}
 	})
 	octx := ssltest.NewClientCtx(t, foreign)
 	theirs := ssltest.WantVisit(t, octx, two, nil, false)

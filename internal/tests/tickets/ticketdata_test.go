@@ -13,7 +13,8 @@ import (
 
 // saying makes a connection whose server leaves data before its handshake, unless that is
 // nil; it returns what the resumed session brought, and the client's session.
-func saying(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session, data []byte, resumed bool) ([]byte, *ssl.Session) {
+func saying(t testing.TB, cctx, sctx *ssl.Ctx, s *ssl.Session, data []byte, resumed bool) ([]byte,
+	*ssl.Session) {
 	t.Helper()
 	a, b := ssltest.TCPPipe(t)
 	p := ssltest.NewPair(t, cctx, sctx, a, b)
@@ -56,7 +57,8 @@ func TestTicketDataRoundTrip(t *testing.T) {
 				renews := fm.Version == ssl.VersionTLS13 // TLS 1.2 goes on with the session that it has
 				_, s := saying(t, cctx, a.Next(), nil, first, false)
 				for i, step := range []struct{ says, brings []byte }{
-					{nil, first}, {nil, first}, {second, first}, {nil, ssltest.If(renews, second, first)}, {[]byte{}, ssltest.If(renews, second, first)},
+					{nil, first}, {nil, first}, {second, first}, {nil, ssltest.If(renews, second, first)},
+					{[]byte{}, ssltest.If(renews, second, first)},
 					{nil, ssltest.If(renews, nil, first)},
 				} {
 					var got []byte
@@ -143,9 +145,11 @@ func TestTicketDataReturnCodes(t *testing.T) {
 		key, old, gone := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		cctx := ssltest.NewClientCtx(t, cli)
 		of := func(k ssl.TicketKey) *ssl.Session {
-			return ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: k})), nil, false)
+			return ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv,
+				ssltest.TicketKeys(t, ssl.TicketKeySet{Current: k})), nil, false)
 		}
-		sctx := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key, Old: []ssl.TicketKey{old}}))
+		sctx := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key,
+			Old: []ssl.TicketKey{old}}))
 		good := of(key)
 		for _, c := range []struct {
 			what          string
@@ -164,7 +168,8 @@ func TestTicketDataReturnCodes(t *testing.T) {
 			}
 			reused, next := ssltest.Visit(t, cctx, sctx, c.s)
 			if reused != c.resumes || bytes.Equal(before, ssltest.TicketOf(t, next)) != c.same || !isOf(t, next, key) {
-				t.Errorf("%s: resumed %t, the same ticket %t", c.what, reused, bytes.Equal(before, ssltest.TicketOf(t, next)))
+				t.Errorf("%s: resumed %t, the same ticket %t", c.what, reused,
+					bytes.Equal(before, ssltest.TicketOf(t, next)))
 			}
 			ssltest.WantVisit(t, cctx, sctx, next, true)
 		}
@@ -184,7 +189,8 @@ func TestTicketDataOfACachedSession(t *testing.T) {
 	for _, c := range []struct {
 		cctx       *ssl.Ctx
 		sets, sees string
-	}{{ssltest.NewClientCtx(t, cli), "first", ""}, {takes, "second", "first"}, {ssltest.NewClientCtx(t, cli), "third", "first"}} {
+	}{{ssltest.NewClientCtx(t, cli), "first", ""}, {takes, "second", "first"}, {ssltest.NewClientCtx(t, cli),
+		"third", "first"}} {
 		a, b := ssltest.TCPPipe(t)
 		p := ssltest.NewPair(t, c.cctx, sctx, a, b)
 		if s != nil {

@@ -11,7 +11,8 @@ import (
 
 // Two servers with the same keys resume each other's sessions, in both sizes of key.
 func TestTicketKeysShared(t *testing.T) {
-	for name, make := range map[string]func(testing.TB) ssl.TicketKey{"80 bytes": ssltest.NewTicketKey, "48 bytes": ssltest.ShortTicketKey} {
+	for name, make := range map[string]func(testing.TB) ssl.TicketKey{"80 bytes": ssltest.NewTicketKey,
+		"48 bytes": ssltest.ShortTicketKey} {
 		t.Run(name, func(t *testing.T) {
 			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				key := make(t)
@@ -19,7 +20,8 @@ func TestTicketKeysShared(t *testing.T) {
 				k := ssltest.TicketKeys(t, set)
 				cctx := ssltest.NewClientCtx(t, cli)
 				// Of one TicketKeys, and of another with equal keys, as another process has it.
-				a, b, c := ssltest.TicketServer(t, srv, k), ssltest.TicketServer(t, srv, k), ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, set))
+				a, b, c := ssltest.TicketServer(t, srv, k), ssltest.TicketServer(t, srv, k), ssltest.TicketServer(t, srv,
+					ssltest.TicketKeys(t, set))
 				s := ssltest.WantVisit(t, cctx, a, nil, false)
 				if !isOf(t, s, key) {
 					t.Error("the ticket does not begin with the key's name")
@@ -56,7 +58,8 @@ func TestTicketKeyRotation(t *testing.T) {
 
 		// Current: TLS 1.3 gets another ticket all the same, TLS 1.2 keeps the one it has.
 		again := ssltest.WantVisit(t, cctx, sctx, now, true)
-		if same := string(ssltest.TicketOf(t, again)) == string(ssltest.TicketOf(t, now)); same != (srv.MaxVersion == ssl.VersionTLS12) || !isOf(t, again, first) {
+		if same := string(ssltest.TicketOf(t, again)) == string(ssltest.TicketOf(t,
+			now)); same != (srv.MaxVersion == ssl.VersionTLS12) || !isOf(t, again, first) {
 			t.Errorf("the ticket is the same: %t", same)
 		}
 
@@ -75,7 +78,8 @@ func TestTicketKeyRotation(t *testing.T) {
 		}
 		ssltest.WantVisit(t, cctx, sctx, again, false)
 		ssltest.WantVisit(t, cctx, sctx, renewed, true)
-		if st := here.Stats(); st.Renewed != 3 || st.Resumed != 1 || st.Unknown != 1 || st.Declined != 0 || st.Rotations != 2 {
+		if st := here.Stats(); st.Renewed != 3 || st.Resumed != 1 || st.Unknown != 1 || st.Declined != 0 ||
+			st.Rotations != 2 {
 			t.Errorf("%+v", st)
 		}
 	})
@@ -153,7 +157,8 @@ func TestTicketKeysAcrossHosts(t *testing.T) {
 			h := ssltest.StartHosts(t, listening, open, demanding)
 			anonymous := ssltest.ClientOf(t, "a.test", v)
 			anonymous.InsecureSkipVerify = true // one client for both names: only the servers are looked at
-			known := ssltest.CopyOf(anonymous, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} })
+			known := ssltest.CopyOf(anonymous,
+				func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} })
 			to := func(cfg *ssl.Config, host string) *ssl.Ctx {
 				return ssltest.NewClientCtx(t, ssltest.CopyOf(cfg, func(c *ssl.Config) { c.ServerName = host }))
 			}
@@ -165,7 +170,8 @@ func TestTicketKeysAcrossHosts(t *testing.T) {
 			if err := c.SetSession(s); err != nil {
 				t.Fatal(err)
 			}
-			if err := ssltest.RefusedWith(c); ssltest.AlertOf(err) != 116 && ssltest.AlertOf(err) != 40 { // certificate_required, handshake_failure
+			if err := ssltest.RefusedWith(c); ssltest.AlertOf(err) != 116 &&
+				ssltest.AlertOf(err) != 40 { // certificate_required, handshake_failure
 				t.Errorf("without a certificate: %v", err)
 			}
 			c.Close()

@@ -117,7 +117,8 @@ func TestTicketKeysDamaged(t *testing.T) {
 		if reused, _ := ssltest.Visit(t, cctx, sctx, ssltest.WithTicket(t, s, bytes.Clone(ticket))); !reused {
 			t.Fatal("the ticket as it was does not resume: the test shows nothing")
 		}
-		for _, i := range []int{0, 15, 16, 31, 32, len(ticket) / 2, len(ticket) - 33, len(ticket) - 32, len(ticket) - 1} {
+		for _, i := range []int{0, 15, 16, 31, 32, len(ticket) / 2, len(ticket) - 33, len(ticket) - 32,
+			len(ticket) - 1} {
 			flipped := bytes.Clone(ticket)
 			flipped[i] ^= 1
 			offer(fmt.Sprintf("bit flipped in byte %d of %d", i, len(ticket)), flipped)
@@ -171,12 +172,13 @@ func visitQuickly(t testing.TB, cctx, sctx *ssl.Ctx) {
 	}
 }
 
-// Keys are replaced while handshakes run: nobody sees an error, and in the end all keys but
-// those in use are gone. Where the two keys only change places, nobody loses a session.
+// Keys are replaced while handshakes run: no client sees an error, and in the end all keys but
+// those in use are gone. Where the two keys only change places, no session is lost.
 func TestTicketKeysReplacedUnderLoad(t *testing.T) {
 	t.Run("rotated", func(t *testing.T) {
 		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t), Next: ssltest.NewTicketKey(t)})
+			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t),
+				Next: ssltest.NewTicketKey(t)})
 			loadTickets(t, srv, cli, k, func(int) error { return k.Rotate(ssl.TicketKey{}) })
 			if st := k.Stats(); st.Rotations == 0 || len(k.Infos()) != 3 {
 				t.Errorf("%d keys are left after %+v", len(k.Infos()), st)
@@ -293,8 +295,8 @@ func loadVisit(cctx, sctx *ssl.Ctx, offer *ssl.Session) (reused bool, next *ssl.
 	return c.SessionReused(), next, err
 }
 
-// NewTicketKeys replaces its keys as time passes, whether or not anybody connects, and stops
-// with Close, or when nobody has it any more.
+// NewTicketKeys replaces its keys as time passes, whether or not a client connects, and stops
+// with Close, or when it is no longer referred to.
 func TestTicketKeysRotateByTime(t *testing.T) {
 	leakcheck.Test(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -309,7 +311,8 @@ func TestTicketKeysRotateByTime(t *testing.T) {
 			return s
 		}
 		before := k.Infos()
-		for i, want := range []string{"current next ", "current next old ", "current next old old ", "current next old old "} {
+		for i, want := range []string{"current next ", "current next old ", "current next old old ",
+			"current next old old "} {
 			if got := uses(); got != want {
 				t.Errorf("after %d hours: %s", i, got)
 			}
@@ -367,7 +370,8 @@ func TestTicketKeysWithVerifyConnection(t *testing.T) {
 		srv.VerifyConnection = func(ssl.ConnectionState) error { return nil }
 		cctx := ssltest.NewClientCtx(t, cli)
 		a := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old}))
-		b := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
+		b := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current,
+			Old: []ssl.TicketKey{old}}))
 		s := ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true)
 		if !isOf(t, s, current) {
 			t.Error("the ticket was not renewed")
@@ -387,8 +391,10 @@ func TestTicketKeysWithPropertyQuery(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		for _, key := range []ssl.TicketKey{ssltest.NewTicketKey(t), ssltest.ShortTicketKey(t)} {
 			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
-			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, ssltest.CopyOf(srv, wanting), k), ssltest.TicketServer(t, srv, k)
-			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true), true)
+			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, ssltest.CopyOf(srv, wanting), k),
+				ssltest.TicketServer(t, srv, k)
+			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false),
+				true), true)
 		}
 	})
 }
@@ -401,14 +407,17 @@ func TestTicketKeysWithFIPS(t *testing.T) {
 			k := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: key})
 			strict := ssltest.CopyOf(srv, func(c *ssl.Config) { c.FIPS, c.TicketKeys = true, k })
 			if err := strict.CheckServer(); err != nil {
-				if os.Getenv("SESSL_EXPECT_FIPS") == "yes" || !errors.Is(err, ssl.ErrNoProvider) && !errors.Is(err, ssl.ErrUnsupported) {
+				if os.Getenv("SESSL_EXPECT_FIPS") == "yes" || !errors.Is(err, ssl.ErrNoProvider) && !errors.Is(err,
+					ssl.ErrUnsupported) {
 					t.Fatal(err)
 				}
 				t.Log("no FIPS provider here:", err)
 				return
 			}
-			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, strict), ssltest.TicketServer(t, srv, k)
-			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false), true), true)
+			cctx, a, b := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, strict), ssltest.TicketServer(t, srv,
+				k)
+			ssltest.WantVisit(t, cctx, a, ssltest.WantVisit(t, cctx, b, ssltest.WantVisit(t, cctx, a, nil, false),
+				true), true)
 		}
 	})
 }
@@ -462,11 +471,15 @@ func TestConfigBuiltinTicketKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, change := range map[string]func(*ssl.Config){
-			"80 bytes":          func(c *ssl.Config) { c.BuiltinTicketKey = short },
-			"no effect":         func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionTicketsDisabled = key, true },
-			"without TicketKey": func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionCache = key, ssltest.NewServerCache(t, nil) },
+			"80 bytes":  func(c *ssl.Config) { c.BuiltinTicketKey = short },
+			"no effect": func(c *ssl.Config) { c.BuiltinTicketKey, c.SessionTicketsDisabled = key, true },
+			"without TicketKey": func(c *ssl.Config) {
+				c.BuiltinTicketKey, c.SessionCache = key,
+					ssltest.NewServerCache(t, nil)
+			},
 		} {
-			if err := ssltest.CopyOf(srv, change).CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), name) {
+			if err := ssltest.CopyOf(srv, change).CheckServer(); !errors.Is(err, ssl.ErrConfig) ||
+				!strings.Contains(err.Error(), name) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -526,26 +539,28 @@ func TestTicketKeysRefused(t *testing.T) {
 	}
 	before := fmt.Sprint(k.Infos())
 	for what, c := range map[string]struct{ err, want error }{
-		"no current":            {from(ssl.TicketKeySet{Next: key}), ssl.ErrConfig},
-		"an empty old":          {from(ssl.TicketKeySet{Current: key, Old: []ssl.TicketKey{{}}}), ssl.ErrConfig},
-		"a name twice":          {from(ssl.TicketKeySet{Current: key, Next: other, Old: []ssl.TicketKey{key}}), ssl.ErrConfig},
-		"too many":              {from(many), ssl.ErrConfig},
-		"set too many":          {k.SetKeys(many), ssl.ErrConfig},
-		"set nothing":           {k.SetKeys(ssl.TicketKeySet{}), ssl.ErrConfig},
-		"rotate to what is in":  {k.Rotate(key), ssl.ErrConfig},
-		"reload without files":  {k.Reload(), ssl.ErrConfig},
-		"set where time does":   {auto.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrConfig},
-		"too often":             {opts(time.Millisecond, 0), ssl.ErrConfig},
-		"negative":              {opts(-time.Hour, 0), ssl.ErrConfig},
-		"negative keeping":      {opts(0, -1), ssl.ErrConfig},
-		"kept too long":         {opts(time.Second, time.Hour), ssl.ErrConfig},
-		"closed, set":           {closed.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrClosed},
-		"closed, rotate":        {closed.Rotate(other), ssl.ErrClosed},
-		"closed, config":        {with(func(c *ssl.Config) { c.TicketKeys = closed }), ssl.ErrConfig},
-		"zero, config":          {with(func(c *ssl.Config) { c.TicketKeys = &ssl.TicketKeys{} }), ssl.ErrConfig},
-		"zero, rotate":          {(&ssl.TicketKeys{}).Rotate(other), ssl.ErrClosed},
-		"nil, rotate":           {none.Rotate(other), ssl.ErrNil},
-		"tickets are disabled":  {with(func(c *ssl.Config) { c.TicketKeys, c.SessionTicketsDisabled = k, true }), ssl.ErrConfig},
+		"no current":   {from(ssl.TicketKeySet{Next: key}), ssl.ErrConfig},
+		"an empty old": {from(ssl.TicketKeySet{Current: key, Old: []ssl.TicketKey{{}}}), ssl.ErrConfig},
+		"a name twice": {from(ssl.TicketKeySet{Current: key, Next: other, Old: []ssl.TicketKey{key}}),
+			ssl.ErrConfig},
+		"too many":             {from(many), ssl.ErrConfig},
+		"set too many":         {k.SetKeys(many), ssl.ErrConfig},
+		"set nothing":          {k.SetKeys(ssl.TicketKeySet{}), ssl.ErrConfig},
+		"rotate to what is in": {k.Rotate(key), ssl.ErrConfig},
+		"reload without files": {k.Reload(), ssl.ErrConfig},
+		"set where time does":  {auto.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrConfig},
+		"too often":            {opts(time.Millisecond, 0), ssl.ErrConfig},
+		"negative":             {opts(-time.Hour, 0), ssl.ErrConfig},
+		"negative keeping":     {opts(0, -1), ssl.ErrConfig},
+		"kept too long":        {opts(time.Second, time.Hour), ssl.ErrConfig},
+		"closed, set":          {closed.SetKeys(ssl.TicketKeySet{Current: key}), ssl.ErrClosed},
+		"closed, rotate":       {closed.Rotate(other), ssl.ErrClosed},
+		"closed, config":       {with(func(c *ssl.Config) { c.TicketKeys = closed }), ssl.ErrConfig},
+		"zero, config":         {with(func(c *ssl.Config) { c.TicketKeys = &ssl.TicketKeys{} }), ssl.ErrConfig},
+		"zero, rotate":         {(&ssl.TicketKeys{}).Rotate(other), ssl.ErrClosed},
+		"nil, rotate":          {none.Rotate(other), ssl.ErrNil},
+		"tickets are disabled": {with(func(c *ssl.Config) { c.TicketKeys, c.SessionTicketsDisabled = k, true }),
+			ssl.ErrConfig},
 		"bytes of a zero value": {ssltest.ErrorOf(ssl.TicketKey{}.SecretBytes()), ssl.ErrConfig},
 	} {
 		var e *ssl.Error

@@ -108,7 +108,8 @@ func TestLoadTicketKeysOfHAProxy(t *testing.T) {
 		}
 		want := use("current", keys[2], c.bits) + use("next", keys[3], c.bits) + use("old", keys[1], c.bits)
 		for how, text := range map[string]string{
-			"as it is": lines, "with CRLF": strings.ReplaceAll(lines, "\n", "\r\n"), "without the last newline": strings.TrimSuffix(lines, "\n"),
+			"as it is": lines, "with CRLF": strings.ReplaceAll(lines, "\n", "\r\n"),
+			"without the last newline": strings.TrimSuffix(lines, "\n"),
 		} {
 			k := loadTicketKeys(t, writeFile(t, filepath.Join(t.TempDir(), "keys"), []byte(text)))
 			if got := uses(k); got != want {
@@ -140,22 +141,26 @@ func TestParseTicketKeysRefused(t *testing.T) {
 		data []string
 		want error
 	}{
-		"nothing":             {nil, ssl.ErrConfig},
-		"an empty file":       {[]string{""}, ssl.ErrMalformed},
-		"two lines":           {[]string{line() + line()}, ssl.ErrMalformed},
-		"an empty line":       {[]string{line() + "\n" + line() + line()}, ssl.ErrMalformed},
-		"two sizes":           {[]string{line() + haproxyLine(t, short) + line()}, ssl.ErrMalformed},
-		"bad base64":          {[]string{"*" + three[1:]}, ssl.ErrMalformed},
-		"a long line":         {[]string{strings.Repeat("A", 1<<16) + "\n" + three}, ssl.ErrMalformed},
-		"a line of 79 bytes":  {[]string{base64.StdEncoding.EncodeToString(ssltest.SecretBytes(t, long)[:79]) + "\n" + three}, ssl.ErrMalformed},
-		"a line of zeros":     {[]string{base64.StdEncoding.EncodeToString(make([]byte, 80)) + "\n" + three}, ssl.ErrMalformed},
-		"one key twice":       {[]string{three + haproxyLine(t, long) + haproxyLine(t, long)}, ssl.ErrConfig},
-		"two files of lines":  {[]string{three, three}, ssl.ErrMalformed},
-		"a key and lines":     {[]string{string(ssltest.SecretBytes(t, long)), three}, ssl.ErrMalformed},
-		"a key and 81 bytes":  {[]string{string(ssltest.SecretBytes(t, long)), strings.Repeat("x", 81)}, ssl.ErrMalformed},
-		"81 bytes":            {[]string{strings.Repeat("x", 81)}, ssl.ErrMalformed},
-		"two files, one name": {[]string{string(ssltest.SecretBytes(t, long)), string(ssltest.SecretBytes(t, long))}, ssl.ErrConfig},
-		"far too much":        {[]string{strings.Repeat(three, 1<<20/len(three)+1)}, ssl.ErrTooLarge},
+		"nothing":       {nil, ssl.ErrConfig},
+		"an empty file": {[]string{""}, ssl.ErrMalformed},
+		"two lines":     {[]string{line() + line()}, ssl.ErrMalformed},
+		"an empty line": {[]string{line() + "\n" + line() + line()}, ssl.ErrMalformed},
+		"two sizes":     {[]string{line() + haproxyLine(t, short) + line()}, ssl.ErrMalformed},
+		"bad base64":    {[]string{"*" + three[1:]}, ssl.ErrMalformed},
+		"a long line":   {[]string{strings.Repeat("A", 1<<16) + "\n" + three}, ssl.ErrMalformed},
+		"a line of 79 bytes": {[]string{base64.StdEncoding.EncodeToString(ssltest.SecretBytes(t, long)[:79]) +
+			"\n" + three}, ssl.ErrMalformed},
+		"a line of zeros": {[]string{base64.StdEncoding.EncodeToString(make([]byte, 80)) + "\n" + three},
+			ssl.ErrMalformed},
+		"one key twice":      {[]string{three + haproxyLine(t, long) + haproxyLine(t, long)}, ssl.ErrConfig},
+		"two files of lines": {[]string{three, three}, ssl.ErrMalformed},
+		"a key and lines":    {[]string{string(ssltest.SecretBytes(t, long)), three}, ssl.ErrMalformed},
+		"a key and 81 bytes": {[]string{string(ssltest.SecretBytes(t, long)), strings.Repeat("x", 81)},
+			ssl.ErrMalformed},
+		"81 bytes": {[]string{strings.Repeat("x", 81)}, ssl.ErrMalformed},
+		"two files, one name": {[]string{string(ssltest.SecretBytes(t, long)),
+			string(ssltest.SecretBytes(t, long))}, ssl.ErrConfig},
+		"far too much": {[]string{strings.Repeat(three, 1<<20/len(three)+1)}, ssl.ErrTooLarge},
 	} {
 		var data [][]byte
 		for _, s := range c.data {

@@ -46,15 +46,20 @@ func TestCRLs(t *testing.T) {
 		{"revoked, chain", false, true, [][]byte{ssltest.Current(t, "ca", "server-ecdsa", "client")}, certRevoked},
 		{"only another CA's", false, false, [][]byte{ssltest.Current(t, "other-ca")}, noCRL},
 		{"several", false, false, [][]byte{ssltest.Current(t, "other-ca"), ssltest.Current(t, "ca")}, 0},
-		{"out of date", false, false, [][]byte{ssltest.CRLOf(t, "ca", ssltest.LongAgo, ssltest.LongAgo.Add(time.Hour))}, crlExpired},
-		{"of the future", false, false, [][]byte{ssltest.CRLOf(t, "ca", ssltest.FarFuture, ssltest.FarFuture.Add(time.Hour))}, crlNotYetValid},
+		{"out of date", false, false,
+			[][]byte{ssltest.CRLOf(t, "ca", ssltest.LongAgo, ssltest.LongAgo.Add(time.Hour))}, crlExpired},
+		{"of the future", false, false, [][]byte{ssltest.CRLOf(t, "ca", ssltest.FarFuture,
+			ssltest.FarFuture.Add(time.Hour))}, crlNotYetValid},
 		{"damaged", false, false, [][]byte{damaged}, badCRLSig},
 		{"leaf of an intermediate", true, false, [][]byte{ssltest.Current(t, "intermediate")}, 0},
 		{"leaf of an intermediate, wrong CA", true, false, [][]byte{ssltest.Current(t, "ca")}, noCRL},
-		{"intermediate revoked, leaf checked", true, false, [][]byte{ssltest.Current(t, "intermediate"), ssltest.Current(t, "ca", "intermediate")}, 0},
-		{"intermediate revoked, chain checked", true, true, [][]byte{ssltest.Current(t, "intermediate"), ssltest.Current(t, "ca", "intermediate")}, certRevoked},
+		{"intermediate revoked, leaf checked", true, false, [][]byte{ssltest.Current(t, "intermediate"),
+			ssltest.Current(t, "ca", "intermediate")}, 0},
+		{"intermediate revoked, chain checked", true, true, [][]byte{ssltest.Current(t, "intermediate"),
+			ssltest.Current(t, "ca", "intermediate")}, certRevoked},
 		{"chain without the root's list", true, true, [][]byte{ssltest.Current(t, "intermediate")}, noCRL},
-		{"chain with all lists", true, true, [][]byte{ssltest.Current(t, "intermediate"), ssltest.Current(t, "ca")}, 0},
+		{"chain with all lists", true, true, [][]byte{ssltest.Current(t, "intermediate"), ssltest.Current(t, "ca")},
+			0},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -67,7 +72,10 @@ func TestCRLs(t *testing.T) {
 				if c.chain {
 					known.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
 				}
-				p := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(cfg *ssl.Config) { cfg.CRLs, cfg.CRLCheckChain = c.crls, c.all }), known)
+				p := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(cfg *ssl.Config) {
+					cfg.CRLs,
+						cfg.CRLCheckChain = c.crls, c.all
+				}), known)
 				cerr, serr := p.Shake()
 				if ssltest.VerifyCode(cerr) != c.code || c.code == 0 && (cerr != nil || serr != nil) {
 					t.Errorf("client: code %d, want %d: %v; server: %v", ssltest.VerifyCode(cerr), c.code, cerr, serr)
@@ -80,7 +88,11 @@ func TestCRLs(t *testing.T) {
 					cfg.ClientAuth, cfg.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 					cfg.CRLs, cfg.CRLCheckChain = c.crls, c.all
 				})
-				q := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client"+suffix)} }), asks)
+				q := ssltest.NewTCPPair(t,
+					ssltest.CopyOf(cli, func(cfg *ssl.Config) {
+						cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t,
+							"client"+suffix)}
+					}), asks)
 				cerr, serr = q.Shake()
 				if ssltest.VerifyCode(serr) != c.code || c.code == 0 && (cerr != nil || serr != nil) {
 					t.Errorf("server: code %d, want %d: %v; client: %v", ssltest.VerifyCode(serr), c.code, serr, cerr)
@@ -98,7 +110,8 @@ func TestAttackSessionOlderThanCRL(t *testing.T) {
 		}
 		sctx := ssltest.NewServerCtx(t, srv)
 		good, revoked := with(ssltest.Current(t, "ca")), with(ssltest.Current(t, "ca", "server-ecdsa"))
-		for _, s := range []*ssl.Session{ssltest.MadeWith(t, cli, sctx), ssltest.MadeWith(t, good, sctx), ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), sctx)} {
+		for _, s := range []*ssl.Session{ssltest.MadeWith(t, cli, sctx), ssltest.MadeWith(t, good, sctx),
+			ssltest.MadeWith(t, ssltest.CopyOf(cli, ssltest.Insecure), sctx)} {
 			ssltest.WantFull(t, ssltest.Try(t, revoked, sctx, s), certRevoked)
 			ssltest.WantFull(t, ssltest.Try(t, revoked, sctx, ssltest.Dup(t, s)), certRevoked)
 			ssltest.WantFull(t, ssltest.Try(t, revoked, sctx, ssltest.Reparsed(t, s)), certRevoked)
@@ -119,7 +132,8 @@ func TestStampHasDemands(t *testing.T) {
 		cli.CRLs = [][]byte{leaf, root}
 		s := ssltest.MadeWith(t, cli, sctx)
 		ssltest.WantResumed(t, ssltest.Try(t, cli, sctx, s))
-		ssltest.WantResumed(t, ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.CRLs = [][]byte{root, leaf, root} }), sctx, s))
+		ssltest.WantResumed(t,
+			ssltest.Try(t, ssltest.CopyOf(cli, func(c *ssl.Config) { c.CRLs = [][]byte{root, leaf, root} }), sctx, s))
 		for what, change := range map[string]func(*ssl.Config){
 			"no lists":       func(c *ssl.Config) { c.CRLs = nil },
 			"other lists":    func(c *ssl.Config) { c.CRLs = [][]byte{leaf, ssltest.Current(t, "ca", "expired")} },
@@ -127,7 +141,9 @@ func TestStampHasDemands(t *testing.T) {
 			"depth":          func(c *ssl.Config) { c.VerifyDepth = 5 },
 			"purpose":        func(c *ssl.Config) { c.VerifyPurpose = ssl.PurposeServer },
 			"security level": func(c *ssl.Config) { c.SecurityLevel = 1 },
-			"schemes":        func(c *ssl.Config) { c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256} },
+			"schemes": func(c *ssl.Config) {
+				c.SignatureSchemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}
+			},
 		} {
 			t.Log(what)
 			ssltest.WantFull(t, ssltest.Try(t, ssltest.CopyOf(cli, change), sctx, s), 0)
@@ -153,10 +169,11 @@ func TestAttackRevokedClientResumes(t *testing.T) {
 			want   int
 		}{
 			"the same demands": {func(*ssl.Config) {}, 0},
-			"revoked":          {func(c *ssl.Config) { c.CRLs = [][]byte{ssltest.Current(t, "ca", "client")} }, certRevoked},
-			"no list":          {func(c *ssl.Config) { c.CRLs = [][]byte{ssltest.Current(t, "other-ca")} }, noCRL},
-			"other roots":      {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "other-ca") }, refusedAnyhow},
-			"purpose":          {func(c *ssl.Config) { c.VerifyPurpose = ssl.PurposeServer }, ssltest.BadPurpose},
+			"revoked": {func(c *ssl.Config) { c.CRLs = [][]byte{ssltest.Current(t, "ca", "client")} },
+				certRevoked},
+			"no list":     {func(c *ssl.Config) { c.CRLs = [][]byte{ssltest.Current(t, "other-ca")} }, noCRL},
+			"other roots": {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "other-ca") }, refusedAnyhow},
+			"purpose":     {func(c *ssl.Config) { c.VerifyPurpose = ssl.PurposeServer }, ssltest.BadPurpose},
 		} {
 			before := ssltest.CopyOf(srv, func(*ssl.Config) {})
 			box := ssltest.NewInbox(t, before)
@@ -203,7 +220,10 @@ func TestAttackCRLExpiresMeanwhile(t *testing.T) {
 			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.SessionTicketsDisabled = !fm.Tickets
 			cli.MaxVersion, srv.MaxVersion = fm.Version, fm.Version
-			known := ssltest.CopyOf(cli, func(c *ssl.Config) { c.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")} })
+			known := ssltest.CopyOf(cli, func(c *ssl.Config) {
+				c.Certificates = []ssl.Certificate{ssltest.KeyPair(t,
+					"client")}
+			})
 			asks := ssltest.NewServerCtx(t, ssltest.CopyOf(srv, func(c *ssl.Config) {
 				c.ClientAuth, c.ClientCAs, c.CRLs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"), crls
 			}))
@@ -216,14 +236,16 @@ func TestAttackCRLExpiresMeanwhile(t *testing.T) {
 		}
 	}
 	for _, a := range attacks {
-		if hint, err := a.m.TicketLifetimeHint(); err != nil || a.Version == ssl.VersionTLS13 && hint > time.Minute {
+		if hint, err := a.m.TicketLifetimeHint(); err != nil || a.Version == ssl.VersionTLS13 &&
+			hint > time.Minute {
 			t.Errorf("%s: the server offers to resume for %v, %v", a.Name, hint, err)
 		}
 	}
 	<-time.After(time.Until(until.Add(time.Second + 100*time.Millisecond)))
 	for _, a := range attacks {
 		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), crlExpired)
-		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered || got.Reused || ssltest.VerifyCode(got.Server) != crlExpired {
+		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered || got.Reused ||
+			ssltest.VerifyCode(got.Server) != crlExpired {
 			t.Errorf("%s, server's lists: %+v", a.Name, got)
 		}
 	}
@@ -263,7 +285,8 @@ func TestBadCRLs(t *testing.T) {
 		t.Errorf("%d lists, %v", len(crls), err)
 	}
 	for what, data := range map[string][]byte{
-		"nothing": nil, "text": []byte("text"), "a certificate": ssltest.ReadFile(t, "ca.pem"), "half": good[:len(good)/2],
+		"nothing": nil, "text": []byte("text"), "a certificate": ssltest.ReadFile(t, "ca.pem"),
+		"half":             good[:len(good)/2],
 		"more than a list": append(bytes.Clone(good), 0), "PEM of garbage": pemCRL([]byte("garbage")),
 		"a good and a bad one": append(pemCRL(good), pemCRL(good[:40])...), "5 MB": make([]byte, 5<<20),
 	} {

@@ -20,7 +20,8 @@ type trial struct {
 func trials(t *testing.T) map[string]trial {
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Minute)
 	a, b := ssltest.Sign(t, "root", nil, soon), ssltest.Sign(t, "root", nil, soon)
-	leafA, leafB := ssltest.Sign(t, "localhost", a.Nameless(), soon), ssltest.Sign(t, "localhost", b.Nameless(), soon)
+	leafA, leafB := ssltest.Sign(t, "localhost", a.Nameless(), soon), ssltest.Sign(t, "localhost", b.Nameless(),
+		soon)
 	expired := a.Again(t, nil, past)
 	middle := ssltest.Sign(t, "middle", a, soon)
 	gone, leaf := middle.Again(t, a, past), ssltest.Sign(t, "localhost", middle, soon)
@@ -32,26 +33,36 @@ func trials(t *testing.T) map[string]trial {
 	other := ssltest.Sign(t, "middle", a, soon) // another key
 	notCA := ssltest.Sign(t, "localhost", leafA, soon)
 	return map[string]trial{
-		"one root":                               {[]*ssltest.Signed{a}, []*ssltest.Signed{leafA}, true, 2},
-		"two roots of one name":                  {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafA}, true, 2},
-		"two roots of one name, the second":      {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafB}, true, 2},
-		"two roots of one name, the first":       {[]*ssltest.Signed{b, a}, []*ssltest.Signed{leafB}, true, 2},
-		"the other root of that name":            {[]*ssltest.Signed{a}, []*ssltest.Signed{leafB}, false, 0},
-		"a renewed root":                         {[]*ssltest.Signed{expired, a}, []*ssltest.Signed{leafA}, true, 2},
-		"a renewed root, in the other order":     {[]*ssltest.Signed{a, expired}, []*ssltest.Signed{leafA}, true, 2},
-		"an expired root":                        {[]*ssltest.Signed{expired}, []*ssltest.Signed{leafA}, false, 0},
-		"an expired intermediate among roots":    {[]*ssltest.Signed{a, gone}, []*ssltest.Signed{leaf, middle}, true, 3},
-		"and nothing better":                     {[]*ssltest.Signed{a, gone}, []*ssltest.Signed{leaf}, false, 0},
-		"two intermediates among roots":          {[]*ssltest.Signed{gone, a, middle}, []*ssltest.Signed{leaf}, true, 3},
-		"another intermediate of that name":      {[]*ssltest.Signed{a, other}, []*ssltest.Signed{leaf, middle}, true, 3},
-		"two intermediates from the peer":        {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, gone, middle}, true, 3},
-		"another of that name from the peer":     {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, other.Nameless(), middle}, true, 3},
-		"signed by a stranger too":               {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, middle}, true, 3},
-		"signed by a stranger too, who is there": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, stranger, middle}, true, 3},
-		"signed by a stranger alone":             {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, stranger}, false, 0},
-		"two in between":                         {[]*ssltest.Signed{b, a, expired}, []*ssltest.Signed{deep, upper, lower}, true, 4},
-		"a leaf as an authority":                 {[]*ssltest.Signed{a, b}, []*ssltest.Signed{notCA, leafA}, false, 0},
-		"nobody":                                 {nil, []*ssltest.Signed{leafA, a}, false, 0},
+		"one root":                          {[]*ssltest.Signed{a}, []*ssltest.Signed{leafA}, true, 2},
+		"two roots of one name":             {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafA}, true, 2},
+		"two roots of one name, the second": {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafB}, true, 2},
+		"two roots of one name, the first":  {[]*ssltest.Signed{b, a}, []*ssltest.Signed{leafB}, true, 2},
+		"the other root of that name":       {[]*ssltest.Signed{a}, []*ssltest.Signed{leafB}, false, 0},
+		"a renewed root": {[]*ssltest.Signed{expired, a}, []*ssltest.Signed{leafA}, true,
+			2},
+		"a renewed root, in the other order": {[]*ssltest.Signed{a, expired}, []*ssltest.Signed{leafA}, true,
+			2},
+		"an expired root": {[]*ssltest.Signed{expired}, []*ssltest.Signed{leafA}, false, 0},
+		"an expired intermediate among roots": {[]*ssltest.Signed{a, gone}, []*ssltest.Signed{leaf, middle},
+			true, 3},
+		"and nothing better": {[]*ssltest.Signed{a, gone}, []*ssltest.Signed{leaf}, false, 0},
+		"two intermediates among roots": {[]*ssltest.Signed{gone, a, middle}, []*ssltest.Signed{leaf},
+			true, 3},
+		"another intermediate of that name": {[]*ssltest.Signed{a, other}, []*ssltest.Signed{leaf, middle},
+			true, 3},
+		"two intermediates from the peer": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, gone, middle},
+			true, 3},
+		"another of that name from the peer": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, other.Nameless(),
+			middle}, true, 3},
+		"signed by a stranger too": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, middle},
+			true, 3},
+		"signed by a stranger too, who is there": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, stranger,
+			middle}, true, 3},
+		"signed by a stranger alone": {[]*ssltest.Signed{a}, []*ssltest.Signed{leaf, crossed, stranger}, false, 0},
+		"two in between": {[]*ssltest.Signed{b, a, expired}, []*ssltest.Signed{deep, upper, lower},
+			true, 4},
+		"a leaf as an authority": {[]*ssltest.Signed{a, b}, []*ssltest.Signed{notCA, leafA}, false, 0},
+		"nobody":                 {nil, []*ssltest.Signed{leafA, a}, false, 0},
 	}
 }
 
@@ -75,7 +86,8 @@ func TestEveryPathIsTried(t *testing.T) {
 				goBetween.AddCert(s.Cert)
 			}
 		}
-		_, err := c.chain[0].Cert.Verify(x509.VerifyOptions{Roots: goPool, Intermediates: goBetween, DNSName: "localhost"})
+		_, err := c.chain[0].Cert.Verify(x509.VerifyOptions{Roots: goPool, Intermediates: goBetween,
+			DNSName: "localhost"})
 		if (err == nil) != c.good {
 			t.Errorf("%s: crypto/x509 says %v", what, err)
 		}
@@ -83,14 +95,16 @@ func TestEveryPathIsTried(t *testing.T) {
 		if err != nil {
 			t.Fatal(what, err)
 		}
-		for _, judge := range []func(ssl.ConnectionState) error{nil, func(ssl.ConnectionState) error { return nil }} {
+		for _, judge := range []func(ssl.ConnectionState) error{nil,
+			func(ssl.ConnectionState) error { return nil }} {
 			for _, side := range []string{"client", "server"} {
 				t.Run(what+" "+side, func(t *testing.T) {
 					ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 						if side == "client" {
 							srv.Certificates, cli.RootCAs, cli.VerifyConnection = []ssl.Certificate{pair}, pool, judge
 						} else {
-							cli.Certificates, srv.ClientAuth, srv.ClientCAs, srv.VerifyConnection = []ssl.Certificate{pair}, ssl.RequireAndVerifyClientCert, pool, judge
+							cli.Certificates, srv.ClientAuth, srv.ClientCAs, srv.VerifyConnection = []ssl.Certificate{pair},
+								ssl.RequireAndVerifyClientCert, pool, judge
 						}
 						cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 						x, y := ssltest.TCPPipe(t)
@@ -148,13 +162,15 @@ func TestPathsAreBounded(t *testing.T) {
 		chain = append(append(chain, by[0].Pem...), by[1].Pem...)
 	}
 	leaf := ssltest.Sign(t, "localhost", by[0].Nameless(), soon)
-	for what, pool := range map[string]*ssl.CertPool{"no root": ssltest.Roots(t, "ca"), "a root of that name": ssl.NewCertPool()} {
+	for what, pool := range map[string]*ssl.CertPool{"no root": ssltest.Roots(t, "ca"),
+		"a root of that name": ssl.NewCertPool()} {
 		pool.AddCert(ssltest.Sign(t, "root", nil, soon).Cert)
 		pair, err := ssl.X509KeyPair(append(leaf.Pem[:len(leaf.Pem):len(leaf.Pem)], chain...), leaf.PrivateKey(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"}, &ssl.Config{Certificates: []ssl.Certificate{pair}})
+		p := ssltest.NewTCPPair(t, &ssl.Config{RootCAs: pool, ServerName: "localhost"},
+			&ssl.Config{Certificates: []ssl.Certificate{pair}})
 		if cerr, _ := p.Shake(); ssltest.VerifyCode(cerr) == 0 {
 			t.Errorf("%s: %v", what, cerr)
 		}

@@ -40,14 +40,16 @@ func badRoots(t testing.TB) map[string][]byte {
 	lines := strings.SplitAfter(string(good.Pem), "\n")
 	short := ssltest.PEMOf("CERTIFICATE", good.Cert.Raw[:len(good.Cert.Raw)-1])
 	return map[string][]byte{
-		"an unknown curve":       good.Resigned(t, oidP256, oidUnknown).Pem,
-		"cut off":                short,
-		"no certificate":         ssltest.PEMOf("CERTIFICATE", []byte("text")),
-		"an empty block":         []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
-		"a damaged line":         []byte(lines[0] + "!" + strings.Join(lines[1:], "")),
-		"no end":                 []byte(strings.Join(lines[:len(lines)-2], "")),
-		"another end":            bytes.Replace(good.Pem, []byte("END CERTIFICATE"), []byte("END X509 CERTIFICATE"), 1),
-		"damaged trust settings": ssltest.PEMOf("TRUSTED CERTIFICATE", append(bytes.Clone(good.Cert.Raw), "text"...)),
+		"an unknown curve": good.Resigned(t, oidP256, oidUnknown).Pem,
+		"cut off":          short,
+		"no certificate":   ssltest.PEMOf("CERTIFICATE", []byte("text")),
+		"an empty block":   []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
+		"a damaged line":   []byte(lines[0] + "!" + strings.Join(lines[1:], "")),
+		"no end":           []byte(strings.Join(lines[:len(lines)-2], "")),
+		"another end": bytes.Replace(good.Pem, []byte("END CERTIFICATE"), []byte("END X509 CERTIFICATE"),
+			1),
+		"damaged trust settings": ssltest.PEMOf("TRUSTED CERTIFICATE", append(bytes.Clone(good.Cert.Raw),
+			"text"...)),
 	}
 }
 
@@ -72,9 +74,11 @@ func TestOddRootAmongOthers(t *testing.T) {
 		}
 		t.Setenv("SSL_CERT_FILE", file)
 		t.Setenv("SSL_CERT_DIR", "")
-		for how, pool := range map[string]*ssl.CertPool{"LoadCertPool": loaded, "AppendCerts": appended, "SSL_CERT_FILE": ssl.SystemCertPool()} {
+		for how, pool := range map[string]*ssl.CertPool{"LoadCertPool": loaded, "AppendCerts": appended,
+			"SSL_CERT_FILE": ssl.SystemCertPool()} {
 			odd := pool.Skipped()
-			if len(odd) != 1 || !errors.Is(odd[0], ssl.ErrMalformed) || !strings.Contains(odd[0].Error(), "certificate 2: ") || how != "AppendCerts" && !strings.Contains(odd[0].Error(), file) {
+			if len(odd) != 1 || !errors.Is(odd[0], ssl.ErrMalformed) || !strings.Contains(odd[0].Error(),
+				"certificate 2: ") || how != "AppendCerts" && !strings.Contains(odd[0].Error(), file) {
 				t.Errorf("%s, %s: reported %v", what, how, odd)
 			}
 			cctx := ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool})
@@ -87,7 +91,8 @@ func TestOddRootAmongOthers(t *testing.T) {
 		ssltest.PutFile(t, file, bad)
 		ssltest.Refuses(t, what+" alone", ssltest.ErrorAlone(ssl.LoadCertPool(file)), ssl.ErrMalformed)
 		ssltest.Refuses(t, what+" alone", appended.AppendCerts(bad), ssl.ErrMalformed)
-		if pool := ssl.SystemCertPool(); len(pool.Skipped()) != 1 || ssltest.Trusts(t, ssltest.NewClientCtx(t, ssltest.SystemClient), a) {
+		if pool := ssl.SystemCertPool(); len(pool.Skipped()) != 1 || ssltest.Trusts(t,
+			ssltest.NewClientCtx(t, ssltest.SystemClient), a) {
 			t.Errorf("%s alone: %v", what, pool.Skipped())
 		}
 	}
@@ -104,8 +109,10 @@ func TestOddRootResumes(t *testing.T) {
 			if err := pool.AppendCerts(root.Pem); err != nil {
 				t.Fatal(err)
 			}
-			srv := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}, ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: pool, MaxVersion: fm.Version}
-			cli := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}, RootCAs: pool, ServerName: "localhost", MaxVersion: fm.Version}
+			srv := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)},
+				ClientAuth: ssl.RequireAndVerifyClientCert, ClientCAs: pool, MaxVersion: fm.Version}
+			cli := &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}, RootCAs: pool, ServerName: "localhost",
+				MaxVersion: fm.Version}
 			a, cctx := ssltest.NewAging(t, srv, fm.Setup(t, srv)), ssltest.NewClientCtx(t, cli)
 			s := ssltest.WantVisit(t, cctx, a.Next(), nil, false)
 			ssltest.WantVisit(t, cctx, a.Next(), s, true)
@@ -124,7 +131,8 @@ func TestAddCertOfOddRoot(t *testing.T) {
 	}
 	pool.AddCert(&x509.Certificate{Raw: root.Cert.Raw[:100]})
 	pool.AddCert(&x509.Certificate{})
-	if odd := pool.Skipped(); len(odd) != 2 || !errors.Is(odd[0], ssl.ErrMalformed) || !errors.Is(odd[1], ssl.ErrMalformed) {
+	if odd := pool.Skipped(); len(odd) != 2 || !errors.Is(odd[0], ssl.ErrMalformed) || !errors.Is(odd[1],
+		ssl.ErrMalformed) {
 		t.Error(odd)
 	}
 	if !ssltest.Trusts(t, ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool}), root) {
@@ -140,7 +148,8 @@ func TestTrustSettings(t *testing.T) {
 	serverAuth := []byte{0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1}
 	aux := func(tag byte) []byte { // trust for, or [0] reject
 		list := append([]byte{tag, byte(len(serverAuth))}, serverAuth...)
-		return ssltest.PEMOf("TRUSTED CERTIFICATE", append(append(bytes.Clone(root.Cert.Raw), 0x30, byte(len(list))), list...))
+		return ssltest.PEMOf("TRUSTED CERTIFICATE",
+			append(append(bytes.Clone(root.Cert.Raw), 0x30, byte(len(list))), list...))
 	}
 	sctx := ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}})
 	file := filepath.Join(t.TempDir(), "roots.pem")

@@ -343,7 +343,8 @@ func TestPostHandshakeAuthPanics(t *testing.T) {
 		go func() { read <- ssltest.ReadUntil(p.Client, "done") }()
 		before := ssl.ReadCounters()
 		var err error
-		if r := ssltest.Recovered(func() { err = p.Server.RequestClientCertificate(context.Background()) }); r != ssltest.OnPurpose {
+		request := func() { err = p.Server.RequestClientCertificate(context.Background()) }
+		if r := ssltest.Recovered(request); r != ssltest.OnPurpose {
 			t.Errorf("recovered %v, error %v", r, err)
 		}
 		ssltest.WantAbandoned(t, p.Server, before)
@@ -351,8 +352,12 @@ func TestPostHandshakeAuthPanics(t *testing.T) {
 		p.Client.Close()
 
 		srv.VerifyConnection = nil
-		for _, answer := range []func() error{func() error { return ssltest.ErrNotHim }, func() error { panic(ssltest.OnPurpose) }} {
-			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) { return nil, answer() }
+		for _, answer := range []func() error{func() error { return ssltest.ErrNotHim },
+			func() error { panic(ssltest.OnPurpose) }} {
+			cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
+				return nil,
+					answer()
+			}
 			p = ssltest.NewTCPPair(t, cli, srv)
 			p.MustShake(t)
 			asked := make(chan error, 1)

@@ -12,7 +12,7 @@ import (
 	"sessl/ssl"
 )
 
-// A client is nobody until it is asked, and then somebody: on the connection, and on those
+// A client has no name until it is asked, and then has one: on the connection, and on those
 // that resume a session issued since; not on those that resume an earlier one. A resumed
 // connection can be asked, too.
 func TestPostHandshakeAuth(t *testing.T) {
@@ -156,7 +156,7 @@ func meets(cli *ssl.Config) <-chan struct{} {
 	return met
 }
 
-// What the client sends before its answer waits for Read while nobody reads, in order with
+// What the client sends before its answer waits for Read as long as there is none, in order with
 // what comes after it; and VerifyConnection comes before a Read has what came after it.
 func TestPostHandshakeAuthKeepsData(t *testing.T) {
 	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
@@ -242,14 +242,17 @@ func TestPostHandshakeAuthLevels(t *testing.T) {
 			}
 			cerr := <-heard
 			if c.alert == 0 {
-				if err != nil || cerr != nil || (len(p.Server.ConnectionState().PeerCertificates) > 0) != (c.cert != nil) || p.Server.ConnectionState().Verified {
+				if err != nil || cerr != nil ||
+					(len(p.Server.ConnectionState().PeerCertificates) > 0) != (c.cert != nil) ||
+					p.Server.ConnectionState().Verified {
 					t.Errorf("%s: server %v, client %v, %+v", c.name, err, cerr, p.Server.ConnectionState())
 				}
 				p.CloseBoth()
 				continue
 			}
 			if err == nil || ssltest.VerifyCode(err) != c.code || ssltest.AlertOf(cerr) != c.alert {
-				t.Errorf("%s: server: code %d, want %d: %v; client: alert %d, want %d: %v", c.name, ssltest.VerifyCode(err), c.code, err, ssltest.AlertOf(cerr), c.alert, cerr)
+				t.Errorf("%s: server: code %d, want %d: %v; client: alert %d, want %d: %v", c.name,
+					ssltest.VerifyCode(err), c.code, err, ssltest.AlertOf(cerr), c.alert, cerr)
 			}
 			ssltest.WantClient(t, p.Server, "")
 			if _, err := p.Server.Read(make([]byte, 1)); err == nil || ssltest.VerifyCode(err) != c.code {

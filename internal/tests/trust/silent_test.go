@@ -27,13 +27,19 @@ func TestSilentConfigs(t *testing.T) {
 		server bool
 		want   string
 	}{
-		"roots that nobody is verified against": {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }, true, "ClientCAs have no effect"},
-		"a client's roots on a server":          {func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }, true, "RootCAs are a client's"},
-		"a server's roots on a client":          {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }, false, "ClientCAs are a server's"},
-		"a server's demand on a client":         {func(c *ssl.Config) { c.ClientAuth = ssl.RequireAnyClientCert }, false, "ClientAuth is a server's"},
-		"no names of no roots":                  {func(c *ssl.Config) { c.NoClientCANames = true }, true, "NoClientCANames has no effect"},
+		"roots that nobody is verified against": {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") },
+			true, "ClientCAs have no effect"},
+		"a client's roots on a server": {func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "ca") }, true,
+			"RootCAs are a client's"},
+		"a server's roots on a client": {func(c *ssl.Config) { c.ClientCAs = ssltest.Roots(t, "ca") }, false,
+			"ClientCAs are a server's"},
+		"a server's demand on a client": {func(c *ssl.Config) { c.ClientAuth = ssl.RequireAnyClientCert }, false,
+			"ClientAuth is a server's"},
+		"no names of no roots": {func(c *ssl.Config) { c.NoClientCANames = true }, true,
+			"NoClientCANames has no effect"},
 		"two keys of one identity": {func(c *ssl.Config) {
-			c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, ssltest.PSKName, ssltest.OtherKey())}
+			c.PSKs = []ssl.PSK{ssltest.NewPSK(t, ssltest.PSKName, ssltest.PSKKey), ssltest.NewPSK(t, ssltest.PSKName,
+				ssltest.OtherKey())}
 		}, true, "twice"},
 	} {
 		cfg, check := ssltest.ClientConfig(t), (*ssl.Config).CheckClient
@@ -46,7 +52,8 @@ func TestSilentConfigs(t *testing.T) {
 		}
 	}
 	for _, n := range []int64{1, 1000} {
-		if c, err := ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxBytes: n}); !errors.Is(err, ssl.ErrConfig) {
+		if c, err := ssl.NewServerSessionCache(&ssl.ServerCacheOptions{MaxBytes: n}); !errors.Is(err,
+			ssl.ErrConfig) {
 			c.Close()
 			t.Errorf("MaxBytes %d: %v", n, err)
 		}
@@ -61,7 +68,8 @@ func TestManyClientCAs(t *testing.T) {
 	}
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, manyRoots(t, own)
-		if err := srv.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "NoClientCANames") {
+		if err := srv.CheckServer(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(),
+			"NoClientCANames") {
 			t.Errorf("300 long names: %v", err)
 		}
 		srv.NoClientCANames = true
@@ -84,8 +92,11 @@ func manyRoots(t *testing.T, own []byte) *ssl.CertPool {
 	}
 	all := own
 	for i := range 300 {
-		tmpl := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), IsCA: true, BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-			Subject: pkix.Name{CommonName: strings.Repeat("x", 60) + string(rune('a'+i%26)), Organization: []string{strings.Repeat("y", 60) + string(rune('a'+i/26))}, Locality: []string{strings.Repeat("z", 64)}}}
+		tmpl := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), IsCA: true, BasicConstraintsValid: true,
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			Subject: pkix.Name{CommonName: strings.Repeat("x", 60) + string(rune('a'+i%26)),
+				Organization: []string{strings.Repeat("y", 60) + string(rune('a'+i/26))},
+				Locality:     []string{strings.Repeat("z", 64)}}}
 		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,8 @@ func TestAttackSystemRootsHaveChanged(t *testing.T) {
 	for place, setup := range ssltest.RootPlaces {
 		for _, side := range []string{"client", "server"} {
 			for _, fm := range ssltest.AgingForms {
-				if side == "server" && (ssltest.KeptByLibssl(fm.Name) || fm.Name == "TLS1.2-ticket" || fm.Name == "TLS1.3-stateless") {
+				if side == "server" && (ssltest.KeptByLibssl(fm.Name) || fm.Name == "TLS1.2-ticket" ||
+					fm.Name == "TLS1.3-stateless") {
 					continue // they do not
 				}
 				t.Run(place+" "+side+" "+fm.Name, func(t *testing.T) {
@@ -75,7 +76,8 @@ func TestSystemRootsAreThoseOfTheStart(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			leakcheck.Test(t)
 			put := setup(t)
-			old, later := ssltest.Sign(t, "old", nil, time.Now().Add(time.Hour)), ssltest.Sign(t, "old", nil, time.Now().Add(time.Hour))
+			old, later := ssltest.Sign(t, "old", nil, time.Now().Add(time.Hour)), ssltest.Sign(t, "old", nil,
+				time.Now().Add(time.Hour))
 			sctx := map[*ssltest.Signed]*ssl.Ctx{}
 			for _, root := range []*ssltest.Signed{old, later} {
 				sctx[root] = ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}})

@@ -9,7 +9,7 @@ import (
 )
 
 // Without RootCAs a client trusts what OpenSSL's defaults are when its Ctx is made, and
-// nobody else; with an empty pool it trusts nobody, whatever the defaults.
+// no others; with an empty pool it trusts none, whatever the defaults.
 func TestSystemRootsAreTheDefault(t *testing.T) {
 	leakcheck.Test(t)
 	s := ssltest.StartServer(t, ssltest.ServerConfig(t))

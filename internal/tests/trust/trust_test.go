@@ -29,9 +29,14 @@ func TestVerifyDepth(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 				both := ssltest.CopyOf(srv, func(cfg *ssl.Config) {
-					cfg.ClientAuth, cfg.ClientCAs, cfg.VerifyDepth = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"), c.depth
+					cfg.ClientAuth, cfg.ClientCAs, cfg.VerifyDepth = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca"),
+						c.depth
 				})
-				p := ssltest.NewTCPPair(t, ssltest.CopyOf(cli, func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client"+c.cert)} }), both)
+				p := ssltest.NewTCPPair(t,
+					ssltest.CopyOf(cli, func(cfg *ssl.Config) {
+						cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t,
+							"client"+c.cert)}
+					}), both)
 				if _, serr := p.Shake(); ssltest.VerifyCode(serr) != c.code || c.code == 0 && serr != nil {
 					t.Errorf("server: %v", serr)
 				}
@@ -59,13 +64,16 @@ func TestVerifyPurpose(t *testing.T) {
 	} {
 		for cert, ok := range map[string]bool{"server": fits.server, "client": fits.client, "mail": fits.mail} {
 			usage := map[string]x509.ExtKeyUsage{
-				"server": x509.ExtKeyUsageServerAuth, "client": x509.ExtKeyUsageClientAuth, "mail": x509.ExtKeyUsageEmailProtection,
+				"server": x509.ExtKeyUsageServerAuth, "client": x509.ExtKeyUsageClientAuth,
+				"mail": x509.ExtKeyUsageEmailProtection,
 			}[cert]
 			ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-				srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", usage, "x", []string{"localhost"}, ssltest.FarFuture)}
+				srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", usage, "x", []string{"localhost"},
+					ssltest.FarFuture)}
 				cli.VerifyPurpose = purpose
 				cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
-				if want := map[bool]int{false: ssltest.BadPurpose}[ok]; ssltest.VerifyCode(cerr) != want || ok && cerr != nil {
+				if want := map[bool]int{false: ssltest.BadPurpose}[ok]; ssltest.VerifyCode(cerr) != want || ok &&
+					cerr != nil {
 					t.Errorf("purpose %d, certificate for %s: %v", purpose, cert, cerr)
 				}
 			})
@@ -87,7 +95,7 @@ func TestVerifyPurposeOfServer(t *testing.T) {
 	})
 }
 
-// Demands that nobody would enforce are refused, on the side where that is so.
+// Demands that would not be enforced are refused, on the side where that is so.
 func TestDemandsWithoutEffect(t *testing.T) {
 	leakcheck.Test(t)
 	for what, demand := range map[string]func(*ssl.Config){
@@ -136,7 +144,8 @@ func TestClientCANamesAreSent(t *testing.T) {
 		if serr, cerr := ssltest.Both(server.Handshake, client.Handshake, a); serr != nil || cerr != nil {
 			t.Fatalf("server %v, client %v", serr, cerr)
 		}
-		want := map[string]bool{string(ssltest.ParsedCert(t, "ca").RawSubject): true, string(ssltest.ParsedCert(t, "other-ca").RawSubject): true}
+		want := map[string]bool{string(ssltest.ParsedCert(t, "ca").RawSubject): true,
+			string(ssltest.ParsedCert(t, "other-ca").RawSubject): true}
 		for _, name := range names {
 			if !want[string(name)] {
 				t.Errorf("an unknown or repeated name: %q", name)

@@ -27,9 +27,12 @@ func TestClientAuth(t *testing.T) {
 	}{
 		{"NoClientCert", ssl.NoClientCert, map[string]verdict{none: in, good: in, chain: in, other: in}},
 		{"RequestClientCert", ssl.RequestClientCert, map[string]verdict{none: in, good: in, chain: in, other: in}},
-		{"RequireAnyClientCert", ssl.RequireAnyClientCert, map[string]verdict{none: missing, good: in, chain: in, other: in}},
-		{"VerifyClientCertIfGiven", ssl.VerifyClientCertIfGiven, map[string]verdict{none: in, good: known, chain: known, other: refused}},
-		{"RequireAndVerifyClientCert", ssl.RequireAndVerifyClientCert, map[string]verdict{none: missing, good: known, chain: known, other: refused}},
+		{"RequireAnyClientCert", ssl.RequireAnyClientCert, map[string]verdict{none: missing, good: in, chain: in,
+			other: in}},
+		{"VerifyClientCertIfGiven", ssl.VerifyClientCertIfGiven, map[string]verdict{none: in, good: known,
+			chain: known, other: refused}},
+		{"RequireAndVerifyClientCert", ssl.RequireAndVerifyClientCert, map[string]verdict{none: missing,
+			good: known, chain: known, other: refused}},
 	} {
 		for who, want := range c.want {
 			t.Run(c.name+"/"+who, func(t *testing.T) {
@@ -43,7 +46,8 @@ func TestClientAuth(t *testing.T) {
 					case chain:
 						cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client-chain")}
 					case other:
-						cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other", nil, ssltest.FarFuture)}
+						cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "other-ca", x509.ExtKeyUsageClientAuth, "other",
+							nil, ssltest.FarFuture)}
 					}
 					p := ssltest.NewTCPPair(t, cli, srv)
 					cerr, serr := p.Shake()
@@ -104,7 +108,8 @@ func TestClientAuthPurpose(t *testing.T) {
 // A resumed connection knows its client as the first one did, and does not know one that
 // it had not verified.
 func TestClientAuthResumed(t *testing.T) {
-	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven, ssl.RequireAndVerifyClientCert} {
+	for _, auth := range []ssl.ClientAuthType{ssl.RequestClientCert, ssl.VerifyClientCertIfGiven,
+		ssl.RequireAndVerifyClientCert} {
 		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 			srv.ClientAuth, srv.ClientCAs = auth, ssltest.Roots(t, "ca")
 			cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}

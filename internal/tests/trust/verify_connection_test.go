@@ -18,7 +18,8 @@ func TestVerifyConnectionIsAskedOnResumption(t *testing.T) {
 		cli.VerifyConnection = func(st ssl.ConnectionState) error {
 			client.Add(1)
 			if len(st.PeerCertificates) == 0 || len(st.VerifiedChain) == 0 || !st.Verified {
-				t.Errorf("the client is asked about %d certificates and a chain of %d", len(st.PeerCertificates), len(st.VerifiedChain))
+				t.Errorf("the client is asked about %d certificates and a chain of %d", len(st.PeerCertificates),
+					len(st.VerifiedChain))
 			}
 			return nil
 		}
@@ -166,7 +167,7 @@ func TestHandshakeLimitIsChecked(t *testing.T) {
 }
 
 // A client asks before it has sent anything that depends on the certificate: the server
-// gets the alert, and its handshake fails. With nobody else verifying, too.
+// gets the alert, and its handshake fails. So it is where nothing else verifies.
 func TestClientRefusesWithinTheHandshake(t *testing.T) {
 	if ssltest.LibraryRelease() == "1.1.1" {
 		return // asked when the handshake is over: TestVerifyConnectionRefuses
@@ -175,14 +176,17 @@ func TestClientRefusesWithinTheHandshake(t *testing.T) {
 		ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 			cli.InsecureSkipVerify = insecure
 			cli.VerifyConnection = func(st ssl.ConnectionState) error {
-				if len(st.PeerCertificates) != 1 || st.Version != cli.MaxVersion || st.Verified == insecure || (len(st.VerifiedChain) == 2) == insecure {
-					t.Errorf("asked about %d certificates, a chain of %d, %+v", len(st.PeerCertificates), len(st.VerifiedChain), st)
+				if len(st.PeerCertificates) != 1 || st.Version != cli.MaxVersion || st.Verified == insecure ||
+					(len(st.VerifiedChain) == 2) == insecure {
+					t.Errorf("asked about %d certificates, a chain of %d, %+v", len(st.PeerCertificates),
+						len(st.VerifiedChain), st)
 				}
 				return ssltest.ErrRefused
 			}
 			client, server := ssltest.NewTCPPair(t, cli, srv).Shake()
 			if !errors.Is(client, ssltest.ErrRefused) || ssltest.AlertOf(server) != 42 {
-				t.Errorf("client: %v, server: %v; want %v and the alert bad_certificate", client, server, ssltest.ErrRefused)
+				t.Errorf("client: %v, server: %v; want %v and the alert bad_certificate", client, server,
+					ssltest.ErrRefused)
 			}
 		})
 	}
@@ -199,7 +203,8 @@ func TestVerifyConnectionAlone(t *testing.T) {
 		got := ssltest.NewInbox(t, cli)
 		s := ssltest.StartServer(t, srv)
 		ctx := ssltest.NewClientCtx(t, cli)
-		if st := ssltest.Dial(t, s, ctx, nil).ConnectionState(); st.Verified || len(st.VerifiedChain) != 0 || len(st.PeerCertificates) != 1 {
+		if st := ssltest.Dial(t, s, ctx, nil).ConnectionState(); st.Verified || len(st.VerifiedChain) != 0 ||
+			len(st.PeerCertificates) != 1 {
 			t.Errorf("unverified, but the state is %+v", st)
 		}
 		if c := ssltest.Dial(t, s, ctx, got.Last(t)); !c.SessionReused() || asked != 2 {

@@ -13,7 +13,8 @@ import (
 // A wrong name is reported with both sides of it.
 func TestWrongNameIsExplained(t *testing.T) {
 	has := []string{"localhost", "server.test", "*.wild.test", "127.0.0.1", "::1"}
-	for name, code := range map[string]int{"other.test": ssltest.HostnameMismatch, "127.0.0.2": ssltest.IPMismatch} {
+	for name, code := range map[string]int{"other.test": ssltest.HostnameMismatch,
+		"127.0.0.2": ssltest.IPMismatch} {
 		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 			cli.ServerName = name
 			if cli.MaxVersion == ssl.VersionTLS13 { // with a word of the application's, too
@@ -27,7 +28,8 @@ func TestWrongNameIsExplained(t *testing.T) {
 			if v.Certificate == nil || !v.Certificate.Equal(ssltest.ParsedCert(t, "server-ecdsa")) {
 				t.Error("not the server's certificate")
 			}
-			want := fmt.Sprintf(`asked for %q, the certificate is for "localhost", "server.test", "*.wild.test", "127.0.0.1", "::1"`, name)
+			want := fmt.Sprintf(`asked for %q, the certificate is for `+
+				`"localhost", "server.test", "*.wild.test", "127.0.0.1", "::1"`, name)
 			if !strings.Contains(cerr.Error(), want) {
 				t.Errorf("%q does not say %q", cerr, want)
 			}
@@ -35,7 +37,7 @@ func TestWrongNameIsExplained(t *testing.T) {
 	}
 }
 
-// A certificate that names nobody, and one with more than a line can hold, of which some
+// A certificate without names, and one with more than a line can hold, of which some
 // would break the line.
 func TestNamesOfStrangers(t *testing.T) {
 	many := make([]string, 50)
@@ -54,7 +56,8 @@ func TestNamesOfStrangers(t *testing.T) {
 			srv.Certificates = []ssl.Certificate{ssltest.NamedCert(t, "cn.test", c.names...)}
 			cli.ServerName = "cn.test"
 			cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
-			if v := ssltest.RefusalOf(t, cerr); len(v.Names) != len(c.names) || !strings.Contains(cerr.Error(), c.want) || strings.Contains(cerr.Error(), "\n") {
+			if v := ssltest.RefusalOf(t, cerr); len(v.Names) != len(c.names) || !strings.Contains(cerr.Error(),
+				c.want) || strings.Contains(cerr.Error(), "\n") {
 				t.Errorf("%d names: %q", len(v.Names), cerr)
 			}
 		})
@@ -66,7 +69,8 @@ func TestNamesOfStrangers(t *testing.T) {
 func TestDepthIsExplained(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}
-		cli.CRLs, cli.CRLCheckChain = [][]byte{ssltest.Current(t, "intermediate"), ssltest.Current(t, "ca", "intermediate")}, true
+		cli.CRLs, cli.CRLCheckChain = [][]byte{ssltest.Current(t, "intermediate"),
+			ssltest.Current(t, "ca", "intermediate")}, true
 		cerr, _ := ssltest.NewTCPPair(t, cli, srv).Shake()
 		v := ssltest.RefusalOf(t, cerr)
 		if v.Code != certRevoked || v.Depth != 1 || v.Host != "" || v.Names != nil {
@@ -75,7 +79,8 @@ func TestDepthIsExplained(t *testing.T) {
 		if v.Certificate == nil || !v.Certificate.Equal(ssltest.ParsedCert(t, "intermediate")) {
 			t.Error("not the intermediate certificate")
 		}
-		if want := `certificate revoked at depth 1, "CN=sessl test intermediate"`; !strings.Contains(cerr.Error(), want) {
+		if want := `certificate revoked at depth 1, "CN=sessl test intermediate"`; !strings.Contains(cerr.Error(),
+			want) {
 			t.Errorf("%q does not say %q", cerr, want)
 		}
 	})
@@ -89,7 +94,8 @@ func TestRefusedClientIsExplained(t *testing.T) {
 		cli.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "client")}
 		_, serr := ssltest.NewTCPPair(t, cli, srv).Shake()
 		v := ssltest.RefusalOf(t, serr)
-		if v.Code != certRevoked || v.Depth != 0 || v.Host != "" || v.Certificate == nil || !v.Certificate.Equal(ssltest.ParsedCert(t, "client")) {
+		if v.Code != certRevoked || v.Depth != 0 || v.Host != "" || v.Certificate == nil ||
+			!v.Certificate.Equal(ssltest.ParsedCert(t, "client")) {
 			t.Errorf("%+v", v)
 		}
 	})

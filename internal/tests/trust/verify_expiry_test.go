@@ -22,7 +22,8 @@ func expiringPair(t testing.TB, until time.Time) (*ssl.CertPool, ssl.Certificate
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := ssl.X509KeyPair(append(leaf.Pem, middle.Pem...), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}))
+	pair, err := ssl.X509KeyPair(append(leaf.Pem, middle.Pem...),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,8 @@ func newStale(t *testing.T, until time.Time) (all []stale, ok bool) {
 			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion, cli.MaxVersion = fm.Version, fm.Version
 			if side == "server" {
-				srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, pool, []ssl.Certificate{pair}
+				srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, pool,
+					[]ssl.Certificate{pair}
 			} else {
 				srv.Certificates, cli.RootCAs = []ssl.Certificate{pair}, pool
 			}
