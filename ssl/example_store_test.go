@@ -61,3 +61,65 @@ func ExampleNewServerSessionCache() {
 	fmt.Println(cache.Stats().Sessions, "sessions")
 	// Output: 0 sessions
 }
+
+// Each of several machines has a cache; when one removes a session, it tells the others.
+func ExampleServerSessionCache_Forget() {
+	key := make([]byte, ssl.SealKeyLen)
+	rand.Read(key)
+	keys, err := ssl.NewSealKeys(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer keys.Close()
+	store := &mapStore{}
+	machines := make([]*ssl.ServerSessionCache, 3)
+	for i := range machines {
+		machines[i], err = ssl.NewServerSessionCache(&ssl.ServerCacheOptions{Store: store, SealKeys: keys})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer machines[i].Close()
+	}
+	revoke := func(id []byte) error {
+		for _, cache := range machines[1:] { // over the network
+			cache.Forget(id)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return machines[0].RemoveContext(ctx, id)
+	}
+	fmt.Println(revoke([]byte("the id of a session")))
+	// Output: <nil>
+}
+
+// batchStore writes several sessions by one command.
+type batchStore struct{ mapStore }
+
+func (s *batchStore) PutAll(_ context.Context, items []ssl.StoreItem) []error {
+	for _, it := range items {
+		s.m.Store(string(it.ID), it.Sealed)
+	}
+	return nil // all were kept
+}
+
+// A store that takes batches, and an end that says what was lost.
+func ExampleServerSessionCache_CloseContext() {
+	key := make([]byte, ssl.SealKeyLen)
+	rand.Read(key)
+	keys, err := ssl.NewSealKeys(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer keys.Close()
+	cache, err := ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
+		Store: &batchStore{}, SealKeys: keys, Writers: 8, WriteTimeout: 200 * time.Millisecond,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	lost, err := cache.CloseContext(ctx)
+	fmt.Println(lost, err)
+	// Output: 0 <nil>
+}

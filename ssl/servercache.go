@@ -44,8 +44,15 @@ type ServerCacheOptions struct {
 	LookupTimeout time.Duration
 
 	// WriteQueue is how many writes may wait for the Store; 0 means 1024. Further
-	// writes are dropped and counted. Up to four writes are made at a time.
+	// writes are dropped and counted.
 	WriteQueue int
+
+	// Writers is how many writes are made at a time; 0 means 4, and 256 is the most. The
+	// writes of one session are made one after the other.
+	Writers int
+
+	// WriteTimeout bounds one write, or one batch of them; 0 means a second.
+	WriteTimeout time.Duration
 }
 
 const (
@@ -58,6 +65,9 @@ const (
 	defaultWriteQueue     = 1024
 	maxWriteQueue         = 1 << 20
 	maxServerShards       = 256
+	defaultStoreWriters   = 4
+	maxStoreWriters       = 256
+	defaultWriteTimeout   = time.Second
 )
 
 // minCacheBytes is what a small session takes.
@@ -101,6 +111,8 @@ func (o *ServerCacheOptions) check() error {
 	case o.LookupTimeout < 0 || o.WriteQueue < 0 || o.WriteQueue > maxWriteQueue:
 		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range",
 			o.LookupTimeout, o.WriteQueue)
+	case o.Writers < 0 || o.Writers > maxStoreWriters || o.WriteTimeout < 0:
+		return configError("Writers %d, WriteTimeout %v: a limit is out of range", o.Writers, o.WriteTimeout)
 	case (o.Store == nil) != (o.SealKeys == nil):
 		return configError("Store and SealKeys go together: no store sees a session in the clear")
 	case o.SealKeys != nil && o.SealKeys.empty():
@@ -110,6 +122,8 @@ func (o *ServerCacheOptions) check() error {
 	o.MaxBytes = cmp.Or(o.MaxBytes, max(int64(o.MaxSessions)*bytesPerSession, bytesPerShard))
 	o.LookupTimeout = cmp.Or(o.LookupTimeout, defaultLookupTimeout)
 	o.WriteQueue = cmp.Or(o.WriteQueue, defaultWriteQueue)
+	o.Writers = cmp.Or(o.Writers, defaultStoreWriters)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, defaultWriteTimeout)
 	return nil
 }
 
@@ -179,23 +193,6 @@ func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	return s, dead
 }
 
-// invalidated makes the store forget a session that libssl has marked not resumable.
-func (c *ServerSessionCache) invalidated(id []byte) {
-	if key, ok := toSessionID(id); ok {
-		c.withStore(func(b *backing) { c.forget(b, key) })
-	}
-}
-
-// forget makes the store forget a session soon. Until the store has done so, and also
-// if it never does, this cache does not take the session back from there.
-func (c *ServerSessionCache) forget(b *backing, key sessionID) {
-	sh := c.shardOf(key)
-	sh.mu.Lock()
-	sh.removed.add(key)
-	sh.mu.Unlock()
-	b.enqueue(storeWrite{id: key.bytes()})
-}
-
 // lookUp is Get with the store. What the store finds is kept here, too.
 func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 	key, ok := toSessionID(id)
@@ -236,28 +233,6 @@ func (c *ServerSessionCache) withStore(f func(*backing)) {
 	}
 }
 
-// Remove forgets the session with that id, and makes the store forget it. It reports whether
-// the session was here. Other handles on it stay valid, and other processes may still have it.
-func (c *ServerSessionCache) Remove(id []byte) bool {
-	key, ok := toSessionID(id)
-	if !ok || !c.made() {
-		return false
-	}
-	c.withStore(func(b *backing) { c.forget(b, key) })
-	sh := c.shardOf(key)
-	sh.mu.Lock()
-	e := sh.byID[key]
-	if e != nil {
-		sh.unlink(e)
-	}
-	sh.mu.Unlock()
-	if e == nil {
-		return false
-	}
-	e.s.Close()
-	return true
-}
-
 // Flush forgets the sessions here that had expired by t; the zero time means all sessions.
 func (c *ServerSessionCache) Flush(t time.Time) {
 	if !c.made() {
@@ -272,45 +247,13 @@ func (c *ServerSessionCache) Flush(t time.Time) {
 	}
 }
 
-// Close forgets all sessions here; sessions that are put later are closed at once.
-// Close waits up to a second until the store's pending writes are made; the store stays
-// open. Later calls do nothing.
-func (c *ServerSessionCache) Close() error {
-	if !c.made() {
-		return nil
-	}
-	if c.shut() && c.backing != nil {
-		c.backing.close()
-	}
-	for i := range c.shards {
-		sh := &c.shards[i]
-		sh.mu.Lock()
-		sh.closed = true
-		gone := sh.flush(time.Time{})
-		sh.mu.Unlock()
-		closeEntries(gone)
-	}
-	return nil
-}
-
-// shut closes the cache and reports whether this call was the first.
-func (c *ServerSessionCache) shut() bool {
-	c.open.Lock()
-	defer c.open.Unlock()
-	first := !c.closed
-	c.closed = true
-	return first
-}
-
 // StoreStats returns the counters of the store, all zero without a store.
 func (c *ServerSessionCache) StoreStats() StoreStats {
 	if !c.made() || c.backing == nil {
 		return StoreStats{}
 	}
 	st := c.backing.stats.read()
-	for i := range c.backing.queues {
-		st.Pending += c.backing.queues[i].pending()
-	}
+	st.Pending = c.backing.pending()
 	return st
 }
 

@@ -25,6 +25,22 @@ type SessionStore interface {
 	Remove(ctx context.Context, id []byte) error
 }
 
+// A StoreItem is one session for [SessionBatchStore].
+type StoreItem struct {
+	ID, Sealed []byte
+	Expires    time.Time
+}
+
+// A SessionBatchStore is a SessionStore that takes several sessions at a time. Writes that wait for
+// it are made in batches.
+type SessionBatchStore interface {
+	SessionStore
+
+	// PutAll is Put for each item, in their order. It returns nil if all were kept, and else an
+	// error or nil for each item. Another number of errors counts as a failure of all.
+	PutAll(ctx context.Context, items []StoreItem) []error
+}
+
 // StoreStats count what a ServerSessionCache's store has done.
 type StoreStats struct {
 	Hits        uint64 // sessions found and resumable
@@ -51,16 +67,19 @@ func sealedAs(id []byte) string { return "server session " + string(id) }
 type storeWrite struct {
 	id, sealed []byte
 	expires    time.Time
+	answer     chan<- error // for a call that waits, with room for one; or nil
 }
 
 // backing is a store behind a cache.
 type backing struct {
 	store   SessionStore
+	batch   SessionBatchStore // the same, or nil
 	keys    *SealKeys
-	timeout time.Duration
-	lookups chan struct{}            // one place for each lookup
-	queues  [storeWriters]storeQueue // by id, so that the writes of one session stay in order
-	life    context.Context          // ends the writes
+	timeout time.Duration   // of a lookup
+	patient time.Duration   // of a write
+	lookups chan struct{}   // one place for each lookup
+	queues  []storeQueue    // by id, so that the writes of one session stay in order
+	life    context.Context // ends the writes
 	stop    context.CancelFunc
 	stats   storeCounters
 	last    atomic.Pointer[error]

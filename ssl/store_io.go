@@ -3,6 +3,7 @@ package ssl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -12,55 +13,99 @@ type storeCounters struct {
 	hits, misses, late, busy, errors, refused, writes, writeErrors, dropped, panics atomic.Uint64
 }
 
-const (
-	storeWriters      = 4
-	storeWriteTimeout = time.Second
-	storeCloseTimeout = time.Second // for what is in the queue when the cache is closed
-)
-
 func newBacking(o *ServerCacheOptions) *backing {
-	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout,
-		lookups: make(chan struct{}, maxStoreLookups)}
+	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, patient: o.WriteTimeout,
+		lookups: make(chan struct{}, maxStoreLookups), queues: make([]storeQueue, o.Writers)}
+	b.batch, _ = o.Store.(SessionBatchStore)
 	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
-		b.queues[i].limit = max(o.WriteQueue/storeWriters, 1)
+		b.queues[i].limit = max(o.WriteQueue/o.Writers, 1)
 	}
 	return b
 }
 
-// close writes what is in the queues, for at most a second, and gives up the rest. The
-// caller makes sure that nothing more is enqueued.
-func (b *backing) close() {
+// close waits until the queues are empty. When ctx ends it gives up the rest, and returns how many
+// writes that were. The caller makes sure that nothing more is enqueued.
+func (b *backing) close(ctx context.Context) (lost int) {
 	defer b.stop()
-	patience := time.NewTimer(storeCloseTimeout)
-	defer patience.Stop()
 	for i := range b.queues {
 		select {
 		case <-b.queues[i].empty():
-		case <-patience.C:
-			return
+		case <-ctx.Done():
+			return b.pending()
+		}
+	}
+	return 0
+}
+
+// pending counts the writes that wait or are being made.
+func (b *backing) pending() (n int) {
+	for i := range b.queues {
+		n += b.queues[i].pending()
+	}
+	return n
+}
+
+// write makes the writes of one turn: a Remove, a Put, or a batch of them.
+func (b *backing) write(ctx context.Context, ws []storeWrite) {
+	if ctx.Err() != nil {
+		b.stats.dropped.Add(uint64(len(ws)))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.patient)
+	defer cancel()
+	errs := make([]error, len(ws))
+	err := errStoreEnded
+	defer func() { b.settle(ws, err, errs) }()
+	err = b.guard(func() error {
+		switch w := ws[0]; {
+		case w.sealed == nil:
+			return b.store.Remove(ctx, w.id)
+		case len(ws) == 1:
+			return b.store.Put(ctx, w.id, w.sealed, w.expires)
+		}
+		return b.putAll(ctx, ws, errs)
+	})
+}
+
+// settle counts writes and answers the calls that wait for them. err is for all writes.
+func (b *backing) settle(ws []storeWrite, err error, errs []error) {
+	for i, w := range ws {
+		result := firstError(err, errs[i])
+		if result != nil {
+			b.stats.writeErrors.Add(1)
+		} else {
+			b.stats.writes.Add(1)
+		}
+		if w.answer != nil {
+			w.answer <- result
 		}
 	}
 }
 
-func (b *backing) write(ctx context.Context, w storeWrite) {
-	if ctx.Err() != nil {
-		b.stats.dropped.Add(1)
-		return
+var (
+	errStoreEnded = errors.New("the SessionStore ended its goroutine")
+	errBatch      = errors.New("PutAll returned another number of errors than there were items")
+)
+
+// putAll returns an error that is for all items; those of single ones are in errs.
+func (b *backing) putAll(ctx context.Context, ws []storeWrite, errs []error) error {
+	items := make([]StoreItem, len(ws))
+	for i, w := range ws {
+		items[i] = StoreItem{ID: w.id, Sealed: w.sealed, Expires: w.expires}
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeWriteTimeout)
-	defer cancel()
-	err := b.guard(func() error {
-		if w.sealed == nil {
-			return b.store.Remove(ctx, w.id)
-		}
-		return b.store.Put(ctx, w.id, w.sealed, w.expires)
-	})
-	if err != nil {
-		b.stats.writeErrors.Add(1)
-		return
+	got := b.batch.PutAll(ctx, items)
+	if len(got) == 0 {
+		return nil
 	}
-	b.stats.writes.Add(1)
+	if len(got) != len(items) {
+		return errBatch
+	}
+	for i, err := range got {
+		errs[i] = err
+		b.note(err)
+	}
+	return nil
 }
 
 // guard makes an error of a panic, which no caller here could see, and keeps the last error.
@@ -113,10 +158,12 @@ func (b *backing) seal(e *serverEntry) ([]byte, error) {
 
 // enqueue never waits.
 func (b *backing) enqueue(w storeWrite) {
-	if !b.queues[w.id[len(w.id)-1]%storeWriters].add(b.life, b, w) {
+	if !b.queueOf(w.id).add(b.life, b, w) {
 		b.stats.dropped.Add(1)
 	}
 }
+
+func (b *backing) queueOf(id []byte) *storeQueue { return &b.queues[int(id[len(id)-1])%len(b.queues)] }
 
 // storeAnswer is the result of a lookup.
 type storeAnswer struct {

@@ -2,17 +2,19 @@ package ssl
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
 // storeQueue holds the writes for some of the ids, in order. A goroutine makes the
 // writes and ends when there are none, so that a dropped cache leaves no goroutine.
 type storeQueue struct {
-	mu    sync.Mutex
-	items []storeWrite
-	limit int
-	busy  bool
-	done  chan struct{} // closed when the queue is empty again; nil if no call waits
+	mu     sync.Mutex
+	items  []storeWrite
+	limit  int
+	busy   bool          // a goroutine makes the writes
+	making int           // writes that it has taken
+	done   chan struct{} // closed when the queue is empty again; nil if no call waits
 }
 
 // add reports whether there was room.
@@ -22,12 +24,23 @@ func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
 	if len(q.items) >= q.limit {
 		return false
 	}
+	q.addLocked(ctx, b, w)
+	return true
+}
+
+// push is add for a call that waits for the write: it finds room in any case.
+func (q *storeQueue) push(ctx context.Context, b *backing, w storeWrite) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.addLocked(ctx, b, w)
+}
+
+func (q *storeQueue) addLocked(ctx context.Context, b *backing, w storeWrite) {
 	q.items = append(q.items, w)
 	if !q.busy {
 		q.busy = true
 		go q.drain(ctx, b)
 	}
-	return true
 }
 
 func (q *storeQueue) drain(ctx context.Context, b *backing) {
@@ -38,41 +51,47 @@ func (q *storeQueue) drain(ctx context.Context, b *backing) {
 		}
 	}()
 	for {
-		w, ok := q.next()
-		if !ok {
+		ws := q.next(b.batch != nil)
+		if ws == nil {
 			over = true
 			return
 		}
-		b.write(ctx, w)
+		b.write(ctx, ws)
 	}
 }
 
-// next takes the oldest write. If there is none, the goroutine that called it must end.
-func (q *storeQueue) next() (w storeWrite, ok bool) {
+// maxBatch bounds what PutAll gets at a time.
+const maxBatch = 128
+
+// next takes the oldest write, and with batches the Puts that follow a Put. If there is no write, it
+// returns nil, and the goroutine that called it must end.
+func (q *storeQueue) next(batches bool) (ws []storeWrite) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
-		q.items, q.busy = nil, false
+		q.items, q.busy, q.making = nil, false, 0
 		if q.done != nil {
 			close(q.done)
 			q.done = nil
 		}
-		return w, false
+		return nil
 	}
-	w = q.items[0]
-	q.items[0] = storeWrite{}
-	q.items = q.items[1:]
-	return w, true
+	n := 1
+	for batches && n < min(len(q.items), maxBatch) && q.items[n-1].sealed != nil && q.items[n].sealed != nil {
+		n++
+	}
+	ws = slices.Clone(q.items[:n])
+	clear(q.items[:n])
+	q.items = q.items[n:]
+	q.making = n
+	return ws
 }
 
 // pending counts the writes that wait or are being made.
 func (q *storeQueue) pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.busy {
-		return len(q.items) + 1
-	}
-	return 0
+	return len(q.items) + q.making
 }
 
 // empty returns a channel that is closed once no write is left.

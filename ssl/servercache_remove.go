@@ -1,0 +1,149 @@
+package ssl
+
+import (
+	"context"
+	"time"
+)
+
+// invalidated makes the store forget a session that libssl has marked not resumable.
+func (c *ServerSessionCache) invalidated(id []byte) {
+	if key, ok := toSessionID(id); ok {
+		c.withStore(func(b *backing) { c.forget(b, key) })
+	}
+}
+
+// forget makes the store forget a session soon. Until the store has done so, and also
+// if it never does, this cache does not take the session back from there.
+func (c *ServerSessionCache) forget(b *backing, key sessionID) {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	sh.removed.add(key)
+	sh.mu.Unlock()
+	b.enqueue(storeWrite{id: key.bytes()})
+}
+
+// Remove forgets the session with that id, and makes the store forget it soon. It reports whether
+// the session was here. Other handles on it stay valid, and other processes may still have it.
+func (c *ServerSessionCache) Remove(id []byte) bool {
+	key, ok := toSessionID(id)
+	if !ok || !c.made() {
+		return false
+	}
+	c.withStore(func(b *backing) { c.forget(b, key) })
+	return c.drop(key)
+}
+
+// RemoveContext is Remove that returns when the store has answered, behind the writes for that
+// session which wait. It returns the store's error, the cause of ctx if that ends first, ErrConfig for
+// what is no session id, and ErrClosed after Close. The session has gone from here in any case, and is
+// not taken back from the store. Without a store it returns nil.
+func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error {
+	const op = "ServerSessionCache.RemoveContext"
+	if ctx == nil || !c.made() {
+		return fail(op, ErrNil)
+	}
+	key, ok := toSessionID(id)
+	if !ok {
+		return fail(op, configError("a session id has 1 to %d bytes, not %d", maxIDLen, len(id)))
+	}
+	if !c.usable() {
+		return fail(op, ErrClosed)
+	}
+	c.Forget(id)
+	answer := make(chan error, 1)
+	c.withStore(func(b *backing) {
+		b.queueOf(key.bytes()).push(b.life, b, storeWrite{id: key.bytes(), answer: answer})
+	})
+	if c.backing == nil {
+		return nil
+	}
+	select {
+	case err := <-answer:
+		if err != nil {
+			return fail(op, err)
+		}
+		return nil
+	case <-c.backing.life.Done():
+		return fail(op, ErrClosed)
+	case <-ctx.Done():
+		return fail(op, context.Cause(ctx))
+	}
+}
+
+// Forget drops the session with that id here, and takes it from no store any more: it is for a session
+// that another machine has removed. The store is not told. Forget reports whether the session was here.
+// A shard of the cache remembers the last 256 ids that were forgotten or removed.
+func (c *ServerSessionCache) Forget(id []byte) bool {
+	key, ok := toSessionID(id)
+	if !ok || !c.made() {
+		return false
+	}
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	sh.removed.add(key)
+	sh.mu.Unlock()
+	return c.drop(key)
+}
+
+// drop takes a session out of its shard.
+func (c *ServerSessionCache) drop(key sessionID) bool {
+	sh := c.shardOf(key)
+	sh.mu.Lock()
+	e := sh.byID[key]
+	if e != nil {
+		sh.unlink(e)
+	}
+	sh.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.s.Close()
+	return true
+}
+
+// closePatience is for the writes that wait when a cache is closed.
+const closePatience = time.Second
+
+// Close is CloseContext with a second for the writes that wait. Later calls do nothing.
+func (c *ServerSessionCache) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	c.CloseContext(ctx) // the writes that are lost are in StoreStats
+	return nil
+}
+
+// CloseContext forgets all sessions here; sessions that are put later are closed at once. It waits until
+// the store's pending writes are made; the store stays open. If ctx ends first, CloseContext gives up,
+// and returns how many writes may not have been made and the cause of ctx. Later calls return 0 and nil.
+func (c *ServerSessionCache) CloseContext(ctx context.Context) (lost int, err error) {
+	const op = "ServerSessionCache.CloseContext"
+	if ctx == nil {
+		return 0, fail(op, ErrNil)
+	}
+	if !c.made() {
+		return 0, nil
+	}
+	if c.shut() && c.backing != nil {
+		if lost = c.backing.close(ctx); lost > 0 {
+			err = fail(op, context.Cause(ctx))
+		}
+	}
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		sh.closed = true
+		gone := sh.flush(time.Time{})
+		sh.mu.Unlock()
+		closeEntries(gone)
+	}
+	return lost, err
+}
+
+// shut closes the cache and reports whether this call was the first.
+func (c *ServerSessionCache) shut() bool {
+	c.open.Lock()
+	defer c.open.Unlock()
+	first := !c.closed
+	c.closed = true
+	return first
+}
