@@ -101,10 +101,10 @@ type connSessions struct {
 
 	cache      ClientSessionCache // a client's; set before the handshake, like key
 	key        SessionKey
-	taken      *Session    // offered, and still in cache
-	notOffered ReuseState  // why cache gave nothing; under handshaking
-	removed    atomic.Bool // libssl has removed sessions of ctx
-	spoiled    atomic.Bool // after a TLS error the session must not be offered again
+	taken      takenSession // what is offered, and comes from a cache
+	notOffered ReuseState   // why cache gave nothing; under handshaking
+	removed    atomic.Bool  // libssl has removed sessions of ctx
+	spoiled    atomic.Bool  // after a TLS error the session must not be offered again
 }
 
 // connKeyLog is what KeyLogWriter has not got yet.
@@ -264,6 +264,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if err := c.usable(op); err != nil {
 		return err
 	}
+	defer c.midway.wake()
 	return c.setDeadline(op, t, &c.reading.until, c.net.SetReadDeadline)
 }
 

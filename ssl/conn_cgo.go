@@ -304,6 +304,15 @@ func (c *Conn) putBack(b []byte) error {
 	return nil
 }
 
+// muteOutput drops waiting output, and whatever libssl will answer from now on.
+func (c *Conn) muteOutput() {
+	c.withLive(func(p connPtr) {
+		p.mute = 1
+		p.out.head, p.answers = p.out.tail, 0
+		c.writing.waiting.Store(0)
+	})
+}
+
 // tickets counts the TLS 1.3 tickets that the connection has processed.
 func (c *Conn) tickets() int {
 	p, ok := c.enter()

@@ -42,7 +42,7 @@ func (c *Conn) UseSessionCache(cache ClientSessionCache, addr string) error {
 // session or cache. handshaking is held.
 func (c *Conn) offerCached() {
 	c.mu.Lock()
-	nothing := c.server || c.sessions.set || c.handshaking.started
+	nothing := c.server || c.sessions.set || c.handshaking.started || c.sessions.taken.s != nil
 	c.mu.Unlock()
 	if nothing {
 		return
@@ -78,6 +78,23 @@ type sessionSource struct {
 	key   SessionKey
 }
 
+// A takenSession is a session that came from a cache and is offered.
+type takenSession struct {
+	s    *Session
+	from sessionSource
+	once bool // the cache does not have it any more
+}
+
+// drop closes the connection's handle. A session that the cache has given up and that was not
+// sent goes back: a server will still take it. mu is not held.
+func (t takenSession) drop(sent bool) {
+	if t.once && !sent {
+		t.from.cache.Put(t.from.key, t.s)
+		return
+	}
+	t.s.Close()
+}
+
 // bindCache makes libssl keep new sessions for cache, before any can arrive.
 func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set bool) (
 	from sessionSource, err error,
@@ -105,12 +122,12 @@ func (c *Conn) offerNone(op string) error {
 	if err != nil {
 		return err
 	}
-	defer c.leave()
-	c.sessions.set = true
+	old := c.sessions.taken // of an earlier cache
+	c.sessions.set, c.sessions.taken = true, takenSession{}
 	p.keep_new = cBool(c.ctx.wantsSessions())
-	c.sessions.taken.Close() // of an earlier cache
-	c.sessions.taken = nil
 	c.sessions.cache, c.sessions.key = nil, SessionKey{}
+	c.leave()
+	old.drop(false)
 	return nil
 }
 
@@ -138,13 +155,12 @@ func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 		return true
 	case err == nil && !expired && c.SessionOffered():
 		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.sessions.taken.Close() // of an earlier cache
-		c.sessions.taken = nil
-		if life.once || c.closing.closed.Load() {
-			s.Close()
-		} else {
-			c.sessions.taken = s
+		old := c.sessions.taken // of an earlier cache
+		c.sessions.taken = takenSession{s, from, life.once}
+		c.mu.Unlock()
+		old.drop(false)
+		if c.closing.closed.Load() {
+			c.dropTaken()
 		}
 		return true
 	}
@@ -171,22 +187,35 @@ func (c *Conn) keep(s *Session) {
 
 // forget makes the cache drop the session that the connection offered. No lock is held.
 func (c *Conn) forget() {
+	t, _ := c.leaveTaken()
+	if t.s != nil && !t.once {
+		t.from.cache.Remove(t.from.key, t.s)
+	}
+	t.s.Close()
+}
+
+// dropTaken closes the connection's handle on what it offered.
+func (c *Conn) dropTaken() {
+	t, sent := c.leaveTaken()
+	t.drop(sent)
+}
+
+// dropSent is dropTaken for a session that only this connection can use, once it was sent.
+func (c *Conn) dropSent() {
 	c.mu.Lock()
-	s := c.sessions.taken
-	c.sessions.taken = nil
+	spent := c.sessions.taken.once && c.handshaking.started
 	c.mu.Unlock()
-	if s != nil {
-		c.sessions.cache.Remove(c.sessions.key, s)
-		s.Close()
+	if spent {
+		c.dropTaken()
 	}
 }
 
-// dropTaken closes the connection's handle on what it offered. The session stays in the cache.
-func (c *Conn) dropTaken() {
+// leaveTaken returns what was offered, and whether libssl may have sent it.
+func (c *Conn) leaveTaken() (t takenSession, sent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sessions.taken.Close()
-	c.sessions.taken = nil
+	t, c.sessions.taken = c.sessions.taken, takenSession{}
+	return t, c.handshaking.started
 }
 
 // cacheConfig is the Ctx's part of a SessionKey: everything that can make a session of
@@ -258,7 +287,7 @@ func (c *Conn) placeOf(network, addr string) string {
 // nor the name says who the peer is.
 func (c *Conn) ownPlace() string {
 	addr := c.net.RemoteAddr()
-	if addr == nil {
+	if addr == nil || addr.String() == "<nil>" { // as a nil *net.TCPAddr says
 		addr = &net.UnixAddr{}
 	}
 	network, text := addr.Network(), addr.String()

@@ -29,7 +29,9 @@ func (c *Conn) CloseWrite() error {
 		return fail(op, ErrHandshakeIncomplete)
 	}
 	return inOp(op, c.between(context.Background(), func(block bool) error {
-		c.writing.lock()
+		if !c.writing.lockBefore(c.closing.life.Done()) {
+			return ErrClosed
+		}
 		defer c.writing.unlock()
 		return c.sendCloseNotify(block)
 	}))
@@ -91,6 +93,7 @@ func (c *Conn) finalize(h hold) error {
 	c.tallyUnfinished()
 	c.dropFresh()
 	c.dropTaken()
+	c.wipeKept()
 	c.h.close() // SSL_free, with SSL_SENT_SHUTDOWN set in the same C call
 	err := c.net.Close()
 	if h.cut {
@@ -109,6 +112,20 @@ func (c *Conn) finalize(h hold) error {
 		return fail("Conn.Close", err)
 	}
 	return nil
+}
+
+// wipeKept wipes data that the application has not read.
+func (c *Conn) wipeKept() {
+	c.reading.keeping.Lock()
+	clear(c.reading.kept)
+	c.reading.kept = nil
+	c.reading.keeps.Store(false)
+	c.reading.keeping.Unlock()
+	if c.handshaking.lockFor(0) {
+		clear(c.early.kept)
+		c.early.kept = nil
+		c.handshaking.unlock()
+	}
 }
 
 // kick ends all waiting on the connection underneath, and reports whether it could.

@@ -16,7 +16,7 @@ var (
 )
 
 // A copyBuf is the buffer of a copy: small until a read has filled it, and small again
-// after a read that brought little.
+// after a read that brought little. It is wiped before other connections get it.
 type copyBuf struct {
 	b    []byte
 	rest *[restChunk]byte
@@ -36,16 +36,22 @@ func (p *copyBuf) next(n int) {
 		p.bulk = bulkBufs.Get().(*[maxChunk]byte)
 		p.b = p.bulk[:]
 	case n < restChunk && p.bulk != nil:
-		bulkBufs.Put(p.bulk)
-		p.bulk = nil
+		p.freeBulk()
 		p.b = p.rest[:]
 	}
 }
 
+func (p *copyBuf) freeBulk() {
+	clear(p.bulk[:])
+	bulkBufs.Put(p.bulk)
+	p.bulk = nil
+}
+
 func (p *copyBuf) free() {
 	if p.bulk != nil {
-		bulkBufs.Put(p.bulk)
+		p.freeBulk()
 	}
+	clear(p.rest[:])
 	restBufs.Put(p.rest)
 }
 

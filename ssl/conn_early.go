@@ -120,7 +120,10 @@ func (c *Conn) ReadEarlyData(b []byte) (n int, err error) {
 	}
 	returned := false
 	defer c.abandonUnless(&returned)
-	c.handshaking.lock()
+	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+		returned = true
+		return 0, fail(op, ErrClosed)
+	}
 	defer c.handshaking.unlock()
 	n, err = c.readEarly(op, b)
 	returned = true
@@ -133,9 +136,7 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	case c.closing.closed.Load():
 		return 0, fail(op, ErrClosed)
 	case len(c.early.kept) > 0:
-		n = copy(b, c.early.kept)
-		c.early.kept = c.early.kept[n:]
-		return n, nil
+		return takeWiped(b, &c.early.kept), nil
 	case c.early.ended:
 		return 0, io.EOF
 	case c.handshaking.err != nil:
@@ -151,9 +152,17 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	defer stop()
 	returned := false
 	defer c.tallyUnless(&returned)
-	c.reading.lock()
+	if !c.reading.lockBefore(c.closing.life.Done()) {
+		returned = true
+		return 0, fail(op, ErrClosed)
+	}
 	defer c.reading.unlock()
-	defer c.holdWriting()()
+	release, err := c.holdWriting()
+	if err != nil {
+		returned = true
+		return 0, fail(op, err)
+	}
+	defer release()
 	defer c.leaveGate()
 	n, err = c.earlyOnce(ctx, b)
 	if n > 0 {
@@ -172,12 +181,14 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 
 // holdWriting keeps writers out until the returned function is called, unless a server
 // may write early: then a Write does not wait for the client's answer.
-func (c *Conn) holdWriting() (release func()) {
+func (c *Conn) holdWriting() (release func(), err error) {
 	if c.early.open.Load() {
-		return func() {}
+		return func() {}, nil
 	}
-	c.writing.lock()
-	return c.writing.unlock
+	if !c.writing.lockBefore(c.closing.life.Done()) {
+		return nil, ErrClosed
+	}
+	return c.writing.unlock, nil
 }
 
 // earlyOnce reads a record of early data, or returns io.EOF at its end. reading is held.
@@ -213,7 +224,7 @@ func (c *Conn) drainEarly(ctx context.Context) error {
 		if err != nil {
 			return endIsNone(err)
 		}
-		c.early.kept = append(c.early.kept, buf[:n]...)
+		c.early.kept = appendWiped(c.early.kept, buf[:n])
 		clear(buf[:n]) // it will be used for other connections
 	}
 }

@@ -39,13 +39,17 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	if c.server {
 		return c.answerEarly(op, b)
 	}
-	c.handshaking.lock()
+	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+		return 0, fail(op, ErrClosed)
+	}
 	defer c.handshaking.unlock()
 	c.offerCached()
 	if err := c.mayWriteEarly(op, len(b)); err != nil {
 		return 0, err
 	}
-	c.writing.lock()
+	if !c.writing.lockBefore(c.closing.life.Done()) {
+		return 0, fail(op, ErrClosed)
+	}
 	defer c.writing.unlock()
 	for n < len(b) {
 		put, err := c.writeEarlySome(op, b[n:min(n+maxChunk, len(b))])
@@ -71,7 +75,9 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 	if c.server {
 		return 0, "", fail(op, ErrServer)
 	}
-	c.handshaking.lock()
+	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+		return 0, "", fail(op, ErrClosed)
+	}
 	defer c.handshaking.unlock()
 	c.offerCached()
 	if err := c.mayWriteEarly(op, 0); err != nil {
@@ -106,7 +112,9 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 	if !c.early.open.Load() {
 		return 0, fail(op, fmt.Errorf("%w: none was accepted", ErrNoEarlyData))
 	}
-	c.writing.calls.lock()
+	if !c.writing.calls.lockBefore(c.closing.life.Done()) {
+		return 0, fail(op, ErrClosed)
+	}
 	defer c.writing.calls.unlock()
 	n, err = c.writeSome(b)
 	return n, c.closedOr(op, inOp(op, err))

@@ -69,9 +69,23 @@ type sem chan struct{}
 
 func newSem() sem { return make(sem, 1) }
 
-func (s sem) lock() { s <- struct{}{} }
-
 func (s sem) unlock() { <-s }
+
+// lockBefore waits for the lock and reports whether it got it before done was closed: the
+// goroutine that has the lock may be one that even Close does not end.
+func (s sem) lockBefore(done <-chan struct{}) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-done:
+		return false
+	}
+}
 
 // lockFor reports whether it got the lock at once or within d.
 func (s sem) lockFor(d time.Duration) bool {

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -43,8 +44,8 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 }
 
 func (c *Conn) handshakeOnce(ctx context.Context) error {
-	if !c.takesTurn(ctx) {
-		return fail("handshake", context.Cause(ctx))
+	if err := c.takeTurn(ctx); err != nil {
+		return fail("handshake", err)
 	}
 	defer c.handshaking.unlock()
 	switch {
@@ -67,8 +68,9 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	defer c.tallyUnless(&returned)
 	err := ctx.Err()
 	if err == nil {
-		err = c.shakeHands(ctx)
+		err = c.shakeHands(ctx, stop)
 	}
+	c.dropSent()
 	returned = true
 	ended := stop()
 	if !ended && err != nil && ctx.Err() != nil { // before closeWith could notice
@@ -92,24 +94,25 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 	return err
 }
 
-// takesTurn waits for handshaking. It reports false if ctx ends while another goroutine
-// has it. Otherwise the caller has it, and must end the handshake if ctx has ended.
-func (c *Conn) takesTurn(ctx context.Context) bool {
+// takeTurn waits for handshaking. It fails if ctx ends or the connection is closed while another
+// goroutine has it. Otherwise the caller has it, and must end the handshake if ctx has ended.
+func (c *Conn) takeTurn(ctx context.Context) error {
 	select {
 	case c.handshaking.sem <- struct{}{}:
-		return true
+		return nil
 	default:
 	}
 	select {
 	case c.handshaking.sem <- struct{}{}:
-		return true
+		return nil
 	case <-ctx.Done():
+	case <-c.closing.life.Done():
 	}
 	select {
 	case c.handshaking.sem <- struct{}{}:
-		return true
+		return nil
 	default:
-		return false
+		return cmp.Or(context.Cause(ctx), ErrClosed)
 	}
 }
 
@@ -147,11 +150,17 @@ func (c *Conn) retryable(err error) bool {
 
 // shakeHands alternates steps with reading and writing. Output of the last step is left
 // to the flusher: waiting for it here would be a deadlock with a peer that writes first
-// and does not read meanwhile.
-func (c *Conn) shakeHands(ctx context.Context) error {
-	c.reading.lock()
+// and does not read meanwhile. For ended see finish.
+func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
+	if !c.reading.lockBefore(c.closing.life.Done()) {
+		return fail("handshake", ErrClosed)
+	}
 	defer c.reading.unlock()
-	defer c.holdWriting()()
+	release, err := c.holdWriting()
+	if err != nil {
+		return fail("handshake", err)
+	}
+	defer release()
 	defer c.leaveGate()
 	defer c.logKeys() // of a handshake that fails, too
 	if c.server {
@@ -163,7 +172,7 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 	if _, err := c.steps(ctx, handshakeStep, nil); err != nil {
 		return err
 	}
-	err := c.finish()
+	err = c.finish(ended)
 	c.keepFresh()
 	c.flushSoon()
 	return err
@@ -229,8 +238,9 @@ func (c *Conn) sendAnswer() error {
 }
 
 // finish decides whether a handshake that OpenSSL accepts satisfies this package and
-// the application.
-func (c *Conn) finish() error {
+// the application. ended reports whether the context has closed the connection underneath,
+// and keeps it from doing so later.
+func (c *Conn) finish(ended func() bool) error {
 	if err := c.inspect(); err != nil {
 		c.lastWord(err)
 		return err
@@ -244,6 +254,9 @@ func (c *Conn) finish() error {
 		return err
 	}
 	c.peer = c.net.RemoteAddr()
+	if ended() {
+		return fail("handshake", ErrClosed)
+	}
 	c.handshaking.done.Store(true)
 	return nil
 }

@@ -56,7 +56,10 @@ func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) 
 	}
 	returned := false
 	defer c.abandonUnless(&returned)
-	c.reading.lock()
+	if !c.reading.lockBefore(c.closing.life.Done()) {
+		returned = true
+		return 0, false, fail("read", ErrClosed)
+	}
 	defer c.reading.unlock()
 	if n, err = c.takeKept(b); n == 0 && err == nil {
 		n, again, err = c.readLocked(step, b)
@@ -120,13 +123,29 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 			if r.more && r.waits <= maxReply {
 				continue
 			}
-			if err := c.flushLocked(); err != nil {
+			if err := c.flushLocked(); err != nil && !c.answersNoMore(err) {
 				return 0, false, c.closedOr("read", err)
 			}
 		default:
 			c.reading.err = c.whyEnded(r)
 		}
 	}
+}
+
+// answersNoMore reports whether err means that the peer takes nothing any more. Then answers are
+// dropped from now on, so that what the peer has sent before can be read. reading is held.
+func (c *Conn) answersNoMore(err error) bool {
+	if !isHangup(err) || c.closing.closed.Load() {
+		return false
+	}
+	c.writing.err.CompareAndSwap(nil, stickyError{err})
+	c.muteOutput()
+	return true
+}
+
+// isHangup reports whether err means that the peer takes nothing any more.
+func isHangup(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // whyEnded is the error of all reads from now on.
@@ -154,7 +173,9 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	if c.closing.closed.Load() {
 		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
 	}
-	c.writing.calls.lock()
+	if !c.writing.calls.lockBefore(c.closing.life.Done()) {
+		return 0, fail("write", ErrClosed)
+	}
 	defer c.writing.calls.unlock()
 	for n < len(b) {
 		put, err := c.writeSome(b[n:])
@@ -172,8 +193,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 // arrived is n for a Write that ends with err, or 0 if the connection is dead and the peer
 // cannot have received a byte of it: net/http repeats a request of which nothing was written.
 func (c *Conn) arrived(n int, err error) int {
-	dead := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
-	if dead && c.writing.waiting.Load() >= int64(n) { // each record is longer than its content
+	if isHangup(err) && c.writing.waiting.Load() >= int64(n) { // each record is longer than its content
 		return 0
 	}
 	return n
@@ -181,7 +201,9 @@ func (c *Conn) arrived(n int, err error) int {
 
 // writeSome is Write up to its end, or errMidway if libssl must read first.
 func (c *Conn) writeSome(b []byte) (n int, err error) {
-	c.writing.lock()
+	if !c.writing.lockBefore(c.closing.life.Done()) {
+		return 0, fail("write", ErrClosed)
+	}
 	defer c.writing.unlock()
 	for n < len(b) {
 		if err := c.canWrite(); err != nil {
@@ -216,7 +238,9 @@ func (c *Conn) canWrite() error {
 
 // flushLocked sends all waiting output.
 func (c *Conn) flushLocked() error {
-	c.writing.lock()
+	if !c.writing.lockBefore(c.closing.life.Done()) {
+		return fail("write", ErrClosed)
+	}
 	defer c.writing.unlock()
 	return c.tr.flush()
 }

@@ -88,23 +88,38 @@ func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 // the Read that is under way, or else by the pump. writing.calls is held.
 func (c *Conn) untilWhole(ctx context.Context) error {
 	p := c.startPump()
+	pumped := p.ended
 	expired, stop := untilTimer(&c.writing.until)
 	defer stop()
-	select {
-	case <-c.midway.whole:
-		return nil
-	case <-p.ended:
-		if err := p.result(); err != io.EOF {
-			return err
+	for {
+		select {
+		case <-c.midway.whole:
+			return nil
+		case <-pumped:
+			err := p.result()
+			if !isTimeout(err) {
+				return eofInside(err)
+			}
+			pumped = nil // by a deadline of reads; another Read, or another deadline, can go on
+		case <-c.closing.life.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-expired:
+			return os.ErrDeadlineExceeded
 		}
-		return io.ErrUnexpectedEOF
-	case <-c.closing.life.Done():
-		return ErrClosed
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-expired:
-		return os.ErrDeadlineExceeded
 	}
+}
+
+// isTimeout reports whether a deadline caused err.
+func isTimeout(err error) bool { return err != nil && (&Error{Err: err}).Timeout() }
+
+// eofInside is err, or io.ErrUnexpectedEOF for an end in the middle of a message.
+func eofInside(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // untilTimer is a timer for a deadline; without a deadline it never fires.

@@ -224,7 +224,10 @@ func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
 func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 	returned := false
 	defer c.abandonUnless(&returned)
-	c.reading.lock()
+	if !c.reading.lockBefore(c.closing.life.Done()) {
+		returned = true
+		return false, fail("read", ErrClosed)
+	}
 	defer c.reading.unlock()
 	c.reading.keeping.Lock()
 	room := maxKept - len(c.reading.kept)
@@ -234,7 +237,8 @@ func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 		buf := make([]byte, min(room, 16<<10))
 		n, _, err = c.readLocked(readStep, buf)
 		c.reading.keeping.Lock()
-		c.reading.kept = append(c.reading.kept, buf[:n]...)
+		c.reading.kept = appendWiped(c.reading.kept, buf[:n])
+		clear(buf[:n])
 		c.reading.keeps.Store(len(c.reading.kept) > 0)
 		c.reading.keeping.Unlock()
 	}
@@ -255,8 +259,7 @@ func (c *Conn) takeKept(b []byte) (n int, err error) {
 	if err := c.canRead(); err != nil {
 		return 0, err
 	}
-	n = copy(b, c.reading.kept)
-	if c.reading.kept = c.reading.kept[n:]; len(c.reading.kept) == 0 {
+	if n = takeWiped(b, &c.reading.kept); len(c.reading.kept) == 0 {
 		c.reading.kept = nil
 		c.reading.keeps.Store(false)
 	}

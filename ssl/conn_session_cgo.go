@@ -123,6 +123,10 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 // SetSession accepts such sessions but does not offer them, and the handshake is a full
 // one: see SessionOffered and ReuseState. The last call that succeeded counts.
 //
+// SetSession does not look at the client's own certificates. A server that resumes takes the
+// client for the one that made the session, with its certificate of then, whatever certificates
+// the Ctx has now. Caches keep such sessions apart: see [SessionKey].
+//
 // SetSession returns ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
 // and ErrNotResumable for a session that OpenSSL would ignore, or that has no key or suite.
 func (c *Conn) SetSession(s *Session) error {

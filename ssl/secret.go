@@ -42,3 +42,21 @@ func readSecret(name string) (_ []byte, err error) {
 
 // hasNUL reports whether s has a NUL byte, at which C would end the text.
 func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
+
+// appendWiped is append for what is wiped in the end: a slice that grows leaves nothing behind.
+func appendWiped(to, b []byte) []byte {
+	if len(to)+len(b) > cap(to) {
+		grown := append(make([]byte, 0, 2*cap(to)+len(b)), to...)
+		clear(to)
+		to = grown
+	}
+	return append(to, b...)
+}
+
+// takeWiped moves what b has room for from the front of from to b.
+func takeWiped(b []byte, from *[]byte) int {
+	n := copy(b, *from)
+	clear((*from)[:n])
+	*from = (*from)[n:]
+	return n
+}

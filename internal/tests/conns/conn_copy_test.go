@@ -261,3 +261,51 @@ func TestReadFromGathers(t *testing.T) {
 		}
 	})
 }
+
+// keeper keeps the buffers that a copy lends it, which it must not do.
+type keeper struct {
+	data []byte
+	lent [][]byte
+}
+
+func (k *keeper) Read(b []byte) (int, error) {
+	n := copy(b, k.data)
+	k.data = k.data[n:]
+	k.lent = append(k.lent, b[:n])
+	if len(k.data) == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	k.lent = append(k.lent, b)
+	return len(b), nil
+}
+
+// What a copy has moved does not stay in the buffers, which go on to other connections.
+func TestCopyLeavesNothingBehind(t *testing.T) {
+	leakcheck.Test(t)
+	for _, n := range []int{1000, 200_000} {
+		p := ssltest.NewTCPPair(t, ssltest.ClientConfig(t), ssltest.ServerConfig(t))
+		from, to := &keeper{data: bytes.Repeat([]byte("x"), n)}, &keeper{}
+		sent := make(chan error, 1)
+		go func() {
+			_, err := p.Client.ReadFrom(from)
+			sent <- errors.Join(err, p.Client.Close())
+		}()
+		if _, err := p.Server.WriteTo(to); err != nil {
+			t.Error(err)
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		for what, k := range map[string]*keeper{"ReadFrom": from, "WriteTo": to} {
+			for _, b := range k.lent {
+				if bytes.Contains(b, []byte("x")) {
+					t.Errorf("%s of %d bytes leaves some behind", what, n)
+				}
+			}
+		}
+	}
+}

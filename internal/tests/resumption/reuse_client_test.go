@@ -241,17 +241,25 @@ func TestWhereSessionsBelong(t *testing.T) {
 	}
 }
 
-// An address of nil, which some connections have, is no address.
+// A connection that has no address of its peer has one name for all of them where that is verified,
+// and keeps nothing where it is not. A nil pointer is no address.
 func TestClientWithoutRemoteAddr(t *testing.T) {
 	leakcheck.Test(t)
-	s, cctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t)), ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
-	nowhere := func(t testing.TB) (client, server net.Conn) {
-		a, b := ssltest.TCPPipe(t)
-		return at{a, nil}, b
-	}
-	visitBy(t, plainClient(cctx), s, nowhere)
-	if got, _ := visitBy(t, plainClient(cctx), s, nowhere); got != ssl.ReusedPSK {
-		t.Error(got)
+	s := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	for what, addr := range map[string]net.Addr{"nil": nil, "a nil *net.TCPAddr": (*net.TCPAddr)(nil)} {
+		nowhere := func(t testing.TB) (client, server net.Conn) {
+			a, b := ssltest.TCPPipe(t)
+			return at{a, addr}, b
+		}
+		for _, verifies := range []bool{true, false} {
+			cli := ssltest.ClientConfig(t)
+			cli.InsecureSkipVerify = !verifies
+			cctx := ssltest.NewClientCtx(t, cli)
+			visitBy(t, plainClient(cctx), s, nowhere)
+			if got, _ := visitBy(t, plainClient(cctx), s, nowhere); got.Resumed() != verifies {
+				t.Errorf("%s, verifies %t: %v", what, verifies, got)
+			}
+		}
 	}
 }
 
