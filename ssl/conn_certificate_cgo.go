@@ -87,10 +87,6 @@ func setAsksForStaple(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 // errBadStaple is the error of a handshake in which libssl could not parse the server's staple.
 var errBadStaple = fmt.Errorf("%w: the OCSP response that the server has stapled", ErrMalformed)
 
-// alertBadStatus is bad_certificate_status_response. From 3.6 on, libssl's reason for a
-// staple that it cannot parse has the number of that alert, which only a client sends.
-const alertBadStatus = 113
-
 // blameStaple changes err to name the server's staple, if that made libssl fail: libssl
 // reports an empty staple as a lack of memory. mu is held.
 func (c *Conn) blameStaple(p connPtr, err error) error {
@@ -99,7 +95,7 @@ func (c *Conn) blameStaple(p connPtr, err error) error {
 	if C.sessl_conn_staple_failed(p) == 0 || errors.As(err, &v) || !errors.As(err, &e) {
 		return err
 	}
-	if a, told := e.Alert(); !told || a == alertBadStatus {
+	if _, told := e.Alert(); !told {
 		e.Err = errBadStaple
 	}
 	return err

@@ -174,16 +174,21 @@ func (e *Error) Timeout() bool {
 // Temporary reports the same as Timeout.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-// sslRAlertOffset is SSL_AD_REASON_OFFSET: the reason of a received alert is its number plus this.
-const sslRAlertOffset = 1000
+// sslRAlertOffset is SSL_AD_REASON_OFFSET: the reason of a received alert is its number
+// plus this. libssl has reasons of its own among those numbers, one for a staple that it cannot parse;
+// receivedAlert is what only the entries of received alerts have.
+const (
+	sslRAlertOffset = 1000
+	receivedAlert   = "SSL alert number "
+)
 
 // Alert returns the TLS alert that the peer sent, if an alert caused the error. Its
 // numbers are those of RFC 8446, section 6.
 func (e *Error) Alert() (alert uint8, ok bool) {
 	for _, entry := range e.Entries {
-		r := entry.ReasonCode
-		if entry.Library == "SSL routines" && r >= sslRAlertOffset && r < sslRAlertOffset+256 {
-			return uint8(r - sslRAlertOffset), true
+		r := entry.ReasonCode - sslRAlertOffset
+		if entry.Library == "SSL routines" && r >= 0 && r < 256 && strings.HasPrefix(entry.Data, receivedAlert) {
+			return uint8(r), true
 		}
 	}
 	return 0, false

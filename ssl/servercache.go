@@ -146,15 +146,16 @@ func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 
 // Put keeps s by its id, replaces any other session with that id, and owns s from here
 // on. It reports whether it kept s: a session that has no id, has expired or is not
-// resumable is closed at once. The store gets s later. Servers call Put by themselves.
+// resumable is closed at once, and so is every session after Close. The store gets s later,
+// also if it is too large for the cache. What neither keeps is not frozen. Servers call Put.
 func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
 
 func (c *ServerSessionCache) put(s *Session, tell bool) bool {
-	if !c.made() {
+	if !c.usable() {
 		s.Close()
 		return false
 	}
-	e, err := s.serverEntry()
+	e, err := s.serverEntry(c.room())
 	sh := c.shardOf(e.id)
 	if err != nil {
 		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })

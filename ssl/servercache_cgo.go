@@ -15,8 +15,9 @@ import (
 // sessionOverhead is what an SSL_SESSION takes in addition to what sessl_session_size counts.
 const sessionOverhead = 1 << 10
 
-// serverEntry reads what a cache needs to know of s. After an error the entry's id is empty.
-func (s *Session) serverEntry() (*serverEntry, error) {
+// serverEntry reads what a cache needs to know of s, and freezes s unless it takes more than room.
+// After an error the entry's id may be empty.
+func (s *Session) serverEntry(room int64) (*serverEntry, error) {
 	const op = "ServerSessionCache.Put"
 	e := &serverEntry{s: s}
 	err := s.read(op, func(p sessionPtr) error {
@@ -32,6 +33,9 @@ func (s *Session) serverEntry() (*serverEntry, error) {
 			return fail(op, ErrNotResumable)
 		}
 		e.bytes = sessionOverhead + int64(C.sessl_session_size(p))
+		if e.bytes > room {
+			return fail(op, ErrTooLarge)
+		}
 		C.sessl_session_share(p)
 		return nil
 	})

@@ -1,6 +1,9 @@
 package ssl
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // sessionID is a session id that can be the key of a map.
 type sessionID struct {
@@ -17,6 +20,14 @@ func toSessionID(id []byte) (key sessionID, ok bool) {
 }
 
 func (k *sessionID) bytes() []byte { return k.b[:k.n] }
+
+// room is the size of the largest session that is kept, here or in the store.
+func (c *ServerSessionCache) room() int64 {
+	if c.backing != nil {
+		return math.MaxInt64
+	}
+	return c.shards[0].maxBytes
+}
 
 // The methods here are called with mu held. The entries that they return in gone have
 // left the shard; the caller closes them after it has released mu.

@@ -90,6 +90,22 @@ func TestFailedCallsLeaveNoMarks(t *testing.T) {
 	})
 }
 
+// A session that is too large for a cache stays as it was.
+func TestFailedCallWithLargeSession(t *testing.T) {
+	leakcheck.Test(t)
+	small := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxBytes: 4 << 10})
+	made := ssltest.MadeWith(t, ssltest.ClientConfig(t), ssltest.NewServerCtx(t, ssltest.ServerConfig(t)))
+	s := ssltest.WithTicket(t, ssltest.Reparsed(t, made), make([]byte, 8<<10))
+	other, err := s.UpRef()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if small.Put(other) {
+		t.Fatal("it was kept")
+	}
+	unmarked(t, "ServerSessionCache.Put", s)
+}
+
 // A claim is taken back by the call that made it, and by no other.
 func TestFailedCallKeepsOlderClaim(t *testing.T) {
 	leakcheck.Test(t)
