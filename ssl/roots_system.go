@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -29,13 +28,6 @@ var (
 	// pipePatience is for how long a pipe may stay without data.
 	pipePatience = 5 * time.Second
 )
-
-// system has the system's roots as they were last read, for all Ctxs.
-var system struct {
-	mu    sync.Mutex
-	last  *rootFiles
-	pipes map[fileState][]byte // what was read from them, since a pipe can be read only once
-}
 
 // A rootFiles describes the files that the system's roots were once made from.
 type rootFiles struct {
@@ -69,20 +61,24 @@ type rootFile struct {
 // during handshakes, so that it would be unknown what a session was verified by.
 func systemRoots() (*rootSet, error) {
 	const what = "the system's roots: %w"
-	system.mu.Lock()
-	defer system.mu.Unlock()
 	file, dirs, err := defaultRoots()
 	if err != nil {
 		return nil, fmt.Errorf(what, err)
 	}
-	last := system.last
-	if last != nil && last.from == [2]string{file, dirs} && last.settled && last.unchanged() {
-		return last.set, nil
+	from := [2]string{file, dirs}
+	if set := lastRoots(from); set != nil {
+		return set, nil
 	}
-	now, err := readRoots(file, dirs)
+	defer takeTurn(from)()
+	if set := lastRoots(from); set != nil { // somebody else has read them meanwhile
+		return set, nil
+	}
+	now, err := readRoots(from)
 	if err != nil {
 		return nil, fmt.Errorf(what, err)
 	}
+	system.mu.Lock()
+	defer system.mu.Unlock()
 	system.last = now
 	return now.set, nil
 }
@@ -98,8 +94,8 @@ func (f *rootFiles) unchanged() bool {
 }
 
 // readRoots reads all files, and parses them unless their content is what it was.
-func readRoots(file, dirs string) (*rootFiles, error) {
-	f := &rootFiles{from: [2]string{file, dirs}}
+func readRoots(from [2]string) (*rootFiles, error) {
+	f := &rootFiles{from: from}
 	start := time.Now()
 	files, unread, err := f.read()
 	if err != nil {
@@ -120,7 +116,7 @@ func readRoots(file, dirs string) (*rootFiles, error) {
 			f.settled = false
 		}
 	}
-	if last := system.last; last != nil && last.content == f.content {
+	if last := lastRead(); last != nil && last.content == f.content {
 		f.set = last.set
 		return f, nil
 	}
@@ -226,7 +222,7 @@ func readRootFile(name string) ([]byte, fileState, error) {
 	if err != nil {
 		return nil, state, err
 	}
-	if data, ok := system.pipes[state]; ok {
+	if data, ok := pipeRead(state); ok {
 		return data, state, nil
 	}
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for its writer
@@ -246,10 +242,7 @@ func readRootFile(name string) ([]byte, fileState, error) {
 	if err == nil && state.isPipe() {
 		if info, err = f.Stat(); err == nil { // the writer has changed the pipe's times
 			state = newFileState(name, info)
-			if system.pipes == nil {
-				system.pipes = map[fileState][]byte{}
-			}
-			system.pipes[state] = data
+			keepPipe(state, data)
 		}
 	}
 	return data, state, err
