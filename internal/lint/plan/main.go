@@ -4,7 +4,7 @@
 //
 //	go run ./internal/lint/plan
 //
-// It measures, and nothing fails by it. What must hold is checked by the tests in internal/lint.
+// It only measures: what must hold is checked by the tests here and in internal/lint.
 package main
 
 import (

@@ -70,3 +70,17 @@ func TestUpperRooms(t *testing.T) {
 		t.Errorf("internal/lint/floors_test.go does not say %s", want)
 	}
 }
+
+// C files use each other in no circle: each can be read after those that it uses.
+func TestNoCircleOfCFiles(t *testing.T) {
+	g, err := cUses("../../cshim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g) == 0 {
+		t.Fatal("no C files")
+	}
+	for _, circle := range circles(g) {
+		t.Errorf("these use each other: %s", strings.Join(circle, " "))
+	}
+}
