@@ -30,7 +30,8 @@ func benchTicketKeys(b *testing.B, version uint16, which string) {
 	first := ssltest.SessionOf(b, c)
 	c.Close()
 	if which == "old" {
-		ssltest.MustSet(b, srv.TicketKeys, ssl.TicketKeySet{Current: ssltest.NewTicketKey(b), Old: []ssl.TicketKey{key}})
+		ssltest.MustSet(b, srv.TicketKeys,
+			ssl.TicketKeySet{Current: ssltest.NewTicketKey(b), Old: []ssl.TicketKey{key}})
 	}
 	before := cpuTime(b)
 	for b.Loop() {

@@ -40,7 +40,8 @@ func TestUseCertificate(t *testing.T) {
 			if got := ssltest.CommonNames(p.Client.ConnectionState().PeerCertificates); !strings.HasPrefix(got, own) {
 				t.Errorf("%s is %q", own, got)
 			}
-			if got := ssltest.CommonNames(p.Server.ConnectionState().PeerCertificates); got != "client-chain intermediate" {
+			if got := ssltest.CommonNames(p.Server.ConnectionState().
+				PeerCertificates); got != "client-chain intermediate" {
 				t.Errorf("the client is %q", got)
 			}
 			p.CloseBoth()

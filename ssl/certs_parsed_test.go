@@ -9,7 +9,7 @@ import (
 	"sessl/ssl"
 )
 
-// Connections to one peer share what was parsed of its certificates, as long as somebody has it.
+// Connections to one peer share its parsed certificates, as long as one of them is in use.
 func TestCertificatesAreParsedOnce(t *testing.T) {
 	leakcheck.Test(t)
 	leakcheck.Collect()

@@ -10,7 +10,8 @@ import (
 
 // Once the handshake is over, C no longer counts with early data, accepted or not.
 func TestEarlyDataEndsWithTheHandshake(t *testing.T) {
-	for want, limit := range map[ssl.EarlyDataStatus]uint32{ssl.EarlyDataAccepted: 1 << 14, ssl.EarlyDataRejected: 0} {
+	for want, limit := range map[ssl.EarlyDataStatus]uint32{ssl.EarlyDataAccepted: 1 << 14,
+		ssl.EarlyDataRejected: 0} {
 		ssltest.ForEachSocket(t, func(t *testing.T) {
 			leakcheck.Test(t)
 			srv, cli := ssltest.EarlyConfigs(t)

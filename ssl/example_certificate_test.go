@@ -14,7 +14,8 @@ import (
 // A key that is encrypted on disk, with its password from where secrets are kept.
 func ExampleLoadX509KeyPairWithPassword() {
 	password := func() ([]byte, error) { return []byte("sessl-test"), nil } // wiped when it has been used
-	cert, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.enc.key"), password)
+	cert, err := ssl.LoadX509KeyPairWithPassword(ssltest.CertFile("server-ecdsa.pem"),
+		ssltest.CertFile("server-ecdsa.enc.key"), password)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -29,7 +30,8 @@ func ExampleLoadX509KeyPairWithPassword() {
 
 // The same from PEM in memory; a wrong password is an error that can be told from others.
 func ExampleX509KeyPairWithPassword() {
-	cert, key := mustRead(ssltest.CertFile("server-ecdsa.pem")), mustRead(ssltest.CertFile("server-ecdsa.enc.key"))
+	cert, key := mustRead(ssltest.CertFile("server-ecdsa.pem")),
+		mustRead(ssltest.CertFile("server-ecdsa.enc.key"))
 	defer clear(key)
 	for _, password := range []string{"a guess", "sessl-test"} {
 		_, err := ssl.X509KeyPairWithPassword(cert, key, func() ([]byte, error) { return []byte(password), nil })

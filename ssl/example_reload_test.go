@@ -18,7 +18,8 @@ func ExampleReloadableCertificates() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	files := ssl.CertificateFiles{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	files := ssl.CertificateFiles{CertFile: filepath.Join(dir, "cert.pem"),
+		KeyFile: filepath.Join(dir, "key.pem")}
 	renew := func(cert, key string) {
 		for from, to := range map[string]string{cert: files.CertFile, key: files.KeyFile} {
 			b, err := os.ReadFile(ssltest.CertFile(from))

@@ -29,7 +29,8 @@ func FuzzSealedSession(f *testing.F) {
 	leakcheck.Test(f)
 	keys := fuzzKeys(f)
 	srv, cli := ssltest.ServerConfig(f), ssltest.ClientConfig(f)
-	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"), []ssl.Certificate{ssltest.KeyPair(f, "client")}
+	srv.ClientAuth, srv.ClientCAs, cli.Certificates = ssl.RequireAndVerifyClientCert, ssltest.Roots(f, "ca"),
+		[]ssl.Certificate{ssltest.KeyPair(f, "client")}
 	box := ssltest.NewInbox(f, srv)
 	ssltest.Session(f, cli, srv)
 	id, err := box.Last(f).ID()
@@ -106,7 +107,8 @@ func FuzzCacheFile(f *testing.F) {
 // encrypted keys say themselves how long it takes to open them.
 func FuzzLoaders(f *testing.F) {
 	leakcheck.Test(f)
-	for _, name := range []string{"server-ecdsa.pem", "server-chain.pem", "server-ecdsa.key", "server-ecdsa.enc.key", "server-ecdsa.enc-old.key",
+	for _, name := range []string{"server-ecdsa.pem", "server-chain.pem", "server-ecdsa.key",
+		"server-ecdsa.enc.key", "server-ecdsa.enc-old.key",
 		"server-ecdsa.der", "server-ecdsa.key.der", "server-ecdsa.ocsp", "ca.pem", "client.key"} {
 		b, err := os.ReadFile(ssltest.CertFile(name))
 		if err != nil {
@@ -139,7 +141,8 @@ func FuzzLoaders(f *testing.F) {
 				ctx.Close()
 			}
 		}
-		if ctx, err := ssl.NewClientCtx(&ssl.Config{ServerName: "localhost", RootCAs: ssl.NewCertPool(), CRLs: [][]byte{b}}); err == nil {
+		if ctx, err := ssl.NewClientCtx(&ssl.Config{ServerName: "localhost", RootCAs: ssl.NewCertPool(),
+			CRLs: [][]byte{b}}); err == nil {
 			ctx.Close()
 		}
 		if c, err := ssl.X509KeyPair(chain, key); err == nil {

@@ -38,7 +38,8 @@ func TestGateCanBeLeft(t *testing.T) {
 					conn.SetDeadline(time.Now().Add(time.Second / 4))
 				}
 				go func() { done <- conn.HandshakeContext(c) }()
-				want := map[string]error{"context": context.Canceled, "deadline": os.ErrDeadlineExceeded, "Close": ssl.ErrClosed}[end]
+				want := map[string]error{"context": context.Canceled, "deadline": os.ErrDeadlineExceeded,
+					"Close": ssl.ErrClosed}[end]
 				if end != "deadline" {
 					ssltest.AwaitParked(t)
 				}

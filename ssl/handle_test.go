@@ -157,7 +157,8 @@ func TestDroppedSessionsFinishTheirCalls(t *testing.T) {
 	}
 	ssltest.Eventually(t, "all of them are collected", func() bool {
 		now := ssl.ReadCounters()
-		return now.Sessions.Collected-before.Sessions.Collected == n && now.Sessions.Closed == before.Sessions.Closed
+		return now.Sessions.Collected-before.Sessions.Collected == n &&
+			now.Sessions.Closed == before.Sessions.Closed
 	})
 }
 
@@ -290,7 +291,8 @@ func TestConcurrentSessionUseAndClose(t *testing.T) {
 		wg.Wait()
 	}
 	now := ssl.ReadCounters()
-	if c, f := now.SessionObjectsCreated-before.SessionObjectsCreated, now.SessionObjectsFreed-before.SessionObjectsFreed; c != n || f != n {
+	if c, f := now.SessionObjectsCreated-before.SessionObjectsCreated,
+		now.SessionObjectsFreed-before.SessionObjectsFreed; c != n || f != n {
 		t.Errorf("%d objects created and %d freed, want %d each", c, f, n)
 	}
 }
@@ -304,7 +306,9 @@ func TestDroppedSessionsAreCollected(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ssltest.Eventually(t, "no session is left", func() bool { return ssl.ReadCounters().Sessions.Live == before.Sessions.Live })
+	ssltest.Eventually(t, "no session is left", func() bool {
+		return ssl.ReadCounters().Sessions.Live == before.Sessions.Live
+	})
 	now := ssl.ReadCounters()
 	if c := now.Sessions.Collected - before.Sessions.Collected; c != n {
 		t.Errorf("%d collected, want %d", c, n)

@@ -22,27 +22,41 @@ import (
 // manyNames are what a client can be told to ask for.
 var manyNames = []string{
 	"a.test", "A.TEST", "a.Test.", "b.test", "test", "x", "X.", "7", "a.b.test", "localhost",
-	".test", "..test", "a..test", "a.test..", ".", "..", "", " a.test", "a.test ", "a test", "a\ttest", "a.test\n", "a\x00.test", "a.test\x00.evil.test",
+	".test", "..test", "a..test", "a.test..", ".", "..", "", " a.test", "a.test ", "a test", "a\ttest",
+	"a.test\n", "a\x00.test", "a.test\x00.evil.test",
 	"*.test", "*", "a*.test", "*.wild.example", "f*.wild.example", "a.*.example",
-	"a.wild.example", "a_b.wild.example", "_dmarc.wild.example", "A-B.WILD.EXAMPLE", "wild.example", "a.b.wild.example", ".wild.example", "-a.wild.example", "a-.wild.example",
-	"xn--bcher-kva.wild.example", "xn--bcher-kva.example", "bücher.example", "bücher.wild.example", "ａ.test", "a。test", "ſ.test",
+	"a.wild.example", "a_b.wild.example", "_dmarc.wild.example", "A-B.WILD.EXAMPLE", "wild.example",
+	"a.b.wild.example", ".wild.example", "-a.wild.example", "a-.wild.example",
+	"xn--bcher-kva.wild.example", "xn--bcher-kva.example", "bücher.example", "bücher.wild.example", "ａ.test",
+	"a。test", "ſ.test",
 	"-a.test", "a-.test", "a_b.test", "under_score.example", "--", "_",
-	strings.Repeat("l", 63) + ".test", strings.Repeat("l", 64) + ".test", strings.Repeat("l", 63) + ".wild.example", strings.Repeat("l", 64) + ".wild.example",
+	strings.Repeat("l", 63) + ".test", strings.Repeat("l", 64) + ".test",
+	strings.Repeat("l", 63) + ".wild.example", strings.Repeat("l", 64) + ".wild.example",
 	strings.Repeat("a.", 126) + "a", strings.Repeat("a.", 127) + "a", strings.Repeat("a", 256),
-	"192.0.2.1", "192.0.2.1.", "192.0.2.01", "192.0.2", "3221225985", "0xc0000201", "0300.0.2.1", "192.0.2.257", "[192.0.2.1]", "192.0.2.1:443", "192.0.2.1/24",
-	"2001:db8::1", "2001:DB8::1", "2001:db8:0:0:0:0:0:1", "2001:0db8::0001", "[2001:db8::1]", "[2001:db8::1", "2001:db8::1]", "[[2001:db8::1]]", "[2001:db8::1]:443", "2001:db8::1%eth0", "[2001:db8::1%25eth0]", "2001:db8::1.",
-	"::ffff:192.0.2.1", "::ffff:c000:201", "::192.0.2.1", "[::ffff:192.0.2.1]", "::", "[]", "[a.test]", "192.0.2.1%eth0",
-	"com", "a.com", "example.com:443", "https://a.test", "a.test/", "a.test?x", "a@b.test", "a\\.test", "a,b.test", "1.1", "a.1",
+	"192.0.2.1", "192.0.2.1.", "192.0.2.01", "192.0.2", "3221225985", "0xc0000201", "0300.0.2.1", "192.0.2.257",
+	"[192.0.2.1]", "192.0.2.1:443", "192.0.2.1/24",
+	"2001:db8::1", "2001:DB8::1", "2001:db8:0:0:0:0:0:1", "2001:0db8::0001", "[2001:db8::1]", "[2001:db8::1",
+	"2001:db8::1]", "[[2001:db8::1]]", "[2001:db8::1]:443", "2001:db8::1%eth0",
+	"[2001:db8::1%25eth0]", "2001:db8::1.",
+	"::ffff:192.0.2.1", "::ffff:c000:201", "::192.0.2.1", "[::ffff:192.0.2.1]", "::", "[]",
+	"[a.test]", "192.0.2.1%eth0",
+	"com", "a.com", "example.com:443", "https://a.test", "a.test/", "a.test?x", "a@b.test", "a\\.test",
+	"a,b.test", "1.1", "a.1",
 }
 
 // manyCerts are the names in certificates, some of which no authority should sign.
 var manyCerts = [][]string{
-	{"a.test"}, {"A.TEST"}, {"a.test."}, {".test"}, {"*.test"}, {"*"}, {"*."}, {"x"}, {"7"}, {"test"}, {"*.com"}, {"a*.test"}, {"*a.test"}, {"a.*.test"}, {"*.*.example"},
-	{"*.wild.example"}, {"*.WILD.example"}, {"f*.wild.example"}, {"*.b.wild.example"}, {"*wild.example"}, {"**.wild.example"}, {"*..wild.example"}, {".wild.example"}, {"*.wild.example."}, {"a_b.wild.example"},
-	{"-a.test", "a-.test", "--", "_", "a_b.test", "under_score.example"}, {"*.-b.example"}, {"xn--bcher-kva.example"}, {"xn--*.example"}, {"*.xn--bcher-kva.example"},
+	{"a.test"}, {"A.TEST"}, {"a.test."}, {".test"}, {"*.test"}, {"*"}, {"*."}, {"x"}, {"7"}, {"test"}, {"*.com"},
+	{"a*.test"}, {"*a.test"}, {"a.*.test"}, {"*.*.example"},
+	{"*.wild.example"}, {"*.WILD.example"}, {"f*.wild.example"}, {"*.b.wild.example"}, {"*wild.example"},
+	{"**.wild.example"}, {"*..wild.example"}, {".wild.example"}, {"*.wild.example."}, {"a_b.wild.example"},
+	{"-a.test", "a-.test", "--", "_", "a_b.test", "under_score.example"}, {"*.-b.example"},
+	{"xn--bcher-kva.example"}, {"xn--*.example"}, {"*.xn--bcher-kva.example"},
 	{strings.Repeat("l", 63) + ".test"}, {strings.Repeat("l", 64) + ".test"}, {strings.Repeat("a.", 126) + "a"},
-	{"192.0.2.1"}, {"ip:192.0.2.1"}, {"ip:2001:db8::1"}, {"ip:::ffff:192.0.2.1"}, {"2001:db8::1"}, {"*.0.2.1"}, {"3221225985", "0xc0000201", "192.0.2", "192.0.2.01"},
-	{"a.test", "b.test", "*.wild.example", "ip:192.0.2.1", "ip:2001:db8::1"}, {"1.1", "a.1"}, {"a..test"}, {" a.test"}, {"a test"}, {"a@b.test"}, {},
+	{"192.0.2.1"}, {"ip:192.0.2.1"}, {"ip:2001:db8::1"}, {"ip:::ffff:192.0.2.1"}, {"2001:db8::1"},
+	{"*.0.2.1"}, {"3221225985", "0xc0000201", "192.0.2", "192.0.2.01"},
+	{"a.test", "b.test", "*.wild.example", "ip:192.0.2.1", "ip:2001:db8::1"}, {"1.1", "a.1"}, {"a..test"},
+	{" a.test"}, {"a test"}, {"a@b.test"}, {},
 }
 
 // sanCert is a leaf for names, of which those behind "ip:" are addresses; nil for one that
@@ -53,7 +67,8 @@ func sanCert(t testing.TB, names []string) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a.test"}, NotAfter: ssltest.FarFuture}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1),
+		Subject: pkix.Name{CommonName: "a.test"}, NotAfter: ssltest.FarFuture}
 	for _, name := range names {
 		if ip, ok := strings.CutPrefix(name, "ip:"); ok {
 			addr := netip.MustParseAddr(ip)
@@ -133,9 +148,12 @@ func TestNamesAsCryptoX509(t *testing.T) {
 func TestNamesRefused(t *testing.T) {
 	leakcheck.Test(t)
 	for name, why := range map[string]string{
-		".": "a label is empty", "..": "begins with a dot", ".test": "begins with a dot", "a..test": "a label is empty", "a.test..": "a label is empty",
-		"*.test": "wildcards", "bücher.example": "xn--", "a.test:443": "colon", "https://a.test": "colon", "a.test/": "slash", "a test": "letters, digits",
-		"a\x00.test": "letters, digits", "[a.test]": "brackets", "[]": "brackets", "[2001:db8::1": "letters, digits", "192.0.2.1.": "a dot behind",
+		".": "a label is empty", "..": "begins with a dot", ".test": "begins with a dot",
+		"a..test": "a label is empty", "a.test..": "a label is empty",
+		"*.test": "wildcards", "bücher.example": "xn--", "a.test:443": "colon", "https://a.test": "colon",
+		"a.test/": "slash", "a test": "letters, digits",
+		"a\x00.test": "letters, digits", "[a.test]": "brackets", "[]": "brackets",
+		"[2001:db8::1": "letters, digits", "192.0.2.1.": "a dot behind",
 		strings.Repeat("l", 64) + ".test": "longer than 63", strings.Repeat("a.", 127) + "a": "longer than 253",
 	} {
 		for way, got := range waysIn(t, name) {
@@ -145,7 +163,8 @@ func TestNamesRefused(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"A.Test.": "a.test", "x": "x", "-a-.test": "-a-.test", "a_b.test": "a_b.test", "[2001:DB8:0::1]": "2001:db8::1", "fe80::1%eth0": "fe80::1",
+		"A.Test.": "a.test", "x": "x", "-a-.test": "-a-.test", "a_b.test": "a_b.test",
+		"[2001:DB8:0::1]": "2001:db8::1", "fe80::1%eth0": "fe80::1",
 		"::ffff:192.0.2.1": "192.0.2.1", "[192.0.2.1]": "192.0.2.1", "": "",
 	} {
 		if got, err := ssl.HostName(name); got != want || err != nil {
@@ -180,12 +199,15 @@ func waysIn(t *testing.T, name string) map[string]error {
 // versions, refused with the alert and the names; and a session is no way around it.
 func TestNamesInHandshakes(t *testing.T) {
 	leakcheck.Test(t)
-	sans := []string{"x", "a_b.test", "-a-.test", "*.wild.example", "*.test", strings.Repeat("l", 63) + ".example"}
+	sans := []string{"x", "a_b.test", "-a-.test", "*.wild.example", "*.test",
+		strings.Repeat("l", 63) + ".example"}
 	cert := ssltest.NamedCert(t, "cn", sans...)
 	for name, good := range map[string]bool{
-		"x": true, "X.": true, "a_b.test": true, "-a-.test": true, "a_b.wild.example": true, "a.wild.example": true, "A-.Wild.Example.": true,
+		"x": true, "X.": true, "a_b.test": true, "-a-.test": true, "a_b.wild.example": true, "a.wild.example": true,
+		"A-.Wild.Example.":                   true,
 		strings.Repeat("l", 63) + ".example": true, "_.wild.example": true, "xn--bcher-kva.wild.example": true,
-		"y": false, "a.test": false, "wild.example": false, "a.b.wild.example": false, "-a.wild.example": false, "cn": false, "192.0.2.1": false, "2001:db8::1": false,
+		"y": false, "a.test": false, "wild.example": false, "a.b.wild.example": false, "-a.wild.example": false,
+		"cn": false, "192.0.2.1": false, "2001:db8::1": false,
 	} {
 		ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 			srv.Certificates = []ssl.Certificate{cert}
@@ -200,7 +222,8 @@ func TestNamesInHandshakes(t *testing.T) {
 			}
 			var v *ssl.VerificationError
 			canonical, _ := ssl.HostName(name)
-			if !errors.As(cerr, &v) || v.Host != canonical || len(v.Names) != len(sans) || v.Depth != 0 || v.Certificate == nil {
+			if !errors.As(cerr, &v) || v.Host != canonical || len(v.Names) != len(sans) || v.Depth != 0 ||
+				v.Certificate == nil {
 				t.Errorf("%q: client %v (%+v)", name, cerr, v)
 			}
 			if ssltest.AlertOf(serr) != ssltest.AlertBadCertificate {
@@ -215,7 +238,8 @@ func TestNamesInHandshakes(t *testing.T) {
 func TestNamesOfSessions(t *testing.T) {
 	leakcheck.Test(t)
 	cert := ssltest.NamedCert(t, "cn", "a.wild.example", "*.wild.example", "x")
-	for name, good := range map[string]bool{"a.wild.example": true, "A.WILD.EXAMPLE.": true, "a_b.wild.example": true, "x": true,
+	for name, good := range map[string]bool{"a.wild.example": true, "A.WILD.EXAMPLE.": true,
+		"a_b.wild.example": true, "x": true,
 		"wild.example": false, "-a.wild.example": false, "192.0.2.1": false} {
 		ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 			srv.Certificates = []ssl.Certificate{cert}
@@ -228,7 +252,8 @@ func TestNamesOfSessions(t *testing.T) {
 			}
 			ssltest.RoundTrip(t, c)
 			c.Close()
-			for what, offer := range map[string]*ssl.Session{"verified": b.Last(t), "parsed": ssltest.Reparsed(t, b.Last(t))} {
+			for what, offer := range map[string]*ssl.Session{"verified": b.Last(t),
+				"parsed": ssltest.Reparsed(t, b.Last(t))} {
 				c, err = ssltest.NameClient(t, s, ctx, name)
 				if err != nil {
 					t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"sessl/ssl"
 )
 
-// Records of one byte, 22 times as long as what they bring, cost no more memory than others:
-// what nobody reads is not taken, one Read takes no more than its buffer holds, and at the
-// end everything has come and nothing is kept.
+// Records of one byte are 22 times as long as their contents, but cost no more memory than
+// others: the connection takes no data that the application does not read, one Read takes no
+// more than its buffer holds, and at the end all data has arrived and none is kept.
 func TestHostileOneByteRecords(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
@@ -41,7 +41,7 @@ func TestHostileOneByteRecords(t *testing.T) {
 		}()
 		w.Parked(t)
 		if taken := int(r.Taken.Load()); taken > w.Room {
-			t.Errorf("%d bytes were taken with nobody to read them, want at most %d", taken, w.Room)
+			t.Errorf("%d bytes were taken without a reader, want at most %d", taken, w.Room)
 		}
 		got := make([]byte, records)
 		if n, err := c.Read(got[:1]); n != 1 || err != nil {

@@ -24,6 +24,7 @@ func TestNamesOfGroupsAndSchemes(t *testing.T) {
 		try(id.String(), &ssl.Config{RootCAs: ssl.NewCertPool(), CurvePreferences: []tls.CurveID{id}})
 	}
 	for _, id := range ssl.SchemeIDs() {
-		try(id.String(), &ssl.Config{RootCAs: ssl.NewCertPool(), SignatureSchemes: []tls.SignatureScheme{id}, SecurityLevel: ssl.InsecureSecurityLevel0})
+		try(id.String(), &ssl.Config{RootCAs: ssl.NewCertPool(), SignatureSchemes: []tls.SignatureScheme{id},
+			SecurityLevel: ssl.InsecureSecurityLevel0})
 	}
 }

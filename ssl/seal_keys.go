@@ -149,7 +149,8 @@ func (k *SealKeys) Infos() []SealKeyInfo {
 		if i == 0 {
 			use = "current"
 		}
-		infos = append(infos, SealKeyInfo{ID: hex.EncodeToString(k.keys[i].id[:]), Use: use, Since: k.keys[i].since})
+		infos = append(infos,
+			SealKeyInfo{ID: hex.EncodeToString(k.keys[i].id[:]), Use: use, Since: k.keys[i].since})
 	}
 	return infos
 }

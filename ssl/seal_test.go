@@ -74,7 +74,8 @@ func TestRefusedSealKeysAreWiped(t *testing.T) {
 		keys[i] = make([]byte, ssl.SealKeyLen)
 		rand.Read(keys[i])
 	}
-	for name, bad := range map[string][]byte{"short": keys[2][1:], "zeros": make([]byte, ssl.SealKeyLen), "twice": keys[0]} {
+	for name, bad := range map[string][]byte{"short": keys[2][1:], "zeros": make([]byte, ssl.SealKeyLen),
+		"twice": keys[0]} {
 		memory, err := ssl.SealKeysIn(4, keys[0], keys[1], bad)
 		if !errors.Is(err, ssl.ErrConfig) {
 			t.Errorf("%s: %v, want ErrConfig", name, err)

@@ -55,19 +55,20 @@ func TestSealedByAnotherVersion(t *testing.T) {
 			plain []byte
 			want  error
 		}{
-			"as it is":             {plain, nil},
-			"without a chain":      {packedOf(1, der, stamp, nil), nil},
-			"version 0":            {packedOf(0, der, stamp, chain), ssl.ErrMalformed},
-			"version 2":            {packedOf(2, der, stamp, chain), ssl.ErrMalformed},
-			"no version":           {plain[1:], ssl.ErrMalformed},
-			"one part more":        {packedOf(1, der, stamp, chain, nil), ssl.ErrMalformed},
-			"one part less":        {packedOf(1, der, stamp), ssl.ErrMalformed},
-			"nothing":              {nil, ssl.ErrMalformed},
-			"another kind":         {packedOf(1, der, stamp, slices.Concat([]byte{7}, chain[1:])), ssl.ErrMalformed},
-			"a cut length":         {packedOf(1, der, stamp, chain[:3]), ssl.ErrMalformed},
-			"a cut certificate":    {packedOf(1, der, stamp, chain[:len(chain)-1]), ssl.ErrMalformed},
-			"a byte too much":      {packedOf(1, der, stamp, append(slices.Clone(chain), 0)), ssl.ErrMalformed},
-			"a length of all bits": {packedOf(1, der, stamp, slices.Concat(chain[:1], []byte{255, 255, 255, 255}, chain[5:])), ssl.ErrMalformed},
+			"as it is":          {plain, nil},
+			"without a chain":   {packedOf(1, der, stamp, nil), nil},
+			"version 0":         {packedOf(0, der, stamp, chain), ssl.ErrMalformed},
+			"version 2":         {packedOf(2, der, stamp, chain), ssl.ErrMalformed},
+			"no version":        {plain[1:], ssl.ErrMalformed},
+			"one part more":     {packedOf(1, der, stamp, chain, nil), ssl.ErrMalformed},
+			"one part less":     {packedOf(1, der, stamp), ssl.ErrMalformed},
+			"nothing":           {nil, ssl.ErrMalformed},
+			"another kind":      {packedOf(1, der, stamp, slices.Concat([]byte{7}, chain[1:])), ssl.ErrMalformed},
+			"a cut length":      {packedOf(1, der, stamp, chain[:3]), ssl.ErrMalformed},
+			"a cut certificate": {packedOf(1, der, stamp, chain[:len(chain)-1]), ssl.ErrMalformed},
+			"a byte too much":   {packedOf(1, der, stamp, append(slices.Clone(chain), 0)), ssl.ErrMalformed},
+			"a length of all bits": {packedOf(1, der, stamp,
+				slices.Concat(chain[:1], []byte{255, 255, 255, 255}, chain[5:])), ssl.ErrMalformed},
 		} {
 			sealed, err := keys.SealAsStored(id, c.plain)
 			if err != nil {
@@ -104,7 +105,8 @@ func offered(t *testing.T, cli, srv *ssl.Config, s *ssl.Session) {
 // loadedFrom has a client's cache load a file with one session.
 func loadedFrom(t *testing.T, keys *ssl.SealKeys, plain []byte) (int, error) {
 	t.Helper()
-	sealed, err := keys.SealAsFile(packedOf(0, []byte("here"), []byte("localhost"), nil, make([]byte, 32), plain)[1:])
+	sealed, err := keys.SealAsFile(packedOf(0, []byte("here"), []byte("localhost"), nil, make([]byte, 32),
+		plain)[1:])
 	if err != nil {
 		t.Fatal(err)
 	}

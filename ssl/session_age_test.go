@@ -51,7 +51,8 @@ func TestMaxSessionAge(t *testing.T) {
 					s = next
 					if fm.Version == ssl.VersionTLS13 {
 						// As the client was told; a second may have passed.
-						if d := ssltest.Get(t, s.TicketLifetimeHint); d > time.Duration(step.left)*time.Second || d < time.Duration(step.left-2)*time.Second {
+						if d := ssltest.Get(t, s.TicketLifetimeHint); d > time.Duration(step.left)*time.Second ||
+							d < time.Duration(step.left-2)*time.Second {
 							t.Errorf("step %d: the client may use it for %v, want %d s", i, d, step.left)
 						}
 					}
@@ -125,7 +126,7 @@ func TestMaxSessionAgeOfOtherServers(t *testing.T) {
 		young = ssltest.WantVisit(t, cctx, short, young, true) // from here on its deadline is at 50
 		ssltest.PassSeconds(t, 44)
 		old = ssltest.WantVisit(t, cctx, none, old, true) // 96
-		// 51, and in TLS 1.2 still the ticket of the first server, for nobody has renewed it.
+		// 51, and in TLS 1.2 still the ticket of the first server, because no server has renewed it.
 		ssltest.WantVisit(t, cctx, long, young, srv.MaxVersion == ssl.VersionTLS12)
 		ssltest.PassSeconds(t, 5)
 		ssltest.WantVisit(t, cctx, none, old, false)
@@ -140,8 +141,10 @@ func TestMaxSessionAgeOfRenewedTickets(t *testing.T) {
 		srv.MaxSessionAge = 100 * time.Second
 		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		cctx := ssltest.NewClientCtx(t, cli)
-		s := ssltest.WantVisit(t, cctx, ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old})), nil, false)
-		sctx := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
+		s := ssltest.WantVisit(t, cctx,
+			ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old})), nil, false)
+		sctx := ssltest.TicketServer(t, srv,
+			ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
 		key := old
 		for _, step := range []struct {
 			seconds int64
@@ -159,8 +162,8 @@ func TestMaxSessionAgeOfRenewedTickets(t *testing.T) {
 	})
 }
 
-// Into libssl's own cache, which asks nobody before it resumes, nothing comes that would last
-// too long there.
+// libssl's own cache resumes a session without asking a callback. It therefore gets no session
+// that would last too long there.
 func TestMaxSessionAgeOfAddedSessions(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
 		srv.SessionTicketsDisabled = true
@@ -169,7 +172,8 @@ func TestMaxSessionAgeOfAddedSessions(t *testing.T) {
 		limited := ssltest.CopyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = time.Minute })
 		ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, limited), nil)
 		all := made.All()
-		ageless, aged, longer := ssltest.Reparsed(t, all[0]), ssltest.Reparsed(t, all[len(all)-1]), ssltest.Reparsed(t, all[len(all)-1])
+		ageless, aged, longer := ssltest.Reparsed(t, all[0]), ssltest.Reparsed(t, all[len(all)-1]),
+			ssltest.Reparsed(t, all[len(all)-1])
 		if err := longer.SetTimeout(2 * time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +183,8 @@ func TestMaxSessionAgeOfAddedSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer endless.Close()
-		for what, s := range map[string]*ssl.Session{"ageless": ageless, "with a longer timeout": longer, "without end": endless} {
+		for what, s := range map[string]*ssl.Session{"ageless": ageless, "with a longer timeout": longer,
+			"without end": endless} {
 			if added, err := sctx.AddSession(s); added || !errors.Is(err, ssl.ErrNotResumable) {
 				t.Errorf("%s: %t, %v", what, added, err)
 			}

@@ -80,7 +80,8 @@ func TestHostileTicketFlood(t *testing.T) {
 			}
 			<-ended
 			if n := liveSessions() - before; n > flood.most {
-				t.Errorf("%s: %d tickets make %d sessions without a holder, want at most %d", name, flood.n, n, flood.most)
+				t.Errorf("%s: %d tickets make %d sessions without a holder, want at most %d",
+					name, flood.n, n, flood.most)
 			}
 			if err := ssltest.ReadUntil(c, "pong"); err != nil {
 				t.Error(err)
@@ -111,7 +112,8 @@ func TestHostileTicketFloodBehindBrokenWrite(t *testing.T) {
 		t.Fatal("a broken Write succeeded")
 	}
 	ended := ssl.PumpEnded(c)
-	if _, err := r.Write(append(r.Tickets(5000, 32), r.Record(ssltest.TypeData, []byte("pong"))...)); err != nil {
+	if _, err := r.Write(append(r.Tickets(5000, 32),
+		r.Record(ssltest.TypeData, []byte("pong"))...)); err != nil {
 		t.Fatal(err)
 	}
 	<-ended

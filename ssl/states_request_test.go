@@ -43,7 +43,8 @@ func TestSendBehindRequest(t *testing.T) {
 			c.SetDeadline(time.Now().Add(ssltest.Timeout))
 			r, ear := ssltest.NewRogueServer(t, b, c, srv)
 			bytes := r.Record(ssltest.TypeData, []byte("ping"))
-			bytes = append(bytes, r.Record(ssltest.TypeHandshake, ssltest.Message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3}))...)
+			bytes = append(bytes,
+				r.Record(ssltest.TypeHandshake, ssltest.Message(13, []byte{1, 'c', 0, 8, 0, 13, 0, 4, 0, 2, 4, 3}))...)
 			go r.Write(bytes)
 			if n, err := c.Read(make([]byte, 64)); n != 4 || err != nil {
 				t.Fatal(n, err)

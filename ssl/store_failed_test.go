@@ -12,7 +12,8 @@ import (
 
 // sealedFor is what a store with the keys of its servers could say of id: the session that
 // cache has, changed.
-func sealedFor(t testing.TB, keys *ssl.SealKeys, id string, cache *ssl.ServerSessionCache, change func(*ssl.Session) error) ([]byte, error) {
+func sealedFor(t testing.TB, keys *ssl.SealKeys, id string, cache *ssl.ServerSessionCache,
+	change func(*ssl.Session) error) ([]byte, error) {
 	s := cache.Get([]byte(id))
 	defer s.Close()
 	d := ssltest.Dup(t, s)

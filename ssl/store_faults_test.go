@@ -31,26 +31,48 @@ func TestStoreFaults(t *testing.T) {
 			opts  []func(*ssl.ServerCacheOptions)
 			count func(ssl.StoreStats) uint64
 		}{
-			{"down", func(context.Context, string, []byte) ([]byte, error) { return nil, errors.New("down") }, nil, func(s ssl.StoreStats) uint64 { return s.Errors }},
-			{"empty", func(context.Context, string, []byte) ([]byte, error) { return nil, nil }, nil, func(s ssl.StoreStats) uint64 { return s.Misses }},
-			{"slow", func(ctx context.Context, _ string, b []byte) ([]byte, error) { <-ctx.Done(); return b, ctx.Err() }, []func(*ssl.ServerCacheOptions){quick}, func(s ssl.StoreStats) uint64 { return s.Late }},
-			{"stuck", func(_ context.Context, _ string, b []byte) ([]byte, error) { <-release; return b, nil }, []func(*ssl.ServerCacheOptions){quick}, func(s ssl.StoreStats) uint64 { return s.Late }},
-			{"truncated", func(_ context.Context, _ string, b []byte) ([]byte, error) { return b[:len(b)-1], nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
-			{"a few bytes", func(_ context.Context, _ string, b []byte) ([]byte, error) { return b[:5], nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"down", func(context.Context, string, []byte) ([]byte, error) {
+				return nil, errors.New("down")
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Errors }},
+			{"empty", func(context.Context, string, []byte) ([]byte, error) {
+				return nil, nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Misses }},
+			{"slow", func(ctx context.Context, _ string, b []byte) ([]byte, error) {
+				<-ctx.Done()
+				return b, ctx.Err()
+			}, []func(*ssl.ServerCacheOptions){quick}, func(s ssl.StoreStats) uint64 { return s.Late }},
+			{"stuck", func(_ context.Context, _ string, b []byte) ([]byte, error) {
+				<-release
+				return b, nil
+			}, []func(*ssl.ServerCacheOptions){quick}, func(s ssl.StoreStats) uint64 { return s.Late }},
+			{"truncated", func(_ context.Context, _ string, b []byte) ([]byte, error) {
+				return b[:len(b)-1], nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"a few bytes", func(_ context.Context, _ string, b []byte) ([]byte, error) {
+				return b[:5], nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"flipped", func(_ context.Context, _ string, b []byte) ([]byte, error) {
 				b = bytes.Clone(b)
 				b[len(b)/2] ^= 1
 				return b, nil
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
-			{"another's", func(_ context.Context, id string, _ []byte) ([]byte, error) { return otherValue(store, id), nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
-			{"another key's", func(context.Context, string, []byte) ([]byte, error) { return stranger, nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"another's", func(_ context.Context, id string, _ []byte) ([]byte, error) {
+				return otherValue(store, id), nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"another key's", func(context.Context, string, []byte) ([]byte, error) {
+				return stranger, nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"expired", func(_ context.Context, id string, _ []byte) ([]byte, error) {
-				return sealedFor(t, keys, id, made, func(s *ssl.Session) error { return s.SetTime(time.Now().Add(-24 * time.Hour)) })
+				return sealedFor(t, keys, id, made, func(s *ssl.Session) error {
+					return s.SetTime(time.Now().Add(-24 * time.Hour))
+				})
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"with another id inside", func(_ context.Context, id string, _ []byte) ([]byte, error) {
 				return sealedFor(t, keys, id, made, func(s *ssl.Session) error { return s.SetID([]byte("another")) })
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
-			{"endless", func(context.Context, string, []byte) ([]byte, error) { return make([]byte, 2<<20), nil }, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"endless", func(context.Context, string, []byte) ([]byte, error) {
+				return make([]byte, 2<<20), nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 		} {
 			mine := ssltest.NewCache(t, 0)
 			store.Answers(nil)

@@ -60,7 +60,8 @@ func TestSystemRootsAreShared(t *testing.T) {
 			other := ssltest.NewRoot(t)
 			put(other)
 			ctx := ssltest.NewClientCtx(t, ssltest.SystemClient)
-			if _, set2 = ssl.SystemRootsRead(); set2 == set || ssltest.Trusts(t, ctx, root) || !ssltest.Trusts(t, ctx, other) {
+			if _, set2 = ssl.SystemRootsRead(); set2 == set || ssltest.Trusts(t, ctx, root) ||
+				!ssltest.Trusts(t, ctx, other) {
 				t.Error("another root went unnoticed")
 			}
 			runtime.GC() // frees the first set
@@ -68,8 +69,8 @@ func TestSystemRootsAreShared(t *testing.T) {
 	}
 }
 
-// A pipe is read once, for all Ctxs: of a shell's <(cat ca.pem), or a FIFO whose writer comes
-// later. One into which nobody writes is an error after a while.
+// A pipe is read once, for all Ctxs: a shell's <(cat ca.pem), or a FIFO whose writer comes
+// later. A FIFO without a writer is an error after a while.
 func TestSystemRootsFromPipe(t *testing.T) {
 	leakcheck.Test(t)
 	t.Setenv("SSL_CERT_DIR", "")
@@ -116,8 +117,8 @@ func TestSystemRootsFromPipe(t *testing.T) {
 	}
 }
 
-// Where the roots cannot be read there is no Ctx, rather than one that trusts nobody for good;
-// on both sides.
+// If the roots cannot be read there is no Ctx, on both sides, rather than one that trusts no
+// peer for ever.
 func TestSystemRootsUnreadable(t *testing.T) {
 	leakcheck.Test(t)
 	root := ssltest.NewRoot(t)
@@ -127,7 +128,8 @@ func TestSystemRootsUnreadable(t *testing.T) {
 		c.ClientAuth, c.ClientCAs = ssl.RequireAndVerifyClientCert, ssl.SystemCertPool()
 	})
 	try := func() []error {
-		errs := []error{ssltest.SystemClient.CheckClient(), ssltest.ErrorAlone(ssl.NewClientCtx(ssltest.SystemClient)), server.CheckServer()}
+		errs := []error{ssltest.SystemClient.CheckClient(),
+			ssltest.ErrorAlone(ssl.NewClientCtx(ssltest.SystemClient)), server.CheckServer()}
 		return append(errs, ssl.SystemCertPool().Skipped()...)
 	}
 	for what, env := range map[string][2]string{"file": {file, ""}, "directory": {"", dir}} {
@@ -179,12 +181,16 @@ func TestSystemRootsInDirectory(t *testing.T) {
 	root := ssltest.NewRoot(t)
 	other := ssltest.Sign(t, "other", nil, time.Now().Add(time.Hour))
 	for name, want := range map[string]bool{
-		ssltest.HashedName(root, 0): true, ssltest.HashedName(root, 17): true, ssltest.HashedName(other, 0): false, "root.pem": false,
-		ssltest.HashedName(root, 0) + ".old": false, ssltest.HashedName(root, 0)[:9] + "r0": false, "0" + ssltest.HashedName(root, 0): false,
+		ssltest.HashedName(root, 0): true, ssltest.HashedName(root, 17): true, ssltest.HashedName(other, 0): false,
+		"root.pem":                           false,
+		ssltest.HashedName(root, 0) + ".old": false, ssltest.HashedName(root, 0)[:9] + "r0": false,
+		"0" + ssltest.HashedName(root, 0): false,
 	} {
 		for what, data := range map[string][]byte{
-			"alone": root.Pem, "in DER": root.Cert.Raw, "behind another": append(other.Pem[:len(other.Pem):len(other.Pem)], root.Pem...),
-			"behind a damaged one": append([]byte("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"), root.Pem...),
+			"alone": root.Pem, "in DER": root.Cert.Raw,
+			"behind another": append(other.Pem[:len(other.Pem):len(other.Pem)], root.Pem...),
+			"behind a damaged one": append([]byte("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"),
+				root.Pem...),
 		} {
 			dir := t.TempDir()
 			ssltest.PutFile(t, filepath.Join(dir, name), data)

@@ -45,7 +45,8 @@ func TestExDataPerIndex(t *testing.T) {
 	setExData(t, s, a, "a")
 	setExData(t, s, b, 2)
 	setExData(t, other, a, "other")
-	if exData(t, s, a) != "a" || exData(t, s, b) != 2 || exData(t, other, a) != "other" || exData(t, other, b) != nil {
+	if exData(t, s, a) != "a" || exData(t, s, b) != 2 || exData(t, other, a) != "other" ||
+		exData(t, other, b) != nil {
 		t.Error("values got mixed up")
 	}
 	setExData(t, s, a, "new")
