@@ -38,7 +38,7 @@ func openWhenRead(t *testing.T, name string) *os.File {
 	}
 }
 
-// A file with roots that takes its time holds up nobody who wants others.
+// A slow file with roots does not delay a Ctx that needs other roots.
 func TestSystemRootsOfOthersDoNotWait(t *testing.T) {
 	leakcheck.Test(t)
 	defer ssl.SetRootTimes(-time.Hour, 2*time.Second)()

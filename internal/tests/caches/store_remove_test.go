@@ -67,7 +67,8 @@ func TestRemoveContextFails(t *testing.T) {
 
 	down := errors.New("the store is down")
 	store.remove = func(context.Context) error { return down }
-	if err := cache.RemoveContext(t.Context(), id); !errors.Is(err, down) || !errors.Is(cache.StoreError(), down) {
+	if err := cache.RemoveContext(t.Context(), id); !errors.Is(err, down) ||
+		!errors.Is(cache.StoreError(), down) {
 		t.Errorf("%v; StoreError %v", err, cache.StoreError())
 	}
 	ssltest.WantVisit(t, cctx, sctx, ssltest.Dup(t, s), false) // here it has gone all the same

@@ -24,7 +24,8 @@ type batches struct {
 }
 
 func newBatches() *batches {
-	return &batches{MemStore: ssltest.NewMemStore(), entered: make(chan struct{}, 1000), release: make(chan struct{})}
+	return &batches{MemStore: ssltest.NewMemStore(), entered: make(chan struct{}, 1000),
+		release: make(chan struct{})}
 }
 
 func (b *batches) Put(ctx context.Context, id, sealed []byte, expires time.Time) error {
@@ -117,7 +118,8 @@ func TestStoreBatchErrors(t *testing.T) {
 			close(store.release)
 			cache.Close()
 			st := cache.StoreStats()
-			if st.WriteErrors != tc.failed || st.Writes != 5-tc.failed || (cache.StoreError() != nil) != (tc.failed > 0) {
+			if st.WriteErrors != tc.failed || st.Writes != 5-tc.failed ||
+				(cache.StoreError() != nil) != (tc.failed > 0) {
 				t.Errorf("%+v, %v", st, cache.StoreError())
 			}
 		})
@@ -173,7 +175,8 @@ func TestStoreLimits(t *testing.T) {
 	if lost, err := cache.CloseContext(t.Context()); lost != 0 || err != nil {
 		t.Errorf("%d lost, %v", lost, err)
 	}
-	if st := cache.StoreStats(); st.WriteErrors != 1 || !errors.Is(cache.StoreError(), context.DeadlineExceeded) {
+	if st := cache.StoreStats(); st.WriteErrors != 1 ||
+		!errors.Is(cache.StoreError(), context.DeadlineExceeded) {
 		t.Errorf("%+v, %v", st, cache.StoreError())
 	}
 	for _, o := range []ssl.ServerCacheOptions{{Writers: -1}, {Writers: 257}, {WriteTimeout: -1}} {

@@ -48,7 +48,8 @@ func (s *stubborn) Write(b []byte) (int, error) {
 // Close ends also the calls that wait for another one which nothing ends.
 func TestCloseEndsCallsBehindAStuckOne(t *testing.T) {
 	leakcheck.Test(t)
-	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
+	cctx, sctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)),
+		ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	write := func(c *ssl.Conn) error { _, err := c.Write([]byte("x")); return err }
 	read := func(c *ssl.Conn) error { _, err := c.Read(make([]byte, 1)); return err }
 	for name, tc := range map[string]struct {
@@ -124,12 +125,14 @@ func TestContextEndsWithTheHandshake(t *testing.T) {
 		a, b := net.Pipe()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, &late{Conn: b, end: cancel, closed: make(chan struct{})})
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a,
+			&late{Conn: b, end: cancel, closed: make(chan struct{})})
 		shaken := make(chan error, 1)
 		go func() { shaken <- p.Client.Handshake() }()
 		err := p.Server.HandshakeContext(ctx)
 		again := p.Server.Handshake()
-		if done := p.Server.HandshakeComplete(); err == nil || done || again == nil || again.Error() != err.Error() {
+		if done := p.Server.HandshakeComplete(); err == nil || done || again == nil ||
+			again.Error() != err.Error() {
 			t.Errorf("%v, complete %t; once more: %v", err, done, again)
 		}
 		<-shaken
