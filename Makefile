@@ -28,10 +28,12 @@ MANY := AttackPolicy|PolicyOfNoUse|PolicyFromPipe|RemovedFlood
 HEAVY := SessionGotWhileItChanges|WrongPasswords|DamagedKeys|BulkBothWays|ReplacedUnderLoad|TestCopy
 # Tests that take seconds and leave no state for another test.
 SLOW := $(LONG)|$(MANY)|$(HEAVY)|AttackDemands|Hostile|Expires|UnblocksSocket|Stuck|TimeoutThen
+# Tests that repeat in full with -long.
+REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|HostileGarbage|HostileStall
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop demo test race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop demo test long race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -42,9 +44,13 @@ deps-ci: deps ## installs what the memory checkers need
 demo: deps ## session reuse on real connections; fails if any of it fails
 	$(GO) run ./examples/reuse
 
+# Four packages at a time, because most tests wait more than they compute.
 test: deps ## all tests
-	$(GO) test $(PKGS)
+	$(GO) test -p 4 $(PKGS)
 	$(GO) test -tags ssldebug -run 'Debug|EveryFormResumes|Ownership' ./ssl ./internal/tests/ownership ./internal/tests/resumption
+
+long: deps ## the tests that repeat something, in full
+	$(GO) test -run '$(REPEAT)' $(TESTS) -long
 
 race: deps ## all tests under the race detector
 	$(GO) test -race $(CPKGS)
@@ -166,4 +172,4 @@ ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
 ci: deps-ci deps-interop deps-lint ## all of the above except bench, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127

@@ -48,12 +48,7 @@ func harmedTCP(t *testing.T, v ssltest.Victim, at int, how harm) (ends [2]net.Co
 
 // socketStride is between the offsets that are tried on sockets, where each takes time; all
 // are tried on net.Pipe.
-func socketStride() int {
-	if ssltest.UnderChecker {
-		return 211
-	}
-	return 17
-}
+func socketStride() int { return ssltest.Rounds(17, 17, 211) }
 
 // exchangeTCP is exchange over sockets.
 func exchangeTCP(t *testing.T, cli, srv *ssl.Ctx, v ssltest.Victim, at int, how harm) outcome {

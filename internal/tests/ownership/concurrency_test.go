@@ -43,10 +43,7 @@ func collectUntil(stop <-chan struct{}) {
 func TestEverythingAtOnce(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, _ ssltest.Form, srv, cli *ssl.Config) {
 		const goroutines, conns = 64, 4
-		rounds := 12
-		if ssltest.UnderChecker {
-			rounds = 3
-		}
+		rounds := ssltest.Rounds(12, 12, 3)
 		s := ssltest.StartServer(t, srv)
 		ctx := ssltest.NewClientCtx(t, cli)
 		offer := ssltest.Dup(t, ssltest.SessionOf(t, ssltest.Dial(t, s, ctx, nil)))

@@ -252,11 +252,7 @@ func TestSessionGotWhileItChanges(t *testing.T) {
 		srv.NumTickets = 20
 		sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
 		offer := ssltest.MadeWith(t, cli, sctx)
-		rounds := 20
-		if ssltest.UnderChecker {
-			rounds = 5
-		}
-		for round := range rounds {
+		for round := range ssltest.Rounds(8, 20, 5) {
 			a, b := ssltest.TCPPipe(t)
 			p := ssltest.NewPair(t, cctx, sctx, ssltest.OneByte{Conn: a}, b) // so that tickets come one by one
 			stop := make(chan struct{})

@@ -178,10 +178,7 @@ func TestWrongSessionsAreTypedErrors(t *testing.T) {
 // stays flat, and every counter comes back.
 func TestMemoryStaysFlat(t *testing.T) {
 	leakcheck.Test(t)
-	warm, total := 1000, 10_000
-	if ssltest.UnderChecker {
-		warm, total = 200, 1000
-	}
+	warm, total := ssltest.Rounds(500, 1000, 200), ssltest.Rounds(2500, 10_000, 1000)
 	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 	s := ssltest.StartServer(t, srv)
 	ctx := ssltest.NewClientCtx(t, cli)

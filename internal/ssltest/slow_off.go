@@ -1,6 +1,0 @@
-//go:build !race && !asan
-
-package ssltest
-
-// UnderChecker: see slow_on.go.
-const UnderChecker = false
