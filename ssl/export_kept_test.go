@@ -1,4 +1,4 @@
 package ssl
 
-// EarlyKept is early data that nobody has read yet, as it is kept. No handshake is under way.
+// EarlyKept returns the kept early data that has not been read. No handshake may be in progress.
 func EarlyKept(c *Conn) []byte { return c.early.kept }

@@ -70,7 +70,7 @@ func systemRoots() (*rootSet, error) {
 		return set, nil
 	}
 	defer takeTurn(from)()
-	if set := lastRoots(from); set != nil { // somebody else has read them meanwhile
+	if set := lastRoots(from); set != nil { // another Ctx has read them meanwhile
 		return set, nil
 	}
 	now, err := readRoots(from)

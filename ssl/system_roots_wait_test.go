@@ -23,7 +23,7 @@ func newFIFO(t *testing.T) string {
 	return name
 }
 
-// openWhenRead opens a FIFO for writing as soon as somebody reads it.
+// openWhenRead opens a FIFO for writing as soon as it has a reader.
 func openWhenRead(t *testing.T, name string) *os.File {
 	t.Helper()
 	for {
