@@ -23,7 +23,7 @@ const SealKeyLen = 32
 // for any number of sessions. Its methods may be called from several goroutines at once.
 type SealKeys struct {
 	writing sync.Mutex // held while keys are replaced
-	files   []string   // that Reload reads
+	files   []string   // for Reload
 
 	mu   sync.RWMutex
 	keys []sealKey
@@ -32,7 +32,7 @@ type SealKeys struct {
 }
 
 type sealKey struct {
-	id    [sealKeyIDLen]byte // tells which key, and nothing about it
+	id    [sealKeyIDLen]byte // tells which key it is, but nothing about it
 	since time.Time          // when these SealKeys got it
 	key   [SealKeyLen]byte
 }
@@ -45,7 +45,7 @@ const (
 	sealTagLen   = 16
 )
 
-// NewSealKeys makes SealKeys of 32 random bytes each, which are copied. It returns ErrConfig if there
+// NewSealKeys makes SealKeys from keys of 32 random bytes, which it copies. It returns ErrConfig if there
 // are more than 64 keys, or if a key is not 32 bytes long, repeats one byte 32 times (an unfilled
 // buffer), or equals another.
 func NewSealKeys(current []byte, old ...[]byte) (*SealKeys, error) {
@@ -61,8 +61,8 @@ func sealKeysFrom(op string, keys [][]byte) (*SealKeys, error) {
 	return sealKeysIn(op, make([]sealKey, 0, len(keys)), keys)
 }
 
-// sealKeysIn copies the keys to room, which is never moved: Close could not wipe what was left.
-// After an error nothing is left in room either.
+// sealKeysIn copies the keys to room, which must not be moved: Close could not wipe the old place.
+// After an error no key is left in room.
 func sealKeysIn(op string, room []sealKey, keys [][]byte) (made *SealKeys, err error) {
 	k := &SealKeys{keys: room}
 	defer func() {
@@ -99,7 +99,7 @@ func (k *SealKeys) empty() bool {
 	return len(k.keys) == 0
 }
 
-// Close wipes the keys. Nothing is sealed or opened afterwards. Later calls do nothing.
+// Close wipes the keys. Nothing can be sealed or opened afterwards. Later calls do nothing.
 func (k *SealKeys) Close() error {
 	if k == nil {
 		return nil
@@ -111,7 +111,7 @@ func (k *SealKeys) Close() error {
 	return nil
 }
 
-// String names the type, and tells nothing of the keys.
+// String names the type, and shows nothing of the keys.
 func (k *SealKeys) String() string { return "ssl.SealKeys" }
 
 // GoString is String.
@@ -122,7 +122,7 @@ func (k *SealKeys) find(id []byte) int {
 	return slices.IndexFunc(k.keys, func(s sealKey) bool { return bytes.Equal(s.id[:], id) })
 }
 
-// aead is the cipher for one seal. Its nonce is all zeros, for its key is used once.
+// aead is the cipher for one seal. Its nonce may be all zeros, because its key is used once.
 func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	derived, err := s.derive(head)
 	if err != nil {
@@ -131,14 +131,14 @@ func (s *sealKey) aead(head []byte) (cipher.AEAD, error) {
 	defer clear(derived)
 	block, err := aes.NewCipher(derived)
 	if err != nil {
-		panic(err) // the length is right
+		panic(err) // cannot happen: the length is right
 	}
 	return cipher.NewGCM(block)
 }
 
 var sealNonce = make([]byte, 12)
 
-// seal encrypts plain. Only open with the same purpose returns it.
+// seal encrypts plain. Only open with the same purpose decrypts the result.
 func (k *SealKeys) seal(plain []byte, purpose string) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -157,7 +157,7 @@ func (k *SealKeys) seal(plain []byte, purpose string) ([]byte, error) {
 	return aead.Seal(out, sealNonce, plain, []byte(purpose)), nil
 }
 
-// open is the inverse of seal. The caller wipes what it returns.
+// open is the inverse of seal. The caller wipes the result.
 func (k *SealKeys) open(sealed []byte, purpose string) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -76,8 +76,8 @@ func clearAll(secrets [][]byte) {
 }
 
 // SetKeys replaces all keys, for servers and caches that are at work: current seals from now on, and
-// old keys open besides. The keys are copied, and keys that were dropped are wiped. It returns ErrConfig
-// in the cases of [NewSealKeys], and ErrClosed after Close; the keys stay as they were then.
+// the old keys also open. The keys are copied, and dropped keys are wiped. It returns ErrConfig
+// in the cases of [NewSealKeys], and ErrClosed after Close. After an error the keys stay as they were.
 func (k *SealKeys) SetKeys(current []byte, old ...[]byte) error {
 	const op = "SealKeys.SetKeys"
 	if k == nil {
@@ -108,13 +108,13 @@ func (k *SealKeys) Reload() error {
 	return k.replace(op, keys)
 }
 
-// replace puts keys in the place of those that are there. writing is held.
+// replace makes keys the only keys. writing is held.
 func (k *SealKeys) replace(op string, keys [][]byte) error {
 	made, err := sealKeysFrom(op, keys)
 	if err != nil {
 		return err
 	}
-	defer made.Close() // with the keys from before
+	defer made.Close() // of the earlier keys
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.keys) == 0 {
@@ -129,11 +129,11 @@ func (k *SealKeys) replace(op string, keys [][]byte) error {
 	return nil
 }
 
-// A SealKeyInfo tells which key it is, and nothing about the key.
+// A SealKeyInfo describes one key, but not its bytes.
 type SealKeyInfo struct {
-	ID    string    // eight hexadecimal digits of a hash, which sealed data has in front
+	ID    string    // eight hexadecimal digits of a hash, with which sealed data begins
 	Use   string    // "current" or "old"
-	Since time.Time // when these SealKeys got it
+	Since time.Time // when these SealKeys got the key
 }
 
 // Infos describes the keys, the current one first. It returns nil after Close.
@@ -157,11 +157,11 @@ func (k *SealKeys) Infos() []SealKeyInfo {
 
 // SealStats count what SealKeys have done since they were made.
 type SealStats struct {
-	Sealed        uint64 // by the key that was current then
+	Sealed        uint64 // with the current key
 	Opened        uint64 // with the current key
 	OpenedWithOld uint64 // with an old key
-	UnknownKey    uint64 // sealed by a key that is not here
-	Damaged       uint64 // changed, cut short, for another purpose, or never sealed
+	UnknownKey    uint64 // not opened: sealed with a key that is not here
+	Damaged       uint64 // not opened: changed, cut short, for another purpose, or never sealed
 }
 
 type sealCounters struct{ sealed, current, old, unknown, damaged atomic.Uint64 }

@@ -3,14 +3,14 @@ package ssl
 // MaxSealed bounds what [SealKeys.Seal] takes and [SealKeys.Open] returns.
 const MaxSealed = 64 << 20
 
-// sealedForPurpose begins the purposes of applications. None of this package's own begins so.
+// sealedForPurpose begins the purposes of applications. No purpose of this package begins so.
 const sealedForPurpose = "application "
 
-// Seal encrypts plain under the current key, for [SealKeys.Open] with the same purpose: a name of the
-// application's, of 1 to 255 bytes, that keeps its kinds of sealed data apart. What Seal makes never
-// opens as a session, and a sealed session never opens with Open. The result is 37 bytes longer than
-// plain, which stays as it is. It returns ErrConfig for another length of purpose, ErrTooLarge above
-// MaxSealed, and ErrClosed after Close.
+// Seal encrypts plain under the current key, for [SealKeys.Open] with the same purpose. purpose is a
+// name of 1 to 255 bytes, which the application chooses to keep its kinds of sealed data apart. The
+// result never opens as a session, and a sealed session never opens with Open. The result is 37 bytes
+// longer than plain, which is not changed. Seal returns ErrConfig for another length of purpose,
+// ErrTooLarge for more than MaxSealed bytes, and ErrClosed after Close.
 func (k *SealKeys) Seal(plain []byte, purpose string) ([]byte, error) {
 	const op = "SealKeys.Seal"
 	as, err := k.purposeOf(purpose)
@@ -27,9 +27,9 @@ func (k *SealKeys) Seal(plain []byte, purpose string) ([]byte, error) {
 	return sealed, nil
 }
 
-// Open is the inverse of Seal. It returns ErrSealed for data that was changed, or was sealed by a key
-// that is not here or for another purpose; ErrMalformed for data that Seal cannot have made; and else
-// the errors of Seal. The caller wipes the result if it is a secret.
+// Open is the inverse of Seal. It returns ErrSealed for data that was changed, or was sealed with a
+// key that is not here or for another purpose, ErrMalformed for data that Seal cannot have made, and
+// otherwise the errors of Seal. The caller wipes the result if it is a secret.
 func (k *SealKeys) Open(sealed []byte, purpose string) ([]byte, error) {
 	const op = "SealKeys.Open"
 	as, err := k.purposeOf(purpose)

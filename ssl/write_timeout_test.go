@@ -57,7 +57,7 @@ func writesInVain(t *testing.T, w ssltest.Wire, p ssltest.Pair, write func([]byt
 		p.Client.SetWriteDeadline(time.Now().Add(w.Soon))
 		n, err := write(data[sent:])
 		if !ssltest.IsTimeout(err) {
-			t.Fatalf("a write to nobody: %d, %v", n, err)
+			t.Fatalf("a write that is not read: %d, %v", n, err)
 		}
 		sent += n
 	}
