@@ -150,7 +150,7 @@ func (c *Conn) retryable(err error) bool {
 
 // shakeHands alternates steps with reading and writing. Output of the last step is left
 // to the flusher: waiting for it here would be a deadlock with a peer that writes first
-// and does not read meanwhile. For ended see finish.
+// and does not read meanwhile. ended is passed to finish.
 func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
 	if !c.reading.lockBefore(c.closing.life.Done()) {
 		return fail("handshake", ErrClosed)

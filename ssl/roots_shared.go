@@ -5,31 +5,33 @@ import (
 	"sync"
 )
 
-// maxPipes is of how many pipes the content is kept.
+// maxPipes is how many pipes have their content kept.
 const maxPipes = 16
 
-// The system's roots as they were read last, for all Ctxs. mu is never held while a file is looked
-// at, which may take as long as its writer or a server likes.
+// system has the system's roots as they were last read, for all Ctxs. mu is never held during an
+// access to a file, which takes as long as the file's writer or a file server likes.
 var system struct {
 	mu      sync.Mutex
 	last    *rootFiles
 	readers map[[2]string]*rootReader
-	pipes   []pipeContent // the latest
+	pipes   []pipeContent // oldest first
 }
 
-// A rootReader lets one goroutine at a time read the files of one place: pipes are read once.
+// A rootReader lets one goroutine at a time read the files of one place, because pipes are read
+// only once.
 type rootReader struct {
 	turn  sync.Mutex
 	users int // under system.mu
 }
 
-// A pipeContent is what came out of a pipe, which comes once.
+// A pipeContent is what was read from a pipe, since a pipe can be read only once.
 type pipeContent struct {
 	state fileState
 	data  []byte
 }
 
-// lastRoots is what was read last, if that was from there and no file has changed; else nil.
+// lastRoots returns the roots that were read last, if they are from there and no file has changed,
+// or nil.
 func lastRoots(from [2]string) *rootSet {
 	last := lastRead()
 	if last != nil && last.from == from && last.settled && last.unchanged() {
@@ -44,7 +46,8 @@ func lastRead() *rootFiles {
 	return system.last
 }
 
-// takeTurn waits for those who read the same files, and returns what ends the turn.
+// takeTurn waits until no other goroutine reads the same files. The caller must call end after it
+// has read them.
 func takeTurn(from [2]string) (end func()) {
 	system.mu.Lock()
 	r := system.readers[from]
@@ -68,7 +71,7 @@ func takeTurn(from [2]string) (end func()) {
 	}
 }
 
-// pipeRead is what came out of the pipe, if it is as it was then.
+// pipeRead returns what was read from a pipe, if the pipe has not changed since.
 func pipeRead(state fileState) (data []byte, ok bool) {
 	system.mu.Lock()
 	defer system.mu.Unlock()
@@ -80,8 +83,8 @@ func pipeRead(state fileState) (data []byte, ok bool) {
 	return nil, false
 }
 
-// keepPipe takes the place of what came out of the same pipe before, and of the oldest where
-// there are many.
+// keepPipe keeps what was read from a pipe. It replaces what came from the same pipe before, and
+// the oldest content if there are maxPipes.
 func keepPipe(state fileState, data []byte) {
 	system.mu.Lock()
 	defer system.mu.Unlock()

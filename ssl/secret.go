@@ -43,7 +43,7 @@ func readSecret(name string) (_ []byte, err error) {
 // hasNUL reports whether s has a NUL byte, at which C would end the text.
 func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 
-// appendWiped is append for what is wiped in the end: a slice that grows leaves nothing behind.
+// appendWiped is append for a secret: when the slice grows, the old place is wiped.
 func appendWiped(to, b []byte) []byte {
 	if len(to)+len(b) > cap(to) {
 		grown := append(make([]byte, 0, 2*cap(to)+len(b)), to...)
@@ -53,7 +53,7 @@ func appendWiped(to, b []byte) []byte {
 	return append(to, b...)
 }
 
-// takeWiped moves what b has room for from the front of from to b.
+// takeWiped moves as much as b has room for from the front of from to b, and wipes it there.
 func takeWiped(b []byte, from *[]byte) int {
 	n := copy(b, *from)
 	clear((*from)[:n])

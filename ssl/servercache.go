@@ -147,7 +147,8 @@ func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 // Put keeps s by its id, replaces any other session with that id, and owns s from here
 // on. It reports whether it kept s: a session that has no id, has expired or is not
 // resumable is closed at once, and so is every session after Close. The store gets s later,
-// also if it is too large for the cache. What neither keeps is not frozen. Servers call Put.
+// even if it is too large for the cache. If neither keeps s, it is not frozen. Servers call Put
+// by themselves.
 func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
 
 func (c *ServerSessionCache) put(s *Session, tell bool) bool {

@@ -33,10 +33,10 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 	return c.drop(key)
 }
 
-// RemoveContext is Remove that returns when the store has answered, behind the writes for that
-// session which wait. It returns the store's error, the cause of ctx if that ends first, ErrConfig for
-// what is no session id, and ErrClosed after Close. The session has gone from here in any case, and is
-// not taken back from the store. Without a store it returns nil.
+// RemoveContext is Remove, but returns only when the store has answered, after the waiting writes for
+// that session. It returns the store's error, the cause of ctx if ctx ends first, ErrConfig if id is
+// not a session id, and ErrClosed after Close. In any case the session is gone from here, and will not
+// be taken back from the store. Without a store RemoveContext returns nil.
 func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error {
 	const op = "ServerSessionCache.RemoveContext"
 	if ctx == nil || !c.made() {
@@ -70,8 +70,9 @@ func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error
 	}
 }
 
-// Forget drops the session with that id here, and takes it from no store any more: it is for a session
-// that another machine has removed. The store is not told. Forget reports whether the session was here.
+// Forget drops the session with that id here, and does not take it back from the store. It is for a
+// session that another machine has removed, and so does not call the store. It reports whether the
+// session was here.
 // A shard of the cache remembers the last 256 ids that were forgotten or removed.
 func (c *ServerSessionCache) Forget(id []byte) bool {
 	key, ok := toSessionID(id)
@@ -101,10 +102,10 @@ func (c *ServerSessionCache) drop(key sessionID) bool {
 	return true
 }
 
-// closePatience is for the writes that wait when a cache is closed.
+// closePatience is for how long Close waits for pending writes.
 const closePatience = time.Second
 
-// Close is CloseContext with a second for the writes that wait. Later calls do nothing.
+// Close is CloseContext, but waits at most a second for pending writes. Later calls do nothing.
 func (c *ServerSessionCache) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()

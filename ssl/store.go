@@ -31,13 +31,13 @@ type StoreItem struct {
 	Expires    time.Time
 }
 
-// A SessionBatchStore is a SessionStore that takes several sessions at a time. Writes that wait for
-// it are made in batches.
+// A SessionBatchStore is a SessionStore that takes several sessions at a time. Waiting writes are
+// passed to it in batches.
 type SessionBatchStore interface {
 	SessionStore
 
-	// PutAll is Put for each item, in their order. It returns nil if all were kept, and else an
-	// error or nil for each item. Another number of errors counts as a failure of all.
+	// PutAll is Put for each item, in order. It returns nil if all were kept, and otherwise an
+	// error or nil for each item. Another number of errors counts as a failure of all items.
 	PutAll(ctx context.Context, items []StoreItem) []error
 }
 

@@ -69,7 +69,7 @@ func (b *backing) write(ctx context.Context, ws []storeWrite) {
 	})
 }
 
-// settle counts writes and answers the calls that wait for them. err is for all writes.
+// settle counts writes and answers the calls that wait for them. err concerns all of them.
 func (b *backing) settle(ws []storeWrite, err error, errs []error) {
 	for i, w := range ws {
 		result := firstError(err, errs[i])
@@ -89,7 +89,7 @@ var (
 	errBatch      = errors.New("PutAll returned another number of errors than there were items")
 )
 
-// putAll returns an error that is for all items; those of single ones are in errs.
+// putAll returns an error that concerns all items; errors of single items are in errs.
 func (b *backing) putAll(ctx context.Context, ws []storeWrite, errs []error) error {
 	items := make([]StoreItem, len(ws))
 	for i, w := range ws {

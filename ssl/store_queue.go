@@ -28,7 +28,7 @@ func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
 	return true
 }
 
-// push is add for a call that waits for the write: it finds room in any case.
+// push is add for a call that waits for the write. It ignores the limit.
 func (q *storeQueue) push(ctx context.Context, b *backing, w storeWrite) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
