@@ -16,8 +16,8 @@ import (
 	"sessl/ssl"
 )
 
-// exampleServer serves on loopback; stop ends it.
-func exampleServer() (addr string, stop func()) {
+// exampleHealthServer serves on loopback; stop ends it.
+func exampleHealthServer() (addr string, stop func()) {
 	cert, err := ssl.LoadX509KeyPair(ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
 	if err != nil {
 		log.Fatal(err)
@@ -104,7 +104,7 @@ func check(addr string) healthpb.HealthCheckResponse_ServingStatus {
 
 // A client for the same server.
 func ExampleNewClientCredentials() {
-	addr, stop := exampleServer()
+	addr, stop := exampleHealthServer()
 	defer stop()
 	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
 	if err != nil {
@@ -131,7 +131,7 @@ func ExampleNewClientCredentials() {
 // The second channel of the same credentials resumes the session of the first automatically.
 // The cache is explicit so that others can share it.
 func ExampleWithSessionCache() {
-	addr, stop := exampleServer()
+	addr, stop := exampleHealthServer()
 	defer stop()
 	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
 	if err != nil {

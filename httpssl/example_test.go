@@ -13,8 +13,8 @@ import (
 	"sessl/ssl"
 )
 
-// exampleServer serves on loopback; stop ends it.
-func exampleServer() (url string, stop func()) { return exampleServerOf(&ssl.Config{}) }
+// exampleWebServer serves on loopback; stop ends it.
+func exampleWebServer() (url string, stop func()) { return exampleServerOf(&ssl.Config{}) }
 
 func exampleEarlyServer() (url string, stop func()) {
 	return exampleServerOf(&ssl.Config{MaxEarlyData: 4096})
@@ -113,7 +113,7 @@ func get(url string) string {
 
 // A client of HTTP/1.1 and HTTP/2; the server chooses.
 func ExampleNewTransport() {
-	url, stop := exampleServer()
+	url, stop := exampleWebServer()
 	defer stop()
 	roots, err := ssl.LoadCertPool("../testdata/certs/ca.pem")
 	if err != nil {
