@@ -103,9 +103,9 @@ func (c *Conn) HandshakeComplete() bool { return c != nil && c.handshaking.done.
 // else that does the handshake; otherwise early data is rejected. Read never returns
 // early data. A Handshake keeps unread early data for later calls of ReadEarlyData.
 //
-// Early data can be a recording that an attacker sends. Act on it only if repeating the
-// action does no harm, or after the handshake is complete: that proves that the client
-// is there. [Config].MaxEarlyData says how recordings are refused, and which are not.
+// Early data can be a recording that an attacker sends. Act on it only if repeating the action
+// does no harm, or after the handshake is complete: that proves that the client is there.
+// [Config].MaxEarlyData says how recordings are refused, as far as that is possible.
 //
 // After it has returned data, ConnectionState and SessionReused answer, and WriteEarlyData writes.
 // It returns ErrClient on a client, and otherwise Handshake's errors. Too much early data ends the

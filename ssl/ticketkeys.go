@@ -334,7 +334,7 @@ func (t *TicketKeys) Infos() []TicketKeyInfo {
 type TicketKeyStats struct {
 	Issued   uint64 // tickets encrypted
 	Resumed  uint64 // connections resumed by a ticket of the current key
-	Renewed  uint64 // connections resumed by one of another key: the client got a new one
+	Renewed  uint64 // connections resumed by a ticket of another key; the client got a new ticket
 	Declined uint64 // tickets of a known key that were damaged, expired or of another session id context
 	Unknown  uint64 // tickets whose name no key has
 
