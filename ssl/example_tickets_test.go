@@ -1,8 +1,10 @@
 package ssl_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log"
+	"time"
 
 	"sessl/ssl"
 )
@@ -56,4 +58,22 @@ func ExampleNewTicketKeys() {
 	defer ctx.Close()
 	fmt.Println(len(tickets.Infos()), "keys,", tickets.Stats().Issued, "tickets issued")
 	// Output: 2 keys, 0 tickets issued
+}
+
+// Machines that share a secret and nothing else have the same keys at the same time.
+func ExampleDeriveTicketKeys() {
+	secret := make([]byte, 32) // from the fleet's secret store
+	rand.Read(secret)
+	one, err := ssl.DeriveTicketKeys(secret, time.Hour, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer one.Close()
+	two, err := ssl.DeriveTicketKeys(secret, time.Hour, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer two.Close()
+	fmt.Println(one.Infos()[0].Name == two.Infos()[0].Name)
+	// Output: true
 }

@@ -36,6 +36,7 @@ type TicketKeys struct {
 	h       handle[ticketKeysPtr]
 	files   []string
 	every   time.Duration // time between rotations; 0: only rotated by hand
+	derived *derivation   // where the keys come from, or nil
 	rotated atomic.Uint64
 	failed  atomic.Uint64
 
@@ -60,6 +61,7 @@ type ringKey struct {
 // Uses of a key: see [TicketKeyInfo].
 const (
 	keyNext    = "next"
+	keyFuture  = "future"
 	keyCurrent = "current"
 	keyOld     = "old"
 )
@@ -158,21 +160,6 @@ func (t *TicketKeys) begin(op string, ring []ringKey, keep int) error {
 	return nil
 }
 
-// tick runs when the timer fires. If there is no memory or randomness, the keys stay
-// until next time.
-func (t *TicketKeys) tick() {
-	err := t.Rotate(TicketKey{})
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.h.isClosed() {
-		return
-	}
-	if err != nil {
-		t.failed.Add(1)
-	}
-	t.timer.Reset(t.every)
-}
-
 // withPtr is the only way to the pointer: the object lives until f has returned.
 func (t *TicketKeys) withPtr(op string, f func(ticketKeysPtr) error) error {
 	if t == nil {
@@ -205,57 +192,13 @@ func (t *TicketKeys) replace(op string, p ticketKeysPtr, ring []ringKey, keep in
 	return nil
 }
 
-// Rotate moves every key one step: next becomes the next key, the next key becomes the
-// current one, the current one becomes an old one, and the oldest is dropped. The zero
-// TicketKey stands for a new random key. If all machines of a fleet get the same keys
-// in the same order, every machine can open tickets of a key before any machine
-// encrypts with it. If there was no next key, the current one stays.
-//
-// The number of old keys that remain is the one that SetKeys was given or NewTicketKeys
-// computed, and at least one. Rotate returns ErrConfig if next is among the keys
-// already. After an error the keys stay as they were.
-func (t *TicketKeys) Rotate(next TicketKey) error {
-	const op = "TicketKeys.Rotate"
-	return t.withPtr(op, func(p ticketKeysPtr) error {
-		t.writing.Lock()
-		defer t.writing.Unlock()
-		fresh, err := holdTicketKey(op, next)
-		if err != nil {
-			return err
-		}
-		defer freeTicketKey(fresh)
-		ring := t.after(newRingKey(fresh, keyNext))
-		if err := checkRing(ring); err != nil {
-			return fail(op, err)
-		}
-		if err := t.replace(op, p, ring, t.keep); err != nil {
-			return err
-		}
-		t.rotated.Add(1)
-		return nil
-	})
-}
-
-// after is the ring that follows the one in use.
-func (t *TicketKeys) after(next ringKey) []ringKey {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.ring) < 2 || t.ring[1].use != keyNext {
-		return append([]ringKey{t.ring[0], next}, t.ring[1:]...)
-	}
-	current, old := t.ring[1], t.ring[0]
-	current.use, old.use = keyCurrent, keyOld
-	ring := append([]ringKey{current, next, old}, t.ring[2:]...)
-	return ring[:min(len(ring), 2+t.keep)]
-}
-
 // SetKeys replaces the keys in use by those of set. It returns ErrConfig if
 // [NewTicketKeys] replaces the keys by itself, or if set is incomplete or has a name
 // twice. After an error the keys stay as they were.
 func (t *TicketKeys) SetKeys(set TicketKeySet) error {
 	const op = "TicketKeys.SetKeys"
 	return t.withPtr(op, func(p ticketKeysPtr) error {
-		if t.every != 0 {
+		if t.every != 0 || t.derived != nil {
 			return fail(op, configError("these keys are replaced as time passes"))
 		}
 		t.writing.Lock()
@@ -303,19 +246,22 @@ func (t *TicketKeys) Close() error {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
+	if t.derived != nil {
+		closeTicketKeys([]TicketKey{t.derived.master})
+	}
 	return nil
 }
 
 // A TicketKeyInfo describes one key in use, without its secrets.
 type TicketKeyInfo struct {
 	Name  string    // in hexadecimal, as [TicketKey.Name]
-	Use   string    // "next", "current" or "old"
+	Use   string    // "current", "next", "future" or "old"
 	Bits  int       // of the AES key: 128 or 256
 	Since time.Time // when this TicketKeys got the key
 }
 
-// Infos describes the keys in use: the current one, then the next one, then the old
-// ones, newest first. After Close there are none.
+// Infos describes the keys in use: the current one, then the next one and the future ones, then
+// the old ones, newest first. After Close there are none.
 func (t *TicketKeys) Infos() []TicketKeyInfo {
 	if t == nil || t.h.isClosed() {
 		return nil

@@ -17,6 +17,9 @@ type TicketKeySet struct {
 	// may be zero.
 	Next TicketKey
 
+	// Future keys follow Next, in this order. They open tickets, as Next does.
+	Future []TicketKey
+
 	// Old keys open older tickets, newest key first.
 	Old []TicketKey
 }
@@ -169,9 +172,10 @@ func parseHAProxy(op string, data []byte, name string) (set TicketKeySet, err er
 const maxHAProxyLine = (ticketKeyLong + 2) / 3 * 4
 
 // SecretHAProxy returns the keys in the form of haproxy's tls-ticket-keys: a line for
-// each key in base64, the oldest first, then the current one, then the next one. The
-// caller must keep the result secret, and wipe it. SecretHAProxy returns ErrConfig
-// unless there are three keys or more, a next one among them, all of one size.
+// each key in base64, the oldest first, then the current one, then the next one. Future keys
+// are left out, as haproxy takes the last line for the next key. The caller must keep the result
+// secret, and wipe it. SecretHAProxy returns ErrConfig unless there are a next and an old key,
+// and all keys are of one size.
 func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 	const op = "TicketKeySet.SecretHAProxy"
 	ring, err := set.ring(op)
@@ -179,9 +183,10 @@ func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 		return nil, err
 	}
 	defer freeRing(ring)
-	if set.Next.k == nil || len(ring) < haproxyKeys {
+	if set.Next.k == nil || len(set.Old) == 0 {
 		return nil, fail(op, configError("haproxy wants a next key and at least an old one"))
 	}
+	ring = slices.Delete(slices.Clone(ring), 2, 2+len(set.Future))
 	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // never grown, so that no copy is left
 	for _, k := range slices.Concat(reversed(ring[2:]), ring[:2]) {
 		if k.bits != ring[0].bits {
@@ -223,12 +228,18 @@ func (set TicketKeySet) ring(op string) (ring []ringKey, err error) {
 			return nil
 		})
 	}
-	if len(set.Old) > maxTicketKeys {
+	if len(set.Old)+len(set.Future) > maxTicketKeys {
 		return nil, fail(op, configError("more than %d ticket keys", maxTicketKeys))
+	}
+	if set.Next.k == nil && len(set.Future) > 0 {
+		return nil, fail(op, configError("Future follows Next, which is zero"))
 	}
 	add(set.Current, keyCurrent)
 	if set.Next.k != nil {
 		add(set.Next, keyNext)
+	}
+	for _, k := range set.Future {
+		add(k, keyFuture)
 	}
 	for _, k := range set.Old {
 		add(k, keyOld)
@@ -292,6 +303,7 @@ func holdTicketKey(op string, k TicketKey) (p ticketKeyPtr, err error) {
 // close gives up keys that only this package has seen, without waiting for the collector.
 func (set TicketKeySet) close() {
 	closeTicketKeys([]TicketKey{set.Current, set.Next})
+	closeTicketKeys(set.Future)
 	closeTicketKeys(set.Old)
 }
 

@@ -1,0 +1,88 @@
+package ssl
+
+import (
+	"slices"
+)
+
+// tick runs when the timer fires. If there is no memory or randomness, the keys stay
+// until next time.
+func (t *TicketKeys) tick() {
+	err := t.Rotate(TicketKey{})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.h.isClosed() {
+		return
+	}
+	if err != nil {
+		t.failed.Add(1)
+	}
+	t.timer.Reset(t.every)
+}
+
+// Rotate moves every key one step: the next key becomes the current one, future keys move up,
+// next follows the last of them (or becomes the next key where there is none), the current key
+// becomes an old one, and the oldest is dropped. The zero
+// TicketKey stands for a new random key. If all machines of a fleet get the same keys
+// in the same order, every machine can open tickets of a key before any machine
+// encrypts with it. If there was no next key, the current one stays.
+//
+// The number of old keys that remain is the one that SetKeys was given or NewTicketKeys
+// computed, and at least one. Rotate returns ErrConfig if next is among the keys
+// already. After an error the keys stay as they were.
+func (t *TicketKeys) Rotate(next TicketKey) error {
+	const op = "TicketKeys.Rotate"
+	return t.withPtr(op, func(p ticketKeysPtr) error {
+		if t.derived != nil {
+			return fail(op, configError("these keys follow the clock"))
+		}
+		t.writing.Lock()
+		defer t.writing.Unlock()
+		fresh, err := holdTicketKey(op, next)
+		if err != nil {
+			return err
+		}
+		defer freeTicketKey(fresh)
+		ring := t.after(newRingKey(fresh, keyNext))
+		if err := checkRing(ring); err != nil {
+			return fail(op, err)
+		}
+		if err := t.replace(op, p, ring, t.keep); err != nil {
+			return err
+		}
+		t.rotated.Add(1)
+		return nil
+	})
+}
+
+// after is the ring that follows the one in use. The keys ahead of the current one move up, and
+// next becomes the last of them.
+func (t *TicketKeys) after(next ringKey) []ringKey {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 1 // with the keys ahead
+	for n < len(t.ring) && t.ring[n].use != keyOld {
+		n++
+	}
+	if n == 1 {
+		return append([]ringKey{t.ring[0], next}, t.ring[1:]...)
+	}
+	ring := append(slices.Clone(t.ring[1:n]), next, t.ring[0])
+	for i := range ring {
+		ring[i].use = useOf(i, n)
+	}
+	ring = append(ring, t.ring[n:]...)
+	return ring[:min(len(ring), n+t.keep)]
+}
+
+// useOf is the use of the key at i in a ring of which n keys are not old.
+func useOf(i, n int) string {
+	switch {
+	case i == 0:
+		return keyCurrent
+	case i >= n:
+		return keyOld
+	case i == 1:
+		return keyNext
+	}
+	return keyFuture
+}
