@@ -223,7 +223,7 @@ func (c *Conn) writeSome(b []byte) (n int, err error) {
 }
 
 // stickyError lets an atomic.Value hold errors of different types.
-type stickyError struct{ error }
+type stickyError struct{ err error }
 
 // canWrite returns why nothing may be encrypted now.
 func (c *Conn) canWrite() error {
@@ -231,7 +231,7 @@ func (c *Conn) canWrite() error {
 		return fail("write", ErrClosed)
 	}
 	if e, ok := c.writing.err.Load().(stickyError); ok {
-		return e.error
+		return e.err
 	}
 	return c.expired(&c.writing.until)
 }

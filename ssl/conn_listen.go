@@ -67,9 +67,10 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 // passingError is a failure to accept one connection that does not concern the next.
-type passingError struct{ error }
+type passingError struct{ err error }
 
-func (e passingError) Unwrap() error { return e.error }
+func (e passingError) Error() string { return e.err.Error() }
+func (e passingError) Unwrap() error { return e.err }
 
 // Timeout is false: no deadline has passed.
 func (passingError) Timeout() bool { return false }

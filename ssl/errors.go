@@ -76,6 +76,9 @@ var (
 	// with an unknown key.
 	ErrSealed = errors.New("sealed bytes cannot be opened")
 
+	// ErrStoreBusy says that too many writes wait for a SessionStore.
+	ErrStoreBusy = errors.New("too many writes wait for the store")
+
 	// ErrPassword says that a private key is encrypted, and its password is missing or wrong.
 	ErrPassword = errors.New("password missing or wrong")
 

@@ -5,6 +5,8 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -22,8 +24,9 @@ const SealKeyLen = 32
 // Each seal has a key of its own, derived from 16 random bytes, so that one SealKeys is good
 // for any number of sessions. Its methods may be called from several goroutines at once.
 type SealKeys struct {
-	writing sync.Mutex // held while keys are replaced
-	files   []string   // for Reload
+	writing   sync.Mutex // held while keys are replaced
+	reloading sync.Mutex // held while files are read, before writing
+	files     []string   // for Reload
 
 	mu   sync.RWMutex
 	keys []sealKey
@@ -117,6 +120,9 @@ func (k *SealKeys) String() string { return "ssl.SealKeys" }
 // GoString is String.
 func (k *SealKeys) GoString() string { return k.String() }
 
+// Format writes String for every verb: %d would show the keys.
+func (k *SealKeys) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
+
 // find returns the index of the key with that id, or -1. mu is held.
 func (k *SealKeys) find(id []byte) int {
 	return slices.IndexFunc(k.keys, func(s sealKey) bool { return bytes.Equal(s.id[:], id) })
@@ -140,16 +146,10 @@ var sealNonce = make([]byte, 12)
 
 // seal encrypts plain. Only open with the same purpose decrypts the result.
 func (k *SealKeys) seal(plain []byte, purpose string) ([]byte, error) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if len(k.keys) == 0 {
-		return nil, ErrClosed
-	}
 	out := make([]byte, sealHeadLen, sealHeadLen+len(plain)+sealTagLen)
 	out[0] = sealVersion
-	copy(out[1:], k.keys[0].id[:])
 	rand.Read(out[1+sealKeyIDLen:])
-	aead, err := k.keys[0].aead(out)
+	aead, err := k.sealer(out)
 	if err != nil {
 		return nil, err
 	}
@@ -157,24 +157,44 @@ func (k *SealKeys) seal(plain []byte, purpose string) ([]byte, error) {
 	return aead.Seal(out, sealNonce, plain, []byte(purpose)), nil
 }
 
-// open is the inverse of seal. The caller wipes the result.
-func (k *SealKeys) open(sealed []byte, purpose string) ([]byte, error) {
+// sealer completes head and returns the cipher for it. The encryption itself needs no lock, so keys can
+// be replaced meanwhile.
+func (k *SealKeys) sealer(head []byte) (cipher.AEAD, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if len(k.keys) == 0 {
+		return nil, ErrClosed
+	}
+	copy(head[1:], k.keys[0].id[:])
+	return k.keys[0].aead(head)
+}
+
+// opener returns the cipher for head, and whether its key is the current one.
+func (k *SealKeys) opener(head []byte) (aead cipher.AEAD, current bool, err error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	i := k.find(head[1 : 1+sealKeyIDLen])
+	switch {
+	case len(k.keys) == 0:
+		return nil, false, ErrClosed
+	case i < 0:
+		k.stats.unknown.Add(1)
+		return nil, false, ErrSealed
+	}
+	aead, err = k.keys[i].aead(head)
+	return aead, i == 0, err
+}
+
+// open is the inverse of seal. The caller wipes what it returns.
+func (k *SealKeys) open(sealed []byte, purpose string) ([]byte, error) {
+	if k.empty() {
 		return nil, ErrClosed
 	}
 	if len(sealed) < sealHeadLen+sealTagLen || sealed[0] != sealVersion {
 		k.stats.damaged.Add(1)
 		return nil, ErrMalformed
 	}
-	head := sealed[:sealHeadLen]
-	i := k.find(head[1 : 1+sealKeyIDLen])
-	if i < 0 {
-		k.stats.unknown.Add(1)
-		return nil, ErrSealed
-	}
-	aead, err := k.keys[i].aead(head)
+	aead, current, err := k.opener(sealed[:sealHeadLen])
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +203,7 @@ func (k *SealKeys) open(sealed []byte, purpose string) ([]byte, error) {
 	case err != nil:
 		k.stats.damaged.Add(1)
 		return nil, ErrSealed
-	case i == 0:
+	case current:
 		k.stats.current.Add(1)
 	default:
 		k.stats.old.Add(1)

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// LoadSealKeys reads keys from files, each with 32 bytes or with 64 hexadecimal digits and perhaps a
-// line end. The first file has the key that seals. It returns ErrMalformed for a file in another form,
-// which the error names, and ErrConfig in the cases of [NewSealKeys] and without files.
+// LoadSealKeys reads keys from files, each with 32 random bytes or with 64 hexadecimal digits and perhaps
+// a line end. The first file has the key that seals. It returns ErrMalformed for a file in another form
+// or with 32 bytes of text, and names the file. It returns ErrConfig in the cases of [NewSealKeys] and
+// without files.
 func LoadSealKeys(files ...string) (*SealKeys, error) {
 	const op = "LoadSealKeys"
 	keys, err := readSealKeys(op, files)
@@ -44,7 +45,7 @@ func readSealKeys(op string, files []string) (keys [][]byte, err error) {
 		key, ok := parseSealKey(text)
 		clear(text)
 		if !ok {
-			return keys, fail(op, fmt.Errorf("%s: %w: neither %d bytes nor %d hexadecimal digits",
+			return keys, fail(op, fmt.Errorf("%s: %w: neither %d random bytes nor %d hexadecimal digits",
 				name, ErrMalformed, SealKeyLen, 2*SealKeyLen))
 		}
 		keys = append(keys, key)
@@ -55,7 +56,7 @@ func readSealKeys(op string, files []string) (keys [][]byte, err error) {
 // parseSealKey returns a copy of the key in a file. The caller wipes both.
 func parseSealKey(text []byte) (key []byte, ok bool) {
 	if len(text) == SealKeyLen {
-		return bytes.Clone(text), true
+		return bytes.Clone(text), !printable(text)
 	}
 	digits := bytes.TrimRight(text, "\r\n")
 	if len(digits) != 2*SealKeyLen {
@@ -67,6 +68,16 @@ func parseSealKey(text []byte) (key []byte, ok bool) {
 		return nil, false
 	}
 	return key, true
+}
+
+// printable reports whether text was typed. Of random bytes that is as good as never so.
+func printable(text []byte) bool {
+	for _, b := range text {
+		if (b < ' ' || b > '~') && b != '\n' && b != '\r' && b != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 func clearAll(secrets [][]byte) {
@@ -98,13 +109,15 @@ func (k *SealKeys) Reload() error {
 	if len(k.files) == 0 {
 		return fail(op, configError("there are no files: LoadSealKeys has them"))
 	}
-	k.writing.Lock()
-	defer k.writing.Unlock()
+	k.reloading.Lock() // not writing: a pipe may block for long
+	defer k.reloading.Unlock()
 	keys, err := readSealKeys(op, k.files)
 	if err != nil {
 		return err
 	}
 	defer clearAll(keys)
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	return k.replace(op, keys)
 }
 

@@ -51,7 +51,8 @@ type ServerCacheOptions struct {
 	// writes of one session are made one after the other.
 	Writers int
 
-	// WriteTimeout bounds one write, or one batch of them; 0 means a second.
+	// WriteTimeout ends the context of one write, or of one batch; 0 means a second. A store
+	// that ignores its context holds up the writes behind it.
 	WriteTimeout time.Duration
 }
 

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"bytes"
 	"context"
 	"time"
 )
@@ -19,7 +20,7 @@ func (c *ServerSessionCache) forget(b *backing, key sessionID) {
 	sh.mu.Lock()
 	sh.removed.add(key)
 	sh.mu.Unlock()
-	b.enqueue(storeWrite{id: key.bytes()})
+	b.enqueue(storeWrite{id: bytes.Clone(key.bytes())})
 }
 
 // Remove forgets the session with that id, and makes the store forget it soon. It reports whether
@@ -34,9 +35,10 @@ func (c *ServerSessionCache) Remove(id []byte) bool {
 }
 
 // RemoveContext is Remove, but returns only when the store has answered, after the waiting writes for
-// that session. It returns the store's error, the cause of ctx if ctx ends first, ErrConfig if id is
-// not a session id, and ErrClosed after Close. In any case the session is gone from here, and will not
-// be taken back from the store. Without a store RemoveContext returns nil.
+// that session. It returns the store's error, the cause of ctx if ctx ends first, ErrStoreBusy if twice
+// as many writes wait as WriteQueue allows, ErrConfig for a session id of an impossible length, and
+// ErrClosed after Close. Except with ErrConfig, it has done by then what [ServerSessionCache.Forget]
+// does. Without a store RemoveContext returns nil.
 func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error {
 	const op = "ServerSessionCache.RemoveContext"
 	if ctx == nil || !c.made() {
@@ -46,16 +48,22 @@ func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error
 	if !ok {
 		return fail(op, configError("a session id has 1 to %d bytes, not %d", maxIDLen, len(id)))
 	}
-	if !c.usable() {
-		return fail(op, ErrClosed)
-	}
 	c.Forget(id)
-	answer := make(chan error, 1)
-	c.withStore(func(b *backing) {
-		b.queueOf(key.bytes()).push(b.life, b, storeWrite{id: key.bytes(), answer: answer})
-	})
-	if c.backing == nil {
+	switch {
+	case !c.usable():
+		return fail(op, ErrClosed)
+	case c.backing == nil:
 		return nil
+	case ctx.Err() != nil:
+		return fail(op, context.Cause(ctx))
+	}
+	answer, room := make(chan error, 1), true
+	c.withStore(func(b *backing) {
+		w := storeWrite{id: bytes.Clone(key.bytes()), answer: answer}
+		room = b.queueOf(w.id).push(b.life, b, w)
+	})
+	if !room {
+		return fail(op, ErrStoreBusy)
 	}
 	select {
 	case err := <-answer:
@@ -72,8 +80,7 @@ func (c *ServerSessionCache) RemoveContext(ctx context.Context, id []byte) error
 
 // Forget drops the session with that id here, and does not take it back from the store. It is for a
 // session that another machine has removed, and so does not call the store. It reports whether the
-// session was here.
-// A shard of the cache remembers the last 256 ids that were forgotten or removed.
+// session was here. A shard of the cache remembers the last 256 ids that were forgotten or removed.
 func (c *ServerSessionCache) Forget(id []byte) bool {
 	key, ok := toSessionID(id)
 	if !ok || !c.made() {
@@ -113,7 +120,7 @@ func (c *ServerSessionCache) Close() error {
 	return nil
 }
 
-// CloseContext forgets all sessions here; sessions that are put later are closed at once. It waits until
+// CloseContext forgets all sessions here; sessions that are put later are closed at once. Then it waits until
 // the store's pending writes are made; the store stays open. If ctx ends first, CloseContext gives up,
 // and returns how many writes may not have been made and the cause of ctx. Later calls return 0 and nil.
 func (c *ServerSessionCache) CloseContext(ctx context.Context) (lost int, err error) {
@@ -124,11 +131,7 @@ func (c *ServerSessionCache) CloseContext(ctx context.Context) (lost int, err er
 	if !c.made() {
 		return 0, nil
 	}
-	if c.shut() && c.backing != nil {
-		if lost = c.backing.close(ctx); lost > 0 {
-			err = fail(op, context.Cause(ctx))
-		}
-	}
+	first := c.shut()
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()
@@ -136,6 +139,11 @@ func (c *ServerSessionCache) CloseContext(ctx context.Context) (lost int, err er
 		gone := sh.flush(time.Time{})
 		sh.mu.Unlock()
 		closeEntries(gone)
+	}
+	if first && c.backing != nil {
+		if lost = c.backing.close(ctx); lost > 0 {
+			err = fail(op, context.Cause(ctx))
+		}
 	}
 	return lost, err
 }

@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -136,9 +137,14 @@ func (sh *serverShard) detach(e *serverEntry) {
 // removedIDs are the last 256 sessions that a shard has asked the store to forget,
 // which may take time or fail. The zero value is empty.
 type removedIDs struct {
-	set  map[sessionID]struct{}
-	ring []sessionID
-	next int
+	set  map[sessionID]uint64 // the turn in which each was removed last
+	ring []removedID
+	turn uint64
+}
+
+type removedID struct {
+	id   sessionID
+	turn uint64
 }
 
 const maxRemovedIDs = 256
@@ -148,22 +154,32 @@ func (r *removedIDs) has(id sessionID) bool {
 	return ok
 }
 
+// add makes id the one that was removed last. An id that was added again, or was used anew, leaves an
+// older place in the ring, which counts for nothing: the ring is cleared of them when it is full.
 func (r *removedIDs) add(id sessionID) {
-	if r.has(id) {
-		return
-	}
 	if r.set == nil {
-		r.set = map[sessionID]struct{}{}
+		r.set = map[sessionID]uint64{}
 	}
-	r.set[id] = struct{}{}
-	if len(r.ring) < maxRemovedIDs {
-		r.ring = append(r.ring, id)
-		return
+	r.turn++
+	r.set[id] = r.turn
+	r.ring = append(r.ring, removedID{id, r.turn})
+	if len(r.set) > maxRemovedIDs {
+		r.dropOldest()
 	}
-	delete(r.set, r.ring[r.next])
-	r.ring[r.next] = id
-	r.next = (r.next + 1) % maxRemovedIDs
+	if len(r.ring) >= 2*maxRemovedIDs {
+		r.ring = slices.DeleteFunc(r.ring, func(e removedID) bool { return r.set[e.id] != e.turn })
+	}
 }
 
-// drop forgets an id that is used anew. Its place in the ring stays taken.
+func (r *removedIDs) dropOldest() {
+	for i, e := range r.ring {
+		if r.set[e.id] == e.turn {
+			delete(r.set, e.id)
+			r.ring = r.ring[i+1:]
+			return
+		}
+	}
+}
+
+// drop forgets an id that is used anew.
 func (r *removedIDs) drop(id sessionID) { delete(r.set, id) }

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -96,7 +97,7 @@ func (b *backing) putAll(ctx context.Context, ws []storeWrite, errs []error) err
 		items[i] = StoreItem{ID: w.id, Sealed: w.sealed, Expires: w.expires}
 	}
 	got := b.batch.PutAll(ctx, items)
-	if len(got) == 0 {
+	if got == nil {
 		return nil
 	}
 	if len(got) != len(items) {
@@ -140,7 +141,7 @@ func (b *backing) put(e *serverEntry) {
 		b.note(err)
 		return
 	}
-	b.enqueue(storeWrite{id: e.id.bytes(), sealed: sealed, expires: e.until})
+	b.enqueue(storeWrite{id: bytes.Clone(e.id.bytes()), sealed: sealed, expires: e.until})
 }
 
 func (b *backing) seal(e *serverEntry) ([]byte, error) {
@@ -182,14 +183,17 @@ func (b *backing) get(ctx context.Context, id []byte) *Session {
 		return nil
 	}
 	answer := make(chan storeAnswer, 1)
+	theirs := bytes.Clone(id) // a store may write into what it gets
 	go func() {
-		defer func() { <-b.lookups }()
-		var a storeAnswer
+		a := storeAnswer{err: errStoreEnded}
+		defer func() {
+			answer <- a
+			<-b.lookups
+		}()
 		a.err = b.guard(func() (err error) {
-			a.sealed, err = b.store.Get(ctx, id)
+			a.sealed, err = b.store.Get(ctx, theirs)
 			return err
 		})
-		answer <- a
 	}()
 	select {
 	case a := <-answer:

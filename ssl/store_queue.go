@@ -28,11 +28,15 @@ func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
 	return true
 }
 
-// push is add for a call that waits for the write. It ignores the limit.
-func (q *storeQueue) push(ctx context.Context, b *backing, w storeWrite) {
+// push is add for a call that waits for the write: it has as much room again.
+func (q *storeQueue) push(ctx context.Context, b *backing, w storeWrite) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.items) >= 2*q.limit {
+		return false
+	}
 	q.addLocked(ctx, b, w)
+	return true
 }
 
 func (q *storeQueue) addLocked(ctx context.Context, b *backing, w storeWrite) {

@@ -9,12 +9,12 @@ import (
 
 // DeriveTicketKeys makes TicketKeys for fleets that share a secret and no database: each machine
 // derives the same keys from secret, a new one for each period, by HKDF-SHA256 (RFC 5869) over the
-// number of the period since 1970. secret has 32 random bytes or more; the caller may wipe it
+// number of the period since 1970. secret has 32 random bytes or more, up to 1 MiB; the caller may wipe it
 // afterwards. Machines must have the same secret and period, and clocks that differ by less than a
 // period: the keys of the periods before and after open tickets, too.
 //
 // A key opens tickets for keep after its period has ended; 0 means two hours, the default of
-// SessionTimeout. A period is a second at least, and there are 64 keys at most. Rotate and SetKeys
+// SessionTimeout, and 61 periods are the most. A period is a second at least. Rotate and SetKeys
 // return ErrConfig: the keys follow the clock, which is looked at once a minute or more often.
 //
 // These keys lack forward secrecy against a thief of secret: it opens every ticket of the past and
@@ -25,7 +25,7 @@ func DeriveTicketKeys(secret []byte, period, keep time.Duration) (*TicketKeys, e
 	const op = "DeriveTicketKeys"
 	if len(secret) < SealKeyLen || len(secret) > maxSecretFile ||
 		bytes.Count(secret, secret[:1]) == len(secret) {
-		return nil, fail(op, configError("the secret must have %d random bytes or more", SealKeyLen))
+		return nil, fail(op, configError("the secret must have %d to %d random bytes", SealKeyLen, maxSecretFile))
 	}
 	if period <= 0 {
 		return nil, fail(op, configError("the period is %v", period))

@@ -1,8 +1,6 @@
 package ssl
 
-import (
-	"slices"
-)
+import "slices"
 
 // tick runs when the timer fires. If there is no memory or randomness, the keys stay
 // until next time.
@@ -20,15 +18,14 @@ func (t *TicketKeys) tick() {
 }
 
 // Rotate moves every key one step: the next key becomes the current one, future keys move up,
-// next follows the last of them (or becomes the next key where there is none), the current key
-// becomes an old one, and the oldest is dropped. The zero
-// TicketKey stands for a new random key. If all machines of a fleet get the same keys
-// in the same order, every machine can open tickets of a key before any machine
-// encrypts with it. If there was no next key, the current one stays.
+// next becomes the last of the future keys (the next key if there are none), the current key
+// becomes an old one, and the oldest is dropped. The zero TicketKey stands for a new random key. If
+// all machines of a fleet get the same keys in the same order, every machine can open tickets of a
+// key before any machine encrypts with it. If there was no next key, the current one stays.
 //
-// The number of old keys that remain is the one that SetKeys was given or NewTicketKeys
-// computed, and at least one. Rotate returns ErrConfig if next is among the keys
-// already. After an error the keys stay as they were.
+// The number of old keys that remain is the one that SetKeys was given or NewTicketKeys computed,
+// and at least one; it is less if there would be more than 64 keys. Rotate returns ErrConfig if next
+// is among the keys already. After an error the keys stay as they were.
 func (t *TicketKeys) Rotate(next TicketKey) error {
 	const op = "TicketKeys.Rotate"
 	return t.withPtr(op, func(p ticketKeysPtr) error {
@@ -64,14 +61,15 @@ func (t *TicketKeys) after(next ringKey) []ringKey {
 		n++
 	}
 	if n == 1 {
-		return append([]ringKey{t.ring[0], next}, t.ring[1:]...)
+		ring := append([]ringKey{t.ring[0], next}, t.ring[1:]...)
+		return ring[:min(len(ring), maxTicketKeys)]
 	}
 	ring := append(slices.Clone(t.ring[1:n]), next, t.ring[0])
 	for i := range ring {
 		ring[i].use = useOf(i, n)
 	}
 	ring = append(ring, t.ring[n:]...)
-	return ring[:min(len(ring), n+t.keep)]
+	return ring[:min(len(ring), n+t.keep, maxTicketKeys)]
 }
 
 // useOf is the use of the key at i in a ring of which n keys are not old.

@@ -190,6 +190,7 @@ func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // never grown, so that no copy is left
 	for _, k := range slices.Concat(reversed(ring[2:]), ring[:2]) {
 		if k.bits != ring[0].bits {
+			clear(text)
 			return nil, fail(op, configError("haproxy wants keys of one size"))
 		}
 		b := ticketKeyBytes(k.ptr, true)

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +86,8 @@ func TestSealKeysFromFiles(t *testing.T) {
 		"31 bytes":   string(ssltest.SealKey(3)[:31]),
 		"63 digits":  hex.EncodeToString(ssltest.SealKey(3))[:63],
 		"no digits":  strings.Repeat("x", 64),
+		"128 bits":   hex.EncodeToString(ssltest.SealKey(3)[:16]),
+		"typed":      "thirty-one letters and an end..\n",
 		"a text":     hex.EncodeToString(ssltest.SealKey(3)) + "\n# a key\n",
 		"nothing":    "",
 		"both twice": string(ssltest.SealKey(1)),
@@ -92,7 +96,7 @@ func TestSealKeysFromFiles(t *testing.T) {
 		writeKeys(t, text, bad)
 		err := keys.Reload()
 		want := ssl.ErrMalformed
-		if len(bad) == ssl.SealKeyLen {
+		if name == "both twice" || name == "unfilled" {
 			want = ssl.ErrConfig
 		}
 		if !errors.Is(err, want) || want == ssl.ErrMalformed && !strings.Contains(err.Error(), text) {
@@ -257,5 +261,46 @@ func TestSealKeysChangeBesideUse(t *testing.T) {
 	all.Wait()
 	if st := keys.Stats(); st.Sealed != st.Opened+st.OpenedWithOld || st.Damaged+st.UnknownKey != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// No verb of fmt shows a key.
+func TestSealKeysShowNothing(t *testing.T) {
+	leakcheck.Test(t)
+	keys := ssltest.NewSealKeys(t, 0x5a)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%o", "%x", "%X", "%b", "%c", "%T"} {
+		if got := fmt.Sprintf(verb, keys); strings.Contains(got, "90") || strings.Contains(got, "5a") ||
+			strings.Contains(got, "132") || !strings.Contains(got, "SealKeys") {
+			t.Errorf("%s: %s", verb, got)
+		}
+	}
+}
+
+// A file that is a pipe holds up Reload, and not SetKeys.
+func TestSealKeysChangeBesideReload(t *testing.T) {
+	leakcheck.Test(t)
+	file := writeKeys(t, filepath.Join(t.TempDir(), "key"), hex.EncodeToString(ssltest.SealKey(1)))
+	keys, err := ssl.LoadSealKeys(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	os.Remove(file)
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- keys.Reload() }()
+	pipe, err := os.OpenFile(file, os.O_WRONLY, 0) // when Reload has opened it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.SetKeys(ssltest.SealKey(2)); err != nil {
+		t.Error(err)
+	}
+	pipe.WriteString(hex.EncodeToString(ssltest.SealKey(3)))
+	pipe.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

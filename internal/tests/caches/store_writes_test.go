@@ -93,6 +93,7 @@ func TestStoreBatchErrors(t *testing.T) {
 	}{
 		"none":          {func(n int) []error { return make([]error, n) }, 0},
 		"one":           {func(n int) []error { return append(make([]error, n-1), errors.New("full")) }, 1},
+		"no item":       {func(n int) []error { return []error{} }, 4},
 		"too few":       {func(n int) []error { return make([]error, n-1) }, 4},
 		"too many":      {func(n int) []error { return make([]error, n+1) }, 4},
 		"ends by panic": {func(n int) []error { panic("batch") }, 4},

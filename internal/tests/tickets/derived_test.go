@@ -215,3 +215,33 @@ func TestFutureTicketKeysBadInput(t *testing.T) {
 		t.Errorf("%+v, %v", set, err)
 	}
 }
+
+// A set of 64 keys can be rotated like any other: the oldest goes.
+func TestRotateManyTicketKeys(t *testing.T) {
+	leakcheck.Test(t)
+	keys := make([]ssl.TicketKey, 65)
+	for i := range keys {
+		var err error
+		if keys[i], err = ssl.NewTicketKey(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, set := range map[string]ssl.TicketKeySet{
+		"old ones":    {Current: keys[0], Old: keys[1:64]},
+		"future ones": {Current: keys[0], Next: keys[1], Future: keys[2:64]},
+	} {
+		k, err := ssl.NewTicketKeysFrom(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := k.Rotate(ssl.TicketKey{}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if n := len(k.Infos()); n != 64 {
+				t.Errorf("%s: %d keys", name, n)
+			}
+		}
+		k.Close()
+	}
+}
