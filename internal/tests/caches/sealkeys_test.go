@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +38,9 @@ func TestSealKeysChangeInUse(t *testing.T) {
 		ssltest.WantStates(t, "with the key among the old ones", c, s, reused(cli), reused(cli))
 		if st := theirs.Stats(); st.OpenedWithOld == 0 || st.Opened+st.UnknownKey+st.Damaged != 0 {
 			t.Errorf("%+v", st)
+		}
+		for near.StoreStats().Pending != 0 { // else the store would not know the new session yet
+			runtime.Gosched()
 		}
 		near.Flush(time.Time{})
 		if err := theirs.SetKeys(ssltest.SealKey(4)); err != nil {
