@@ -199,7 +199,9 @@ func TestRemoveContextIsBounded(t *testing.T) {
 		cache.StoreStats().Pending != 0 {
 		t.Errorf("%v, %d pending", err, cache.StoreStats().Pending)
 	}
+	defer close(release)
 	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	results := make(chan error, 20)
 	for i := range 20 {
 		go func() { results <- cache.RemoveContext(ctx, []byte("id")) }()
@@ -208,8 +210,13 @@ func TestRemoveContextIsBounded(t *testing.T) {
 		}
 	}
 	for range 20 - 1 - 2*4 {
-		if err := <-results; !errors.Is(err, ssl.ErrStoreBusy) {
-			t.Errorf("%v, want ErrStoreBusy", err)
+		select {
+		case err := <-results:
+			if !errors.Is(err, ssl.ErrStoreBusy) {
+				t.Errorf("%v, want ErrStoreBusy", err)
+			}
+		case <-time.After(ssltest.Timeout):
+			t.Fatal("more calls wait than WriteQueue allows")
 		}
 	}
 	stop()
@@ -218,7 +225,6 @@ func TestRemoveContextIsBounded(t *testing.T) {
 			t.Errorf("%v, want the cause", err)
 		}
 	}
-	close(release)
 }
 
 // While CloseContext waits for the store, nothing resumes any more.
