@@ -16,10 +16,7 @@ func (c *ServerSessionCache) invalidated(id []byte) {
 // forget makes the store forget a session soon. Until the store has done so, and also
 // if it never does, this cache does not take the session back from there.
 func (c *ServerSessionCache) forget(b *backing, key sessionID) {
-	sh := c.shardOf(key)
-	sh.mu.Lock()
-	sh.removed.add(key)
-	sh.mu.Unlock()
+	c.noteRemoved(key)
 	b.enqueue(storeWrite{id: bytes.Clone(key.bytes())})
 }
 
@@ -86,11 +83,16 @@ func (c *ServerSessionCache) Forget(id []byte) bool {
 	if !ok || !c.made() {
 		return false
 	}
+	c.noteRemoved(key)
+	return c.drop(key)
+}
+
+// noteRemoved has the cache take the session from no store any more.
+func (c *ServerSessionCache) noteRemoved(key sessionID) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
 	sh.removed.add(key)
 	sh.mu.Unlock()
-	return c.drop(key)
 }
 
 // drop takes a session out of its shard.
