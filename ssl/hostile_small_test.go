@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"testing"
-	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -18,14 +17,8 @@ func TestHostileOneByteRecords(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
-		a, b := w.Pipe(t)
-		c, err := ssl.Server(b, ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a, c, r := ssltest.RogueAgainst(t, w, ctx)
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ssltest.Timeout))
-		r := ssltest.NewRogue(t, a, c)
 		ended, sent := make(chan struct{}), make(chan error, 1)
 		go func() {
 			defer close(ended)
@@ -63,7 +56,7 @@ func TestHostileOneByteRecords(t *testing.T) {
 		if ssl.HoldsBuffers(c) {
 			t.Error("a buffer is kept")
 		}
-		err = <-sent
+		err := <-sent
 		c.Close()
 		a.Close()
 		<-ended

@@ -3,7 +3,6 @@ package ssl_test
 import (
 	"io"
 	"testing"
-	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -16,14 +15,8 @@ func TestHostileKeyUpdateFlood(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
-		a, b := w.Pipe(t)
-		c, err := ssl.Server(b, ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a, c, r := ssltest.RogueAgainst(t, w, ctx)
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ssltest.Timeout))
-		r := ssltest.NewRogue(t, a, c)
 		read, sent := make(chan error, 1), make(chan error, 1)
 		go func() { read <- ssltest.ReadUntil(c, "ping") }()
 		go func() {

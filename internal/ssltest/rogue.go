@@ -21,6 +21,19 @@ type Rogue struct {
 	Taken atomic.Int64 // bytes of a flood
 }
 
+// RogueAgainst is a Rogue at one end of a wire, a, and a server of ctx at the other. The server has
+// ended its handshake, and has a deadline; the caller closes it.
+func RogueAgainst(t *testing.T, w Wire, ctx *ssl.Ctx) (a net.Conn, c *ssl.Conn, r *Rogue) {
+	t.Helper()
+	a, b := w.Pipe(t)
+	c, err := ssl.Server(b, ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(Timeout))
+	return a, c, NewRogue(t, a, c)
+}
+
 // NewRogue does the handshake with c.
 func NewRogue(t *testing.T, raw net.Conn, c *ssl.Conn) *Rogue {
 	t.Helper()

@@ -47,7 +47,7 @@ func TestDeadlineInHandshake(t *testing.T) {
 		t.Helper()
 		for range 2 {
 			if err := p.Client.Handshake(); !ssltest.IsTimeout(err) {
-				t.Errorf("Handshake with nobody there: %v", err)
+				t.Errorf("Handshake without a peer: %v", err)
 			}
 			if _, err := p.Client.Session(); !errors.Is(err, ssl.ErrNoSession) {
 				t.Error(err)

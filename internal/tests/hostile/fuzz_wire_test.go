@@ -51,7 +51,7 @@ func recorded(t testing.TB, ctx *ssl.Ctx, offer *ssl.Session) []byte {
 		}
 	}
 	if err := c.Handshake(); err == nil {
-		t.Fatal("a handshake with nobody")
+		t.Fatal("a handshake without a peer")
 	}
 	return r.Sent
 }

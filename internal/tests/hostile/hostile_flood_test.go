@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -78,14 +77,8 @@ func TestHostileEmptyRecords(t *testing.T) {
 	leakcheck.Test(t)
 	ctx := ssltest.NewServerCtx(t, ssltest.ServerConfig(t))
 	ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
-		a, b := w.Pipe(t)
-		c, err := ssl.Server(b, ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a, c, r := ssltest.RogueAgainst(t, w, ctx)
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(ssltest.Timeout))
-		r := ssltest.NewRogue(t, a, c)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -146,14 +139,8 @@ func TestHostileRecords(t *testing.T) {
 		},
 	} {
 		ssltest.ForEachWire(t, func(t *testing.T, w ssltest.Wire) {
-			a, b := w.Pipe(t)
-			c, err := ssl.Server(b, ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
+			a, c, r := ssltest.RogueAgainst(t, w, ctx)
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(ssltest.Timeout))
-			r := ssltest.NewRogue(t, a, c)
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)

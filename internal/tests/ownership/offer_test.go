@@ -111,7 +111,7 @@ func TestOwnershipOfOffersInVain(t *testing.T) {
 		fail := func() error {
 			p.Server.NetConn().Close()
 			if p.Client.Handshake() == nil {
-				return errors.New("a handshake with nobody")
+				return errors.New("a handshake without a peer")
 			}
 			return nil
 		}
