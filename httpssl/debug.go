@@ -10,9 +10,10 @@ import (
 
 // DebugHandler answers with the state of package ssl as JSON. For each of ctxs, under its name
 // there, it has the [ssl.Stats] with the counters of the caches, the names and ages of the
-// ticket keys, and the last failures. It also has the live handles of the process,
-// [ssl.ReadCounters]. It contains no secrets, but addresses of peers and the reasons of errors:
-// like net/http/pprof it belongs on a port that only administrators reach.
+// ticket keys, the last failures, and the last errors of its SessionStore and ReplayGuard. It also
+// has the live handles of the process, [ssl.ReadCounters]. It contains no secrets, but addresses of
+// peers, and the reasons of errors as the application's store and guard state them: like
+// net/http/pprof it belongs on a port that only administrators reach.
 //
 // ctxs stays the caller's and must not be changed afterwards. A closed Ctx shows an error
 // instead of its Stats. DebugHandler is in this package, and not in ssl, because programs
@@ -46,6 +47,8 @@ type debugCtx struct {
 	Stats        *ssl.Stats     `json:",omitempty"`
 	TicketKeys   []debugKey     `json:",omitempty"`
 	LastFailures []debugFailure `json:",omitempty"`
+	StoreErrors  []debugError   `json:",omitempty"`
+	GuardErrors  []debugError   `json:",omitempty"`
 }
 
 type debugKey struct {
@@ -57,6 +60,11 @@ type debugKey struct {
 type debugFailure struct {
 	Time        time.Time
 	Peer, Error string
+}
+
+type debugError struct {
+	Time      time.Time
+	Op, Error string
 }
 
 func debugPageOf(ctxs map[string]*ssl.Ctx, now time.Time) debugPage {
@@ -85,5 +93,13 @@ func debugCtxOf(ctx *ssl.Ctx, now time.Time) debugCtx {
 		}
 		d.LastFailures = append(d.LastFailures, out)
 	}
+	d.StoreErrors, d.GuardErrors = debugErrors(ctx.StoreErrors()), debugErrors(ctx.GuardErrors())
 	return d
+}
+
+func debugErrors(past []ssl.PastError) (out []debugError) {
+	for _, e := range past {
+		out = append(out, debugError{Time: e.Time, Op: e.Op, Error: e.Err.Error()})
+	}
+	return out
 }

@@ -1,12 +1,15 @@
 package httpssl_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"sessl/httpssl"
 	"sessl/internal/leakcheck"
@@ -82,6 +85,63 @@ func TestDebugHandler(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Error(w.Code)
+	}
+}
+
+// deniedStore is a store that does not accept the password.
+type deniedStore struct{ ssl.SessionStore }
+
+func (deniedStore) Remove(context.Context, []byte) error { return errors.New("NOAUTH of the store") }
+
+// The page shows the errors of stores and guards as they are, with counters and times.
+func TestDebugHandlerShowsErrors(t *testing.T) {
+	leakcheck.Test(t)
+	cache := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{Store: deniedStore{},
+		SealKeys: ssltest.NewSealKeys(t, 1)})
+	if err := cache.RemoveContext(t.Context(), []byte("id")); err == nil {
+		t.Fatal("removed")
+	}
+	cached := ssltest.ServerConfig(t)
+	cached.SessionCache = cache
+	srv, cli := ssltest.EarlyConfigs(t)
+	guard := ssltest.NewSpyGuard(t)
+	denied := errors.New("NOAUTH of the guard")
+	guard.OnClaim = func(context.Context, []byte) (bool, error) { return false, denied }
+	srv.ReplayGuard, srv.ReplayGuardTimeout = guard, ssltest.Timeout
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}
+	early := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, set))
+	cctx := ssltest.NewClientCtx(t, cli)
+	ssltest.EarlyPair(t, cctx, early, ssltest.EarlySession(t, cctx, early)).WantEarly(t, ssl.EarlyDataRejected)
+
+	w := httptest.NewRecorder()
+	httpssl.DebugHandler(map[string]*ssl.Ctx{"cached": ssltest.NewServerCtx(t, cached), "early": early}).
+		ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	type past struct {
+		Time      time.Time
+		Op, Error string
+	}
+	var page struct {
+		Contexts map[string]struct {
+			Stats struct {
+				EarlyData ssl.EarlyDataStats
+				Claims    ssl.Histogram
+			}
+			StoreErrors, GuardErrors []past
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
+		t.Fatal(err)
+	}
+	one := page.Contexts["cached"]
+	if len(one.StoreErrors) != 1 || one.StoreErrors[0].Op != "Remove" || one.StoreErrors[0].Time.IsZero() ||
+		one.StoreErrors[0].Error != "NOAUTH of the store" || one.GuardErrors != nil {
+		t.Errorf("cached: %+v", one)
+	}
+	two := page.Contexts["early"]
+	if len(two.GuardErrors) != 1 || two.GuardErrors[0].Op != "Claim" ||
+		two.GuardErrors[0].Error != "NOAUTH of the guard" || two.StoreErrors != nil ||
+		two.Stats.EarlyData.GuardFailures.Errors != 1 || two.Stats.Claims.Count != 1 {
+		t.Errorf("early: %+v", two)
 	}
 }
 

@@ -50,6 +50,7 @@ func NewCollector(ctxs map[string]*ssl.Ctx) (*Collector, error) {
 type descs struct {
 	handshakes, failures, duration, libssl, internal, tickets, rotations *prometheus.Desc
 	cached, cacheBytes, cacheEvent, storeEvent, pending                  *prometheus.Desc
+	storeTime, storeError, early, guardEvent, guardTime, guardError      *prometheus.Desc
 }
 
 func newDescs(ctx string) descs {
@@ -72,12 +73,24 @@ func newDescs(ctx string) descs {
 		storeEvent: desc("session_store_events_total",
 			"Lookups and writes of the session store by their outcome.", "event"),
 		pending: desc("session_store_pending_writes", "Writes to the session store that wait or are in progress."),
+		storeTime: desc("session_store_duration_seconds",
+			"Duration of the session store's get and put, whatever they returned.", "operation"),
+		storeError: desc("session_store_last_error_timestamp_seconds",
+			"Time of the last error of the session store, 0 if there was none."),
+		early: desc("early_data_connections_total", "Connections with early data by what became of it.", "status"),
+		guardEvent: desc("replay_guard_refusals_total", "Claims that did not admit early data, by the reason.",
+			"reason"),
+		guardTime: desc("replay_guard_claim_duration_seconds",
+			"Duration of the replay guard's answers, whatever they were."),
+		guardError: desc("replay_guard_last_error_timestamp_seconds",
+			"Time of the last error of the replay guard, 0 if there was none."),
 	}
 }
 
 func (d descs) all() []*prometheus.Desc {
 	return []*prometheus.Desc{d.handshakes, d.failures, d.duration, d.libssl, d.internal, d.tickets, d.rotations,
-		d.cached, d.cacheBytes, d.cacheEvent, d.storeEvent, d.pending}
+		d.cached, d.cacheBytes, d.cacheEvent, d.storeEvent, d.pending,
+		d.storeTime, d.storeError, d.early, d.guardEvent, d.guardTime, d.guardError}
 }
 
 // Describe implements prometheus.Collector.
@@ -93,7 +106,9 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, n := range c.ctxs {
 		if s, err := n.ctx.Stats(); err == nil {
-			sink{ch, n.descs}.stats(s)
+			out := sink{ch, n.descs}
+			out.stats(s)
+			out.outside(n.ctx, s)
 		}
 	}
 }
@@ -112,12 +127,12 @@ func (s sink) gauge(d *prometheus.Desc, n float64) {
 	s.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n)
 }
 
-func (s sink) histogram(h ssl.Histogram, resumed string) {
+func (s sink) histogram(d *prometheus.Desc, h ssl.Histogram, labels ...string) {
 	buckets := make(map[float64]uint64, len(h.Buckets))
 	for _, b := range h.Buckets {
 		buckets[b.UpTo.Seconds()] = b.Count
 	}
-	s.ch <- prometheus.MustNewConstHistogram(s.duration, h.Count, h.Sum.Seconds(), buckets, resumed)
+	s.ch <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, labels...)
 }
 
 func (s sink) stats(st ssl.Stats) {
@@ -126,8 +141,8 @@ func (s sink) stats(st ssl.Stats) {
 		s.counter(s.handshakes, n, string(label))
 	}
 	s.counter(s.failures, st.Failed)
-	s.histogram(st.Full, "false")
-	s.histogram(st.Resumed, "true")
+	s.histogram(s.duration, st.Full, "false")
+	s.histogram(s.duration, st.Resumed, "true")
 	s.openssl(st.OpenSSL)
 	if k := st.TicketKeys; k != nil {
 		s.events(s.tickets, map[string]uint64{
@@ -158,6 +173,33 @@ func (s sink) stats(st ssl.Stats) {
 			"panic": b.Panics,
 		})
 	}
+}
+
+// outside reports what the application's store and guard have done.
+func (s sink) outside(ctx *ssl.Ctx, st ssl.Stats) {
+	s.counter(s.early, st.EarlyData.Accepted, "accepted")
+	s.counter(s.early, st.EarlyData.Rejected, "rejected")
+	if b := st.Store; b != nil {
+		s.histogram(s.storeTime, b.Gets, "get")
+		s.histogram(s.storeTime, b.Puts, "put")
+		s.lastTime(s.storeError, ctx.StoreErrors())
+	}
+	if st.Claims != nil {
+		f := st.EarlyData.GuardFailures
+		s.events(s.guardEvent, map[string]uint64{
+			"replayed": st.EarlyData.Replayed, "error": f.Errors, "late": f.Late, "busy": f.Busy, "clock": f.Clock,
+		})
+		s.histogram(s.guardTime, *st.Claims)
+		s.lastTime(s.guardError, ctx.GuardErrors())
+	}
+}
+
+func (s sink) lastTime(d *prometheus.Desc, past []ssl.PastError) {
+	var at float64
+	if len(past) > 0 {
+		at = float64(past[0].Time.UnixMilli()) / 1000
+	}
+	s.gauge(d, at)
 }
 
 func (s sink) openssl(o ssl.SessionStats) {

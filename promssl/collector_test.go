@@ -2,6 +2,7 @@ package promssl_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,88 @@ ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
 		if n := testutil.CollectAndCount(c, name); n != want {
 			t.Errorf("%s: %d metrics, want %d", name, n, want)
 		}
+	}
+}
+
+// deniedStore is a SessionStore that does not accept the password.
+type deniedStore struct{ ssl.SessionStore }
+
+func (deniedStore) Remove(context.Context, []byte) error { return errors.New("NOAUTH") }
+
+// What stores and guards did not answer is counted, with the time of the last error.
+func TestCollectorOfErrors(t *testing.T) {
+	before := time.Now()
+	cache := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{Store: deniedStore{},
+		SealKeys: ssltest.NewSealKeys(t, 1)})
+	if err := cache.RemoveContext(t.Context(), []byte("id")); err == nil {
+		t.Fatal("removed")
+	}
+	cached := ssltest.ServerConfig(t)
+	cached.SessionCache = cache
+	srv, cli := ssltest.EarlyConfigs(t)
+	guard := ssltest.NewSpyGuard(t)
+	guard.OnClaim = func(context.Context, []byte) (bool, error) { return false, errors.New("NOAUTH") }
+	srv.ReplayGuard, srv.ReplayGuardTimeout = guard, ssltest.Timeout
+	set := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}
+	early := ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, set))
+	cctx := ssltest.NewClientCtx(t, cli)
+	session := ssltest.EarlySession(t, cctx, early)
+	for range 2 {
+		ssltest.EarlyPair(t, cctx, early, session).WantEarly(t, ssl.EarlyDataRejected)
+		guard.OnClaim = func(context.Context, []byte) (bool, error) { return false, nil }
+	}
+	c := newCollector(t, map[string]*ssl.Ctx{"cached": ssltest.NewServerCtx(t, cached), "early": early})
+	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) != 0 {
+		t.Error(err, problems)
+	}
+	if err := testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP ssl_early_data_connections_total Connections with early data by what became of it.
+# TYPE ssl_early_data_connections_total counter
+ssl_early_data_connections_total{ctx="cached",status="accepted"} 0
+ssl_early_data_connections_total{ctx="cached",status="rejected"} 0
+ssl_early_data_connections_total{ctx="early",status="accepted"} 0
+ssl_early_data_connections_total{ctx="early",status="rejected"} 2
+# HELP ssl_replay_guard_refusals_total Claims that did not admit early data, by the reason.
+# TYPE ssl_replay_guard_refusals_total counter
+ssl_replay_guard_refusals_total{ctx="early",reason="busy"} 0
+ssl_replay_guard_refusals_total{ctx="early",reason="clock"} 0
+ssl_replay_guard_refusals_total{ctx="early",reason="error"} 1
+ssl_replay_guard_refusals_total{ctx="early",reason="late"} 0
+ssl_replay_guard_refusals_total{ctx="early",reason="replayed"} 1
+`), "ssl_early_data_connections_total", "ssl_replay_guard_refusals_total"); err != nil {
+		t.Error(err)
+	}
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, f := range families {
+		first := f.GetMetric()[0]
+		good := false
+		switch f.GetName() {
+		case "ssl_session_store_last_error_timestamp_seconds", "ssl_replay_guard_last_error_timestamp_seconds":
+			at := first.GetGauge().GetValue()
+			good = at >= float64(before.Unix()) && at <= float64(time.Now().Unix()+1)
+		case "ssl_replay_guard_claim_duration_seconds":
+			good = first.GetHistogram().GetSampleCount() == 2
+		case "ssl_session_store_duration_seconds":
+			good = len(f.GetMetric()) == 2 && first.GetLabel()[1].GetValue() == "get" &&
+				len(first.GetHistogram().GetBucket()) == 16
+		default:
+			continue
+		}
+		seen++
+		if !good {
+			t.Error(f)
+		}
+	}
+	if seen != 4 {
+		t.Errorf("%d families of four", seen)
 	}
 }
 

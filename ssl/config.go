@@ -288,6 +288,10 @@ type Config struct {
 	// right, and the binder shows that the client has the session (RFC 8446, section 8.2).
 	ReplayGuard ReplayGuard
 
+	// ReplayGuardTimeout bounds how long the ReplayGuard may hold up a handshake; 0 means 50 ms. A
+	// guard that takes longer costs the client its early data, and not the resumption.
+	ReplayGuardTimeout time.Duration
+
 	// # Functions that handshakes call
 	//
 	// GetConfigForClient, if set, chooses the Ctx that answers a client, by its

@@ -66,8 +66,8 @@ type EarlyDataStats struct {
 	Accepted uint64 // connections whose early data was accepted
 	Rejected uint64 // connections whose early data was rejected
 
-	Replayed      uint64 // rejected connections that the ReplayGuard had seen before
-	GuardFailures uint64 // rejected connections for which it gave no answer: errors, late, too many at once
+	Replayed      uint64        // rejected connections that the ReplayGuard had seen before
+	GuardFailures GuardFailures // rejected connections for which it gave no answer
 }
 
 // EarlyDataStats returns the counters of early data, of a server or of a client
@@ -78,7 +78,7 @@ func (c *Ctx) EarlyDataStats() EarlyDataStats {
 	}
 	s := EarlyDataStats{Accepted: c.early.accepted.Load(), Rejected: c.early.rejected.Load()}
 	if g := c.guard; g != nil {
-		s.Replayed, s.GuardFailures = g.replayed.Load(), g.failed.Load()
+		s.Replayed, s.GuardFailures = g.replayed.Load(), g.failed.read()
 	}
 	return s
 }
@@ -255,11 +255,15 @@ func (cfg *Config) checkEarly(server bool) error {
 	_, highest := cfg.versions()
 	stateless, cached := cfg.TicketKeys != nil, cfg.SessionCache != nil
 	switch {
-	case !server && (cfg.MaxEarlyData != 0 || cfg.ReplayGuard != nil):
-		return configError("MaxEarlyData and ReplayGuard are for servers; " +
+	case !server && (cfg.MaxEarlyData != 0 || cfg.ReplayGuard != nil || cfg.ReplayGuardTimeout != 0):
+		return configError("MaxEarlyData, ReplayGuard and ReplayGuardTimeout are for servers; " +
 			"a client sends early data when it calls WriteEarlyData")
 	case unmade(cfg.ReplayGuard):
 		return configError("the ReplayGuard was not made by NewReplayGuard")
+	case cfg.ReplayGuardTimeout < 0:
+		return configError("ReplayGuardTimeout is %v: it is negative", cfg.ReplayGuardTimeout)
+	case cfg.ReplayGuardTimeout != 0 && cfg.ReplayGuard == nil:
+		return configError("ReplayGuardTimeout has no effect: there is no ReplayGuard")
 	case cfg.ReplayGuard != nil && cfg.MaxEarlyData == 0:
 		return configError("ReplayGuard has no effect: MaxEarlyData is 0")
 	case cfg.MaxEarlyData == 0:

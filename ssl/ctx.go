@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -207,7 +208,8 @@ func newGuarding(cfg *Config) *guarding {
 	case guard == nil:
 		return nil
 	}
-	return &guarding{guard: guard, places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
+	return &guarding{guard: guard, timeout: cmp.Or(cfg.ReplayGuardTimeout, defaultClaimTimeout),
+		places: make(chan struct{}, maxClaims), fips: cfg.FIPS, query: cfg.query()}
 }
 
 // guardsItself reports whether tickets are the Ctx's alone, made with a key that never had

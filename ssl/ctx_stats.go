@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +32,10 @@ type Stats struct {
 	// EarlyData counts what became of early data.
 	EarlyData EarlyDataStats
 
+	// Claims are the times that the ReplayGuard took, those included that were too long. It is
+	// nil if there is none.
+	Claims *Histogram `json:",omitempty"`
+
 	// TicketKeys, Cache and Store are those of a server's Config, ClientCache is a client's
 	// own cache; nil if there is none. If several Ctxs share one, it counts for all of them.
 	TicketKeys  *TicketKeyStats   `json:",omitempty"`
@@ -48,18 +51,13 @@ type HandshakeFailure struct {
 	Err  error    // what the failing call returned
 }
 
-// maxFailures is how many failures a Ctx remembers.
-const maxFailures = 16
-
 // ctxStats is what a Ctx counts by itself.
 type ctxStats struct {
 	reuse         [len(reuseNames)]atomic.Uint64
 	failed        atomic.Uint64
 	full, resumed histogram
 
-	mu       sync.Mutex
-	failures [maxFailures]HandshakeFailure // a ring
-	next     int                           // where the next failure goes
+	failures recent[HandshakeFailure]
 }
 
 func (s *ctxStats) completed(r ReuseState, took time.Duration) {
@@ -69,13 +67,6 @@ func (s *ctxStats) completed(r ReuseState, took time.Duration) {
 	} else {
 		s.full.observe(took)
 	}
-}
-
-func (s *ctxStats) remember(f HandshakeFailure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures[s.next%maxFailures] = f
-	s.next++
 }
 
 // Stats returns the counters. They are read one after the other, so under load at
@@ -99,6 +90,10 @@ func (c *Ctx) Stats() (Stats, error) {
 	s.Failed = c.seen.failed.Load()
 	s.EarlyData = c.EarlyDataStats()
 	s.Full, s.Resumed = c.seen.full.read(), c.seen.resumed.read()
+	if c.guard != nil {
+		claims := c.guard.took.read()
+		s.Claims = &claims
+	}
 	if c.ticketKeys != nil {
 		keys := c.ticketKeys.Stats()
 		s.TicketKeys = &keys
@@ -133,13 +128,34 @@ func (c *Ctx) LastFailures() []HandshakeFailure {
 	if c == nil {
 		return nil
 	}
-	c.seen.mu.Lock()
-	defer c.seen.mu.Unlock()
-	var out []HandshakeFailure
-	for i := c.seen.next - 1; i >= max(c.seen.next-maxFailures, 0); i-- {
-		out = append(out, c.seen.failures[i%maxFailures])
+	return c.seen.failures.list()
+}
+
+// GuardErrors returns the last sixteen errors of the Ctx's ReplayGuard, newest first, as Claim has
+// returned them, also when it was too late for the client. A panic is an error, too. They stay after
+// Close.
+func (c *Ctx) GuardErrors() []PastError {
+	if c == nil || c.guard == nil {
+		return nil
 	}
-	return out
+	return c.guard.past.list()
+}
+
+// GuardError returns the last of the [Ctx.GuardErrors], nil if there was none.
+func (c *Ctx) GuardError() error {
+	if c == nil || c.guard == nil {
+		return nil
+	}
+	return c.guard.past.last()
+}
+
+// StoreErrors is [ServerSessionCache.StoreErrors] of the Ctx's SessionCache. It returns nil if the
+// Ctx's Config had none.
+func (c *Ctx) StoreErrors() []PastError {
+	if c == nil || c.cache == nil {
+		return nil
+	}
+	return c.cache.StoreErrors()
 }
 
 // A StatsVar is an expvar.Var.
@@ -206,7 +222,7 @@ func (c *Conn) tallyUnfinished() {
 }
 
 func (c *Conn) remember(err error) {
-	c.ctx.seen.remember(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: err})
+	c.ctx.seen.failures.add(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: err})
 }
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"context"
 	"crypto/tls"
 	"time"
 )
@@ -203,3 +204,21 @@ func SetRootTimes(settle, patience time.Duration) (undo func()) {
 	settleTime, pipePatience = settle, patience
 	return func() { settleTime, pipePatience = a, b }
 }
+
+// Guarding is a Ctx's use of a ReplayGuard, without the Ctx.
+type Guarding struct{ g *guarding }
+
+// NewGuarding is newGuarding.
+func NewGuarding(cfg *Config) Guarding { return Guarding{newGuarding(cfg)} }
+
+// First asks the guard.
+func (g Guarding) First(ctx context.Context, identity []byte) bool { return g.g.first(ctx, identity) }
+
+// Failures counts what the guard did not answer.
+func (g Guarding) Failures() GuardFailures { return g.g.failed.read() }
+
+// Claims are the times that the guard took.
+func (g Guarding) Claims() Histogram { return g.g.took.read() }
+
+// Errors are the guard's.
+func (g Guarding) Errors() []PastError { return g.g.past.list() }

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -17,8 +18,10 @@ import (
 // exists, with an expiry. A [MemoryReplayGuard] serves the Ctxs of one process.
 //
 // Claim is called from several goroutines at once, in the middle of a handshake, with a
-// context that ends after 50 ms. If Claim is late, returns an error or panics, the
-// client's early data is rejected, and nothing worse happens.
+// context that ends after 50 ms, or after [Config].ReplayGuardTimeout. If Claim is late,
+// returns an error or panics, the client's early data is rejected, and nothing worse
+// happens. [Ctx.GuardErrors] shows its errors as they are, and [EarlyDataStats] counts
+// them: an error must not contain secrets.
 type ReplayGuard interface {
 	// Claim reports whether id is new, and remembers it at least until `until`. id is
 	// 32 bytes that tell nothing about the session.
@@ -31,19 +34,40 @@ const (
 	// seconds. The rest allows for clocks that differ.
 	replayWindow = time.Minute
 
-	claimTimeout = 50 * time.Millisecond
-	maxClaims    = 256 // that wait at one time: a guard could ignore its context
+	defaultClaimTimeout = 50 * time.Millisecond
+	maxClaims           = 256 // that wait at one time: a guard could ignore its context
 )
 
 // guarding is a Ctx's use of a ReplayGuard.
 type guarding struct {
-	guard  ReplayGuard
-	places chan struct{}
-	clock  wallClock
-	fips   bool // Config.FIPS
-	query  string
+	guard   ReplayGuard
+	timeout time.Duration
+	places  chan struct{}
+	clock   wallClock
+	fips    bool // Config.FIPS
+	query   string
 
-	replayed, failed atomic.Uint64
+	replayed atomic.Uint64
+	failed   guardCounters
+	took     histogram
+	past     pastErrors
+}
+
+// GuardFailures count the questions that a [ReplayGuard] has not answered, by the reason.
+type GuardFailures struct {
+	Errors uint64 // it returned an error or panicked: see Ctx.GuardErrors
+	Late   uint64 // it took longer than ReplayGuardTimeout, or than the client waited
+	Busy   uint64 // it was not asked: 256 questions were waiting
+	Clock  uint64 // it was not asked: the system's clock had been set back
+}
+
+// Sum returns how many questions were not answered.
+func (f GuardFailures) Sum() uint64 { return f.Errors + f.Late + f.Busy + f.Clock }
+
+type guardCounters struct{ errors, late, busy, clock atomic.Uint64 }
+
+func (c *guardCounters) read() GuardFailures {
+	return GuardFailures{c.errors.Load(), c.late.Load(), c.busy.Load(), c.clock.Load()}
 }
 
 // claim is the result of a Claim.
@@ -55,46 +79,60 @@ type claim struct {
 // first asks the guard, and reports whether early data may be accepted.
 func (g *guarding) first(ctx context.Context, identity []byte) bool {
 	if !g.clock.trusted(time.Now()) {
-		g.failed.Add(1)
+		g.failed.clock.Add(1)
 		return false
 	}
 	select {
 	case g.places <- struct{}{}:
 	default:
-		g.failed.Add(1)
+		g.failed.busy.Add(1)
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	id := sha256.Sum256(identity)
 	answer := make(chan claim, 1)
 	go func() {
-		defer func() { <-g.places }()
-		answer <- g.ask(ctx, id[:])
+		a := claim{err: errGuardEnded}
+		defer func() {
+			answer <- a
+			<-g.places
+		}()
+		a = g.ask(ctx, id[:])
 	}()
 	select {
 	case a := <-answer:
-		return g.note(a)
+		return g.note(ctx, a)
 	case <-ctx.Done():
-		g.failed.Add(1)
+		g.failed.late.Add(1)
 		return false
 	}
 }
 
+var errGuardEnded = errors.New("the ReplayGuard ended its goroutine")
+
 func (g *guarding) ask(ctx context.Context, id []byte) (c claim) {
-	defer func() {
-		if r := recover(); r != nil {
-			c = claim{err: fmt.Errorf("the ReplayGuard panicked: %v", r)}
+	returned := false
+	defer func(begun time.Time) {
+		if r := recover(); !returned {
+			c = claim{err: fmt.Errorf("the ReplayGuard panicked: %v", cmp.Or(r, any("runtime.Goexit")))}
 		}
-	}()
+		g.took.since(begun)
+		g.past.note("Claim", c.err)
+	}(time.Now())
 	c.first, c.err = g.guard.Claim(ctx, id, time.Now().Add(replayWindow))
+	returned = true
 	return c
 }
 
-func (g *guarding) note(c claim) bool {
+// note counts an answer. A guard that returns an error because its context has ended was late.
+func (g *guarding) note(ctx context.Context, c claim) bool {
 	switch {
+	case c.err != nil && ctx.Err() != nil:
+		g.failed.late.Add(1)
+		return false
 	case c.err != nil:
-		g.failed.Add(1)
+		g.failed.errors.Add(1)
 		return false
 	case !c.first:
 		g.replayed.Add(1)

@@ -257,20 +257,28 @@ func (c *ServerSessionCache) StoreStats() StoreStats {
 	}
 	st := c.backing.stats.read()
 	st.Pending = c.backing.pending()
+	st.Gets, st.Puts = c.backing.gets.read(), c.backing.puts.read()
 	return st
 }
 
 // StoreError returns the last error of the store, of what it returned, or of the
 // sealing; nil if there was none. Store errors are not reported anywhere automatically:
-// poll StoreError, and log what it returns.
+// poll StoreError or StoreErrors, and log what they return.
 func (c *ServerSessionCache) StoreError() error {
 	if !c.made() || c.backing == nil {
 		return nil
 	}
-	if err := c.backing.last.Load(); err != nil {
-		return *err
+	return c.backing.past.last()
+}
+
+// StoreErrors returns the last sixteen errors of the store, of what it returned, or of the sealing,
+// newest first. Of the items of one batch it has the first that failed. The errors are shown as the
+// store returned them; those of this package contain no id, no key and nothing of a session.
+func (c *ServerSessionCache) StoreErrors() []PastError {
+	if !c.made() || c.backing == nil {
+		return nil
 	}
-	return nil
+	return c.backing.past.list()
 }
 
 // made reports whether NewServerSessionCache made c; any other cache keeps nothing.

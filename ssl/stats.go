@@ -14,7 +14,9 @@ var histogramBounds = [...]time.Duration{
 	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
 }
 
-// A Histogram counts durations by how long they were.
+// A Histogram counts durations by how long they were. The bounds of its buckets are 0.1, 0.25, 0.5, 1,
+// 2.5, 5, 10, 25, 50, 100, 250 and 500 milliseconds, and 1, 2.5, 5 and 10 seconds. What took longer is
+// in Count and Sum alone.
 type Histogram struct {
 	Count   uint64
 	Sum     time.Duration
@@ -42,6 +44,9 @@ func (h *histogram) observe(d time.Duration) {
 	h.buckets[i].Add(1)
 	h.sum.Add(int64(d))
 }
+
+// since observes the time from begun on.
+func (h *histogram) since(begun time.Time) { h.observe(time.Since(begun)) }
 
 func (h *histogram) read() Histogram {
 	out := Histogram{Sum: time.Duration(h.sum.Load()), Buckets: make([]HistogramBucket, len(histogramBounds))}

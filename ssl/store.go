@@ -2,7 +2,6 @@ package ssl
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +12,8 @@ import (
 // Its methods are called from several goroutines at once, with a context that ends when the
 // answer is no longer needed. Lookups hold up a handshake. If a store answers late or never,
 // returns an error or panics, the client gets a full handshake instead of a resumption, and
-// nothing worse. A panic becomes an error for [ServerSessionCache.StoreError].
+// nothing worse. A panic becomes an error. [ServerSessionCache.StoreErrors] shows the errors as
+// they are: an error must not contain secrets.
 type SessionStore interface {
 	// Put keeps sealed under id until expires, and replaces what was there.
 	Put(ctx context.Context, id, sealed []byte, expires time.Time) error
@@ -54,6 +54,10 @@ type StoreStats struct {
 	Dropped     uint64 // Puts and Removes not tried: the queue was full
 	Panics      uint64 // those errors that were panics
 	Pending     int    // writes that wait or are being made
+
+	// Gets and Puts are the times that the store's Get and Put took, whatever they returned, those
+	// included that were too long. A PutAll is one Put.
+	Gets, Puts Histogram
 }
 
 // maxStoreLookups bounds the lookups that wait at one time. Without it, a store that
@@ -82,5 +86,7 @@ type backing struct {
 	life    context.Context // ends the writes
 	stop    context.CancelFunc
 	stats   storeCounters
-	last    atomic.Pointer[error]
+	past    pastErrors
+
+	gets, puts histogram
 }

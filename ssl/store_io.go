@@ -59,15 +59,17 @@ func (b *backing) write(ctx context.Context, ws []storeWrite) {
 	errs := make([]error, len(ws))
 	err := errStoreEnded
 	defer func() { b.settle(ws, err, errs) }()
-	err = b.guard(func() error {
-		switch w := ws[0]; {
-		case w.sealed == nil:
-			return b.store.Remove(ctx, w.id)
-		case len(ws) == 1:
+	switch w := ws[0]; {
+	case w.sealed == nil:
+		err = b.guard("Remove", func() error { return b.store.Remove(ctx, w.id) })
+	case len(ws) == 1:
+		err = b.guard("Put", func() error {
+			defer b.puts.since(time.Now())
 			return b.store.Put(ctx, w.id, w.sealed, w.expires)
-		}
-		return b.putAll(ctx, ws, errs)
-	})
+		})
+	default:
+		err = b.guard(opPutAll, func() error { return b.putAll(ctx, ws, errs) })
+	}
 }
 
 // settle counts writes and answers the calls that wait for them. err concerns all of them.
@@ -85,6 +87,8 @@ func (b *backing) settle(ws []storeWrite, err error, errs []error) {
 	}
 }
 
+const opPutAll = "PutAll"
+
 var (
 	errStoreEnded = errors.New("the SessionStore ended its goroutine")
 	errBatch      = errors.New("PutAll returned another number of errors than there were items")
@@ -96,22 +100,29 @@ func (b *backing) putAll(ctx context.Context, ws []storeWrite, errs []error) err
 	for i, w := range ws {
 		items[i] = StoreItem{ID: w.id, Sealed: w.sealed, Expires: w.expires}
 	}
-	got := b.batch.PutAll(ctx, items)
+	got := b.putItems(ctx, items)
 	if got == nil {
 		return nil
 	}
 	if len(got) != len(items) {
 		return errBatch
 	}
+	var first error
 	for i, err := range got {
 		errs[i] = err
-		b.note(err)
+		first = firstError(first, err)
 	}
+	b.past.note(opPutAll, first)
 	return nil
 }
 
-// guard makes an error of a panic, which no caller here could see, and keeps the last error.
-func (b *backing) guard(f func() error) (err error) {
+func (b *backing) putItems(ctx context.Context, items []StoreItem) []error {
+	defer b.puts.since(time.Now())
+	return b.batch.PutAll(ctx, items)
+}
+
+// guard makes an error of a panic, which no caller here could see, and notes the error.
+func (b *backing) guard(op string, f func() error) (err error) {
 	returned := false
 	defer func() {
 		r := recover()
@@ -119,18 +130,11 @@ func (b *backing) guard(f func() error) (err error) {
 			b.stats.panics.Add(1)
 			err = fmt.Errorf("the SessionStore panicked: %v", cmp.Or(r, any("runtime.Goexit")))
 		}
-		b.note(err)
+		b.past.note(op, err)
 	}()
 	err = f()
 	returned = true
 	return err
-}
-
-// note keeps err for StoreError.
-func (b *backing) note(err error) {
-	if err != nil {
-		b.last.Store(&err)
-	}
 }
 
 // put has e's session written soon.
@@ -138,7 +142,7 @@ func (b *backing) put(e *serverEntry) {
 	sealed, err := b.seal(e)
 	if err != nil {
 		b.stats.writeErrors.Add(1)
-		b.note(err)
+		b.past.note("seal", err)
 		return
 	}
 	b.enqueue(storeWrite{id: bytes.Clone(e.id.bytes()), sealed: sealed, expires: e.until})
@@ -190,7 +194,8 @@ func (b *backing) get(ctx context.Context, id []byte) *Session {
 			answer <- a
 			<-b.lookups
 		}()
-		a.err = b.guard(func() (err error) {
+		a.err = b.guard("Get", func() (err error) {
+			defer b.gets.since(time.Now())
 			a.sealed, err = b.store.Get(ctx, theirs)
 			return err
 		})
@@ -221,7 +226,7 @@ func (b *backing) accept(ctx context.Context, id []byte, a storeAnswer) *Session
 	s, err := b.unseal(id, a.sealed)
 	if err != nil {
 		b.stats.refused.Add(1)
-		b.note(err)
+		b.past.note("open", err)
 		return nil
 	}
 	b.stats.hits.Add(1)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,10 +84,12 @@ func TestReplayGuardFaults(t *testing.T) {
 	stuck := make(chan struct{})
 	defer close(stuck)
 	for name, claim := range map[string]func(context.Context, []byte) (bool, error){
-		"error": func(context.Context, []byte) (bool, error) { return true, errors.New("down") },
+		"error": func(context.Context, []byte) (bool, error) { return true, errors.New("NOAUTH") },
 		"seen":  func(context.Context, []byte) (bool, error) { return false, nil },
 		"panic": func(context.Context, []byte) (bool, error) { panic("of the guard") },
+		"ended": func(context.Context, []byte) (bool, error) { runtime.Goexit(); return true, nil },
 		"late":  func(ctx context.Context, _ []byte) (bool, error) { <-ctx.Done(); return true, nil },
+		"tired": func(ctx context.Context, _ []byte) (bool, error) { <-ctx.Done(); return true, ctx.Err() },
 		"stuck": func(context.Context, []byte) (bool, error) { <-stuck; return true, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +97,8 @@ func TestReplayGuardFaults(t *testing.T) {
 			srv, cli := ssltest.EarlyConfigs(t)
 			g := ssltest.NewSpyGuard(t)
 			g.OnClaim, srv.ReplayGuard = claim, g
+			late := slices.Contains([]string{"late", "tired", "stuck"}, name)
+			srv.ReplayGuardTimeout = ssltest.If(late, time.Millisecond, ssltest.Timeout)
 			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.TicketServer(t, srv,
 				ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}))
 			p := ssltest.EarlyPair(t, cctx, sctx, ssltest.EarlySession(t, cctx, sctx))
@@ -100,12 +106,25 @@ func TestReplayGuardFaults(t *testing.T) {
 			if !p.Client.SessionReused() {
 				t.Error("not resumed")
 			}
-			want := ssl.EarlyDataStats{Rejected: 1, GuardFailures: 1}
-			if name == "seen" {
-				want = ssl.EarlyDataStats{Rejected: 1, Replayed: 1}
+			want, reason := ssl.EarlyDataStats{Rejected: 1}, map[string]string{"error": "NOAUTH",
+				"panic": "panicked: of the guard", "ended": "panicked: runtime.Goexit"}[name]
+			switch {
+			case late:
+				want.GuardFailures.Late = 1
+			case reason != "":
+				want.GuardFailures.Errors = 1
+			default:
+				want.Replayed = 1
 			}
-			if st := sctx.EarlyDataStats(); st != want {
-				t.Errorf("counters: %+v", st)
+			if st := sctx.EarlyDataStats(); st != want || st.GuardFailures.Sum()+st.Replayed != 1 {
+				t.Errorf("counters: %+v, want %+v", st, want)
+			}
+			if all := sctx.GuardErrors(); reason != "" && (len(all) != 1 || all[0].Op != "Claim" ||
+				!strings.Contains(all[0].Err.Error(), reason) || sctx.GuardError() != all[0].Err) {
+				t.Errorf("errors: %v, and %v", all, sctx.GuardError())
+			}
+			if st := ssltest.Get(t, sctx.Stats); !late && st.Claims.Count != 1 {
+				t.Errorf("times: %+v", st.Claims)
 			}
 		})
 	}
@@ -255,6 +274,8 @@ func TestReplayGuardConfig(t *testing.T) {
 	for what, change := range map[string]func(*ssl.Config){
 		"MaxEarlyData is 0":       func(c *ssl.Config) { c.MaxEarlyData = 0 },
 		"TicketKeys or a Session": func(*ssl.Config) {},
+		"it is negative":          func(c *ssl.Config) { c.ReplayGuardTimeout = -1 },
+		"there is no ReplayGuard": func(c *ssl.Config) { c.ReplayGuard, c.ReplayGuardTimeout = nil, 1 },
 	} {
 		srv, _ := ssltest.EarlyConfigs(t)
 		srv.ReplayGuard = g
@@ -267,4 +288,6 @@ func TestReplayGuardConfig(t *testing.T) {
 	cli := ssltest.ClientConfig(t)
 	cli.ReplayGuard = g
 	ssltest.Refuses(t, "a client's", cli.CheckClient(), ssl.ErrConfig)
+	cli.ReplayGuard, cli.ReplayGuardTimeout = nil, time.Second
+	ssltest.Refuses(t, "a client's timeout", cli.CheckClient(), ssl.ErrConfig)
 }
