@@ -25,7 +25,7 @@ type Conn struct {
 	tr     transport
 	name   string // a client's: the name that the server must prove
 	server bool
-	gate   gate // of the Ctx that it began with
+	gate   *gate // of the Ctx that it began with
 
 	// Locks are taken in this order: handshaking or writing.calls, reading, writing,
 	// mu. mu is held for one step in C at a time, and never while waiting. Every use of
@@ -55,9 +55,10 @@ type connHandshake struct {
 	err     error       // why it failed
 	begun   time.Time   // the time of its first step
 	clock   handshakeClock
-	paused  error // what the last Handshake returned
-	asked   bool  // VerifyConnection has been called
-	started bool  // libssl has begun; under mu
+	paused  error      // what the last Handshake returned
+	asked   bool       // VerifyConnection has been called
+	started bool       // libssl has begun; under mu
+	step    stepResult // of the last step; not on a stack, which could move while C goes back to Go; under mu
 }
 
 // connReading is locked while bytes come from the connection underneath.

@@ -4,8 +4,6 @@ package ssl
 #cgo noescape sessl_conn_new
 #cgo nocallback sessl_conn_new
 #cgo nocallback sessl_conn_free
-#cgo noescape sessl_conn_handshake
-#cgo nocallback sessl_conn_handshake
 #cgo noescape sessl_conn_read
 #cgo nocallback sessl_conn_read
 #cgo noescape sessl_conn_peek
@@ -215,10 +213,12 @@ func (c *Conn) stepHandshake(fd int, in []byte) result {
 	}
 	defer c.leave()
 	c.handshaking.started = true
-	var st C.sessl_step
-	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
+	p.breathes = cBool(c.gate.idle())
+	st := &c.handshaking.step
+	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), st) // may call sesslBreathe
+
 	st.answers = st.out_waiting // no output is the application's yet
-	return c.result("handshake", p, &st)
+	return c.result("handshake", p, st)
 }
 
 // stepRead decrypts input from fd or in into b (SSL_read_ex). It consumes all of in.

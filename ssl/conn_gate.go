@@ -4,18 +4,22 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
 // A gate limits how many handshakes compute at a time. A step in C keeps a thread busy
 // for up to a millisecond; without a limit the runtime would make a thread for each.
-type gate chan struct{}
+type gate struct {
+	places  chan struct{}
+	waiting atomic.Int32 // handshakes that have found no place
+}
 
-func newGate(limit int) gate {
+func newGate(limit int) *gate {
 	if limit == 0 {
 		limit = runtime.GOMAXPROCS(0)
 	}
-	return make(gate, limit)
+	return &gate{places: make(chan struct{}, limit)}
 }
 
 // makers limits how many connections are made and freed at a time. In C that takes only
@@ -24,19 +28,23 @@ func newGate(limit int) gate {
 // place is held, only C is waited for.
 var makers = newGate(0)
 
-func (g gate) enter() { g <- struct{}{} }
+func (g *gate) enter() { g.places <- struct{}{} }
+
+// idle reports whether no handshake waits for its turn. A step that goes back to Go in between
+// has to get a processor again each time: in a crowd, it is faster in one stretch.
+func (g *gate) idle() bool { return g.waiting.Load() == 0 }
 
 // try is for the callbacks of a RawConn, in which nothing may wait.
-func (g gate) try() bool {
+func (g *gate) try() bool {
 	select {
-	case g <- struct{}{}:
+	case g.places <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-func (g gate) leave() { <-g }
+func (g *gate) leave() { <-g.places }
 
 // leaveGate gives back a place that no step has used.
 func (c *Conn) leaveGate() {
@@ -51,8 +59,10 @@ func (c *Conn) leaveGate() {
 func (c *Conn) waitGate(ctx context.Context) error {
 	expired, stop := untilTimer(&c.reading.until)
 	defer stop()
+	c.gate.waiting.Add(1)
+	defer c.gate.waiting.Add(-1)
 	select {
-	case c.gate <- struct{}{}:
+	case c.gate.places <- struct{}{}:
 		c.reading.gateHeld = true
 		return nil
 	case <-ctx.Done():

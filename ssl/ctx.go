@@ -30,7 +30,7 @@ type Ctx struct {
 	tickets int  // of a server, after a full handshake of TLS 1.3
 	issues  bool // whether Go issues them, after VerifyConnection has passed, and not libssl
 	later   laterAuth
-	gate    gate          // limits the handshakes that compute
+	gate    *gate         // limits the handshakes that compute
 	timeout time.Duration // a server's limit for each handshake; 0: none
 	keyLog  io.Writer
 	seen    ctxStats

@@ -106,9 +106,15 @@ func UseCertificate(c *Conn, cert Certificate) error {
 
 // TakeGate takes one place of those for handshakes that compute; leave gives it back.
 func (c *Ctx) TakeGate() (leave func()) {
-	c.gate <- struct{}{}
+	c.gate.enter()
 	return c.gate.leave
 }
+
+// Crowd pretends that n more handshakes wait for their turn.
+func (c *Ctx) Crowd(n int32) { c.gate.waiting.Add(n) }
+
+// Breaths counts how often C went back to Go in a handshake.
+func Breaths() uint64 { return breaths.Load() }
 
 // HoldsBuffers reports whether c has input or output in C.
 func HoldsBuffers(c *Conn) bool {
@@ -124,11 +130,11 @@ func Unsent(c *Conn) int64 { return c.writing.waiting.Load() }
 
 // TakeMakers takes all but one of the places for making and freeing connections.
 func TakeMakers() (leave func()) {
-	for range cap(makers) - 1 {
+	for range cap(makers.places) - 1 {
 		makers.enter()
 	}
 	return func() {
-		for range cap(makers) - 1 {
+		for range cap(makers.places) - 1 {
 			makers.leave()
 		}
 	}

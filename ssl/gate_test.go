@@ -113,3 +113,22 @@ func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 		t.Fatal("Server waits for a place that only it could give back")
 	}
 }
+
+// A handshake that computes for long goes back to Go in between, unless others wait for its place.
+func TestLongHandshakeBreathes(t *testing.T) {
+	for name, crowd := range map[string]int32{"alone": 0, "in a crowd": 1} {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Test(t)
+			srv := &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")}}
+			sctx, cctx := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
+			sctx.Crowd(crowd)
+			cctx.Crowd(crowd)
+			before := ssl.Breaths()
+			a, b := ssltest.TCPPipe(t)
+			ssltest.NewPair(t, cctx, sctx, a, b).MustShake(t)
+			if n := ssl.Breaths() - before; (n > 0) != (crowd == 0) {
+				t.Errorf("the handshake went back to Go %d times", n)
+			}
+		})
+	}
+}

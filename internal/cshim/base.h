@@ -1,6 +1,6 @@
 /* The C side of sessl. Every function that can fail clears the thread's error queue first and
  * leaves it empty: what OpenSSL queued is moved into a sessl_err before the call returns, because
- * a goroutine may be on another thread by the time of its next call. Nothing here calls Go.
+ * a goroutine may be on another thread by the time of its next call. Nothing here calls Go but breath.c.
  *
  * Each header is a room, and names the files that it is about; a function stands under the heading
  * of the file that has it. Go sees these headers. What only C calls is in private.h. */

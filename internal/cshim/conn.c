@@ -150,7 +150,9 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     int first = SSL_in_before(c->ssl);
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
+    sessl_breath_begin(c);
     st->status = sessl_step_holds(c) ? SESSL_WANT_READ : sessl_step_status(c, SSL_do_handshake(c->ssl));
+    sessl_breath_end(c);
     if (first && !c->server)
         sessl_conn_hello_sent(c);
     if (st->status == SESSL_OK) {

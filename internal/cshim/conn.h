@@ -92,6 +92,8 @@ struct sessl_conn {
 
     /* The handshake. */
     int ask;              /* what it waits for: SESSL_ASK_* */
+    int breathes;         /* the step may go back to Go in between: see breath.c */
+    int64_t stretch;      /* since when it has been in C; 0 if it does not */
     int refused, alert;   /* the answer was no, and how the peer is told */
     int last_word;        /* there is a no after the handshake */
     int only_tls12;       /* the server's highest version */
@@ -148,6 +150,11 @@ typedef struct sessl_step {
     size_t out_waiting; /* output bytes that found no place there */
     size_t answers;     /* how many bytes libssl has added to those that wait, besides the application's */
 } sessl_step;
+
+/* ---- breath.c ---- */
+
+void sesslBreathe(void); /* Go's */
+void sessl_set_breath(void (*f)(void));
 
 /* ---- conn.c: its steps ---- */
 

@@ -33,6 +33,7 @@ static int configure(SSL_CTX *ctx, int server, sessl_err *e)
      * cache is never looked up and would invalidate held sessions when the Ctx ends. */
     SSL_CTX_set_session_cache_mode(ctx, mode);
     SSL_CTX_sess_set_new_cb(ctx, sessl_new_session_cb);
+    SSL_CTX_set_info_callback(ctx, sessl_info_cb);
     SSL_CTX_set_max_cert_list(ctx, CERTIFICATES_MAX);
     if (server) {
         SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);

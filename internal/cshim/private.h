@@ -383,6 +383,12 @@ typedef struct sessl_alpn {
 
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 
+/* ---- breath.c ---- */
+
+void sessl_breath_begin(sessl_conn *c);
+void sessl_breath_end(sessl_conn *c);
+void sessl_info_cb(const SSL *ssl, int where, int ret);
+
 /* ---- keylog.c ---- */
 
 void sessl_keylog_cb(const SSL *ssl, const char *line);

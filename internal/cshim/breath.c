@@ -1,0 +1,48 @@
+#include "private.h"
+
+#include <time.h>
+
+/* Go's scheduler takes the processor from a goroutine that has been in C for more than about 20 us,
+ * where no other processor is idle, and wakes a thread for it. In a handshake that costs more than all
+ * of this library: so a handshake that computes for longer goes back to Go in between. What it calls
+ * there only counts. It runs no code of the application, and libssl holds no lock when it calls an
+ * info callback. */
+
+#define STRETCH 20000 /* ns */
+
+static void (*breathe)(void);
+
+void sessl_set_breath(void (*f)(void))
+{
+    breathe = f;
+}
+
+static int64_t monotonic(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void sessl_breath_begin(sessl_conn *c)
+{
+    c->stretch = c->breathes ? monotonic() : 0;
+}
+
+void sessl_breath_end(sessl_conn *c)
+{
+    c->stretch = 0;
+}
+
+/* SSL_CTX_set_info_callback: libssl's machine has got to another state. */
+void sessl_info_cb(const SSL *ssl, int where, int ret)
+{
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+
+    (void)where, (void)ret;
+    if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
+        return;
+    breathe();
+    c->stretch = monotonic();
+}
