@@ -96,9 +96,10 @@ type connSessions struct {
 	set       bool  // a client's application has chosen what to offer
 	tickets13 *int  // set by SetNumTickets
 
-	fresh       []*Session // received, not yet delivered; each owned
-	freshKept   int        // how many of fresh a server's cache has got
-	freshWeight int        // the sum of the weights of fresh
+	fresh       []*Session  // received, not yet delivered; each owned
+	freshKept   int         // how many of fresh a server's cache has got
+	freshWeight int         // the sum of the weights of fresh
+	unkept      atomic.Bool // a server's cache has not got all of them: output waits. Written under mu
 
 	cache      ClientSessionCache // a client's; set before the handshake, like key
 	key        SessionKey

@@ -156,6 +156,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.removed != 0 {
 		c.sessions.removed.Store(true)
 	}
+	c.sessions.unkept.Store(p.unkept != 0)
 	c.takeKeyLog(p)
 	if st.values != 0 {
 		drainValues() // of sessions that libssl has copied and dropped meanwhile

@@ -1,5 +1,10 @@
 package ssl
 
+import (
+	"context"
+	"sync/atomic"
+)
+
 // nextFresh takes the oldest session that may be shown to the application: none before
 // the handshake is complete, because until then the peer has not been verified.
 func (c *Conn) nextFresh() *Session {
@@ -12,15 +17,42 @@ func (c *Conn) nextFresh() *Session {
 	return c.takeOldest()
 }
 
-// keepFresh puts the sessions of a handshake into a server's cache before the client gets
-// them and can come back with one. The application gets them later, when no lock is held.
-func (c *Conn) keepFresh() {
+// keepFresh puts new sessions into a server's cache before the client gets them and can come back
+// with one, and waits for the store as far as WriteThrough says. ctx and the deadline until end the
+// wait. The application gets the sessions later, when no lock is held. Unless alone, a server may be
+// writing early.
+func (c *Conn) keepFresh(ctx context.Context, until *atomic.Int64, alone bool) {
 	if !c.handshaking.done.Load() || c.ctx.cache == nil {
 		return // ctx may still be replaced
 	}
-	for _, s := range c.freshToKeep() {
-		c.ctx.cache.Put(s)
+	if ss := c.freshToKeep(); len(ss) > 0 {
+		if w := c.ctx.cache.putAll(ss); w.n > 0 {
+			c.awaitStore(ctx, until, w, alone)
+		}
 	}
+	c.unhold()
+}
+
+// awaitStore returns when the store has the sessions, or the client may have them without.
+func (c *Conn) awaitStore(ctx context.Context, until *atomic.Int64, w storeWait, alone bool) {
+	ctx, cancel := c.askContext(ctx, until)
+	defer cancel()
+	if !alone && c.writing.lockFor(0) { // what is written now would take the tickets along
+		defer c.writing.unlock()
+	}
+	w.wait(ctx)
+}
+
+// unhold lets the output go in which the client gets its new sessions.
+func (c *Conn) unhold() {
+	if !c.sessions.unkept.Load() {
+		return
+	}
+	c.withLive(func(p connPtr) {
+		p.unkept = 0
+		c.sessions.unkept.Store(false)
+	})
+	c.flushSoon()
 }
 
 // freshToKeep returns handles for the cache, the last ones if the application wants none.
@@ -51,7 +83,7 @@ func (c *Conn) deliver() {
 	if c.keyLog.waiting.Load() && c.handshaking.done.Load() {
 		c.surviving(func() { c.logKeys() }) // a failed log does not end a connection that works
 	}
-	c.keepFresh()
+	c.keepFresh(context.Background(), &c.writing.until, true)
 	for s := c.nextFresh(); s != nil; s = c.nextFresh() {
 		c.surviving(func() { c.hand(s) })
 	}

@@ -173,7 +173,8 @@ func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
 		return err
 	}
 	err = c.finish(ended)
-	c.keepFresh()
+	c.keepFresh(ctx, &c.reading.until, !c.early.open.Load())
+	c.unhold()
 	c.flushSoon()
 	return err
 }

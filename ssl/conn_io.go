@@ -249,7 +249,8 @@ func (c *Conn) flushLocked() error {
 // connection. Reads and handshakes do not wait for the peer to take it. Output that
 // could not be sent waits for another write deadline, or for a Write that succeeds.
 func (c *Conn) flushSoon() {
-	if c.writing.waiting.Load() == 0 || c.writing.inVain.Load() == c.writing.attempt.Load()+1 ||
+	if c.writing.waiting.Load() == 0 || c.sessions.unkept.Load() ||
+		c.writing.inVain.Load() == c.writing.attempt.Load()+1 ||
 		!c.writing.flushing.CompareAndSwap(false, true) {
 		return
 	}

@@ -321,6 +321,7 @@ func (c *Conn) acceptAnswer(info connInfo) error {
 	if err != nil && !errors.Is(err, ErrUnsupported) { // 1.1.1 has issued them itself
 		return err
 	}
+	c.keepFresh(context.Background(), &c.reading.until, true)
 	c.flushSoon()
 	return nil
 }

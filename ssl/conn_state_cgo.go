@@ -264,6 +264,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		return asError(op, nil, &e)
 	}
 	c.writing.waiting.Store(int64(p.out.tail - p.out.head))
+	c.sessions.unkept.Store(p.unkept != 0)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package ssl
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +38,7 @@ func alertFor(err error, otherwise uint8) uint8 {
 // locks held are those that keep other handshakes, Reads and Writes of this connection
 // out. After an error the next step sends the alert.
 func (c *Conn) answer(ctx context.Context, a ask) (err error) {
-	ctx, cancel := c.askContext(ctx)
+	ctx, cancel := c.askContext(ctx, &c.reading.until)
 	defer cancel()
 	answered := false
 	defer func() {
@@ -58,10 +59,10 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 	return err
 }
 
-// askContext ends with the handshake's context, its deadline, and the connection.
-func (c *Conn) askContext(ctx context.Context) (context.Context, context.CancelFunc) {
+// askContext ends with ctx, the deadline until, and the connection.
+func (c *Conn) askContext(ctx context.Context, until *atomic.Int64) (context.Context, context.CancelFunc) {
 	cancel := context.CancelFunc(func() {})
-	if t := c.reading.until.Load(); t != 0 {
+	if t := until.Load(); t != 0 {
 		ctx, cancel = context.WithDeadline(ctx, time.Unix(0, t))
 	}
 	ctx, end := context.WithCancelCause(ctx)

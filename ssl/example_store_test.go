@@ -62,6 +62,27 @@ func ExampleNewServerSessionCache() {
 	// Output: 0 sessions
 }
 
+// A client that has its session finds it on each machine, also if it comes back at once.
+func ExampleServerCacheOptions_writeThrough() {
+	key := make([]byte, ssl.SealKeyLen)
+	rand.Read(key)
+	keys, err := ssl.NewSealKeys(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer keys.Close()
+	cache, err := ssl.NewServerSessionCache(&ssl.ServerCacheOptions{
+		Store: &mapStore{}, SealKeys: keys, WriteThrough: 20 * time.Millisecond,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	st := cache.StoreStats()
+	fmt.Println(st.Waits, "flights have waited,", st.LateWaits, "of them in vain")
+	// Output: 0 flights have waited, 0 of them in vain
+}
+
 // Each of several machines has a cache; when one removes a session, it tells the others.
 func ExampleServerSessionCache_Forget() {
 	key := make([]byte, ssl.SealKeyLen)

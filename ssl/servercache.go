@@ -54,6 +54,15 @@ type ServerCacheOptions struct {
 	// WriteTimeout ends the context of one write, or of one batch; 0 means a second. A store
 	// that ignores its context holds up the writes behind it.
 	WriteTimeout time.Duration
+
+	// WriteThrough is for how long a server keeps its last flight back until the Store has answered
+	// for the sessions in it. A client that returns at once to another machine then finds its session
+	// there. 0 means not at all: the Store gets sessions later. All sessions of one handshake are one
+	// wait. It ends early with the handshake's context and deadlines, at Close, and if writes fail or
+	// are dropped. Tickets of [Conn.IssueTicket], and after [Conn.RequestClientCertificate], wait as
+	// well. Data that is written meanwhile waits behind them during a handshake, and later takes them
+	// along. A Store that does not answer holds up each handshake for as long.
+	WriteThrough time.Duration
 }
 
 const (
@@ -112,6 +121,8 @@ func (o *ServerCacheOptions) check() error {
 	case o.LookupTimeout < 0 || o.WriteQueue < 0 || o.WriteQueue > maxWriteQueue:
 		return configError("LookupTimeout %v, WriteQueue %d: a limit is out of range",
 			o.LookupTimeout, o.WriteQueue)
+	case o.WriteThrough < 0:
+		return configError("WriteThrough is %v, which is negative", o.WriteThrough)
 	case o.Writers < 0 || o.Writers > maxStoreWriters || o.WriteTimeout < 0:
 		return configError("Writers %d, WriteTimeout %v: a limit is out of range", o.Writers, o.WriteTimeout)
 	case (o.Store == nil) != (o.SealKeys == nil):
@@ -143,35 +154,6 @@ type ServerCacheStats struct {
 
 func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
 	return &c.shards[maphash.Comparable(c.seed, id)%uint64(len(c.shards))]
-}
-
-// Put keeps s by its id, replaces any other session with that id, and owns s from here
-// on. It reports whether it kept s: a session that has no id, has expired or is not
-// resumable is closed at once, and so is every session after Close. The store gets s later,
-// even if it is too large for the cache. If neither keeps s, it is not frozen. Servers call Put
-// by themselves.
-func (c *ServerSessionCache) Put(s *Session) bool { return c.put(s, true) }
-
-func (c *ServerSessionCache) put(s *Session, tell bool) bool {
-	if !c.usable() {
-		s.Close()
-		return false
-	}
-	e, err := s.serverEntry(c.room())
-	sh := c.shardOf(e.id)
-	if err != nil {
-		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })
-		s.Close()
-		return false
-	}
-	if tell {
-		c.withStore(func(b *backing) { b.put(e) })
-	}
-	sh.mu.Lock()
-	kept, gone := sh.put(e, tell)
-	sh.mu.Unlock()
-	closeEntries(gone)
-	return kept
 }
 
 // Get returns another handle on the session with that id, which the caller must close,
@@ -215,7 +197,9 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
 		return nil
 	}
 	if own, err := s.UpRef(); err == nil {
-		c.put(own, false)
+		if e := c.entryOf(own); e != nil {
+			c.keep(e, false)
+		}
 	}
 	return s
 }

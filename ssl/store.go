@@ -53,6 +53,8 @@ type StoreStats struct {
 	WriteErrors uint64 // Puts and Removes that failed
 	Dropped     uint64 // Puts and Removes not tried: the queue was full
 	Panics      uint64 // those errors that were panics
+	Waits       uint64 // flights of a server that waited for the store: see WriteThrough
+	LateWaits   uint64 // those that went on without an answer
 	Pending     int    // writes that wait or are being made
 
 	// Gets and Puts are the times that the store's Get and Put took, whatever they returned, those
@@ -81,6 +83,7 @@ type backing struct {
 	keys    *SealKeys
 	timeout time.Duration   // of a lookup
 	patient time.Duration   // of a write
+	through time.Duration   // of a flight that waits for its writes
 	lookups chan struct{}   // one place for each lookup
 	queues  []storeQueue    // by id, so that the writes of one session stay in order
 	life    context.Context // ends the writes

@@ -12,12 +12,14 @@ import (
 )
 
 type storeCounters struct {
-	hits, misses, late, busy, errors, refused, writes, writeErrors, dropped, panics atomic.Uint64
+	hits, misses, late, busy, errors, refused              atomic.Uint64
+	writes, writeErrors, dropped, panics, waits, lateWaits atomic.Uint64
 }
 
 func newBacking(o *ServerCacheOptions) *backing {
 	b := &backing{store: o.Store, keys: o.SealKeys, timeout: o.LookupTimeout, patient: o.WriteTimeout,
-		lookups: make(chan struct{}, maxStoreLookups), queues: make([]storeQueue, o.Writers)}
+		through: o.WriteThrough, lookups: make(chan struct{}, maxStoreLookups),
+		queues: make([]storeQueue, o.Writers)}
 	b.batch, _ = o.Store.(SessionBatchStore)
 	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
@@ -137,15 +139,31 @@ func (b *backing) guard(op string, f func() error) (err error) {
 	return err
 }
 
-// put has e's session written soon.
-func (b *backing) put(e *serverEntry) {
-	sealed, err := b.seal(e)
-	if err != nil {
-		b.stats.writeErrors.Add(1)
-		b.past.note("seal", err)
-		return
+// put has the sessions of es written soon. w then waits for those that the queues have taken.
+func (b *backing) put(w *storeWait, es ...*serverEntry) {
+	writes := make([]storeWrite, 0, len(es))
+	for _, e := range es {
+		sealed, err := b.seal(e)
+		if err != nil {
+			b.stats.writeErrors.Add(1)
+			b.past.note("seal", err)
+			continue
+		}
+		writes = append(writes, storeWrite{id: bytes.Clone(e.id.bytes()), sealed: sealed, expires: e.until,
+			answer: w.answers})
 	}
-	b.enqueue(storeWrite{id: bytes.Clone(e.id.bytes()), sealed: sealed, expires: e.until})
+	for len(writes) > 0 {
+		q, n := b.queueOf(writes[0].id), 1
+		for n < len(writes) && b.queueOf(writes[n].id) == q {
+			n++
+		}
+		taken := q.add(b.life, b, writes[:n]...)
+		b.stats.dropped.Add(uint64(n - taken))
+		if w.answers != nil {
+			w.n += taken
+		}
+		writes = writes[n:]
+	}
 }
 
 func (b *backing) seal(e *serverEntry) ([]byte, error) {
@@ -164,7 +182,7 @@ func (b *backing) seal(e *serverEntry) ([]byte, error) {
 
 // enqueue never waits.
 func (b *backing) enqueue(w storeWrite) {
-	if !b.queueOf(w.id).add(b.life, b, w) {
+	if b.queueOf(w.id).add(b.life, b, w) == 0 {
 		b.stats.dropped.Add(1)
 	}
 }
@@ -259,5 +277,6 @@ func (b *backing) unseal(id, sealed []byte) (*Session, error) {
 func (c *storeCounters) read() StoreStats {
 	return StoreStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Late: c.late.Load(), Busy: c.busy.Load(),
 		Errors: c.errors.Load(), Refused: c.refused.Load(), Writes: c.writes.Load(),
-		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load(), Panics: c.panics.Load()}
+		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load(), Panics: c.panics.Load(),
+		Waits: c.waits.Load(), LateWaits: c.lateWaits.Load()}
 }

@@ -17,15 +17,15 @@ type storeQueue struct {
 	done   chan struct{} // closed when the queue is empty again; nil if no call waits
 }
 
-// add reports whether there was room.
-func (q *storeQueue) add(ctx context.Context, b *backing, w storeWrite) bool {
+// add returns for how many of ws there was room, the first ones. They may go into one batch.
+func (q *storeQueue) add(ctx context.Context, b *backing, ws ...storeWrite) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) >= q.limit {
-		return false
+	n := min(len(ws), max(q.limit-len(q.items), 0))
+	if n > 0 {
+		q.addLocked(ctx, b, ws[:n]...)
 	}
-	q.addLocked(ctx, b, w)
-	return true
+	return n
 }
 
 // push is add for a call that waits for the write: it has as much room again.
@@ -39,8 +39,8 @@ func (q *storeQueue) push(ctx context.Context, b *backing, w storeWrite) bool {
 	return true
 }
 
-func (q *storeQueue) addLocked(ctx context.Context, b *backing, w storeWrite) {
-	q.items = append(q.items, w)
+func (q *storeQueue) addLocked(ctx context.Context, b *backing, ws ...storeWrite) {
+	q.items = append(q.items, ws...)
 	if !q.busy {
 		q.busy = true
 		go q.drain(ctx, b)

@@ -150,10 +150,11 @@ void sessl_conn_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, u
     }
 }
 
-/* No client hears of a session before the cache in Go has it: the client may come back at once. */
+/* No client hears of a session before the cache in Go has it: the client may come back at once. Go
+ * says when it has. Steps that are there to send something take with them what is in front of it. */
 static int must_keep_first(const sessl_conn *c)
 {
-    return c->lookup && c->fresh_n > 0;
+    return c->unkept;
 }
 
 /* Sends output, keeps the input that libssl has not consumed, and says how the socket

@@ -231,6 +231,7 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
         return;
     }
     c->writes = 1;
+    c->unkept = 0;
     if (cap == 0 && !sessl_buf_reserve(&c->out, n + (n / 16384 + 1) * 64))
         c->alloc_failed = 1;
     do {
@@ -258,6 +259,7 @@ void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
 void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st)
 {
     sessl_conn_begin(c, fd, NULL, 0, sink, cap);
+    c->unkept = 0;
     st->status = SESSL_OK;
     st->n = 0;
     st->late = 0;

@@ -80,6 +80,7 @@ struct sessl_conn {
     int fresh_n, fresh_cap, fresh_weight;
     SSL_SESSION *offered;                /* one reference, until the handshake ends */
     int lookup;                          /* Go has a cache that may know what the client offers */
+    int unkept;                          /* it has not got all of this connection's new ones yet */
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;
     int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */

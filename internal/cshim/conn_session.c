@@ -40,8 +40,10 @@ static void announce(sessl_conn *c, SSL_SESSION *s)
     sessl_session_share(s);
     if (c->stamp != NULL)
         sessl_session_set_note(s, SESSL_STAMP, c->stamp, c->stamp_len); /* on failure: verified again */
-    if (c->keep_new && SSL_SESSION_up_ref(s))                           /* +1, for the queue */
+    if (c->keep_new && SSL_SESSION_up_ref(s)) {                         /* +1, for the queue */
         queue_push(c, s);
+        c->unkept = c->lookup;
+    }
 }
 
 /* Inside a handshake or a read. Returning 0 leaves libssl the reference that it added
