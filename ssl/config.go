@@ -161,19 +161,18 @@ type Config struct {
 	// whole seconds and at least one. 0 means two hours; TLS 1.3 caps it at seven days.
 	SessionTimeout time.Duration
 
-	// MaxSessionAge is for how long after its full handshake a session of this server may be
-	// resumed, however often it was resumed in between, in whole seconds; 0 means no limit. TLS
-	// 1.3 has no such limit by itself: each resumption issues a ticket whose SessionTimeout
-	// begins anew, so a client that comes often enough never authenticates itself again.
+	// MaxSessionAge is for how long after its full handshake a session of this server may be resumed,
+	// however often it was resumed in between, in whole seconds; 0 means no limit. TLS 1.3 has no such limit
+	// by itself: each resumption issues a ticket whose SessionTimeout begins anew, so a client that comes
+	// often enough never authenticates itself again.
 	//
-	// The limit holds for every form of session: ids, tickets, libssl's cache, and
-	// SessionCache with its store. The time of the full handshake and the deadline are kept
-	// inside the ticket (SSL_CTX_set_session_ticket_cb, SSL_SESSION_set1_ticket_appdata) or
-	// with the session, whose timeout ends at the deadline at the latest (SSL_CTX_set_timeout,
-	// SSL_SESSION_set_timeout). A session past the deadline, or of unknown age, such as one in
-	// a ticket of a server without the limit, costs a full handshake. Servers that share keys
-	// or a store should have the same limit, and clocks that agree: the earlier deadline
-	// counts. Values below a second or above ten years give ErrConfig.
+	// The limit holds for every form of session: ids, tickets, libssl's cache, and SessionCache with its
+	// store. The time of the full handshake and the deadline are kept inside the ticket
+	// (SSL_CTX_set_session_ticket_cb, SSL_SESSION_set1_ticket_appdata) or with the session, whose timeout
+	// ends at the deadline at the latest (SSL_CTX_set_timeout, SSL_SESSION_set_timeout). A session past the
+	// deadline, or of unknown age, such as one in a ticket of a server without the limit, costs a full
+	// handshake. Servers that share keys or a store should have the same limit, and clocks that agree: the
+	// earlier deadline counts. Values below a second or above ten years give ErrConfig.
 	MaxSessionAge time.Duration
 
 	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in
@@ -200,9 +199,12 @@ type Config struct {
 	// anyone who gets it later can read what was resumed with it: TicketKeys are better.
 	BuiltinTicketKey TicketKey
 
-	// SessionCache is where a server keeps its sessions, instead of in tickets or in
-	// libssl's internal cache: see [ServerSessionCache]. It excludes TicketKeys.
-	SessionCache *ServerSessionCache
+	// SessionCache is where a server keeps its sessions, instead of in tickets or in libssl's internal
+	// cache: see [ServerSessionCache]. With TicketKeys as well, clients that take tickets get tickets,
+	// the others ids, and all resume (SSL_OP_NO_TICKET, by connection). PreferSessionCache turns that
+	// round: ids for those that can take one, in TLS 1.3 as tickets that are only ids.
+	SessionCache       *ServerSessionCache
+	PreferSessionCache bool
 
 	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a
 	// server without SessionCache keeps sessions that have an id. SessionCacheMode says

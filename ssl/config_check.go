@@ -47,7 +47,8 @@ const (
 // check refuses settings that can be seen to be wrong without OpenSSL.
 func (cfg *Config) check(server bool) error {
 	for _, check := range []func(bool) error{
-		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkLimits,
+		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkForms,
+		cfg.checkLimits,
 		cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos,
 		cfg.checkGroups, cfg.checkSchemes,
 	} {
@@ -86,8 +87,6 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("TicketKeys have no effect: SessionTicketsDisabled is set")
 	case server && cfg.TicketKeys != nil && cfg.TicketKeys.h.isClosed():
 		return configError("TicketKeys are closed, or were not made by a function of this package")
-	case server && cfg.TicketKeys != nil && cfg.SessionCache != nil:
-		return configError("TicketKeys and SessionCache exclude each other: sessions are in tickets or in a cache")
 	case cfg.BuiltinTicketKey.k != nil &&
 		(!server || cfg.TicketKeys != nil || cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
 		return configError("BuiltinTicketKey has no effect: " +

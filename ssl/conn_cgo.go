@@ -53,7 +53,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 // its SSL_CTX: to a new connection, and to one whose server has chosen another Ctx. mu
 // is held, or the connection is new.
 func (c *Conn) equip(op string, p connPtr) error {
-	p.keep_new = cBool(c.ctx.wantsSessions())
+	c.setForms(p)
 	p.lookup = cBool(c.ctx.cache != nil)
 	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)

@@ -64,7 +64,11 @@ func (c *Conn) freshToKeep() (ss []*Session) {
 		return ss
 	}
 	for ; c.sessions.freshKept < len(c.sessions.fresh); c.sessions.freshKept++ {
-		if s, err := c.sessions.fresh[c.sessions.freshKept].UpRef(); err == nil {
+		s := c.sessions.fresh[c.sessions.freshKept]
+		if s.travels() {
+			continue
+		}
+		if s, err := s.UpRef(); err == nil {
 			ss = append(ss, s)
 		}
 	}

@@ -14,9 +14,11 @@ import (
 
 // setCache makes libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
 func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
-	if c.cache = cfg.SessionCache; c.cache != nil {
-		C.sessl_ctx_ask_for_sessions(p)
+	if c.cache = cfg.SessionCache; c.cache == nil {
+		return nil
 	}
+	c.forms = cfg.forms()
+	C.sessl_ctx_ask_for_sessions(p, cBool(c.forms != oneForm))
 	return nil
 }
 
@@ -30,8 +32,11 @@ func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) 
 		defer cancel()
 	}
 	ids := [][]byte{h.SessionID}
-	if c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13) {
+	switch {
+	case c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13):
 		ids = h.identities
+	case c.ctx.forms != oneForm && h.hasTicket:
+		return nil // the session is in the ticket, and the id made up (RFC 5077, section 3.4)
 	}
 	for _, id := range ids[:min(len(ids), maxLookups)] {
 		if s := c.ctx.cache.lookUp(ctx, id); s != nil {

@@ -109,7 +109,8 @@ func (c *Conn) SessionReused() bool {
 // ReuseState says what became of resumption (SSL_session_reused, and what this side
 // knows). It is ReuseUnknown until the handshake is complete, and also works after Close.
 // Clients of all versions invent a session id if they have none. So on a TLS 1.2 server
-// an unknown id gives ReuseNoSession, even if the server has forgotten the session.
+// an unknown id gives ReuseNoSession, or ReuseUnknownID if the server also has tickets, even if
+// the server has forgotten the session.
 func (c *Conn) ReuseState() ReuseState {
 	if c == nil || !c.handshaking.done.Load() {
 		return ReuseUnknown
@@ -117,15 +118,21 @@ func (c *Conn) ReuseState() ReuseState {
 	return c.info.reuse
 }
 
-// reuseState is the outcome of the handshake. version is the connection's; sent says
-// that the session was in the ClientHello.
-func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState {
+// reuseSigns are what a handshake has shown of resumption.
+type reuseSigns struct {
+	resumed, byTicket bool
+	sent              bool // the session was in the ClientHello
+	unknownID         bool // an id was there that belongs to no session here, and no ticket
+}
+
+// reuseState is the outcome of the handshake.
+func (c *Conn) reuseState(r reuseSigns) ReuseState {
 	switch {
-	case resumed && (ticket || version == VersionTLS13):
+	case r.resumed && r.byTicket:
 		return ReusedTicket
-	case resumed:
+	case r.resumed:
 		return ReusedID
-	case sent:
+	case r.sent:
 		return ReuseDeclined
 	case c.sessions.offered == offered:
 		return ReuseOtherConfig // libssl has rejected it at once
@@ -133,6 +140,8 @@ func (c *Conn) reuseState(resumed, ticket, sent bool, version uint16) ReuseState
 		return c.sessions.notOffered
 	case c.info.state.PSKIdentity != "":
 		return ReuseExternalPSK
+	case r.unknownID:
+		return ReuseUnknownID
 	}
 	return ReuseNoSession
 }

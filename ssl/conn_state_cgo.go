@@ -45,7 +45,7 @@ func (c *Conn) readInfo(p connPtr) {
 	if c.server && i.external_psk != 0 {
 		sent = i.psk_skipped != 0 // the key is not a session
 	}
-	c.info.reuse = c.reuseState(c.info.state.DidResume, i.by_ticket != 0, sent, uint16(i.version))
+	c.info.reuse = c.reuseState(reuseSigns{c.info.state.DidResume, i.by_ticket != 0, sent, i.unknown_id != 0})
 	if i.staple_len > 0 {
 		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
 	}
@@ -223,6 +223,7 @@ func (c *Conn) IssueTicket() error {
 	if !c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeIncomplete)
 	}
+	c.settleForm()
 	err := c.between(context.Background(), func(block bool) error { return c.issueTickets(op, 1, block) })
 	c.deliver()
 	if err != nil {

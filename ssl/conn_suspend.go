@@ -106,6 +106,7 @@ func (c *Conn) answerHello(ctx context.Context) error {
 		return err
 	}
 	c.claimEarly(ctx, hello)
+	c.settleForm()
 	c.helloDone()
 	return nil
 }

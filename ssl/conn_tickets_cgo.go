@@ -102,6 +102,7 @@ func (c *Conn) SetNotResumable() error {
 
 // issueUnlessVetoed is issueTickets for tickets that the application has not asked for.
 func (c *Conn) issueUnlessVetoed(op string, n int) error {
+	c.settleForm()
 	err := c.issueTickets(op, n, false)
 	if errors.Is(err, ErrNotResumable) {
 		return nil

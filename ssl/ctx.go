@@ -47,6 +47,7 @@ type Ctx struct {
 
 	psk      pskRules
 	cache    *ServerSessionCache // only on a server; nil: libssl's own
+	forms    sessionForms
 	onRemove func(*Ctx, []byte)
 	removals atomic.Int64 // calls of deliverRemoved that have not been served
 

@@ -180,7 +180,7 @@ func (v StatsVar) String() string {
 
 // MarshalText returns the state in one word, for JSON and the labels of metrics:
 // "no_session", "expired", "not_resumable", "other_config", "declined", "id", "ticket",
-// "external_psk", "unknown".
+// "external_psk", "unknown_id", "unknown".
 func (r ReuseState) MarshalText() ([]byte, error) {
 	if r < 0 || int(r) >= len(reuseLabels) {
 		return []byte("invalid"), nil

@@ -23,6 +23,7 @@ type ClientHelloInfo struct {
 	// written to.
 	Conn net.Conn
 
+	hasTicket  bool     // of TLS 1.2, with something in it
 	identities [][]byte // of pre-shared keys, to which the sessions of TLS 1.3 belong
 
 	ctx context.Context
@@ -38,6 +39,7 @@ const (
 	extSupportedGroups     = 10
 	extSignatureAlgorithms = 13
 	extALPN                = 16
+	extSessionTicket       = 35
 	extPreSharedKey        = 41
 	extEarlyData           = 42
 	extSupportedVersions   = 43
@@ -79,6 +81,8 @@ func (h *ClientHelloInfo) extension(number uint16, r reader) {
 		for list := reader(r.bytes(2)); len(list) > 0; {
 			h.SupportedProtos = append(h.SupportedProtos, string(list.bytes(1)))
 		}
+	case extSessionTicket:
+		h.hasTicket = len(r) > 0
 	case extPreSharedKey:
 		for list := reader(r.bytes(2)); len(list) > 0 && len(h.identities) < maxLookups; list.take(4) {
 			h.identities = append(h.identities, list.bytes(2))

@@ -19,6 +19,11 @@ import (
 // takes constant time, and lookups are done in Go while the handshake is suspended: no
 // thread waits in C. The cache holds handles, not encodings.
 //
+// On a server that has TicketKeys as well it holds what is in no ticket: the sessions of TLS 1.2
+// clients that take none, and, with PreferSessionCache, also those of all other clients but
+// two sorts: TLS 1.2 clients that show a ticket, and those that take one and show an id which is
+// not here. The latter may make up ids and know only tickets, as crypto/tls does.
+//
 // The methods may be called from several goroutines at once. Close the cache after its Ctxs.
 type ServerSessionCache struct {
 	seed   maphash.Seed

@@ -29,7 +29,8 @@ const (
 	// ReuseDeclined: a session was offered, and the server did a full handshake.
 	ReuseDeclined
 
-	// ReusedID: the session was resumed by its id, from the server's cache (TLS 1.2).
+	// ReusedID: the session was resumed by its id, from the server's cache (TLS 1.2). On a server
+	// with both TicketKeys and a SessionCache also by a TLS 1.3 ticket that contains only an id.
 	ReusedID
 
 	// ReusedTicket: the session was resumed by a ticket of TLS 1.2 (RFC 5077) or of TLS
@@ -40,6 +41,12 @@ const (
 	// ReuseExternalPSK: no session was offered or resumed, and the connection rests on an
 	// external pre-shared key, [ConnectionState].PSKIdentity. This is not a resumption.
 	ReuseExternalPSK
+
+	// ReuseUnknownID: a server with both TicketKeys and a SessionCache was shown no ticket, and
+	// a session id (TLS 1.2) that it does not know. It may have forgotten the session, or the
+	// client has made up the id, as crypto/tls does on its first visit. A ticket that such a
+	// server cannot use gives ReuseDeclined.
+	ReuseUnknownID
 )
 
 // ReusedPSK is ReusedTicket: in TLS 1.3 a ticket is the identity of a pre-shared key.
@@ -55,6 +62,7 @@ var reuseNames = [...]string{
 	ReusedID:          "resumed by id",
 	ReusedTicket:      "resumed by ticket",
 	ReuseExternalPSK:  "by external PSK",
+	ReuseUnknownID:    "unknown id",
 }
 
 // reuseLabels are for metrics, so they are easy to type.
@@ -68,6 +76,7 @@ var reuseLabels = [...]string{
 	ReusedID:          "id",
 	ReusedTicket:      "ticket",
 	ReuseExternalPSK:  "external_psk",
+	ReuseUnknownID:    "unknown_id",
 }
 
 // String returns a short fixed description of the state.

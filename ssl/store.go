@@ -79,7 +79,8 @@ type storeWrite struct {
 // backing is a store behind a cache.
 type backing struct {
 	store   SessionStore
-	batch   SessionBatchStore // the same, or nil
+	batch   SessionBatchStore  // the same, or nil
+	status  SessionStatusStore // the same, or nil
 	keys    *SealKeys
 	timeout time.Duration   // of a lookup
 	patient time.Duration   // of a write

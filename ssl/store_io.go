@@ -21,6 +21,7 @@ func newBacking(o *ServerCacheOptions) *backing {
 		through: o.WriteThrough, lookups: make(chan struct{}, maxStoreLookups),
 		queues: make([]storeQueue, o.Writers)}
 	b.batch, _ = o.Store.(SessionBatchStore)
+	b.status, _ = o.Store.(SessionStatusStore)
 	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
 		b.queues[i].limit = max(o.WriteQueue/o.Writers, 1)

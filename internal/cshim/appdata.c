@@ -146,6 +146,8 @@ static int ticket_cb(SSL *ssl, void *arg)
      * are using it. Such a ticket has what the session has. */
     if (SSL_version(ssl) < TLS1_3_VERSION && SSL_session_reused(ssl) && s != c->appdata.opened)
         return 1;
+    if (SSL_version(ssl) == TLS1_3_VERSION)
+        sessl_conn_settle_issued(c, ssl, s); /* first: it says what has to be in the ticket */
     ERR_set_mark();
     ok = prepare(c, ssl, s);
     ERR_pop_to_mark();
@@ -245,6 +247,7 @@ static SSL_TICKET_RETURN opened_cb(SSL *ssl, SSL_SESSION *s, const unsigned char
     }
     if (c == NULL || !sessl_session_names_host(ssl, s) || !sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
+    sessl_session_set_travels(s, c->forms != SESSL_FORM_ONE);
     c->appdata.opened = s;
     return status == SSL_TICKET_SUCCESS || c->appdata.veto ? SSL_TICKET_RETURN_USE
                                                            : SSL_TICKET_RETURN_USE_RENEW;

@@ -3,32 +3,42 @@
 /* A server whose sessions Go keeps. Go looks them up while the handshake is suspended in its
  * ClientHello, and leaves what it has found with the connection; libssl then asks for it. */
 
-/* SSL_CTX_sess_set_get_cb. It may be asked twice, after a HelloRetryRequest. */
-static SSL_SESSION *get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy)
+/* Borrowed from c: the session of that id that Go has found and that may be resumed; or NULL. */
+SSL_SESSION *sessl_conn_find(const sessl_conn *c, SSL *ssl, const uint8_t *id, size_t n)
 {
-    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
     int i;
 
-    *copy = 0; /* the reference that is returned becomes libssl's */
-    for (i = 0; c != NULL && i < c->found_n; i++) {
+    for (i = 0; n > 0 && i < c->found_n; i++) {
         SSL_SESSION *s = c->found[i];
         unsigned have;
         const unsigned char *p = SSL_SESSION_get_id(s, &have); /* borrowed */
 
         /* 1.1.1 resumes also what has been marked meanwhile. */
-        if (n > 0 && have == (unsigned)n && memcmp(p, id, have) == 0 && SSL_SESSION_is_resumable(s)
+        if (have == n && memcmp(p, id, have) == 0 && SSL_SESSION_is_resumable(s)
             && sessl_session_names_host(ssl, s) && sessl_session_admit(SSL_get_SSL_CTX(ssl), s))
-            return SSL_SESSION_up_ref(s) ? s : NULL; /* +1, libssl's */
+            return s;
     }
     return NULL;
 }
 
-/* No session is kept or looked for in C, and none is put into a ticket. */
-void sessl_ctx_ask_for_sessions(SSL_CTX *ctx)
+/* SSL_CTX_sess_set_get_cb. It may be asked twice, after a HelloRetryRequest. */
+static SSL_SESSION *get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy)
+{
+    const sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    SSL_SESSION *s = c == NULL || n <= 0 ? NULL : sessl_conn_find(c, ssl, id, (size_t)n);
+
+    *copy = 0; /* the reference that is returned becomes libssl's */
+    return s != NULL && SSL_SESSION_up_ref(s) ? s : NULL; /* +1, libssl's */
+}
+
+/* No session is kept or looked for in C. Without tickets none is put into one either; with them, forms.c
+ * says which are. */
+void sessl_ctx_ask_for_sessions(SSL_CTX *ctx, int tickets)
 {
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_get_cb(ctx, get_session_cb);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    if (!tickets)
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 }
 
 /* s, of which the connection takes a reference of its own, is there for libssl. */

@@ -7,7 +7,7 @@
 
 /* ---- cache.c: sessions that a server keeps outside of libssl ---- */
 
-void sessl_ctx_ask_for_sessions(SSL_CTX *ctx);
+void sessl_ctx_ask_for_sessions(SSL_CTX *ctx, int tickets);
 void sessl_conn_found(sessl_conn *c, SSL_SESSION *s);
 size_t sessl_session_size(const SSL_SESSION *s);
 

@@ -12,8 +12,6 @@
  * of the above or its own DER. */
 
 #define DIGEST 32
-#define IS_ROOT 0xfe
-#define IS_OTHER 0xff
 
 /* Appends kind, if it is not negative, and x behind its length. */
 static int put_cert(sessl_buf *b, int kind, X509 *x, int width)
@@ -114,8 +112,8 @@ static int number_of(X509 *x, STACK_OF(X509) *verified, int n)
 
     for (i = 1; i < n; i++)
         if (X509_cmp(x, sk_X509_value(verified, i)) == 0)
-            return i == n - 1 ? IS_ROOT : i - 1;
-    return IS_OTHER;
+            return i == n - 1 ? SESSL_CERT_ROOT : i - 1;
+    return SESSL_CERT_OTHER;
 }
 
 static int put_sent(sessl_buf *b, STACK_OF(X509) *sent, STACK_OF(X509) *verified, int n)
@@ -128,7 +126,7 @@ static int put_sent(sessl_buf *b, STACK_OF(X509) *sent, STACK_OF(X509) *verified
         X509 *x = sk_X509_value(sent, i);
         int number = number_of(x, verified, n);
 
-        if (number == IS_OTHER ? !put_cert(b, number, x, 3) : !sessl_buf_number(b, (size_t)number, 1))
+        if (number == SESSL_CERT_OTHER ? !put_cert(b, number, x, 3) : !sessl_buf_number(b, (size_t)number, 1))
             return 0;
     }
     return 1;
@@ -141,8 +139,11 @@ int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b)
     int i, n = at_most(sk_X509_num(verified), SESSL_CHAIN_MAX);
     sessl_frame f;
 
-    if (!shown_here(ssl)) /* then it is what the resumed ticket brought */
-        return sessl_session_frame(s, &f) && f.chain != NULL && sessl_buf_append(b, f.chain, f.chain_len);
+    if (!shown_here(ssl)) { /* then it is what the resumed ticket brought, or the cache */
+        if (sessl_session_frame(s, &f) && f.chain != NULL)
+            return sessl_buf_append(b, f.chain, f.chain_len);
+        return sessl_chain_pack_note(s, b);
+    }
     if (!sessl_buf_number(b, (size_t)n, 1))
         return 0;
     for (i = 1; i < n - 1; i++)
@@ -234,10 +235,10 @@ static int note_sent(sessl_reader *r, const built *v, sessl_buf *b)
         return 0;
     for (; count > 0; count--) {
         int number = (int)sessl_take_number(r, 1);
-        int i = number == IS_ROOT ? v->n - 1 : number + 1;
-        const uint8_t *der = number == IS_OTHER ? sessl_take_counted(r, 3, &n) : NULL;
+        int i = number == SESSL_CERT_ROOT ? v->n - 1 : number + 1;
+        const uint8_t *der = number == SESSL_CERT_OTHER ? sessl_take_counted(r, 3, &n) : NULL;
 
-        if (r->bad || (number != IS_OTHER && (i < 1 || i >= v->n)))
+        if (r->bad || (number != SESSL_CERT_OTHER && (i < 1 || i >= v->n)))
             return 0;
         if (!note_cert(b, 0, der != NULL ? der : v->der[i], der != NULL ? n : v->len[i]))
             return 0;

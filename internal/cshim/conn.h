@@ -40,6 +40,17 @@ typedef struct sessl_psk_use {
 
 #define SESSL_FOUND_MAX 4
 
+/* Which new sessions Go wants. */
+#define SESSL_KEEP_NONE 0
+#define SESSL_KEEP_ALL 1
+#define SESSL_KEEP_STAYING 2 /* those that are in no ticket */
+
+/* The forms of session that a server has, and which of them it issues to a client that could have
+ * either. */
+#define SESSL_FORM_ONE 0     /* it has one */
+#define SESSL_FORM_TICKETS 1 /* the session is in the ticket */
+#define SESSL_FORM_IDS 2     /* the session is in a cache of Go's, and the client has its id */
+
 struct sessl_conn {
     SSL *ssl;
     uint64_t ctx_id; /* the number of the Ctx, for the sessions born here */
@@ -75,7 +86,7 @@ struct sessl_conn {
     struct sessl_certs *certs; /* those that are reloaded, where there are several */
 
     /* Sessions. */
-    int keep_new;        /* new ones are wanted by Go */
+    int keep_new;        /* which new ones are wanted by Go: SESSL_KEEP_* */
     SSL_SESSION **fresh; /* each holds one reference, oldest first */
     int fresh_n, fresh_cap, fresh_weight;
     SSL_SESSION *offered;                /* one reference, until the handshake ends */
@@ -83,6 +94,9 @@ struct sessl_conn {
     int unkept;                          /* it has not got all of this connection's new ones yet */
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;
+    int forms;      /* what a server issues: SESSL_FORM_* */
+    int ask_form;   /* Go may know better when the ClientHello is there */
+    int stays;      /* what the ClientHello offers is, if anything, in Go's cache and not in a ticket */
     int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     uint8_t *stamp; /* set once the peer has been verified */
     size_t stamp_len;
@@ -255,8 +269,9 @@ typedef struct sessl_conn_info {
     int version, reused;
     int external_psk, psk_skipped;
     const char *psk_identity, *psk_hint; /* borrowed from the session */
-    int by_ticket;                       /* if reused in TLS 1.2 */
+    int by_ticket;                       /* if reused */
     int offered;                         /* a session that this version could resume was */
+    int unknown_id;                      /* a server was shown the id of none */
     uint16_t cipher;
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const uint8_t *alpn;                           /* borrowed from the SSL */

@@ -24,6 +24,10 @@ static int by_ticket(const sessl_conn *c)
 {
     SSL_SESSION *s = SSL_get0_session(c->ssl); /* borrowed */
 
+    if (c->forms != SESSL_FORM_ONE)
+        return !c->stays;
+    if (SSL_version(c->ssl) == TLS1_3_VERSION)
+        return 1;
     return c->server ? (c->offers & SESSL_OFFERS_TICKET) != 0 : s != NULL && SSL_SESSION_has_ticket(s);
 }
 
@@ -31,6 +35,15 @@ static int by_ticket(const sessl_conn *c)
 static int offers_of(int version)
 {
     return version == TLS1_3_VERSION ? SESSL_OFFERS_PSK : SESSL_OFFERS_ANY - SESSL_OFFERS_PSK;
+}
+
+/* Whether a server with both forms was shown an id that is not here, and no ticket. */
+static int unknown_id(const sessl_conn *c)
+{
+    int what = SESSL_OFFERS_ID | SESSL_OFFERS_TICKET | SESSL_OFFERS_MAYBE;
+
+    return c->forms != SESSL_FORM_ONE && SSL_version(c->ssl) < TLS1_3_VERSION
+        && (c->offers & what) == SESSL_OFFERS_MAYBE;
 }
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
@@ -45,6 +58,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->psk_hint = SSL_get_psk_identity_hint(c->ssl);
     i->by_ticket = i->reused && by_ticket(c);
     i->offered = (c->offers & offers_of(i->version)) != 0;
+    i->unknown_id = unknown_id(c);
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
     i->group = group_name(c->ssl);

@@ -35,14 +35,19 @@ static int queue_push(sessl_conn *c, SSL_SESSION *s)
     return 1;
 }
 
+static int is_wanted(const sessl_conn *c, const SSL_SESSION *s)
+{
+    return c->keep_new == SESSL_KEEP_ALL || (c->keep_new == SESSL_KEEP_STAYING && !sessl_session_travels(s));
+}
+
 static void announce(sessl_conn *c, SSL_SESSION *s)
 {
     sessl_session_share(s);
     if (c->stamp != NULL)
         sessl_session_set_note(s, SESSL_STAMP, c->stamp, c->stamp_len); /* on failure: verified again */
-    if (c->keep_new && SSL_SESSION_up_ref(s)) {                         /* +1, for the queue */
+    if (is_wanted(c, s) && SSL_SESSION_up_ref(s)) {                     /* +1, for the queue */
         queue_push(c, s);
-        c->unkept = c->lookup;
+        c->unkept |= c->lookup && !sessl_session_travels(s);
     }
 }
 

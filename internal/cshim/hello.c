@@ -70,39 +70,6 @@ static int refuse(int *al, int alert)
     return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* Whether the client could do TLS 1.3, which makes its session id mean nothing. */
-static int can_tls13(SSL *ssl)
-{
-    const unsigned char *p;
-    size_t n, i;
-
-    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p, &n)) /* borrowed */
-        return 0;
-    for (i = 1; i + 1 < n; i += 2)
-        if (p[i] == 3 && p[i + 1] == 4)
-            return 1;
-    return 0;
-}
-
-static int offers(SSL *ssl, int only_tls12)
-{
-    const unsigned char *p;
-    size_t n;
-    int bits = 0;
-
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n)) /* borrowed */
-        bits |= SESSL_OFFERS_PSK;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_early_data, &p, &n))
-        bits |= SESSL_OFFERS_EARLY;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n > 0)
-        bits |= SESSL_OFFERS_TICKET;
-    if (SSL_client_hello_get0_session_id(ssl, &p) == 0)
-        return bits;
-    if (only_tls12 || !can_tls13(ssl))
-        bits |= SESSL_OFFERS_MAYBE;
-    return bits;
-}
-
 /* Whether this first flight could be one that has been here before. */
 static int needs_claim(const sessl_conn *c)
 {
@@ -110,13 +77,19 @@ static int needs_claim(const sessl_conn *c)
 }
 
 /* Whether Go says which Ctx answers, or may know the session, the key or the early data that the
- * client has. */
-static int has_question(const sessl_conn *c)
+ * client has, or in which form it is to get a session. */
+static int has_question(const sessl_conn *c, SSL *ssl)
 {
-    int known = (c->lookup ? SESSL_OFFERS_ID | SESSL_OFFERS_MAYBE | SESSL_OFFERS_PSK : 0)
-        | (c->psk.ask ? SESSL_OFFERS_PSK : 0);
+    return c->hello_use == SESSL_HELLO_ASK || sessl_hello_may_be_cached(c, ssl)
+        || (c->psk.ask && (c->offers & SESSL_OFFERS_PSK) != 0) || needs_claim(c) || c->ask_form;
+}
 
-    return c->hello_use == SESSL_HELLO_ASK || (c->offers & known) != 0 || needs_claim(c);
+/* libssl goes on with this hello. */
+static int proceed(sessl_conn *c, SSL *ssl)
+{
+    sessl_conn_settle_veto(c, ssl);
+    sessl_conn_settle_form(c, ssl);
+    return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* SSL_CTX_set_client_hello_cb of every server. It is called once a hello; once more when
@@ -128,13 +101,11 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
 
     (void)arg;
     if (c != NULL)
-        c->offers |= offers(ssl, c->only_tls12);
+        c->offers |= sessl_hello_offers(ssl, c->only_tls12);
     if (c == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
-    if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c)) {
-        sessl_conn_settle_veto(c, ssl);
-        return SSL_CLIENT_HELLO_SUCCESS;
-    }
+    if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c, ssl))
+        return proceed(c, ssl);
     c->by_name |= c->hello_use == SESSL_HELLO_ASK;
     switch (c->hello_state) {
     case SESSL_HELLO_FIRST:
@@ -142,7 +113,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
             c->alloc_failed = 1;
             return refuse(al, SSL_AD_INTERNAL_ERROR);
         }
-        if (has_question(c)) {
+        if (has_question(c, ssl)) {
             c->ask = SESSL_ASK_HELLO;
             return SSL_CLIENT_HELLO_RETRY;
         }
@@ -157,8 +128,7 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
         break;
     }
     c->hello_state = SESSL_HELLO_SEEN;
-    sessl_conn_settle_veto(c, ssl);
-    return SSL_CLIENT_HELLO_SUCCESS;
+    return proceed(c, ssl);
 }
 
 /* Go goes on with the Ctx that the connection has. */

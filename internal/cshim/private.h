@@ -22,6 +22,7 @@
 #include "err.h"
 #include "psk.h"
 #include "session.h"
+#include "structs.h"
 #include "ticket.h"
 #include "trust.h"
 
@@ -58,6 +59,7 @@ const uint8_t *sessl_take_counted(sessl_reader *r, int width, size_t *n);
 void sessl_set_current_ctx(uint64_t ctx_id);
 void sessl_record_init(void);
 int sessl_session_recorded(const SSL_SESSION *s);
+void sessl_session_set_travels(SSL_SESSION *s, int yes);
 
 /* ---- values.c ---- */
 
@@ -83,7 +85,13 @@ void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s);
 
 /* ---- cache.c ---- */
 
+SSL_SESSION *sessl_conn_find(const sessl_conn *c, SSL *ssl, const uint8_t *id, size_t n);
 void sessl_conn_drop_found(sessl_conn *c);
+
+/* ---- forms.c: sessions in tickets and sessions in the cache, on one server ---- */
+
+void sessl_form_set_staying(SSL *ssl, int yes);
+void sessl_conn_settle_issued(const sessl_conn *c, SSL *ssl, SSL_SESSION *s);
 
 /* ---- removed.c ---- */
 
@@ -147,14 +155,6 @@ void sessl_host_clear(sessl_host *h);
 
 /* ---- identity.c ---- */
 
-struct sessl_cert {
-    X509 *leaf;            /* each of these is one reference */
-    STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
-    EVP_PKEY *key;
-    GENERAL_NAMES *names; /* in the leaf; NULL for none */
-    int more;             /* how many references there are besides the first; atomic */
-};
-
 void sessl_cert_up_ref(sessl_cert *c);
 
 /* ---- cert.c: certificates in DER ---- */
@@ -190,23 +190,6 @@ size_t sessl_conn_staple(sessl_conn *c, const uint8_t **p);
 
 /* ---- pskkey.c ---- */
 
-/* One key. It is immutable, and held by tables, connections and the application's handles,
- * each with one reference; the last one wipes it. */
-struct sessl_psk {
-    atomic_int refs;
-    unsigned suite; /* one of TLS 1.3 with the key's hash */
-    size_t id_len, key_len;
-    uint8_t fingerprint[SESSL_PSK_FINGERPRINT];
-    uint8_t bytes[]; /* the key, then the identity */
-};
-
-/* In the ex_data of an SSL_CTX; immutable. */
-typedef struct sessl_psk_table {
-    int v12; /* those that fit are used in TLS 1.2 too */
-    size_t n;
-    sessl_psk *keys[]; /* one reference each, sorted by identity */
-} sessl_psk_table;
-
 void sessl_psk_up_ref(sessl_psk *k);
 const sessl_psk_table *sessl_psks_of(SSL *ssl);
 int sessl_psk_is(const sessl_psk *k, const uint8_t *id, size_t n);
@@ -228,32 +211,7 @@ unsigned sessl_psk_client_cb(SSL *ssl, const char *hint, char *identity, unsigne
                              unsigned char *psk, unsigned max_psk);
 unsigned sessl_psk_server_cb(SSL *ssl, const char *identity, unsigned char *psk, unsigned max_psk);
 
-/* ---- ticketkey.c ---- */
-
-struct sessl_ticket_key {
-    atomic_int refs;
-    size_t half; /* the length of each secret: 16 or 32 */
-    uint8_t name[SESSL_TICKET_NAME];
-    uint8_t hmac[32], aes[32];
-};
-
 /* ---- ticketkeys.c ---- */
-
-/* The keys in force, immutable: a handshake that has taken a reference works on with them
- * whatever replaces them meanwhile. */
-typedef struct sessl_ticket_ring {
-    atomic_int refs;
-    size_t n;
-    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
-} sessl_ticket_ring;
-
-/* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
-struct sessl_ticket_keys {
-    atomic_int refs;
-    pthread_mutex_t lock;   /* held for no longer than it takes to take a reference on now */
-    sessl_ticket_ring *now; /* one reference */
-    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
-};
 
 void sessl_ticket_ring_drop(sessl_ticket_ring *r);
 sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
@@ -268,6 +226,7 @@ sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
 
 void sessl_tickets_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 void sessl_conn_ticket_done(sessl_conn *c);
+int sessl_ticket_key_is_here(SSL_CTX *ctx, const uint8_t *ticket, size_t n);
 SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips,
                                     const char *query);
 
@@ -296,11 +255,19 @@ int sessl_session_set_frame(SSL_SESSION *s, const sessl_frame *f);
 
 #define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
 
+/* For the number of one that was sent. */
+#define SESSL_CERT_ROOT 0xfe  /* the root that was verified */
+#define SESSL_CERT_OTHER 0xff /* none that was verified */
+
 int64_t sessl_cert_left(const X509 *x);
 int64_t sessl_chain_until(SSL *ssl);
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
 int sessl_chain_pack(SSL *ssl, SSL_SESSION *s, sessl_buf *b);
 int sessl_chain_unpack(SSL_CTX *ctx, SSL_SESSION *s, const sessl_frame *f);
+
+/* ---- chain_note.c ---- */
+
+int sessl_chain_pack_note(const SSL_SESSION *s, sessl_buf *b);
 
 /* ---- appdata.c ---- */
 
@@ -337,7 +304,7 @@ const BIO_METHOD *sessl_bio_method(void);
 int sessl_new_session_cb(SSL *ssl, SSL_SESSION *s);
 void sessl_conn_renewed(sessl_conn *c);
 
-/* ---- hello.c ---- */
+/* ---- hello_offers.c ---- */
 
 /* What a ClientHello offers to resume. */
 #define SESSL_OFFERS_ID 1     /* of TLS 1.2, and known here */
@@ -346,6 +313,12 @@ void sessl_conn_renewed(sessl_conn *c);
 #define SESSL_OFFERS_ANY 7
 #define SESSL_OFFERS_EARLY 8  /* data, with the first PSK */
 #define SESSL_OFFERS_MAYBE 16 /* an id of TLS 1.2, or one that a client makes up */
+
+int sessl_hello_offers(SSL *ssl, int only_tls12);
+int sessl_hello_may_be_cached(const sessl_conn *c, SSL *ssl);
+void sessl_conn_settle_form(sessl_conn *c, SSL *ssl);
+
+/* ---- hello.c ---- */
 
 /* How far a connection is with the hello. */
 #define SESSL_HELLO_FIRST 0

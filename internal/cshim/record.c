@@ -21,6 +21,7 @@ typedef struct past {
 typedef struct record {
     _Atomic uint64_t owner;             /* number of the Ctx it belongs to; 0: none yet */
     atomic_int shared;                  /* given to a Conn or a Ctx: immutable from then on */
+    atomic_int travels;                 /* it is in a ticket, although its server has a cache; no copy's */
     _Atomic(note *) notes[SESSL_NOTES]; /* one reference each; NULL: none */
     _Atomic(past *) past;
     _Atomic(struct sessl_value *) value;
@@ -222,6 +223,22 @@ int sessl_session_shared(const SSL_SESSION *s)
     record *r = record_of(s);
 
     return r == NULL || atomic_load(&r->shared);
+}
+
+/* Whether s, of a server with both forms, is in a ticket and so in no cache. */
+int sessl_session_travels(const SSL_SESSION *s)
+{
+    record *r = record_of(s);
+
+    return r != NULL && atomic_load(&r->travels);
+}
+
+void sessl_session_set_travels(SSL_SESSION *s, int yes)
+{
+    record *r = record_of(s);
+
+    if (r != NULL)
+        atomic_store(&r->travels, yes);
 }
 
 int sessl_session_recorded(const SSL_SESSION *s)

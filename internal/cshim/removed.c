@@ -38,8 +38,8 @@ static void remove_session_cb(SSL_CTX *ctx, SSL_SESSION *s)
     unsigned n;
     const unsigned char *p = SSL_SESSION_get_id(s, &n); /* borrowed */
 
-    if (r == NULL || n == 0 || n >= sizeof(id))
-        return;
+    if (r == NULL || n == 0 || n >= sizeof(id) || sessl_session_travels(s))
+        return; /* in a ticket the id is not the session's own: before TLS 1.3 the client has made it up */
     id[0] = (uint8_t)n;
     memcpy(id + 1, p, n);
     ERR_set_mark();

@@ -20,6 +20,7 @@ int sessl_session_claim(SSL_SESSION *s, uint64_t ctx_id);
 void sessl_session_disclaim(SSL_SESSION *s);
 void sessl_session_share(SSL_SESSION *s);
 int sessl_session_shared(const SSL_SESSION *s);
+int sessl_session_travels(const SSL_SESSION *s);
 int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n);
 size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p);
 uint64_t sessl_session_value(SSL_SESSION *s, int create);

@@ -96,6 +96,21 @@ static size_t find(const sessl_ticket_ring *r, const uint8_t *name)
     return i;
 }
 
+/* Whether the key of that ticket is here. */
+int sessl_ticket_key_is_here(SSL_CTX *ctx, const uint8_t *ticket, size_t n)
+{
+    const binding *b = SSL_CTX_get_ex_data(ctx, sessl_tickets_slot);
+    sessl_ticket_ring *r;
+    int here;
+
+    if (b == NULL || n < SESSL_TICKET_NAME)
+        return 0;
+    r = sessl_ticket_ring_take(b->keys);
+    here = find(r, ticket) < r->n;
+    sessl_ticket_ring_drop(r);
+    return here;
+}
+
 /* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
  * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
 static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name,

@@ -69,4 +69,12 @@ var Fleets = map[string]func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx){
 		b, _ = Machine(t, srv, store, keys)
 		return a, b
 	},
+	"both, tickets first": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
+		f := NewFleet(t, srv)
+		return f.Machine(false), f.Machine(false)
+	},
+	"both, ids first": func(t testing.TB, srv *ssl.Config) (a, b *ssl.Ctx) {
+		f := NewFleet(t, srv)
+		return f.Machine(true), f.Machine(true)
+	},
 }

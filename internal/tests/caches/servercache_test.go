@@ -289,18 +289,8 @@ func TestServerCacheLimits(t *testing.T) {
 
 func TestServerCacheConfig(t *testing.T) {
 	leakcheck.Test(t)
-	keys, err := ssl.NewTicketKeys(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keys.Close()
-	both := ssltest.ServerConfig(t)
-	both.SessionCache, both.TicketKeys = ssltest.NewServerCache(t, nil), keys
-	if err := both.CheckServer(); !errors.Is(err, ssl.ErrConfig) {
-		t.Errorf("with TicketKeys: %v", err)
-	}
 	cli := ssltest.ClientConfig(t)
-	cli.SessionCache = both.SessionCache
+	cli.SessionCache = ssltest.NewServerCache(t, nil)
 	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("of a client: %v", err)
 	}
@@ -314,12 +304,13 @@ func TestServerCacheConfig(t *testing.T) {
 		}
 	}
 	tickets := ssltest.ClientConfig(t)
-	tickets.TicketKeys = keys
+	tickets.TicketKeys = ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 	if err := tickets.CheckClient(); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("TicketKeys of a client: %v", err)
 	}
-	both.TicketKeys = nil
-	sctx := ssltest.NewServerCtx(t, both)
+	srv := ssltest.ServerConfig(t)
+	srv.SessionCache = cli.SessionCache
+	sctx := ssltest.NewServerCtx(t, srv)
 	if _, err := sctx.AddSession(liveSession(t, ssltest.ServerConfig(t),
 		ssltest.ClientConfig(t))); !errors.Is(err, ssl.ErrConfig) {
 		t.Errorf("AddSession: %v", err)

@@ -1,0 +1,70 @@
+/* What C knows of the objects that Go has by name only: lives and references. */
+#ifndef SESSL_STRUCTS_H
+#define SESSL_STRUCTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <openssl/x509v3.h>
+
+#include "cert.h"
+#include "psk.h"
+#include "ticket.h"
+
+/* ---- identity.c: a certificate with its chain and key ---- */
+
+struct sessl_cert {
+    X509 *leaf;            /* each of these is one reference */
+    STACK_OF(X509) *chain; /* without the leaf; empty rather than NULL */
+    EVP_PKEY *key;
+    GENERAL_NAMES *names; /* in the leaf; NULL for none */
+    int more;             /* how many references there are besides the first; atomic */
+};
+
+/* ---- pskkey.c: external keys ---- */
+
+/* One key. It is immutable, and held by tables, connections and the application's handles,
+ * each with one reference; the last one wipes it. */
+struct sessl_psk {
+    atomic_int refs;
+    unsigned suite; /* one of TLS 1.3 with the key's hash */
+    size_t id_len, key_len;
+    uint8_t fingerprint[SESSL_PSK_FINGERPRINT];
+    uint8_t bytes[]; /* the key, then the identity */
+};
+
+/* In the ex_data of an SSL_CTX; immutable. */
+typedef struct sessl_psk_table {
+    int v12; /* those that fit are used in TLS 1.2 too */
+    size_t n;
+    sessl_psk *keys[]; /* one reference each, sorted by identity */
+} sessl_psk_table;
+
+/* ---- ticketkey.c: one ticket key ---- */
+
+struct sessl_ticket_key {
+    atomic_int refs;
+    size_t half; /* the length of each secret: 16 or 32 */
+    uint8_t name[SESSL_TICKET_NAME];
+    uint8_t hmac[32], aes[32];
+};
+
+/* ---- ticketkeys.c: those in force ---- */
+
+/* The keys in force, immutable: a handshake that has taken a reference works on with them
+ * whatever replaces them meanwhile. */
+typedef struct sessl_ticket_ring {
+    atomic_int refs;
+    size_t n;
+    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
+} sessl_ticket_ring;
+
+/* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
+struct sessl_ticket_keys {
+    atomic_int refs;
+    pthread_mutex_t lock;   /* held for no longer than it takes to take a reference on now */
+    sessl_ticket_ring *now; /* one reference */
+    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
+};
+
+#endif
