@@ -264,19 +264,25 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	return r
 }
 
-// stepShutdown makes close_notify wait for output (SSL_shutdown); for block see mayBegin.
-func (c *Conn) stepShutdown(block bool) result {
+// stepShutdown makes close_notify wait for output (SSL_shutdown), or sends it to fd; for block see
+// mayBegin.
+func (c *Conn) stepShutdown(fd int, block bool) result {
 	p, ok := c.enter()
 	if !ok {
 		return closedResult("close")
 	}
 	defer c.leave()
-	if err := c.mayBegin("close", p, block); err != nil {
+	if err := c.unended("close", p); err != nil {
 		return result{status: stepFailed, err: err}
 	}
 	var st C.sessl_step
-	C.sessl_conn_shutdown(p, &st)
-	return c.result("close", p, &st)
+	C.sessl_conn_shutdown(p, C.int(fd), &st)
+	r := c.result("close", p, &st)
+	if r.status == stepWantRead {
+		c.midway.blocked = c.midway.blocked || block
+		return result{status: stepFailed, err: errMidway}
+	}
+	return r
 }
 
 // stepOutput moves waiting output to fd or sink.

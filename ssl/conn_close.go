@@ -42,7 +42,7 @@ func (c *Conn) sendCloseNotify(block bool) error {
 	if c.writing.notified {
 		return nil // a second SSL_shutdown would read
 	}
-	if r := c.stepShutdown(block); r.status == stepFailed {
+	if r := c.stepShutdown(noFD, block); r.status == stepFailed {
 		return r.err
 	}
 	c.writing.notified = true
@@ -71,9 +71,14 @@ func (c *Conn) Close() (err error) {
 	}
 	c.closing.end()
 	// First the flag, then the kick: a call that comes later sees the flag before it waits.
-	h := c.takeOver(c.kick())
+	h, calm := c.takeFree()
+	if !calm {
+		h = c.takeOver(c.kick())
+	}
 	defer func() { err = c.finalize(h) }() // also when OnNewSession panics
-	c.farewell(&h)
+	if !calm || !c.leaveAtOnce() {
+		c.farewell(&h)
+	}
 	c.deliver()
 	return nil
 }
@@ -141,6 +146,18 @@ type hold struct {
 	cut              bool // the connection underneath has been closed
 }
 
+// takeFree takes the locks if no goroutine has one of them: then no call waits that would have to be ended.
+func (c *Conn) takeFree() (h hold, ok bool) {
+	if !c.reading.lockFor(0) {
+		return hold{}, false
+	}
+	if !c.writing.lockFor(0) {
+		c.reading.unlock()
+		return hold{}, false
+	}
+	return hold{reading: true, writing: true}, true
+}
+
 // takeOver waits until the goroutines that Close has kicked are gone. If the connection
 // does not honour deadlines, they may stay. A Read that stays does not prevent a
 // farewell; a Write that stays does.
@@ -193,6 +210,25 @@ func (c *Conn) farewell(h *hold) {
 	case <-t.C: // not even that ends its Write: the goroutine keeps the locks
 		h.reading, h.writing = false, false
 	}
+}
+
+// leaveAtOnce is farewell where it takes one step: if the socket takes all output, and nothing has to
+// be read. The end of the connection underneath is left to its Close. reading and writing are held.
+func (c *Conn) leaveAtOnce() bool {
+	t, socket := c.tr.(*fdTransport)
+	if !socket || !c.handshaking.done.Load() || c.writing.stuck || c.auth.refused.Load() || c.missesTickets() {
+		return false
+	}
+	if c.writing.notified {
+		return c.writing.waiting.Load() == 0
+	}
+	left := false
+	err := t.rc.Control(func(fd uintptr) {
+		r := c.stepShutdown(int(fd), false)
+		left = r.err == nil && r.unsent == nil && c.writing.waiting.Load() == 0
+		c.writing.notified = r.err == nil
+	})
+	return err == nil && left
 }
 
 // sayGoodbye is farewell without the bound. writing is held, and so is reading if reads is set.
@@ -250,17 +286,19 @@ func wholeStep(c *Conn, fd int, in, b []byte) result {
 	return r
 }
 
-// drain reads the tickets of a TLS 1.3 client that has not seen any. Except for data
+// missesTickets reports whether tickets may be on their way to a TLS 1.3 client. Except for data
 // sent before the end of the handshake, a server sends tickets before data: if data has
 // arrived, no tickets are left.
-func (c *Conn) drain() {
+func (c *Conn) missesTickets() bool {
 	if c.server || c.info.state.Version != VersionTLS13 || c.tickets() > 0 || c.reading.err != nil {
-		return
+		return false
 	}
-	if c.reading.heard && c.EarlyDataStatus() != EarlyDataAccepted {
-		return
-	}
-	if c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
+	return !c.reading.heard || c.EarlyDataStatus() == EarlyDataAccepted
+}
+
+// drain reads the tickets of a client that has not seen any.
+func (c *Conn) drain() {
+	if !c.missesTickets() || c.net.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
 		return
 	}
 	data := make([]byte, 4096)

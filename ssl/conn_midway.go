@@ -46,15 +46,23 @@ func (c *Conn) noteMidway(now bool) {
 // mayBegin returns why libssl can begin no message now: the connection has ended, its writing side
 // is closed, or errMidway. With block, the end of the peer's message wakes the caller. mu is held.
 func (c *Conn) mayBegin(op string, p connPtr, block bool) error {
+	if err := c.unended(op, p); err != nil {
+		return err
+	}
+	if isMidway(p) {
+		c.midway.blocked = c.midway.blocked || block
+		return errMidway
+	}
+	return nil
+}
+
+// unended returns why libssl begins no message any more. mu is held.
+func (c *Conn) unended(op string, p connPtr) error {
 	if err := c.endedFor(op); err != nil {
 		return err
 	}
 	if p.mute != 0 {
 		return fail(op, ErrClosed)
-	}
-	if isMidway(p) {
-		c.midway.blocked = c.midway.blocked || block
-		return errMidway
 	}
 	return nil
 }

@@ -86,8 +86,12 @@ func writesInVain(t *testing.T, w ssltest.Wire, p ssltest.Pair, write func([]byt
 }
 
 // A Write that timed out in the middle of a record over TCP, where part of a write is
-// taken, is completed by whatever sends next: here by CloseWrite.
-func TestWriteTimeoutThenCloseWrite(t *testing.T) {
+// taken, is completed by whatever sends next: here by CloseWrite, and by Close.
+func TestWriteTimeoutThenCloseWrite(t *testing.T) { writeTimeoutThen(t, (*ssl.Conn).CloseWrite) }
+
+func TestWriteTimeoutThenClose(t *testing.T) { writeTimeoutThen(t, (*ssl.Conn).Close) }
+
+func writeTimeoutThen(t *testing.T, end func(*ssl.Conn) error) {
 	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
 		p.MustShake(t)
@@ -98,18 +102,20 @@ func TestWriteTimeoutThenCloseWrite(t *testing.T) {
 		if !ssltest.IsTimeout(err) {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
-		read := make(chan error)
-		go func() {
-			all, err := io.ReadAll(p.Server)
-			if err == nil && !bytes.Equal(all, data[:n]) {
-				err = errors.New("the peer got something else")
-			}
-			read <- err
-		}()
 		p.Client.SetWriteDeadline(time.Time{})
-		p.Client.CloseWrite()
-		if err := <-read; err != nil {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			end(p.Client)
+		}()
+		ssltest.AwaitParked(t)
+		all, err := io.ReadAll(p.Server)
+		if err == nil && !bytes.Equal(all, data[:n]) {
+			err = errors.New("the peer got something else")
+		}
+		if err != nil {
 			t.Error(err)
 		}
+		<-ended
 	})
 }

@@ -242,16 +242,21 @@ void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t
     sessl_conn_end(c, st);
 }
 
-/* Queues close_notify; the peer's own is for SSL_read to see. Nothing follows it: what libssl would
- * still answer to the peer goes nowhere. */
-void sessl_conn_shutdown(sessl_conn *c, sessl_step *st)
+/* Queues close_notify, and sends what waits if there is a socket; the peer's own is for SSL_read to
+ * see. Nothing follows it: what libssl would still answer to the peer goes nowhere. In the middle of a
+ * handshake message nothing is done. */
+void sessl_conn_shutdown(sessl_conn *c, int fd, sessl_step *st)
 {
     int ret;
 
-    sessl_step_begin(c, -1, NULL, 0, NULL, 0, st);
-    ret = SSL_shutdown(c->ssl);
-    st->status = sessl_step_status(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
-    c->mute = 1;
+    sessl_step_begin(c, fd, NULL, 0, NULL, 0, st);
+    if (sessl_conn_midway(c)) {
+        st->status = SESSL_WANT_READ;
+    } else {
+        ret = SSL_shutdown(c->ssl);
+        st->status = sessl_step_status(c, ret == 0 ? 1 : ret); /* 0: sent, not yet received */
+        c->mute = 1;
+    }
     sessl_conn_end(c, st);
 }
 

@@ -182,7 +182,7 @@ void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, se
 int sessl_conn_midway(const sessl_conn *c);
 void sessl_conn_write(sessl_conn *c, int fd, const uint8_t *p, size_t n, uint8_t *sink, size_t cap,
                       sessl_step *st);
-void sessl_conn_shutdown(sessl_conn *c, sessl_step *st);
+void sessl_conn_shutdown(sessl_conn *c, int fd, sessl_step *st);
 void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_step *st);
 
 /* ---- bio.c: its input and output ---- */
