@@ -147,7 +147,7 @@ func (s sink) stats(st ssl.Stats) {
 	if k := st.TicketKeys; k != nil {
 		s.events(s.tickets, map[string]uint64{
 			"issued": k.Issued, "resumed": k.Resumed, "renewed": k.Renewed, "declined": k.Declined,
-			"unknown_key": k.Unknown,
+			"unknown_key": k.Unknown, "withheld": k.Withheld,
 		})
 		s.events(s.rotations, map[string]uint64{"done": k.Rotations, "failed": k.FailedRotations})
 	}

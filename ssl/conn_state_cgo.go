@@ -210,8 +210,9 @@ func isMidway(p connPtr) bool { return C.sessl_conn_midway(p) != 0 }
 
 // IssueTicket sends one more TLS 1.3 ticket to the client (SSL_new_session_ticket), at once.
 // It is for servers after the handshake, with OpenSSL 3.0 or later. It returns ErrTLS13Only in
-// TLS 1.2, ErrNotResumable after SetNotResumable, and ErrClosed after CloseWrite. If a part of
-// a handshake message of the client has arrived, it waits for the rest as a Write does.
+// TLS 1.2, ErrNotResumable after SetNotResumable, ErrNoTicketKey while the TicketKeys have no
+// current key, and ErrClosed after CloseWrite. If a part of a handshake message of the client has
+// arrived, it waits for the rest as a Write does.
 func (c *Conn) IssueTicket() error {
 	const op = "Conn.IssueTicket"
 	if err := c.usable(op); err != nil {
@@ -261,7 +262,10 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 	}
 	defer c.takeFresh(p)
 	var e cErr
-	if C.sessl_conn_issue_tickets(p, C.int(n), &e) == 0 {
+	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
+	case -1:
+		return fail(op, ErrNoTicketKey)
+	case 0:
 		return asError(op, nil, &e)
 	}
 	c.writing.waiting.Store(int64(p.out.tail - p.out.head))

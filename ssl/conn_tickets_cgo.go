@@ -104,7 +104,7 @@ func (c *Conn) SetNotResumable() error {
 func (c *Conn) issueUnlessVetoed(op string, n int) error {
 	c.settleForm()
 	err := c.issueTickets(op, n, false)
-	if errors.Is(err, ErrNotResumable) {
+	if errors.Is(err, ErrNotResumable) || errors.Is(err, ErrNoTicketKey) {
 		return nil
 	}
 	return err

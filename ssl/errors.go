@@ -27,6 +27,9 @@ var (
 	// where it needs one, or OpenSSL has marked it. See [Session.Resumable].
 	ErrNotResumable = errors.New("session is not resumable")
 
+	// ErrNoTicketKey says that no ticket can be made: the server's TicketKeys have no current key.
+	ErrNoTicketKey = errors.New("no ticket key is current")
+
 	// ErrNotSerializable says that the session cannot be encoded: it has no cipher, so it
 	// was never part of a handshake.
 	ErrNotSerializable = errors.New("session has no cipher and cannot be encoded")

@@ -77,3 +77,30 @@ func ExampleDeriveTicketKeys() {
 	fmt.Println(one.Infos()[0].Name == two.Infos()[0].Name)
 	// Output: true
 }
+
+// A machine that has no keys yet resumes nothing and issues nothing. When it has learned the keys of
+// the fleet, it goes on like the others.
+func ExampleTicketKeySet_withoutCurrent() {
+	tickets, err := ssl.NewTicketKeysFrom(ssl.TicketKeySet{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tickets.Close()
+	// ... Config{TicketKeys: tickets, SessionIDContext: []byte("shop")}; connections are served.
+	made := time.Date(2024, 5, 6, 7, 0, 0, 0, time.UTC)
+	key, err := ssl.NewTicketKey() // in place of one that another machine has made
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := tickets.SetKeys(ssl.TicketKeySet{Next: key.WithMade(made)}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tickets.Infos()[0].Use, tickets.Infos()[0].Made.UTC())
+	if err := tickets.Rotate(ssl.TicketKey{}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tickets.Infos()[0].Use, tickets.Infos()[0].Name == key.Name())
+	// Output:
+	// next 2024-05-06 07:00:00 +0000 UTC
+	// current true
+}

@@ -22,6 +22,7 @@ import (
 // IV of its own. If an old or the next key opens a ticket, the client gets a new one of the
 // current key; a TLS 1.3 client gets a new ticket with each resumption, whichever key opened
 // the old one. If a ticket is damaged or its key is missing, the client gets a full handshake.
+// A handshake keeps the keys that are in use when its ClientHello has been answered for.
 //
 // Keys come from one of three sources: [NewTicketKeys] makes random keys and replaces
 // them by itself, [NewTicketKeysFrom] takes them from the application, [LoadTicketKeys]
@@ -43,7 +44,7 @@ type TicketKeys struct {
 	writing sync.Mutex // held during a replacement, and while files are read for it
 
 	mu    sync.Mutex
-	ring  []ringKey // as in C: the current key first, then the next one if there is one
+	ring  []ringKey // as in C: the current key first, then the next one, if there are any
 	keep  int       // how many old keys Rotate keeps
 	timer *time.Timer
 }
@@ -55,6 +56,7 @@ type ringKey struct {
 	name  ticketKeyName
 	bits  int
 	use   string
+	made  time.Time
 	since time.Time
 }
 
@@ -112,7 +114,7 @@ func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 		if err != nil {
 			return nil, err
 		}
-		ring = append(ring, newRingKey(p, use))
+		ring = append(ring, newRingKey(p, use, time.Now()))
 	}
 	t := &TicketKeys{every: o.RotateEvery}
 	if err := t.begin(op, ring, keep); err != nil {
@@ -151,7 +153,7 @@ func (o *TicketKeysOptions) check() (keep int, err error) {
 
 // begin adopts the object in C that serves the keys of ring. ring stays the caller's.
 func (t *TicketKeys) begin(op string, ring []ringKey, keep int) error {
-	p, err := newTicketKeys(op, ptrsOf(ring))
+	p, err := newTicketKeys(op, ring)
 	if err != nil {
 		return err
 	}
@@ -185,7 +187,7 @@ func (t *TicketKeys) replace(op string, p ticketKeysPtr, ring []ringKey, keep in
 			}
 		}
 	}
-	if err := replaceTicketKeys(op, p, ptrsOf(ring)); err != nil {
+	if err := replaceTicketKeys(op, p, ring); err != nil {
 		return err
 	}
 	t.ring, t.keep = append([]ringKey(nil), ring...), keep
@@ -257,11 +259,12 @@ type TicketKeyInfo struct {
 	Name  string    // in hexadecimal, as [TicketKey.Name]
 	Use   string    // "current", "next", "future" or "old"
 	Bits  int       // of the AES key: 128 or 256
+	Made  time.Time // when the key was made: see [TicketKey.Made]; zero if that is not known
 	Since time.Time // when this TicketKeys got the key
 }
 
-// Infos describes the keys in use: the current one, then the next one and the future ones, then
-// the old ones, newest first. After Close there are none.
+// Infos describes the keys in use: the current one if there is one, then the next one and the future
+// ones, then the old ones, newest first. After Close there are none.
 func (t *TicketKeys) Infos() []TicketKeyInfo {
 	if t == nil || t.h.isClosed() {
 		return nil
@@ -270,7 +273,7 @@ func (t *TicketKeys) Infos() []TicketKeyInfo {
 	defer t.mu.Unlock()
 	infos := make([]TicketKeyInfo, len(t.ring))
 	for i, k := range t.ring {
-		infos[i] = TicketKeyInfo{Name: k.name.String(), Use: k.use, Bits: k.bits, Since: k.since}
+		infos[i] = TicketKeyInfo{Name: k.name.String(), Use: k.use, Bits: k.bits, Made: k.made, Since: k.since}
 	}
 	return infos
 }
@@ -279,10 +282,11 @@ func (t *TicketKeys) Infos() []TicketKeyInfo {
 // ticket is counted once, when its handshake is complete; Unknown is counted at once.
 type TicketKeyStats struct {
 	Issued   uint64 // tickets encrypted
-	Resumed  uint64 // connections resumed by a ticket of the current key
+	Resumed  uint64 // connections resumed by a ticket of the current key, or of any key while none is current
 	Renewed  uint64 // connections resumed by a ticket of another key; the client got a new ticket
 	Declined uint64 // tickets of a known key that were damaged, expired or of another session id context
 	Unknown  uint64 // tickets whose name no key has
+	Withheld uint64 // connections that were due a ticket, and IssueTickets, while no key was current
 
 	Rotations       uint64 // made by Rotate and by the timer
 	FailedRotations uint64 // not made by the timer, for lack of memory or randomness: the keys stayed

@@ -69,20 +69,23 @@ func ticketKeyNameOf(p ticketKeyPtr) (name ticketKeyName) {
 }
 
 // newTicketKeys makes the object that SSL_CTXs share. It takes references of its own on
-// the keys, the first of which encrypts.
-func newTicketKeys(op string, keys []ticketKeyPtr) (ticketKeysPtr, error) {
+// the keys. The first encrypts if it is the current one.
+func newTicketKeys(op string, ring []ringKey) (ticketKeysPtr, error) {
 	var e cErr
-	p := C.sessl_ticket_keys_new(unsafe.SliceData(keys), C.size_t(len(keys)), &e) // returns +1
+	keys := ptrsOf(ring)
+	// Returns +1.
+	p := C.sessl_ticket_keys_new(unsafe.SliceData(keys), C.size_t(len(keys)), cBool(seals(ring)), &e)
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
 	return p, nil
 }
 
-// replaceTicketKeys makes handshakes use keys from now on.
-func replaceTicketKeys(op string, p ticketKeysPtr, keys []ticketKeyPtr) error {
+// replaceTicketKeys makes handshakes use the keys of ring from now on.
+func replaceTicketKeys(op string, p ticketKeysPtr, ring []ringKey) error {
 	var e cErr
-	if C.sessl_ticket_keys_set(p, unsafe.SliceData(keys), C.size_t(len(keys)), &e) == 0 {
+	keys := ptrsOf(ring)
+	if C.sessl_ticket_keys_set(p, unsafe.SliceData(keys), C.size_t(len(keys)), cBool(seals(ring)), &e) == 0 {
 		return asError(op, nil, &e)
 	}
 	return nil
@@ -92,5 +95,6 @@ func readTicketStats(p ticketKeysPtr) TicketKeyStats {
 	var st C.sessl_ticket_stats
 	C.sessl_ticket_keys_get_stats(p, &st)
 	return TicketKeyStats{Issued: uint64(st.issued), Resumed: uint64(st.resumed), Renewed: uint64(st.renewed),
-		Declined: uint64(st.declined), Unknown: uint64(st.unknown)}
+		Declined: uint64(st.declined), Unknown: uint64(st.unknown),
+		Withheld: uint64(st.withheld)}
 }

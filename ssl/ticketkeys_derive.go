@@ -122,7 +122,7 @@ func (d *derivation) ring(op string, n int64, old int) (ring []ringKey, err erro
 		}
 		var p ticketKeyPtr
 		if p, err = d.key(op, n); err == nil {
-			ring = append(ring, newRingKey(p, use))
+			ring = append(ring, newRingKey(p, use, time.Unix(0, n*int64(d.period))))
 		}
 	}
 	add(n, keyCurrent)

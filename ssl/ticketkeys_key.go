@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // A TicketKey is one key for the tickets of a server. It consists of a name of 16
@@ -18,7 +19,10 @@ import (
 //
 // Copies of a TicketKey share one object in C, which is wiped when the last copy is
 // gone and no [TicketKeys] uses it any more. There is nothing to close.
-type TicketKey struct{ k *ticketKey }
+type TicketKey struct {
+	k    *ticketKey
+	made int64 // in Unix nanoseconds; 0: not known
+}
 
 // ticketKey is what the copies share.
 type ticketKey struct {
@@ -42,7 +46,7 @@ const (
 func adoptTicketKey(p ticketKeyPtr) TicketKey {
 	k := &ticketKey{name: ticketKeyNameOf(p)}
 	k.h.adopt(&ticketKeyKind, p)
-	return TicketKey{k}
+	return TicketKey{k: k}
 }
 
 // withPtr is the only way to the pointer: the object lives until f has returned.
@@ -59,13 +63,13 @@ func (k TicketKey) withPtr(op string, f func(ticketKeyPtr) error) error {
 }
 
 // NewTicketKey makes a random key of 80 bytes, including its name, with OpenSSL's
-// generator for secrets (RAND_priv_bytes).
+// generator for secrets (RAND_priv_bytes). Its Made is now.
 func NewTicketKey() (TicketKey, error) {
 	p, err := randomTicketKey("NewTicketKey")
 	if err != nil {
 		return TicketKey{}, err
 	}
-	return adoptTicketKey(p), nil
+	return adoptTicketKey(p).WithMade(time.Now()), nil
 }
 
 // ParseTicketKey takes the 80 or 48 bytes of a key in the order of nginx's
@@ -114,6 +118,25 @@ func (k TicketKey) Name() string {
 		return ""
 	}
 	return k.k.name.String()
+}
+
+// Made is when the key was made, as whoever made it has said; zero if that is not known, as for keys
+// from files. SecretBytes has no place for it: machines that hand keys on hand it on beside them.
+func (k TicketKey) Made() time.Time {
+	if k.made == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, k.made)
+}
+
+// WithMade returns k as a key that was made at t, for [TicketKeyInfo]; the zero Time means not known.
+// Nothing but Infos depends on it. k and the result share one object in C.
+func (k TicketKey) WithMade(t time.Time) TicketKey {
+	k.made = 0
+	if !t.IsZero() {
+		k.made = t.UnixNano()
+	}
+	return k
 }
 
 // String returns the key's name, and none of its secrets.

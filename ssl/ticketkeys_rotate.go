@@ -1,6 +1,9 @@
 package ssl
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // tick runs when the timer fires. If there is no memory or randomness, the keys stay
 // until next time.
@@ -21,7 +24,8 @@ func (t *TicketKeys) tick() {
 // next becomes the last of the future keys (the next key if there are none), the current key
 // becomes an old one, and the oldest is dropped. The zero TicketKey stands for a new random key. If
 // all machines of a fleet get the same keys in the same order, every machine can open tickets of a
-// key before any machine encrypts with it. If there was no next key, the current one stays.
+// key before any machine encrypts with it. If there was no next key, the current one stays; if there
+// was no current one either, the second Rotate is the one after which tickets are issued.
 //
 // The number of old keys that remain is the one that SetKeys was given or NewTicketKeys computed,
 // and at least one; it is less if there would be more than 64 keys. Rotate returns ErrConfig if next
@@ -39,7 +43,11 @@ func (t *TicketKeys) Rotate(next TicketKey) error {
 			return err
 		}
 		defer freeTicketKey(fresh)
-		ring := t.after(newRingKey(fresh, keyNext))
+		made := next.Made()
+		if next.k == nil {
+			made = time.Now()
+		}
+		ring := t.after(newRingKey(fresh, keyNext, made))
 		if err := checkRing(ring); err != nil {
 			return fail(op, err)
 		}
@@ -56,19 +64,23 @@ func (t *TicketKeys) Rotate(next TicketKey) error {
 func (t *TicketKeys) after(next ringKey) []ringKey {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := 1 // with the keys ahead
-	for n < len(t.ring) && t.ring[n].use != keyOld {
-		n++
+	ahead := 0 // where those keys begin
+	if seals(t.ring) {
+		ahead = 1
 	}
-	if n == 1 {
-		ring := append([]ringKey{t.ring[0], next}, t.ring[1:]...)
+	old := ahead // where the old ones begin
+	for old < len(t.ring) && t.ring[old].use != keyOld {
+		old++
+	}
+	if ahead == old {
+		ring := slices.Insert(slices.Clone(t.ring), ahead, next)
 		return ring[:min(len(ring), maxTicketKeys)]
 	}
-	ring := append(slices.Clone(t.ring[1:n]), next, t.ring[0])
+	ring := slices.Concat(t.ring[ahead:old], []ringKey{next}, t.ring[:ahead], t.ring[old:])
+	n := old - ahead + 1 // keys that are not old
 	for i := range ring {
 		ring[i].use = useOf(i, n)
 	}
-	ring = append(ring, t.ring[n:]...)
 	return ring[:min(len(ring), n+t.keep, maxTicketKeys)]
 }
 

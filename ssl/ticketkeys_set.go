@@ -10,7 +10,9 @@ import (
 
 // A TicketKeySet says what each of up to 64 keys is for. Their names must differ.
 type TicketKeySet struct {
-	// Current encrypts new tickets.
+	// Current encrypts new tickets. If it is zero, tickets of the other keys are resumed and none is
+	// issued: for a machine that does not know with which key the others encrypt now. A TLS 1.2
+	// client then keeps the ticket that it has.
 	Current TicketKey
 
 	// Next becomes the current key. It opens tickets of machines that have already rotated;
@@ -24,7 +26,8 @@ type TicketKeySet struct {
 	Old []TicketKey
 }
 
-// NewTicketKeysFrom begins with the keys of set, which only SetKeys and Rotate replace.
+// NewTicketKeysFrom begins with the keys of set, which only SetKeys and Rotate replace. The zero
+// TicketKeySet is for a machine that gets its keys later.
 func NewTicketKeysFrom(set TicketKeySet) (*TicketKeys, error) {
 	return ticketKeysFrom("NewTicketKeysFrom", set, nil)
 }
@@ -174,8 +177,8 @@ const maxHAProxyLine = (ticketKeyLong + 2) / 3 * 4
 // SecretHAProxy returns the keys in the form of haproxy's tls-ticket-keys: a line for
 // each key in base64, the oldest first, then the current one, then the next one. Future keys
 // are left out, as haproxy takes the last line for the next key. The caller must keep the result
-// secret, and wipe it. SecretHAProxy returns ErrConfig unless there are a next and an old key,
-// and all keys are of one size.
+// secret, and wipe it. SecretHAProxy returns ErrConfig unless there are a current, a next and an
+// old key, and all keys are of one size.
 func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 	const op = "TicketKeySet.SecretHAProxy"
 	ring, err := set.ring(op)
@@ -183,8 +186,8 @@ func (set TicketKeySet) SecretHAProxy() ([]byte, error) {
 		return nil, err
 	}
 	defer freeRing(ring)
-	if set.Next.k == nil || len(set.Old) == 0 {
-		return nil, fail(op, configError("haproxy wants a next key and at least an old one"))
+	if set.Current.k == nil || set.Next.k == nil || len(set.Old) == 0 {
+		return nil, fail(op, configError("haproxy wants a current, a next and at least an old key"))
 	}
 	ring = slices.Delete(slices.Clone(ring), 2, 2+len(set.Future))
 	text := make([]byte, 0, len(ring)*(maxHAProxyLine+1)) // never grown, so that no copy is left
@@ -225,7 +228,7 @@ func (set TicketKeySet) ring(op string) (ring []ringKey, err error) {
 			return
 		}
 		err = k.withPtr(op, func(p ticketKeyPtr) error {
-			ring = append(ring, newRingKey(upTicketKey(p), use))
+			ring = append(ring, newRingKey(upTicketKey(p), use, k.Made()))
 			return nil
 		})
 	}
@@ -235,7 +238,9 @@ func (set TicketKeySet) ring(op string) (ring []ringKey, err error) {
 	if set.Next.k == nil && len(set.Future) > 0 {
 		return nil, fail(op, configError("Future follows Next, which is zero"))
 	}
-	add(set.Current, keyCurrent)
+	if set.Current.k != nil {
+		add(set.Current, keyCurrent)
+	}
 	if set.Next.k != nil {
 		add(set.Next, keyNext)
 	}
@@ -267,10 +272,13 @@ func checkRing(ring []ringKey) error {
 	return nil
 }
 
-func newRingKey(p ticketKeyPtr, use string) ringKey {
+// seals reports whether the first key of ring encrypts.
+func seals(ring []ringKey) bool { return len(ring) > 0 && ring[0].use == keyCurrent }
+
+func newRingKey(p ticketKeyPtr, use string, made time.Time) ringKey {
 	b := ticketKeyBytes(p, false)
 	defer clear(b)
-	k := ringKey{ptr: p, bits: (len(b) - ticketNameLen) * 4, use: use, since: time.Now()}
+	k := ringKey{ptr: p, bits: (len(b) - ticketNameLen) * 4, use: use, made: made, since: time.Now()}
 	copy(k.name[:], b)
 	return k
 }

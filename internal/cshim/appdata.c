@@ -154,6 +154,19 @@ static int ticket_cb(SSL *ssl, void *arg)
     return ok;
 }
 
+/* A TLS 1.2 session without an id is to travel in a ticket. Without a key for that the client is
+ * promised none; it would otherwise get an empty one (RFC 5077, section 3.3). */
+static void withhold(sessl_conn *c, SSL *ssl, const SSL_SESSION *s)
+{
+    unsigned n;
+
+    SSL_SESSION_get_id(s, &n);
+    if (SSL_version(ssl) >= TLS1_3_VERSION || n > 0 || c->appdata.veto || sessl_conn_seals(c))
+        return;
+    SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    c->withheld |= SESSL_WITHHELD_12;
+}
+
 /* A full handshake has got its session, which no other has yet. TLS 1.2 may never make a
  * ticket of it: what is known of its age is left with it here. It is the callback of
  * SSL_CTX_set_not_resumable_session_callback, whose answer is the veto.
@@ -177,6 +190,7 @@ static int begun_cb(SSL *ssl, int forward_secure)
         SSL_SESSION_set1_id(s, (const uint8_t *)"", 0); /* else a TLS 1.2 client would come back with it */
     if (SSL_version(ssl) < TLS1_3_VERSION && !put_frame(c, ssl, s))
         c->appdata.born = 0; /* without memory it is of unknown age */
+    withhold(c, ssl, s);
     ERR_pop_to_mark();
     return c->appdata.veto;
 }

@@ -61,6 +61,7 @@ void sessl_conn_free(sessl_conn *c)
     sessl_conn_drop_found(c);
     sessl_conn_drop_psk(c);
     sessl_conn_drop_ticket_data(c);
+    sessl_conn_drop_keys(c);
     sessl_host_clear(&c->host);
     sessl_certs_free(c->certs);
     OPENSSL_free(c->fresh);

@@ -100,10 +100,12 @@ struct sessl_conn {
     int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     uint8_t *stamp; /* set once the peer has been verified */
     size_t stamp_len;
-    int tickets;           /* TLS 1.3 tickets processed so far */
-    int ticket;            /* what has become of the client's ticket: SESSL_TICKET_* */
-    int bare_ticket;       /* the ticket that comes allows no early data */
-    sessl_appdata appdata; /* what tickets keep, a server's */
+    int tickets;                    /* TLS 1.3 tickets processed so far */
+    int ticket;                     /* what has become of the client's ticket: SESSL_TICKET_* */
+    int bare_ticket;                /* the ticket that comes allows no early data */
+    struct sessl_ticket_ring *keys; /* of tickets, until the end of the handshake; one reference */
+    int withheld;                   /* tickets for which there is no key: SESSL_WITHHELD_* */
+    sessl_appdata appdata;          /* what tickets keep, a server's */
 
     /* The handshake. */
     int ask;              /* what it waits for: SESSL_ASK_* */

@@ -120,16 +120,19 @@ size_t sessl_conn_pending(sessl_conn *c)
     return (size_t)SSL_pending(c->ssl);
 }
 
-/* Makes n TLS 1.3 tickets, with 3.0 or later. */
+/* Makes n TLS 1.3 tickets, with 3.0 or later; -1: there is no key for them. */
 int sessl_conn_issue_tickets(sessl_conn *c, int n, sessl_err *e)
 {
 #if SESSL_HAVE_3_0
-    int ok = 1;
+    int ok = sessl_conn_hold_keys(c, c->ssl) ? 1 : -1;
 
     sessl_err_begin(e);
     sessl_set_current_ctx(c->ctx_id);
-    for (; n > 0 && ok; n--)
+    if (ok < 0)
+        sessl_conn_withheld(c);
+    for (; n > 0 && ok > 0; n--)
         ok = SSL_new_session_ticket(c->ssl) && SSL_do_handshake(c->ssl) == 1;
+    sessl_conn_drop_keys(c);
     sessl_err_take(e);
     return ok;
 #else

@@ -16,11 +16,13 @@ void sessl_form_set_staying(SSL *ssl, int yes)
         SSL_clear_options(ssl, SSL_OP_NO_TICKET);
 }
 
-/* Before a ticket of TLS 1.3 is made of s, which no other has. */
+/* Before a ticket of TLS 1.3 is made of s, which no other has. For want of a key it stays. */
 void sessl_conn_settle_issued(const sessl_conn *c, SSL *ssl, SSL_SESSION *s)
 {
+    int stays = c->forms == SESSL_FORM_IDS || !sessl_conn_seals(c);
+
     if (c->forms == SESSL_FORM_ONE)
         return;
-    sessl_form_set_staying(ssl, c->forms == SESSL_FORM_IDS);
-    sessl_session_set_travels(s, c->forms != SESSL_FORM_IDS);
+    sessl_form_set_staying(ssl, stays);
+    sessl_session_set_travels(s, !stays);
 }

@@ -87,7 +87,7 @@ static int has_question(const sessl_conn *c, SSL *ssl)
 /* libssl goes on with this hello. */
 static int proceed(sessl_conn *c, SSL *ssl)
 {
-    sessl_conn_settle_veto(c, ssl);
+    sessl_conn_settle(c, ssl);
     sessl_conn_settle_form(c, ssl);
     return SSL_CLIENT_HELLO_SUCCESS;
 }

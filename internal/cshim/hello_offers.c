@@ -123,7 +123,8 @@ static int stays13(const sessl_conn *c, SSL *ssl)
 /* Before TLS 1.3 this settles what is issued, too. A ticket comes before an id, which is then made up
  * (RFC 5077, section 3.4). A session that was found by its id stays, and its client gets no ticket. A
  * client that names an id which is not here, and takes tickets, may be one that knows nothing else, such
- * as crypto/tls, and makes the id up: it gets a ticket. Who takes none gets an id in any case. */
+ * as crypto/tls, and makes the id up: it gets a ticket. Who takes none, and who comes while there is no
+ * key for one, gets an id in any case. */
 static int stays12(const sessl_conn *c, SSL *ssl)
 {
     const unsigned char *id, *p; /* borrowed */
@@ -134,7 +135,7 @@ static int stays12(const sessl_conn *c, SSL *ssl)
         return 0;
     if (sessl_conn_find(c, ssl, id, id_len) != NULL)
         return 1;
-    return c->forms == SESSL_FORM_IDS && (!takes || id_len == 0);
+    return !sessl_conn_seals(c) || (c->forms == SESSL_FORM_IDS && (!takes || id_len == 0));
 }
 
 /* In each ClientHello, before libssl looks at what it offers. */

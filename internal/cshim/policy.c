@@ -41,12 +41,17 @@ static int make_id(SSL *ssl, unsigned char *id, unsigned *n)
     return 0;
 }
 
-/* The server has seen the ClientHello: a veto counts from here on or not at all. TLS 1.3 takes
- * it for a full handshake only, so the tickets of a resumption are held back here. */
-void sessl_conn_settle_veto(sessl_conn *c, SSL *ssl)
+/* The server has seen the ClientHello: a veto counts from here on or not at all, and so do the keys of
+ * its tickets. TLS 1.3 takes a veto for a full handshake only, so the tickets of a resumption are held
+ * back here. Without a key libssl before 3.0.6 would send a ticket of TLS 1.3 that cannot be read. */
+void sessl_conn_settle(sessl_conn *c, SSL *ssl)
 {
+    int seals = sessl_conn_hold_keys(c, ssl);
+
     c->appdata.settled = 1;
-    if (c->appdata.veto)
+    if (!seals && !c->appdata.veto && SSL_get_num_tickets(ssl) > 0)
+        c->withheld |= SESSL_WITHHELD_13;
+    if (!seals || c->appdata.veto)
         SSL_set_num_tickets(ssl, 0);
 }
 

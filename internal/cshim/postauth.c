@@ -42,7 +42,7 @@ int sessl_conn_ask_auth(sessl_conn *c, int hold, sessl_err *e)
         sessl_err_take(e);
         return SESSL_REQUEST_REFUSED;
     }
-    if (hold)
+    if (hold || !sessl_conn_hold_keys(c, c->ssl))
         SSL_set_num_tickets(c->ssl, 0);
     SSL_set_msg_callback(c->ssl, watch);
     SSL_set_msg_callback_arg(c->ssl, c);
@@ -64,6 +64,7 @@ int sessl_conn_answered(const sessl_conn *c)
 void sessl_conn_auth_done(sessl_conn *c)
 {
     c->auth = SESSL_AUTH_NONE;
+    sessl_conn_drop_keys(c);
     SSL_set_msg_callback(c->ssl, NULL);
     SSL_set_msg_callback_arg(c->ssl, NULL);
 }

@@ -111,7 +111,7 @@ void sessl_aes_cbc_free(EVP_CIPHER *c);
 /* ---- policy.c ---- */
 
 int64_t sessl_now(void);
-void sessl_conn_settle_veto(sessl_conn *c, SSL *ssl);
+void sessl_conn_settle(sessl_conn *c, SSL *ssl);
 void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 const sessl_policy *sessl_ctx_policy(const SSL_CTX *ctx);
 int sessl_session_names_host(SSL *ssl, const SSL_SESSION *s);
@@ -218,6 +218,10 @@ sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
 
 /* ---- ticket.c ---- */
 
+/* What a connection gets no ticket of, for want of a key. */
+#define SESSL_WITHHELD_12 1
+#define SESSL_WITHHELD_13 2
+
 /* What has become of the ticket that a client offers. */
 #define SESSL_TICKET_NONE 0
 #define SESSL_TICKET_UNKNOWN 1 /* its key is not here */
@@ -225,6 +229,10 @@ sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k);
 #define SESSL_TICKET_OTHER 3
 
 void sessl_tickets_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+int sessl_conn_hold_keys(sessl_conn *c, SSL *ssl);
+int sessl_conn_seals(const sessl_conn *c);
+void sessl_conn_drop_keys(sessl_conn *c);
+void sessl_conn_withheld(sessl_conn *c);
 void sessl_conn_ticket_done(sessl_conn *c);
 int sessl_ticket_key_is_here(SSL_CTX *ctx, const uint8_t *ticket, size_t n);
 SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, int want_fips,

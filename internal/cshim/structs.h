@@ -55,8 +55,9 @@ struct sessl_ticket_key {
  * whatever replaces them meanwhile. */
 typedef struct sessl_ticket_ring {
     atomic_int refs;
+    int seals; /* the first of the keys encrypts; else none does */
     size_t n;
-    sessl_ticket_key *keys[]; /* one reference each; the first encrypts */
+    sessl_ticket_key *keys[]; /* one reference each */
 } sessl_ticket_ring;
 
 /* Shared by the SSL_CTXs that have been given it and by Go, each with one reference. */
@@ -64,7 +65,7 @@ struct sessl_ticket_keys {
     atomic_int refs;
     pthread_mutex_t lock;   /* held for no longer than it takes to take a reference on now */
     sessl_ticket_ring *now; /* one reference */
-    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown;
+    atomic_uint_fast64_t issued, resumed, renewed, declined, unknown, withheld;
 };
 
 #endif

@@ -62,15 +62,33 @@ static const EVP_CIPHER *cipher_for(const binding *b, const sessl_ticket_key *ke
 }
 
 /* Two tickets of one IV would show where the sessions in them begin to differ. */
+static int begin_seal(const binding *b, const sessl_ticket_key *key, uint8_t *name, uint8_t *iv,
+                      EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+{
+    memcpy(name, key->name, sizeof(key->name));
+    return RAND_bytes(iv, IV_LEN) > 0 && EVP_EncryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv)
+        && init_mac(mac, key, b);
+}
+
 static int seal(const binding *b, const sessl_ticket_key *key, uint8_t *name, uint8_t *iv,
                 EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
-    if (RAND_bytes(iv, IV_LEN) <= 0 || !EVP_EncryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv)
-        || !init_mac(mac, key, b))
+    if (!begin_seal(b, key, name, iv, cipher, mac))
         return -1;
-    memcpy(name, key->name, sizeof(key->name));
     atomic_fetch_add(&b->keys->issued, 1);
     return 1;
+}
+
+/* A ticket of TLS 1.3 that is begun and not sent, where no key encrypts: see lastword.c. */
+static int seal_for_none(const binding *b, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
+{
+    sessl_ticket_key key = {.half = 32};
+    int ok;
+
+    ok = RAND_bytes(key.name, sizeof(key.name)) > 0 && RAND_priv_bytes(key.hmac, sizeof(key.hmac)) > 0
+        && RAND_priv_bytes(key.aes, sizeof(key.aes)) > 0 && begin_seal(b, &key, name, iv, cipher, mac);
+    OPENSSL_cleanse(&key, sizeof(key));
+    return ok ? 1 : -1;
 }
 
 /* A client may offer several tickets, and each twice. The one that resumes is tried last. */
@@ -112,12 +130,14 @@ int sessl_ticket_key_is_here(SSL_CTX *ctx, const uint8_t *ticket, size_t n)
 }
 
 /* 0: a full handshake; 1: the ticket may go on being used; 2: the client gets another. A TLS
- * 1.3 client that gets none with its resumption has none for the next: there it is always 2. */
+ * 1.3 client that gets none with its resumption has none for the next: there it is always 2. Where no
+ * key encrypts, a ticket of any key goes on being used. */
 static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, SSL *ssl, const uint8_t *name,
                   const uint8_t *iv, EVP_CIPHER_CTX *cipher, mac_ctx *mac)
 {
     const sessl_ticket_key *key;
     size_t i = find(r, name);
+    int good = i == 0 || !r->seals;
 
     if (i == r->n) {
         note(b, c, SESSL_TICKET_UNKNOWN);
@@ -126,8 +146,8 @@ static int unseal(const binding *b, const sessl_ticket_ring *r, sessl_conn *c, S
     key = r->keys[i];
     if (!EVP_DecryptInit_ex(cipher, cipher_for(b, key), NULL, key->aes, iv) || !init_mac(mac, key, b))
         return -1;
-    note(b, c, i == 0 ? SESSL_TICKET_CURRENT : SESSL_TICKET_OTHER);
-    return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+    note(b, c, good ? SESSL_TICKET_CURRENT : SESSL_TICKET_OTHER);
+    return good && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 /* SSL_CTX_set_tlsext_ticket_key_evp_cb, and its form of 1.1.1. */
@@ -135,15 +155,55 @@ static int ticket_key_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
                          mac_ctx *mac, int enc)
 {
     const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_tickets_slot);
-    sessl_ticket_ring *r = sessl_ticket_ring_take(b->keys);
+    sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    sessl_ticket_ring *r = c != NULL && c->keys != NULL ? c->keys : sessl_ticket_ring_take(b->keys);
     int ret;
 
-    if (enc)
+    if (!enc)
+        ret = unseal(b, r, c, ssl, name, iv, cipher, mac);
+    else if (r->seals)
         ret = seal(b, r->keys[0], name, iv, cipher, mac);
     else
-        ret = unseal(b, r, SSL_get_ex_data(ssl, sessl_ssl_slot), ssl, name, iv, cipher, mac);
-    sessl_ticket_ring_drop(r);
+        ret = seal_for_none(b, name, iv, cipher, mac);
+    if (c == NULL || r != c->keys)
+        sessl_ticket_ring_drop(r);
     return ret;
+}
+
+/* The keys that are in force now serve the connection until sessl_conn_drop_keys, so that what replaces
+ * them meanwhile does not leave it without a key in the middle of a handshake. Whether sessions can be
+ * issued in TLS 1.3: with a key of libssl's own they can always, and where there is a cache, too, those
+ * for which there is no key stay in it. */
+int sessl_conn_hold_keys(sessl_conn *c, SSL *ssl)
+{
+    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_tickets_slot);
+
+    if (b == NULL)
+        return 1;
+    if (c->keys == NULL)
+        c->keys = sessl_ticket_ring_take(b->keys); /* +1, the connection's */
+    return c->keys->seals || c->forms != SESSL_FORM_ONE;
+}
+
+/* Whether one of the keys that are held encrypts, or libssl's own does. */
+int sessl_conn_seals(const sessl_conn *c)
+{
+    return c->keys == NULL || c->keys->seals;
+}
+
+void sessl_conn_drop_keys(sessl_conn *c)
+{
+    sessl_ticket_ring_drop(c->keys);
+    c->keys = NULL;
+}
+
+/* Counts a connection that got no ticket, and a call that makes none. */
+void sessl_conn_withheld(sessl_conn *c)
+{
+    const binding *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(c->ssl), sessl_tickets_slot);
+
+    if (b != NULL)
+        atomic_fetch_add(&b->keys->withheld, 1);
 }
 
 #define MAC_LEN 32 /* SHA-256's */
@@ -191,6 +251,9 @@ void sessl_conn_ticket_done(sessl_conn *c)
     int what = c->ticket;
 
     c->ticket = SESSL_TICKET_NONE;
+    sessl_conn_drop_keys(c);
+    if (c->withheld & (SSL_version(c->ssl) < TLS1_3_VERSION ? SESSL_WITHHELD_12 : SESSL_WITHHELD_13))
+        sessl_conn_withheld(c);
     if (b == NULL || what < SESSL_TICKET_CURRENT)
         return;
     if (!SSL_session_reused(c->ssl))

@@ -22,13 +22,14 @@ void sessl_ticket_key_counts(uint64_t *made, uint64_t *wiped);
 /* ---- ticketkeys.c: the keys in force ---- */
 
 typedef struct sessl_ticket_stats {
-    uint64_t issued, resumed, renewed, declined, unknown;
+    uint64_t issued, resumed, renewed, declined, unknown, withheld;
 } sessl_ticket_stats;
 
 typedef struct sessl_ticket_keys sessl_ticket_keys;
 
-sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, sessl_err *e);
-int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, sessl_err *e);
+sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, int seals, sessl_err *e);
+int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, int seals,
+                          sessl_err *e);
 void sessl_ticket_keys_free(sessl_ticket_keys *k);
 void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st);
 

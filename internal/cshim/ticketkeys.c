@@ -24,7 +24,7 @@ sessl_ticket_ring *sessl_ticket_ring_take(sessl_ticket_keys *k)
     return r;
 }
 
-static sessl_ticket_ring *make_ring(sessl_ticket_key *const *keys, size_t n)
+static sessl_ticket_ring *make_ring(sessl_ticket_key *const *keys, size_t n, int seals)
 {
     sessl_ticket_ring *r = OPENSSL_malloc(sizeof(*r) + n * sizeof(r->keys[0]));
     size_t i;
@@ -33,6 +33,7 @@ static sessl_ticket_ring *make_ring(sessl_ticket_key *const *keys, size_t n)
         return NULL;
     atomic_init(&r->refs, 1);
     r->n = n;
+    r->seals = seals;
     for (i = 0; i < n; i++) {
         sessl_ticket_key_up_ref(keys[i]); /* +1, the ring's */
         r->keys[i] = keys[i];
@@ -40,15 +41,16 @@ static sessl_ticket_ring *make_ring(sessl_ticket_key *const *keys, size_t n)
     return r;
 }
 
-/* Returns +1; the ring takes references of its own on the n keys, of which the first
- * encrypts. n is at least 1. */
-sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, sessl_err *e)
+/* Returns +1; the ring takes references of its own on the n keys, of which with seals the first
+ * encrypts. n may be 0 without. */
+sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n, int seals, sessl_err *e)
 {
     sessl_ticket_keys *k;
 
     sessl_err_begin(e);
     k = OPENSSL_zalloc(sizeof(*k));
-    if (k != NULL && (k->now = make_ring(keys, n)) != NULL && pthread_mutex_init(&k->lock, NULL) == 0) {
+    if (k != NULL && (k->now = make_ring(keys, n, seals)) != NULL
+        && pthread_mutex_init(&k->lock, NULL) == 0) {
         atomic_init(&k->refs, 1);
     } else {
         if (k != NULL)
@@ -62,12 +64,13 @@ sessl_ticket_keys *sessl_ticket_keys_new(sessl_ticket_key *const *keys, size_t n
 }
 
 /* On failure the old keys stay. Handshakes that are at work on them end with them. */
-int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, sessl_err *e)
+int sessl_ticket_keys_set(sessl_ticket_keys *k, sessl_ticket_key *const *keys, size_t n, int seals,
+                          sessl_err *e)
 {
     sessl_ticket_ring *next, *old;
 
     sessl_err_begin(e);
-    next = make_ring(keys, n);
+    next = make_ring(keys, n, seals);
     if (next == NULL) {
         e->no_memory = 1;
         sessl_err_take(e);
@@ -99,4 +102,5 @@ void sessl_ticket_keys_get_stats(sessl_ticket_keys *k, sessl_ticket_stats *st)
     st->renewed = atomic_load(&k->renewed);
     st->declined = atomic_load(&k->declined);
     st->unknown = atomic_load(&k->unknown);
+    st->withheld = atomic_load(&k->withheld);
 }
