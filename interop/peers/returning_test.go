@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -48,12 +49,18 @@ var guests = []guest{
 	{name: "haproxy proxy", program: "haproxy", version: []string{"-v"}, returns: many, visit: haproxyReturns},
 }
 
-// The two servers, with only the settings that a service needs.
-var houses = []struct {
-	name string
-	cfg  func(t *testing.T, cert ssl.Certificate) *ssl.Config
-}{
-	{"TicketKeys", func(t *testing.T, cert ssl.Certificate) *ssl.Config {
+// A house is a service that guests come back to.
+type house struct {
+	name    string
+	allIn12 bool // in TLS 1.2 also the guests that support tickets only
+	start   func(t *testing.T, cert ssl.Certificate) *server
+	returns int // at most; 0 is no limit
+}
+
+// Two servers with only the settings that a service needs, and two fleets that have both forms of
+// session, where each connection is one to another machine than the connection before.
+var houses = []house{
+	{name: "TicketKeys", allIn12: true, start: oneServer(func(t *testing.T, cert ssl.Certificate) *ssl.Config {
 		keys, err := ssl.NewTicketKeys(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -63,8 +70,8 @@ var houses = []struct {
 			Certificates: []ssl.Certificate{cert},
 			TicketKeys:   keys,
 		}
-	}},
-	{"SessionCache", func(t *testing.T, cert ssl.Certificate) *ssl.Config {
+	})},
+	{name: "SessionCache", start: oneServer(func(t *testing.T, cert ssl.Certificate) *ssl.Config {
 		cache, err := ssl.NewServerSessionCache(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +81,33 @@ var houses = []struct {
 			Certificates: []ssl.Certificate{cert},
 			SessionCache: cache,
 		}
-	}},
+	})},
+	{name: "both", allIn12: true, start: fleet(false), returns: 12},
+	{name: "both, ids preferred", allIn12: true, start: fleet(true), returns: 12},
+}
+
+func oneServer(cfg func(t *testing.T, cert ssl.Certificate) *ssl.Config) func(*testing.T, ssl.Certificate) *server {
+	return func(t *testing.T, cert ssl.Certificate) *server { return startServerWith(t, cfg(t, cert)) }
+}
+
+// fleet is two machines that share ticket keys and a store, and no memory, behind one port.
+func fleet(ids bool) func(t *testing.T, cert ssl.Certificate) *server {
+	return func(t *testing.T, cert ssl.Certificate) *server {
+		set, store := ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}, ssltest.NewMemStore()
+		machines := make([]*ssl.Ctx, 2)
+		for i := range machines {
+			cache := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{Store: store, WriteThrough: patience,
+				SealKeys: ssltest.NewSealKeys(t, 1), LookupTimeout: patience})
+			machines[i] = ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{cert},
+				TicketKeys: ssltest.TicketKeys(t, set), SessionCache: cache, PreferSessionCache: ids})
+		}
+		var n atomic.Uint64
+		s := startServerWith(t, &ssl.Config{GetConfigForClient: func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) {
+			return machines[n.Add(1)%uint64(len(machines))], nil
+		}})
+		s.machines = machines
+		return s
+	}
 }
 
 var bothVersions = []uint16{ssl.VersionTLS12, ssl.VersionTLS13}
@@ -88,8 +121,11 @@ func eachReturn(f func(house int, g guest, v uint16)) {
 	for i, h := range houses {
 		for _, g := range guests {
 			for _, v := range bothVersions {
-				if v == ssl.VersionTLS12 && g.ticketsOnly && h.name != "TicketKeys" {
+				if v == ssl.VersionTLS12 && g.ticketsOnly && !h.allIn12 {
 					continue
+				}
+				if h.returns > 0 {
+					g.returns = min(g.returns, h.returns)
 				}
 				f(i, g, v)
 			}
@@ -104,7 +140,7 @@ func TestReturningClients(t *testing.T) {
 	cert := ssltest.KeyPair(t, "server-ecdsa")
 	servers := make([]*server, len(houses))
 	for i, h := range houses {
-		servers[i] = startServerWith(t, h.cfg(t, cert))
+		servers[i] = h.start(t, cert)
 	}
 	eachReturn(func(i int, g guest, v uint16) {
 		f := returning(houses[i].name, v)
@@ -158,14 +194,20 @@ func (c *cell) judgeReturns(t *testing.T, g guest, peer []word, ours map[ssl.Reu
 
 func stats(t *testing.T, s *server) map[ssl.ReuseState]uint64 {
 	t.Helper()
-	st, err := s.ctx.Stats()
-	if err != nil {
-		t.Fatal(err)
+	all := map[ssl.ReuseState]uint64{}
+	for _, ctx := range append([]*ssl.Ctx{s.ctx}, s.machines...) {
+		st, err := ctx.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Failed != 0 {
+			t.Errorf("%d handshakes failed: %v", st.Failed, ctx.LastFailures())
+		}
+		for state, n := range st.Handshakes {
+			all[state] += n
+		}
 	}
-	if st.Failed != 0 {
-		t.Errorf("%d handshakes failed: %v", st.Failed, s.ctx.LastFailures())
-	}
-	return st.Handshakes
+	return all
 }
 
 // since returns what has been counted after before. A connection that has got its answer has

@@ -14,8 +14,11 @@ import (
 
 // server is our end if peers are clients: net/http over sessl.
 type server struct {
-	port   string
-	ctx    *ssl.Ctx
+	port string
+	ctx  *ssl.Ctx
+
+	machines []*ssl.Ctx // of a fleet, which ctx chooses from
+
 	http   *http.Server
 	served chan error
 
