@@ -1,10 +1,14 @@
 package ssl
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"hash/maphash"
+	"slices"
 	"sync"
+	"time"
 	"weak"
 )
 
@@ -50,6 +54,67 @@ type peerChain struct {
 
 	once             sync.Once
 	sentX, verifiedX []*x509.Certificate
+
+	note  []byte // where it was decoded from, or nil
+	valid validity
+}
+
+// validity is when all certificates of a verified chain are valid.
+type validity struct {
+	once        sync.Once
+	from, until time.Time
+	illegible   [][]byte // certificates that crypto/x509 cannot read, such as some roots
+}
+
+// knownChains has the decoded notes that are still in use, by a hash: the sessions of one peer have
+// the same note, and each connection that resumes one looks at it. The map keeps no chain alive.
+var (
+	knownChains sync.Map // uint64 to weak.Pointer[peerChain]
+	chainSeed   = maphash.MakeSeed()
+)
+
+// notedChain returns the chains of a note, which may be shared, and reports whether they can be read.
+// note is borrowed for the call.
+func notedChain(note []byte) (p *peerChain, ok bool) {
+	key := maphash.Bytes(chainSeed, note)
+	if w, ok := knownChains.Load(key); ok {
+		if p := w.(weak.Pointer[peerChain]).Value(); p != nil && bytes.Equal(p.note, note) {
+			return p, true
+		}
+	}
+	b := bytes.Clone(note)
+	if p, ok = decodePeerChain(b); !ok {
+		return nil, false
+	}
+	p.note = b
+	w := weak.Make(p)
+	knownChains.Store(key, w)
+	whenUnused(p, func(key uint64) { knownChains.CompareAndDelete(key, w) }, key)
+	return p, true
+}
+
+// inTime reports whether all certificates of the verified chain are valid at now.
+func (p *peerChain) inTime(now time.Time) bool {
+	v := &p.valid
+	v.once.Do(func() {
+		for _, der := range p.verified {
+			x, err := parseCert(der)
+			switch {
+			case err != nil:
+				v.illegible = append(v.illegible, der)
+				continue
+			case v.from.Before(x.NotBefore):
+				v.from = x.NotBefore
+			}
+			if v.until.IsZero() || x.NotAfter.Before(v.until) {
+				v.until = x.NotAfter
+			}
+		}
+	})
+	if now.Before(v.from) || !v.until.IsZero() && now.After(v.until) {
+		return false
+	}
+	return !slices.ContainsFunc(v.illegible, func(der []byte) bool { return !inTime(der) })
 }
 
 // encode returns the form of the note: for each certificate a byte for its chain, its

@@ -300,21 +300,17 @@ func condemn(p connPtr) {
 }
 
 // chainInTime reports whether all certificates of the verified chain are valid now.
-// crypto/x509 may be unable to read the root.
 func chainInTime(s sessionPtr) bool {
+	peer, ok := notedChain(chainNote(s))
+	return ok && peer.inTime(libraryTime())
+}
+
+// chainNote is the note of the peer's chain, borrowed from the session.
+func chainNote(s sessionPtr) []byte {
 	var out *C.uint8_t
 	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
-	peer, ok := decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
-	if !ok {
-		return false
-	}
-	now := libraryTime()
-	for _, der := range peer.verified {
-		x, err := parseCert(der)
-		if err != nil && C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) == 0 ||
-			err == nil && (now.After(x.NotAfter) || now.Before(x.NotBefore)) {
-			return false
-		}
-	}
-	return true
+	return unsafe.Slice((*byte)(out), int(n))
 }
+
+// inTime reports whether a certificate, in DER, is valid now.
+func inTime(der []byte) bool { return C.sessl_der_in_time(bytePtr(der), C.size_t(len(der))) != 0 }

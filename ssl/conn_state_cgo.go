@@ -66,9 +66,8 @@ func (c *Conn) readPeer(p connPtr) error {
 		return nil
 	}
 	if c.info.state.DidResume {
-		var out *C.uint8_t
-		if n := C.sessl_session_note(s, C.SESSL_CHAIN, &out); n > 0 {
-			peer, ok := decodePeerChain(C.GoBytes(unsafe.Pointer(out), C.int(n)))
+		if note := chainNote(s); len(note) > 0 {
+			peer, ok := notedChain(note)
 			if !ok {
 				return fail("handshake", ErrMalformed)
 			}

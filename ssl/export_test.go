@@ -176,6 +176,12 @@ func ParsedCerts() (n int) {
 	return n
 }
 
+// KnownChains is how many chains of sessions are decoded.
+func KnownChains() (n int) {
+	knownChains.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
 // RemovedIDs is how many removed sessions c knows.
 func RemovedIDs(c *ServerSessionCache) (n int) {
 	for i := range c.shards {
