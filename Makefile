@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop demo test long race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet demo test long race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom fleet soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -136,6 +136,12 @@ ftps: deps-interop ## an FTP client whose data connections resume, against vsftp
 prom: deps ## the Prometheus collector's module
 	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
 
+deps-fleet: deps ## installs the database that the fleet's tests talk to; none is left running
+	@scripts/deps redis-server
+
+fleet: deps-fleet ## servers that share ticket keys through a database: the module's tests, with real servers
+	cd valkeystore && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -race ./...
+
 soak: deps ## resumption in all forms while caches, keys and stores are flushed, rotated and broken
 	cd interop && $(GO) vet ./soak && $(GO) test -race -timeout 30m ./soak -args $(SOAK)
 
@@ -171,5 +177,5 @@ ci: FUZZTIME = 6s
 ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
-ci: deps-ci deps-interop deps-lint ## all of the above except bench, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom man release-try go127
+ci: deps-ci deps-interop deps-fleet deps-lint ## all of the above except bench, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127

@@ -1,0 +1,87 @@
+package valkeystore
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sessl/ssl"
+)
+
+// Options are options for [Open]. Zero fields have defaults, but SealKeys must be there.
+type Options struct {
+	// SealKeys seal all that goes to the database, and open what comes from it. All machines of a
+	// fleet need the same. They stay the caller's, who closes them after the Client.
+	SealKeys *ssl.SealKeys
+
+	// Ctx is the client's Ctx for TLS to the database, with its roots and perhaps a certificate. It
+	// stays the caller's. nil means one with the system's roots. It needs a URL with valkeys or rediss.
+	Ctx *ssl.Ctx
+
+	// Password, if not nil, returns the user's password for each new connection; it replaces the one in
+	// the URL, which other users of the machine may see in a list of processes.
+	Password func() (string, error)
+
+	// Timeout is the deadline of a call that no handshake waits for, and of making a connection; 0
+	// means a second. From 10 ms to a minute.
+	Timeout time.Duration
+
+	// Logger gets a record for each change of state; nil means none.
+	Logger *slog.Logger
+}
+
+const (
+	defaultTimeout = time.Second
+	minTimeout     = 10 * time.Millisecond
+	maxTimeout     = time.Minute
+)
+
+// complete returns a copy with the defaults filled in.
+func (o *Options) complete(tls bool) (*Options, error) {
+	if o == nil {
+		return nil, fmt.Errorf("%w: Options", ssl.ErrNil)
+	}
+	c := *o
+	switch {
+	case c.SealKeys == nil:
+		return nil, configError("Options.SealKeys are missing")
+	case len(c.SealKeys.Infos()) == 0:
+		return nil, fmt.Errorf("%w: Options.SealKeys", ssl.ErrClosed)
+	}
+	if err := checkCtx(c.Ctx, tls); err != nil {
+		return nil, err
+	}
+	if err := span("Timeout", &c.Timeout, defaultTimeout, minTimeout, maxTimeout); err != nil {
+		return nil, err
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &c, nil
+}
+
+func checkCtx(ctx *ssl.Ctx, tls bool) error {
+	switch {
+	case ctx == nil:
+		return nil
+	case !tls:
+		return configError("Options.Ctx is for TLS, and the URL is for none")
+	case ctx.IsServer():
+		return configError("Options.Ctx is a server's")
+	}
+	if _, err := ctx.Stats(); err != nil {
+		return fmt.Errorf("%w: Options.Ctx", ssl.ErrClosed)
+	}
+	return nil
+}
+
+// span puts the default into a period that is zero, and checks any other.
+func span(name string, d *time.Duration, otherwise, least, most time.Duration) error {
+	if *d == 0 {
+		*d = otherwise
+	}
+	if *d < least || *d > most {
+		return configError("Options.%s is %v, it must be from %v to %v", name, *d, least, most)
+	}
+	return nil
+}
