@@ -2,6 +2,7 @@ package promssl_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 	"testing"
@@ -90,6 +91,39 @@ func visit(t *testing.T, cli, srv *ssl.Ctx) {
 			t.Error(err)
 		}
 		c.Close()
+	}
+}
+
+// On a server with both forms of session the labels tell them apart, and an unknown id from a ticket
+// that is of no use.
+func TestBothForms(t *testing.T) {
+	both := ssltest.NewServerCtx(t, &ssl.Config{
+		Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")},
+		TicketKeys:   ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)}),
+		SessionCache: ssltest.NewServerCache(t, nil), PreferSessionCache: true})
+	visit(t, ctxs(t)["client"], both)
+	cfg := ssltest.StdConfig(t, tls.VersionTLS12) // which makes up an id, and resumes by ticket
+	for range 2 {
+		a, b := ssltest.TCPPipe(t)
+		s, err := ssl.Server(b, both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cerr, serr := ssltest.Both(tls.Client(a, cfg).Handshake, s.Handshake, b); cerr != nil || serr != nil {
+			t.Fatal(cerr, serr)
+		}
+		s.Close()
+	}
+	err := testutil.CollectAndCompare(newCollector(t, map[string]*ssl.Ctx{"both": both}), strings.NewReader(`
+# HELP ssl_handshakes_total Completed handshakes by the outcome of resumption.
+# TYPE ssl_handshakes_total counter
+ssl_handshakes_total{ctx="both",reuse="id"} 1
+ssl_handshakes_total{ctx="both",reuse="no_session"} 1
+ssl_handshakes_total{ctx="both",reuse="ticket"} 1
+ssl_handshakes_total{ctx="both",reuse="unknown_id"} 1
+`), "ssl_handshakes_total")
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // ours, which is renewed. cpu-ns is what both ends compute.
 func BenchmarkTicketKeys(b *testing.B) {
 	for _, version := range ssltest.Versions {
-		for _, which := range []string{"libssl", "current", "old"} {
+		for _, which := range []string{"libssl", "current", "old", "both"} {
 			b.Run(ssl.VersionName(version)+"/"+which, func(b *testing.B) { benchTicketKeys(b, version, which) })
 		}
 	}
@@ -23,6 +23,9 @@ func benchTicketKeys(b *testing.B, version uint16, which string) {
 	key := ssltest.NewTicketKey(b)
 	if which != "libssl" {
 		srv.TicketKeys = ssltest.TicketKeys(b, ssl.TicketKeySet{Current: key})
+	}
+	if which == "both" {
+		srv.SessionCache = ssltest.NewServerCache(b, nil)
 	}
 	s := ssltest.StartServer(b, srv)
 	ctx := ssltest.NewClientCtx(b, cli)

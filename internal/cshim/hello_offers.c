@@ -132,7 +132,7 @@ static int stays12(const sessl_conn *c, SSL *ssl)
     int takes = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n);
 
     if (takes && n > 0)
-        return 0;
+        return !sessl_conn_seals(c) && !sessl_ticket_key_is_here(SSL_get_SSL_CTX(ssl), p, n);
     if (sessl_conn_find(c, ssl, id, id_len) != NULL)
         return 1;
     return !sessl_conn_seals(c) || (c->forms == SESSL_FORM_IDS && (!takes || id_len == 0));

@@ -86,7 +86,8 @@ var houses = []house{
 	{name: "both, ids preferred", allIn12: true, start: fleet(true), returns: 12},
 }
 
-func oneServer(cfg func(t *testing.T, cert ssl.Certificate) *ssl.Config) func(*testing.T, ssl.Certificate) *server {
+func oneServer(
+	cfg func(t *testing.T, cert ssl.Certificate) *ssl.Config) func(*testing.T, ssl.Certificate) *server {
 	return func(t *testing.T, cert ssl.Certificate) *server { return startServerWith(t, cfg(t, cert)) }
 }
 

@@ -32,6 +32,14 @@ func TestBothFormsWithoutTicketKey(t *testing.T) {
 		if _, server := visit(t, machines[0]); server.ReuseState() != c.tickets {
 			t.Errorf("a session of before: %q, want %q", server.ReuseState(), c.tickets)
 		}
+		visit = c.begin(t, c.version)
+		visit(t, ssltest.NewFleet(t, srv).Machine(false)) // of strangers, whose tickets are of no use
+		for i, want := range []bool{false, !onlyTickets} {
+			if reused, server := visit(t, machines[0]); reused != want {
+				t.Errorf("a stranger's ticket, visit %d: %q", i, server.ReuseState())
+			}
+			ssltest.StatsOf(t, machines[0])
+		}
 		for i, m := range machines {
 			if st := ssltest.StatsOf(t, m).TicketKeys; st.Issued != 0 || st.Withheld != 0 {
 				t.Errorf("machine %d: %+v", i, st)

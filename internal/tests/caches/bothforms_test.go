@@ -135,6 +135,31 @@ func TestBothFormsOnAFleet(t *testing.T) {
 	})
 }
 
+// front has a choice of hosts, and chooses m.
+func front(t *testing.T, m *ssl.Ctx) *ssl.Ctx {
+	t.Helper()
+	listening := ssltest.ServerConfig(t)
+	listening.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return m, nil }
+	return ssltest.NewServerCtx(t, listening)
+}
+
+// The id beside a ticket of TLS 1.2 is not looked up either where the hello waits for something else.
+func TestBothFormsGoodTicketWaits(t *testing.T) {
+	forEachCaller(t, func(t *testing.T, c caller, ids bool, want ssl.ReuseState, srv *ssl.Config) {
+		m := ssltest.NewFleet(t, srv).Machine(ids)
+		host, visit := front(t, m), c.begin(t, c.version)
+		visit(t, host)
+		before := lookups(ssltest.StatsOf(t, m))
+		if _, server := visit(t, host); server.ReuseState() != want {
+			t.Errorf("%q", server.ReuseState())
+		}
+		n := lookups(ssltest.StatsOf(t, m)) - before
+		if found := n > 0; found != (want == ssl.ReusedID) {
+			t.Errorf("%d lookups", n)
+		}
+	})
+}
+
 // What was issued under one setting resumes under the other, and what a machine with one form has
 // issued does on one with both; in TLS 1.3 a client has then what the setting there says. The second
 // machine stands behind a choice of hosts, or asks for a second ClientHello, and knows the
@@ -152,15 +177,10 @@ func TestBothFormsAfterAChange(t *testing.T) {
 		if c.tickets == c.ids && c.ids == ssl.ReusedTicket {
 			delete(olds, "ids only")
 		}
-		front := func(m *ssl.Ctx) *ssl.Ctx {
-			listening := ssltest.ServerConfig(t)
-			listening.GetConfigForClient = func(*ssl.ClientHelloInfo) (*ssl.Ctx, error) { return m, nil }
-			return ssltest.NewServerCtx(t, listening)
-		}
 		again := func(c *ssl.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }
 		for name, old := range olds {
 			for how, now := range map[string]*ssl.Ctx{"alone": fleet.Machine(ids),
-				"a second hello": fleet.Machine(ids, again), "a chosen host": front(fleet.Machine(ids))} {
+				"a second hello": fleet.Machine(ids, again), "a chosen host": front(t, fleet.Machine(ids))} {
 				visit := c.begin(t, c.version)
 				visit(t, old)
 				ssltest.StatsOf(t, old)
