@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet demo test long race asan valgrind checkptr stress matrix bench fuzz monkey lint vet cover mutants interop cli grpc ftps prom fleet soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom fleet soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -72,9 +72,17 @@ stress: deps ## ROUNDS rounds in random order
 matrix: deps ## all tests against OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0, without root
 	scripts/matrix/run $(MATRIX)
 
-bench: deps ## figures of this machine, and a table against crypto/tls
+bench: deps ## figures of this machine
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./ssl
-	cd benchmarks && GOMAXPROCS=1 $(GO) run -exec 'taskset -c 0' .
+
+# SHORT=1 takes two minutes; without it, SUITES are further versions of OpenSSL.
+SUITES ?= $(if $(SHORT),,trixie experimental)
+
+bench-compare: deps-ci ## what connections cost with ssl, libssl in C and crypto/tls: tables, and CSV and SVG in build/
+	cd benchmarks && $(GO) run . $(if $(SHORT),-short) -suites '$(SUITES)'
+
+bench-test: deps-ci ## the contenders of bench-compare run, and resume
+	cd benchmarks && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 ./...
 
 # In sequence, because go test fuzzes one target at a time, with all processors.
 FUZZ := $(addprefix internal/tests/,sessions/ParseSession sessions/ParseSessionPEM tickets/ParseTicketKeys \
@@ -96,10 +104,10 @@ deps-lint: deps ## and what formats C
 
 lint: deps-lint vet ## gofmt, clang-format, vet, staticcheck, the C compiler, the rules of this tree, and the edits of mutants
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi
-	$(CLANG_FORMAT) --dry-run -Werror internal/*/*.[ch]
+	$(CLANG_FORMAT) --dry-run -Werror internal/*/*.[ch] benchmarks/contender/c/*.[ch]
 	$(GO) vet -tags ssldebug $(PKGS)
 	$(GO) run $(STATICCHECK) $(PKGS)
-	for f in internal/*/*.c; do \
+	for f in internal/*/*.c benchmarks/contender/c/*.c; do \
 		$(CC) -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror $$(pkg-config --cflags libssl) \
 			-Iinternal/cshim -c -o /dev/null $$f || exit 1; \
 	done
@@ -177,5 +185,5 @@ ci: FUZZTIME = 6s
 ci: MONKEY = 30s
 ci: ROUNDS = 3
 ci: SOAK = -for 1m
-ci: deps-ci deps-interop deps-fleet deps-lint ## all of the above except bench, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127
+ci: deps-ci deps-interop deps-fleet deps-lint ## all of the above except bench, bench-compare, cover and mutants; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127 bench-test
