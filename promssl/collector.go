@@ -169,8 +169,8 @@ func (s sink) stats(st ssl.Stats) {
 		s.gauge(s.pending, float64(b.Pending))
 		s.events(s.storeEvent, map[string]uint64{
 			"hit": b.Hits, "miss": b.Misses, "late": b.Late, "busy": b.Busy, "error": b.Errors,
-			"refused": b.Refused, "write": b.Writes, "write_error": b.WriteErrors, "dropped": b.Dropped,
-			"panic": b.Panics, "wait": b.Waits, "late_wait": b.LateWaits,
+			"refused": b.Refused, "forged": b.Forged, "write": b.Writes, "write_error": b.WriteErrors,
+			"dropped": b.Dropped, "panic": b.Panics, "wait": b.Waits, "late_wait": b.LateWaits,
 		})
 	}
 }

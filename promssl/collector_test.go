@@ -162,7 +162,7 @@ ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
 		t.Error(err)
 	}
 	for name, want := range map[string]int{"ssl_handshake_duration_seconds": 6,
-		"ssl_session_store_events_total": 12, "ssl_session_cache_sessions": 2} {
+		"ssl_session_store_events_total": 13, "ssl_session_cache_sessions": 2} {
 		if n := testutil.CollectAndCount(c, name); n != want {
 			t.Errorf("%s: %d metrics, want %d", name, n, want)
 		}

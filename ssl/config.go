@@ -175,13 +175,13 @@ type Config struct {
 	// earlier deadline counts. Values below a second or above ten years give ErrConfig.
 	MaxSessionAge time.Duration
 
-	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in
-	// front of several servers, or their common store, can tell from an id whose session
-	// it is (SSL_CTX_set_generate_session_id). It appears in the ids that clients send
-	// in TLS 1.2, and, if sessions are kept in a cache, in tickets of TLS 1.3, which are
-	// such ids. Stateless tickets do not have it. The rest of the 32 bytes is random; an
-	// id that libssl's cache has already is not used (SSL_has_matching_session_id). The
-	// prefix is visible on the network. At most 16 bytes.
+	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in front of
+	// several servers, or their common store, can tell from an id whose session it is
+	// (SSL_CTX_set_generate_session_id). It appears in the ids that clients send in TLS 1.2, and, if
+	// sessions are kept in a cache, in tickets of TLS 1.3, which are such ids. Stateless tickets do
+	// not have it. The rest of the 32 bytes is random, but with a Store the last 8 are a MAC; an id
+	// that libssl's cache has already is not used (SSL_has_matching_session_id). The prefix is
+	// visible on the network. It has at most 16 bytes, and 8 with a Store.
 	SessionIDPrefix []byte
 
 	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead

@@ -41,6 +41,8 @@ const (
 
 	maxIDPrefix = 16 // leaves 128 random bits
 
+	maxMarkedPrefix = 8 // leaves as many, and 8 bytes for the MAC
+
 	maxSessionAge = 10 * 365 * 24 * time.Hour // more is a mistake, or means no limit
 )
 
@@ -109,6 +111,9 @@ func (cfg *Config) checkSessions(server bool) error {
 		return configError("SessionIDPrefix is for servers, who make the ids")
 	case len(cfg.SessionIDPrefix) > maxIDPrefix:
 		return configError("SessionIDPrefix has %d bytes, the limit is %d", len(cfg.SessionIDPrefix), maxIDPrefix)
+	case server && cfg.SessionCache.marksIDs() && len(cfg.SessionIDPrefix) > maxMarkedPrefix:
+		return configError("SessionIDPrefix has %d bytes, the limit is %d for a SessionCache with a Store, "+
+			"whose ids end with a MAC", len(cfg.SessionIDPrefix), maxMarkedPrefix)
 	case !server && cfg.MaxSessionAge != 0:
 		return configError("MaxSessionAge is for servers; for how long a client resumes is the server's to say")
 	case cfg.MaxSessionAge != 0 && (cfg.MaxSessionAge < time.Second || cfg.MaxSessionAge > maxSessionAge):

@@ -39,9 +39,13 @@ func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) 
 		return nil // the session is in the ticket, and the id made up (RFC 5077, section 3.4)
 	}
 	for _, id := range ids[:min(len(ids), maxLookups)] {
-		if s := c.ctx.cache.lookUp(ctx, id); s != nil {
+		s, forged := c.ctx.cache.lookUp(ctx, id)
+		if s != nil {
 			c.found(s)
 			found = append(found, string(id))
+		}
+		if forged {
+			c.withLive(func(p connPtr) { p.made_up = 1 })
 		}
 	}
 	return found

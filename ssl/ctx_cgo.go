@@ -111,8 +111,18 @@ func setPolicy(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		policy.prefix[i] = C.uint8_t(b)
 	}
 	policy.prefix_len = C.size_t(len(cfg.SessionIDPrefix))
+	if !cfg.SessionCache.marksIDs() {
+		return passPolicy(op, p, &policy)
+	}
+	return cfg.SessionCache.backing.keys.withIDKeys(func(ids idKeysPtr) error {
+		policy.ids = ids
+		return passPolicy(op, p, &policy)
+	})
+}
+
+func passPolicy(op string, p ctxPtr, policy *C.sessl_policy) error {
 	var e cErr
-	if C.sessl_ctx_set_policy(p, &policy, &e) == 0 {
+	if C.sessl_ctx_set_policy(p, policy, &e) == 0 { // takes a reference of its own on policy.ids
 		return asError(op, ErrNoMemory, &e)
 	}
 	return nil

@@ -242,6 +242,7 @@ type Counters struct {
 	Ctxs     HandleCounts // *Ctx, each an SSL_CTX
 
 	TicketKeys HandleCounts // *TicketKeys
+	IDKeys     HandleCounts // of SealKeys behind a Store: what C has for the ids of sessions
 
 	// Certificates have no Close, like PSKs and single TicketKeys: the collector ends them all.
 	Certificates HandleCounts
@@ -261,6 +262,10 @@ type Counters struct {
 	TicketKeyObjectsCreated uint64
 	TicketKeyObjectsWiped   uint64
 
+	// Sets of keys for session ids in C memory, and how many of them have been wiped.
+	IDKeyObjectsCreated uint64
+	IDKeyObjectsWiped   uint64
+
 	// External pre-shared keys in C memory, and how many of them have been wiped.
 	PSKObjectsCreated uint64
 	PSKObjectsWiped   uint64
@@ -277,12 +282,14 @@ func ReadCounters() Counters {
 		Ctxs:     ctxKind.read(),
 
 		TicketKeys: ticketKeysKind.read(),
+		IDKeys:     idKeysKind.read(),
 
 		Certificates: certKind.read(),
 		Roots:        rootsKind.read(),
 	}
 	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
 	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()
+	c.IDKeyObjectsCreated, c.IDKeyObjectsWiped = cshim.IDKeyCounts()
 	c.PSKObjectsCreated, c.PSKObjectsWiped = cshim.PSKCounts()
 	return c
 }

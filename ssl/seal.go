@@ -30,6 +30,7 @@ type SealKeys struct {
 
 	mu   sync.RWMutex
 	keys []sealKey
+	ids  handle[idKeysPtr] // of keys, for a cache with a store; adopted and used under mu, lent without
 
 	stats sealCounters
 }
@@ -111,6 +112,8 @@ func (k *SealKeys) Close() error {
 	defer k.mu.Unlock()
 	clear(k.keys)
 	k.keys = nil
+	k.replaceIDKeys(nil) // an SSL_CTX may live on
+	k.ids.close()
 	return nil
 }
 

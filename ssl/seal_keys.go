@@ -133,6 +133,9 @@ func (k *SealKeys) replace(op string, keys [][]byte) error {
 	if len(k.keys) == 0 {
 		return fail(op, ErrClosed)
 	}
+	if err := k.replaceIDKeys(made.keys); err != nil {
+		return fail(op, err)
+	}
 	for i := range made.keys {
 		if was := k.find(made.keys[i].id[:]); was >= 0 {
 			made.keys[i].since = k.keys[was].since

@@ -41,6 +41,11 @@ type ServerCacheOptions struct {
 
 	// Store also keeps the sessions, for other processes; it is asked for sessions that
 	// are not here. SealKeys encrypts them and must be set, too. Both stay the caller's.
+	//
+	// The ids of sessions then end with 8 bytes of HMAC-SHA256 over the rest, under a key derived
+	// from the first of the SealKeys (SSL_CTX_set_generate_session_id). The Store is asked only for ids
+	// that one of the SealKeys has made, so that strangers cannot load it with invented ones. Ids of
+	// the application's own, given to Put, are found in this process only.
 	Store    SessionStore
 	SealKeys *SealKeys
 
@@ -110,6 +115,9 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 		c.shards[i].maxBytes = o.MaxBytes / int64(n)
 	}
 	if o.Store != nil {
+		if err := o.SealKeys.markIDs(); err != nil {
+			return nil, fail("NewServerSessionCache", err)
+		}
 		c.backing = newBacking(&o)
 	}
 	return c, nil
@@ -183,30 +191,35 @@ func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	return s, dead
 }
 
-// lookUp is Get with the store. What the store finds is kept here, too.
-func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) *Session {
+// lookUp is Get with the store. What the store finds is kept here, too. A forged id was made by no
+// server that has the keys: the store is not asked.
+func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) (s *Session, forged bool) {
 	key, ok := toSessionID(id)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	s, dead := c.get(key)
 	if s != nil || dead || c.backing == nil || !c.usable() {
-		return s
+		return s, false
+	}
+	if !c.backing.keys.madeID(id) {
+		c.backing.stats.forged.Add(1)
+		return nil, true
 	}
 	s = c.backing.get(ctx, id)
 	if s == nil {
-		return nil
+		return nil, false
 	}
 	if c.wasRemoved(key) { // removed during the lookup
 		s.Close()
-		return nil
+		return nil, false
 	}
 	if own, err := s.UpRef(); err == nil {
 		if e := c.entryOf(own); e != nil {
 			c.keep(e, false)
 		}
 	}
-	return s
+	return s, false
 }
 
 func (c *ServerSessionCache) wasRemoved(key sessionID) bool {
@@ -340,3 +353,6 @@ func (sh *serverShard) count(f func(*ServerCacheStats)) {
 	defer sh.mu.Unlock()
 	f(&sh.stats)
 }
+
+// marksIDs reports whether ids of sessions in c end with a MAC.
+func (c *ServerSessionCache) marksIDs() bool { return c.made() && c.backing != nil }

@@ -44,8 +44,9 @@ const (
 
 	// ReuseUnknownID: a server with both TicketKeys and a SessionCache was shown no ticket, and
 	// a session id (TLS 1.2) that it does not know. It may have forgotten the session, or the
-	// client has made up the id, as crypto/tls does on its first visit. A ticket that such a
-	// server cannot use gives ReuseDeclined.
+	// client has made up the id, as crypto/tls does on its first visit; behind a Store such an id
+	// is known as made up and gives ReuseNoSession. A ticket that such a server cannot use gives
+	// ReuseDeclined.
 	ReuseUnknownID
 )
 

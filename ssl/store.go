@@ -49,6 +49,7 @@ type StoreStats struct {
 	Busy        uint64 // lookups not made: too many others were waiting
 	Errors      uint64 // lookups that failed
 	Refused     uint64 // sessions that were damaged, of another id or expired
+	Forged      uint64 // lookups not made: no server with the SealKeys has made the id
 	Writes      uint64 // Puts and Removes that succeeded
 	WriteErrors uint64 // Puts and Removes that failed
 	Dropped     uint64 // Puts and Removes not tried: the queue was full

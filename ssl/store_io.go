@@ -12,7 +12,7 @@ import (
 )
 
 type storeCounters struct {
-	hits, misses, late, busy, errors, refused              atomic.Uint64
+	hits, misses, late, busy, errors, refused, forged      atomic.Uint64
 	writes, writeErrors, dropped, panics, waits, lateWaits atomic.Uint64
 }
 
@@ -279,5 +279,5 @@ func (c *storeCounters) read() StoreStats {
 	return StoreStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Late: c.late.Load(), Busy: c.busy.Load(),
 		Errors: c.errors.Load(), Refused: c.refused.Load(), Writes: c.writes.Load(),
 		WriteErrors: c.writeErrors.Load(), Dropped: c.dropped.Load(), Panics: c.panics.Load(),
-		Waits: c.waits.Load(), LateWaits: c.lateWaits.Load()}
+		Forged: c.forged.Load(), Waits: c.waits.Load(), LateWaits: c.lateWaits.Load()}
 }

@@ -91,6 +91,7 @@ struct sessl_conn {
     int fresh_n, fresh_cap, fresh_weight;
     SSL_SESSION *offered;                /* one reference, until the handshake ends */
     int lookup;                          /* Go has a cache that may know what the client offers */
+    int made_up;                         /* the id of TLS 1.2 in the ClientHello is of no server of ours */
     int unkept;                          /* it has not got all of this connection's new ones yet */
     SSL_SESSION *found[SESSL_FOUND_MAX]; /* of a server's cache, for libssl to ask for; a reference each */
     int found_n;

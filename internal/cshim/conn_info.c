@@ -42,7 +42,7 @@ static int unknown_id(const sessl_conn *c)
 {
     int what = SESSL_OFFERS_ID | SESSL_OFFERS_TICKET | SESSL_OFFERS_MAYBE;
 
-    return c->forms != SESSL_FORM_ONE && SSL_version(c->ssl) < TLS1_3_VERSION
+    return c->forms != SESSL_FORM_ONE && !c->made_up && SSL_version(c->ssl) < TLS1_3_VERSION
         && (c->offers & what) == SESSL_OFFERS_MAYBE;
 }
 

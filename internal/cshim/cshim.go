@@ -10,6 +10,7 @@ package cshim
 #cgo linux LDFLAGS: -pthread
 #cgo noescape sessl_session_counts
 #cgo nocallback sessl_session_counts
+#include "cache.h"
 #include "ctx.h"
 #include "psk.h"
 #include "session.h"
@@ -46,6 +47,13 @@ func TicketKeyCounts() (made, wiped uint64) {
 func PSKCounts() (made, wiped uint64) {
 	var m, w C.uint64_t
 	C.sessl_psk_counts(&m, &w)
+	return uint64(m), uint64(w)
+}
+
+// IDKeyCounts is TicketKeyCounts for sets of keys with which session ids are made.
+func IDKeyCounts() (made, wiped uint64) {
+	var m, w C.uint64_t
+	C.sessl_id_key_counts(&m, &w)
 	return uint64(m), uint64(w)
 }
 

@@ -55,6 +55,7 @@ typedef struct sessl_policy {
     int64_t max_age;                     /* in seconds from the full handshake; 0: no limit */
     uint8_t prefix[SESSL_ID_PREFIX_MAX]; /* of session ids */
     size_t prefix_len;
+    struct sessl_id_keys *ids; /* that ids are marked with; one reference, or NULL */
 } sessl_policy;
 
 void sessl_move_clock(int64_t by);

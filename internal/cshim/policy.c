@@ -29,11 +29,12 @@ static int make_id(SSL *ssl, unsigned char *id, unsigned *n)
     const sessl_policy *p = sessl_ctx_policy(SSL_get_SSL_CTX(ssl));
     int i;
 
-    if (*n <= p->prefix_len)
+    if (*n <= p->prefix_len + SESSL_ID_MAC)
         return 0;
     memcpy(id, p->prefix, p->prefix_len);
     for (i = 0; i < ID_TRIES; i++) {
-        if (RAND_bytes(id + p->prefix_len, (int)(*n - p->prefix_len)) <= 0)
+        if (RAND_bytes(id + p->prefix_len, (int)(*n - p->prefix_len)) <= 0
+            || (p->ids != NULL && !sessl_id_keys_mark(p->ids, id, *n)))
             return 0;
         if (!SSL_has_matching_session_id(ssl, id, *n))
             return 1;
@@ -55,7 +56,7 @@ void sessl_conn_settle(sessl_conn *c, SSL *ssl)
         SSL_set_num_tickets(ssl, 0);
 }
 
-/* Freed with ctx. */
+/* Freed with ctx, which takes a reference of its own on p->ids. */
 int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
 {
     sessl_policy *own;
@@ -64,7 +65,9 @@ int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
     sessl_err_begin(e);
     own = OPENSSL_memdup(p, sizeof(*p));
     ok = own != NULL && SSL_CTX_set_ex_data(ctx, sessl_policy_slot, own);
-    if (ok && p->prefix_len > 0)
+    if (ok)
+        sessl_id_keys_up_ref(p->ids); /* +1, the policy's */
+    if (ok && (p->prefix_len > 0 || p->ids != NULL))
         SSL_CTX_set_generate_session_id(ctx, make_id);
     if (!ok) {
         OPENSSL_free(own);
@@ -76,8 +79,12 @@ int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e)
 
 void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
+    sessl_policy *p = ptr;
+
     (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
-    OPENSSL_free(ptr);
+    if (p != NULL)
+        sessl_id_keys_free(p->ids); /* -1 */
+    OPENSSL_free(p);
 }
 
 /* NULL for the SSL_CTX of a client. Borrowed from ctx. */

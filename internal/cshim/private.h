@@ -93,6 +93,11 @@ void sessl_conn_drop_found(sessl_conn *c);
 void sessl_form_set_staying(SSL *ssl, int yes);
 void sessl_conn_settle_issued(const sessl_conn *c, SSL *ssl, SSL_SESSION *s);
 
+/* ---- idkeys.c ---- */
+
+void sessl_id_keys_up_ref(sessl_id_keys *k);
+int sessl_id_keys_mark(sessl_id_keys *k, uint8_t *id, size_t n);
+
 /* ---- removed.c ---- */
 
 void sessl_removed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);

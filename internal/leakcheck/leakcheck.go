@@ -102,6 +102,9 @@ func surplus(before, after ssl.Counters) string {
 	add("conns", before.Conns.Live, after.Conns.Live)
 	add("ctxs", before.Ctxs.Live, after.Ctxs.Live)
 	add("ticket keys", before.TicketKeys.Live, after.TicketKeys.Live)
+	add("id keys", before.IDKeys.Live, after.IDKeys.Live)
+	add("sets of id keys, or not wiped", before.IDKeyObjectsCreated-before.IDKeyObjectsWiped,
+		after.IDKeyObjectsCreated-after.IDKeyObjectsWiped)
 	if after.Certificates.Live > before.Certificates.Live { // older ones may be freed at any time
 		add("certificates", before.Certificates.Live, after.Certificates.Live)
 	}

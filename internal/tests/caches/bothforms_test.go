@@ -29,7 +29,7 @@ var callers = []caller{
 	{"ours", ssl.VersionTLS12, ssl.ReusedTicket, ssl.ReusedID, ssl.ReuseNoSession, ours(nil)},
 	{"ours without tickets", ssl.VersionTLS12, ssl.ReusedID, ssl.ReusedID, ssl.ReuseNoSession, ours(onlyIDs)},
 	{"crypto/tls", ssl.VersionTLS13, ssl.ReusedTicket, ssl.ReusedID, ssl.ReuseNoSession, std},
-	{"crypto/tls", ssl.VersionTLS12, ssl.ReusedTicket, ssl.ReusedTicket, ssl.ReuseUnknownID, std},
+	{"crypto/tls", ssl.VersionTLS12, ssl.ReusedTicket, ssl.ReusedTicket, ssl.ReuseNoSession, std},
 }
 
 func onlyIDs(c *ssl.Config) { c.SessionTicketsDisabled = true }

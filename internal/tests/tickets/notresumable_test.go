@@ -3,6 +3,7 @@ package tickets_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -144,6 +145,9 @@ func TestSessionIDPrefix(t *testing.T) {
 				leakcheck.Test(t)
 				srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 				srv.MaxVersion, cli.MaxVersion = fm.Version, fm.Version
+				if strings.HasSuffix(fm.Name, "-store") {
+					prefix = prefix[:min(len(prefix), 8)] // a MAC needs the room
+				}
 				srv.SessionIDPrefix = []byte(prefix)
 				a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
 				cctx := ssltest.NewClientCtx(t, cli)
