@@ -37,7 +37,11 @@ func heapString(p *C.char) string {
 	if p == nil {
 		return ""
 	}
-	return C.GoStringN(p, C.int(C.strlen(p)))
+	n := 0
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(p)), n))
 }
 
 type ctxPtr = *C.SSL_CTX

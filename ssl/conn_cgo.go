@@ -124,10 +124,11 @@ func closedResult(op string) result {
 	return result{status: stepFailed, err: fail(op, ErrClosed)}
 }
 
-// takeFresh moves new sessions from C's queue to handles, so that no session stays in C
+// takeFresh moves n new sessions from C's queue to handles, so that no session stays in C
 // longer than the step that brought it. mu is held.
-func (c *Conn) takeFresh(p connPtr) {
-	for q := C.sessl_conn_next_session(p); q != nil; q = C.sessl_conn_next_session(p) {
+func (c *Conn) takeFresh(p connPtr, n int) {
+	for range n {
+		q := C.sessl_conn_next_session(p)
 		c.sessions.fresh = append(c.sessions.fresh, adoptSession(q)) // the queue's reference
 		c.sessions.freshWeight += int(C.sessl_session_weight(q))
 	}
@@ -151,7 +152,7 @@ func (c *Conn) takeOldest() *Session {
 // result must end every step.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.fresh > 0 {
-		c.takeFresh(p)
+		c.takeFresh(p, int(st.fresh))
 	}
 	if st.removed != 0 {
 		c.sessions.removed.Store(true)

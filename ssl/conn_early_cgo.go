@@ -118,17 +118,17 @@ func (c *Conn) admitEarly() error {
 		return fail("handshake", ErrClosed)
 	}
 	defer c.leave()
-	if c.noteEarly(p); c.EarlyDataStatus() != EarlyDataAccepted {
+	if c.noteEarly(EarlyDataStatus(C.sessl_conn_early_status(p))); c.EarlyDataStatus() != EarlyDataAccepted {
 		return nil
 	}
-	c.readInfo(p)
+	now := c.readInfo(p)
 	c.takeTicketData(p)
-	if c.ctx.verify && !c.resumedOK(p) {
+	if c.ctx.verify && !c.resumedOK(now) {
 		condemn(p)
 		return fail("handshake", ErrUnverified)
 	}
-	c.info.state.Verified = c.ctx.verify && c.hasPeer(p)
-	if err := c.readPeer(p); err != nil {
+	c.info.state.Verified = c.ctx.verify && now.hasPeer
+	if err := c.readPeer(p, now); err != nil {
 		return err
 	}
 	p.early = C.SESSL_EARLY_OPEN
@@ -137,8 +137,7 @@ func (c *Conn) admitEarly() error {
 }
 
 // noteEarly records what became of early data, and counts it once. mu is held.
-func (c *Conn) noteEarly(p connPtr) {
-	now := EarlyDataStatus(C.sessl_conn_early_status(p))
+func (c *Conn) noteEarly(now EarlyDataStatus) {
 	if EarlyDataStatus(c.early.status.Swap(int32(now))) != now {
 		c.ctx.early.count(now)
 	}
@@ -147,13 +146,14 @@ func (c *Conn) noteEarly(p connPtr) {
 // earlyTerms are the terms under which q, a session that is about to be offered, allows
 // early data. mu is held.
 func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
-	t.limit = uint32(C.SSL_SESSION_get_max_early_data(q))
+	if C.SSL_SESSION_get_protocol_version(q) != VersionTLS13 || c.ctx.highest < VersionTLS13 {
+		return earlyTerms{not: "it needs TLS 1.3"}
+	}
+	if t.limit = uint32(C.SSL_SESSION_get_max_early_data(q)); t.limit == 0 {
+		return earlyTerms{not: "the session does not allow it"}
+	}
 	t.proto = earlyProto(q)
 	switch {
-	case C.SSL_SESSION_get_protocol_version(q) != VersionTLS13 || c.ctx.highest < VersionTLS13:
-		t.not = "it needs TLS 1.3"
-	case t.limit == 0:
-		t.not = "the session does not allow it"
 	case !c.earlyPeer(q):
 		t.not = "the session was not verified for this name and configuration"
 	case !c.ctx.offersProto(t.proto):

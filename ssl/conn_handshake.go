@@ -300,33 +300,33 @@ func (c *Conn) inspect() error {
 		return fail("handshake", ErrClosed)
 	}
 	defer c.leave()
-	c.readInfo(p)
-	c.noteEarly(p)
+	now := c.readInfo(p)
+	c.noteEarly(now.early)
 	c.takeStaple(p)
 	c.takeTicketData(p)
-	if err := c.checkPeer(p); err != nil {
+	if err := c.checkPeer(p, now); err != nil {
 		condemn(p)
 		return err
 	}
-	return c.readPeer(p)
+	return c.readPeer(p, now)
 }
 
 // checkPeer checks what a resumption skips, and stamps the sessions of an accepted
 // peer. mu is held.
-func (c *Conn) checkPeer(p connPtr) error {
+func (c *Conn) checkPeer(p connPtr, now settled) error {
 	if !c.ctx.verify {
 		if c.server || c.info.state.DidResume {
 			return nil // a resumed session keeps the name of its first connection
 		}
 		return c.setStamp(p, c.stampOfKind(stampUnverified))
 	}
-	if c.info.state.DidResume && !c.resumedOK(p) {
+	if c.info.state.DidResume && !c.resumedOK(now) {
 		return fail("handshake", ErrUnverified)
 	}
 	if c.info.state.PSKIdentity != "" {
 		return c.stampPSK(p)
 	}
-	if !c.hasPeer(p) {
+	if !now.hasPeer {
 		return nil // a server whose client sent none; libssl demands one where it must
 	}
 	c.info.state.Verified = true

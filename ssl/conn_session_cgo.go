@@ -263,20 +263,19 @@ func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
 // resumedOK is a second check, after the handshake: a client resumed only a session
 // that it trusts; a server's session still has the certificate that the server demands,
 // and the certificate has not expired. mu is held.
-func (c *Conn) resumedOK(p connPtr) bool {
+func (c *Conn) resumedOK(now settled) bool {
 	if !c.server {
 		return c.sessions.offered == offered
 	}
-	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
-	if s == nil {
+	if now.session == nil {
 		return false
 	}
-	if !c.hasPeer(p) {
+	if !now.hasPeer {
 		return !c.ctx.require ||
 			c.info.state.PSKIdentity != "" && c.ctx.psk.instead ||
 			c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
-	return C.sessl_session_peer_ok(s, nil) != 0
+	return C.sessl_session_peer_ok(now.session, nil) != 0
 }
 
 // hasPeer reports whether the connection's session has the peer's certificate. mu is held.

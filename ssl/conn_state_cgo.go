@@ -27,7 +27,7 @@ import (
 
 // readInfo fills info after the handshake (SSL_version, SSL_session_reused,
 // SSL_get_current_cipher and others). mu is held.
-func (c *Conn) readInfo(p connPtr) {
+func (c *Conn) readInfo(p connPtr) settled {
 	var i C.sessl_conn_info
 	C.sessl_conn_get_info(p, &i)
 	c.info.state = ConnectionState{
@@ -56,12 +56,20 @@ func (c *Conn) readInfo(p connPtr) {
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}
+	return settled{session: i.session, hasPeer: i.has_peer != 0, early: EarlyDataStatus(i.early)}
+}
+
+// settled is what only the end of the handshake has to know. session is borrowed, under mu.
+type settled struct {
+	session sessionPtr
+	hasPeer bool
+	early   EarlyDataStatus
 }
 
 // readPeer finds out what is known of the peer's certificates, and notes it with the
 // session for the connections that resume it. mu is held.
-func (c *Conn) readPeer(p connPtr) error {
-	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
+func (c *Conn) readPeer(p connPtr, now settled) error {
+	s := now.session
 	if s == nil {
 		return nil
 	}
@@ -72,6 +80,10 @@ func (c *Conn) readPeer(p connPtr) error {
 				return fail("handshake", ErrMalformed)
 			}
 			c.info.peer = peer
+			return nil
+		}
+		if !now.hasPeer {
+			c.info.peer = &peerChain{}
 			return nil
 		}
 	}
@@ -259,7 +271,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		l.Lock()
 		defer l.Unlock()
 	}
-	defer c.takeFresh(p)
+	defer func() { c.takeFresh(p, int(p.fresh_n)) }()
 	var e cErr
 	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
 	case -1:

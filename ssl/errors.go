@@ -230,10 +230,11 @@ func configError(format string, args ...any) error {
 
 // inOp returns err as an error of op.
 func inOp(op string, err error) error {
+	if err == nil { // first, because e is allocated
+		return nil
+	}
 	var e *Error
 	switch {
-	case err == nil:
-		return nil
 	case !errors.As(err, &e):
 		return fail(op, err)
 	case e.Op == op:

@@ -282,6 +282,9 @@ typedef struct sessl_conn_info {
     uint64_t sent_cert;    /* what this side has sent */
     const uint8_t *staple; /* borrowed from the SSL */
     size_t staple_len;
+    int early;            /* what became of early data, in Go's numbers */
+    SSL_SESSION *session; /* borrowed from the SSL, as long as its mutex is held */
+    int has_peer;         /* there is a certificate of the peer in it */
 } sessl_conn_info;
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);

@@ -8,7 +8,7 @@ var long = flag.Bool("long", false, "repeat in full what is usually repeated les
 // AddressSanitizer, which make everything several times slower.
 func Rounds(usual, inFull, checked int) int {
 	switch {
-	case underChecker:
+	case UnderChecker:
 		return checked
 	case *long:
 		return inFull

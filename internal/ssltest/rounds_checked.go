@@ -2,4 +2,5 @@
 
 package ssltest
 
-const underChecker = true
+// UnderChecker says that the race detector or AddressSanitizer is on.
+const UnderChecker = true

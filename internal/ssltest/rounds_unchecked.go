@@ -2,4 +2,5 @@
 
 package ssltest
 
-const underChecker = false
+// UnderChecker says that the race detector or AddressSanitizer is on.
+const UnderChecker = false
