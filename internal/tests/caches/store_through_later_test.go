@@ -1,6 +1,7 @@
 package caches_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -240,5 +241,40 @@ func TestWriteThroughAfterARequest(t *testing.T) {
 	v.CloseBoth()
 	if st := cache.StoreStats(); st.Waits != 2 || st.LateWaits != 0 || st.Writes != 4 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// The end of a connection takes along what waits for the store.
+func TestWriteThroughBesideTheEnd(t *testing.T) {
+	leakcheck.Test(t)
+	if ssltest.LibraryRelease() == "1.1.1" {
+		t.Skip("IssueTicket needs OpenSSL 3.0")
+	}
+	for name, end := range map[string]func(*ssl.Conn) error{"CloseWrite": (*ssl.Conn).CloseWrite,
+		"Close": (*ssl.Conn).Close} {
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+		srv.NumTickets = -1
+		tickets := 0
+		cli.OnNewSession = func(_ *ssl.Conn, s *ssl.Session) {
+			tickets++
+			s.Close()
+		}
+		store := newSlowStore()
+		sctx, _ := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1), through)
+		p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), sctx, nil)
+		done := make(chan error, 1)
+		go func() { done <- p.Server.IssueTicket() }()
+		store.await(t, 1)
+		if err := end(p.Server); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n, err := p.Client.Read(make([]byte, 1)); err != io.EOF || tickets != 1 {
+			t.Errorf("%s: Read: %d, %v, %d tickets, want io.EOF and 1", name, n, err, tickets)
+		}
+		close(store.let)
+		if err := <-done; err != nil && !errors.Is(err, ssl.ErrClosed) {
+			t.Errorf("%s: IssueTicket: %v", name, err)
+		}
+		p.CloseBoth()
 	}
 }
