@@ -69,8 +69,36 @@ func build(suite, dir string) (*openssl, error) {
 		{name: goTLS, path: at("tls")},
 		{name: socket, path: at("ssl"), args: []string{"-transport", "socket"}},
 		{name: netConn, path: at("ssl"), args: []string{"-transport", "conn"}},
+		o.buildLibp2p(dir),
 	}
 	return o, nil
+}
+
+// libp2pConf has what the binding has no functions for.
+const libp2pConf = `openssl_conf = all
+[all]
+ssl_conf = modules
+[modules]
+system_default = tls
+[tls]
+Ciphersuites = TLS_AES_128_GCM_SHA256
+Groups = X25519:P-256
+NumTickets = 1
+`
+
+// buildLibp2p builds a contender that needs not build with each OpenSSL.
+func (o *openssl) buildLibp2p(dir string) *contender {
+	conf := filepath.Join(dir, "libp2p.cnf")
+	c := &contender{name: libp2p, path: filepath.Join(dir, "libp2p"),
+		env: []string{"GODEBUG=cgocheck=0", "OPENSSL_CONF=" + conf}}
+	err := os.WriteFile(conf, []byte(libp2pConf), 0o644)
+	if err == nil {
+		_, err = o.output("go", "build", "-tags", "libp2p", "-o", c.path, "./contender/libp2p")
+	}
+	if err != nil {
+		c.why = err.Error()
+	}
+	return c
 }
 
 func (o *openssl) buildC(path string) error {
@@ -114,11 +142,16 @@ func (o *openssl) output(name string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// withStderr adds the last line that a program has said.
+// withStderr adds what a program has said: the first error of a compiler, or the last line.
 func withStderr(err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return err
+	}
+	for line := range bytes.Lines(exit.Stderr) {
+		if bytes.Contains(line, []byte("error: ")) {
+			return fmt.Errorf("%w: %s", err, bytes.TrimSpace(line))
+		}
 	}
 	return fmt.Errorf("%w: %s", err, lastLine(exit.Stderr))
 }
