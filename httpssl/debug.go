@@ -49,6 +49,7 @@ type debugCtx struct {
 	LastFailures []debugFailure `json:",omitempty"`
 	StoreErrors  []debugError   `json:",omitempty"`
 	GuardErrors  []debugError   `json:",omitempty"`
+	KeyErrors    []debugError   `json:",omitempty"`
 }
 
 type debugKey struct {
@@ -94,6 +95,7 @@ func debugCtxOf(ctx *ssl.Ctx, now time.Time) debugCtx {
 		d.LastFailures = append(d.LastFailures, out)
 	}
 	d.StoreErrors, d.GuardErrors = debugErrors(ctx.StoreErrors()), debugErrors(ctx.GuardErrors())
+	d.KeyErrors = debugErrors(ctx.UnknownKeyErrors())
 	return d
 }
 

@@ -48,9 +48,9 @@ func NewCollector(ctxs map[string]*ssl.Ctx) (*Collector, error) {
 // descs are the descriptions of the metrics of one Ctx. They include its name, so that a
 // registry can tell the metrics of several Collectors apart.
 type descs struct {
-	handshakes, failures, duration, libssl, internal, tickets, rotations *prometheus.Desc
-	cached, cacheBytes, cacheEvent, storeEvent, pending                  *prometheus.Desc
-	storeTime, storeError, early, guardEvent, guardTime, guardError      *prometheus.Desc
+	handshakes, failures, duration, libssl, internal, tickets, rotations, catchUps *prometheus.Desc
+	cached, cacheBytes, cacheEvent, storeEvent, pending                            *prometheus.Desc
+	storeTime, storeError, early, guardEvent, guardTime, guardError                *prometheus.Desc
 }
 
 func newDescs(ctx string) descs {
@@ -66,6 +66,7 @@ func newDescs(ctx string) descs {
 		internal:   desc("openssl_cache_sessions", "Sessions in OpenSSL's internal cache."),
 		tickets:    desc("tickets_total", "Tickets by their treatment by the ticket keys.", "event"),
 		rotations:  desc("ticket_key_rotations_total", "Rotations of the ticket keys.", "result"),
+		catchUps:   desc("ticket_key_catch_ups_total", "Calls for unknown ticket keys, and failed ones.", "event"),
 		cached:     desc("session_cache_sessions", "Sessions in the cache."),
 		cacheBytes: desc("session_cache_bytes", "Estimated size of the sessions in a server's cache."),
 		cacheEvent: desc("session_cache_events_total",
@@ -89,7 +90,7 @@ func newDescs(ctx string) descs {
 
 func (d descs) all() []*prometheus.Desc {
 	return []*prometheus.Desc{d.handshakes, d.failures, d.duration, d.libssl, d.internal, d.tickets, d.rotations,
-		d.cached, d.cacheBytes, d.cacheEvent, d.storeEvent, d.pending,
+		d.catchUps, d.cached, d.cacheBytes, d.cacheEvent, d.storeEvent, d.pending,
 		d.storeTime, d.storeError, d.early, d.guardEvent, d.guardTime, d.guardError}
 }
 
@@ -147,9 +148,10 @@ func (s sink) stats(st ssl.Stats) {
 	if k := st.TicketKeys; k != nil {
 		s.events(s.tickets, map[string]uint64{
 			"issued": k.Issued, "resumed": k.Resumed, "renewed": k.Renewed, "declined": k.Declined,
-			"unknown_key": k.Unknown, "withheld": k.Withheld,
+			"unknown_key": k.Unknown, "withheld": k.Withheld, "caught_up": k.CaughtUp,
 		})
 		s.events(s.rotations, map[string]uint64{"done": k.Rotations, "failed": k.FailedRotations})
+		s.events(s.catchUps, map[string]uint64{"called": k.CatchUps, "failed": k.FailedCatchUps})
 	}
 	if c := st.Cache; c != nil {
 		s.gauge(s.cached, float64(c.Sessions))

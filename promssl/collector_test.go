@@ -158,7 +158,12 @@ ssl_handshake_failures_total{ctx="tickets"} 0
 # TYPE ssl_ticket_key_rotations_total counter
 ssl_ticket_key_rotations_total{ctx="tickets",result="done"} 0
 ssl_ticket_key_rotations_total{ctx="tickets",result="failed"} 0
-`), "ssl_handshakes_total", "ssl_handshake_failures_total", "ssl_ticket_key_rotations_total"); err != nil {
+# HELP ssl_ticket_key_catch_ups_total Calls for unknown ticket keys, and failed ones.
+# TYPE ssl_ticket_key_catch_ups_total counter
+ssl_ticket_key_catch_ups_total{ctx="tickets",event="called"} 0
+ssl_ticket_key_catch_ups_total{ctx="tickets",event="failed"} 0
+`), "ssl_handshakes_total", "ssl_handshake_failures_total", "ssl_ticket_key_rotations_total",
+		"ssl_ticket_key_catch_ups_total"); err != nil {
 		t.Error(err)
 	}
 	for name, want := range map[string]int{"ssl_handshake_duration_seconds": 6,

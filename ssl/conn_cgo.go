@@ -58,6 +58,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	p.guarded = cBool(c.ctx.guard != nil)
+	p.ask_key = cBool(c.ctx.ticketKeys.asksForKeys())
 	c.sessions.tickets13 = nil
 	return c.takeCertificates(op, p)
 }

@@ -35,7 +35,7 @@ func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) 
 	switch {
 	case c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13):
 		ids = h.identities
-	case c.ctx.forms != oneForm && h.hasTicket:
+	case c.ctx.forms != oneForm && len(h.ticket) > 0:
 		return nil // the session is in the ticket, and the id made up (RFC 5077, section 3.4)
 	}
 	for _, id := range ids[:min(len(ids), maxLookups)] {

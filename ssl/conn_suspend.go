@@ -102,6 +102,7 @@ func (c *Conn) answerHello(ctx context.Context) error {
 			return err
 		}
 	}
+	c.catchUp(ctx, hello) // first, as the others look at the ticket
 	if err := c.lookUps(ctx, hello); err != nil {
 		return err
 	}

@@ -122,6 +122,15 @@ func (c *Ctx) TicketKeyInfos() []TicketKeyInfo {
 	return c.ticketKeys.Infos()
 }
 
+// UnknownKeyErrors is [TicketKeys.UnknownKeyErrors] of the Ctx's TicketKeys. It returns nil if the
+// Ctx's Config had none.
+func (c *Ctx) UnknownKeyErrors() []PastError {
+	if c == nil || c.ticketKeys == nil {
+		return nil
+	}
+	return c.ticketKeys.UnknownKeyErrors()
+}
+
 // LastFailures returns the last sixteen failed handshakes of the Ctx, and fatal errors
 // of TLS on its connections after the handshake, newest first. They stay after Close.
 func (c *Ctx) LastFailures() []HandshakeFailure {

@@ -1,9 +1,12 @@
 package ssl_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 	"time"
 
 	"sessl/ssl"
@@ -103,4 +106,99 @@ func ExampleTicketKeySet_withoutCurrent() {
 	// Output:
 	// next 2024-05-06 07:00:00 +0000 UTC
 	// current true
+}
+
+// A machine that is late learns of new keys by the first client that has a ticket of one. Here the
+// keys are in a file, which another program replaces; it could be a database as well.
+func ExampleTicketKeys_OnUnknownKey() {
+	dir, err := os.MkdirTemp("", "keys")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "ticket.key")
+	replace := func() ssl.TicketKey {
+		key, err := ssl.NewTicketKey()
+		if err != nil {
+			log.Fatal(err)
+		}
+		b, err := key.SecretBytes()
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer clear(b)
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			log.Fatal(err)
+		}
+		return key
+	}
+	replace()
+	tickets, err := ssl.LoadTicketKeys(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tickets.Close()
+	err = tickets.OnUnknownKey(func(context.Context, string) error { return tickets.Reload() }, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	key := replace() // other machines have read it, and this one has not
+
+	// A client comes from one of them.
+	cert, err := ssl.LoadX509KeyPair("../testdata/certs/server-ecdsa.pem", "../testdata/certs/server-ecdsa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	others, err := ssl.NewTicketKeysFrom(ssl.TicketKeySet{Current: key})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer others.Close()
+	cfg := &ssl.Config{InsecureSkipVerify: true}
+	client, err := ssl.NewClientCtx(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	d := ssl.Dialer{Ctx: client, SessionGroup: "shop"}
+	for _, keys := range []*ssl.TicketKeys{others, tickets} {
+		server, err := ssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}, TicketKeys: keys,
+			SessionIDContext: []byte("shop")})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("resumed:", visitOnce(&d, server))
+		server.Close()
+	}
+	st := tickets.Stats()
+	fmt.Println(st.CatchUps, "call,", st.CaughtUp, "connection helped")
+	// Output:
+	// resumed: false
+	// resumed: true
+	// 1 call, 1 connection helped
+}
+
+// visitOnce makes a connection to a server of ctx, and reads a byte from it.
+func visitOnce(d *ssl.Dialer, ctx *ssl.Ctx) (resumed bool) {
+	l, err := ssl.Listen("tcp", "127.0.0.1:0", ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			c.Write([]byte("x"))
+			c.Read(make([]byte, 1)) // until the client closes
+			c.Close()
+		}
+	}()
+	c, err := d.Dial("tcp", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		log.Fatal(err)
+	}
+	return c.SessionReused()
 }

@@ -23,7 +23,7 @@ type ClientHelloInfo struct {
 	// written to.
 	Conn net.Conn
 
-	hasTicket  bool     // of TLS 1.2, with something in it
+	ticket     []byte   // of TLS 1.2
 	identities [][]byte // of pre-shared keys, to which the sessions of TLS 1.3 belong
 
 	ctx context.Context
@@ -82,7 +82,7 @@ func (h *ClientHelloInfo) extension(number uint16, r reader) {
 			h.SupportedProtos = append(h.SupportedProtos, string(list.bytes(1)))
 		}
 	case extSessionTicket:
-		h.hasTicket = len(r) > 0
+		h.ticket = slices.Clone(r)
 	case extPreSharedKey:
 		for list := reader(r.bytes(2)); len(list) > 0 && len(h.identities) < maxLookups; list.take(4) {
 			h.identities = append(h.identities, list.bytes(2))

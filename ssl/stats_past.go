@@ -5,13 +5,16 @@ import (
 	"time"
 )
 
-// A PastError is an error that an application's [SessionStore] or [ReplayGuard] has returned to this
-// package, which goes on without it. Err is the application's own, or says what was wrong with the
-// answer.
+// A PastError is an error that an application's [SessionStore], [ReplayGuard] or function for unknown
+// ticket keys has returned to this package, which goes on without it. Err is the application's own, or
+// says what was wrong with the answer.
 type PastError struct {
 	Time time.Time // when the call returned
-	Op   string    // "Get", "Put", "PutAll", "Remove" or "Claim"; of a SessionStore also "seal", "open"
-	Err  error
+
+	// Op is "Get", "Put", "PutAll", "Remove", "Claim" or "OnUnknownKey"; of a SessionStore also "seal"
+	// and "open".
+	Op  string
+	Err error
 }
 
 // maxRecent is how much a recent remembers.

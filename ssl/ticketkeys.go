@@ -41,6 +41,8 @@ type TicketKeys struct {
 	rotated atomic.Uint64
 	failed  atomic.Uint64
 
+	unknown catchingUp
+
 	writing sync.Mutex // held during a replacement, and while files are read for it
 
 	mu    sync.Mutex
@@ -237,12 +239,13 @@ func (t *TicketKeys) Reload() error {
 	})
 }
 
-// Close ends the rotation and gives Go's reference back. Ctxs that were made with the
-// keys go on using them. Later calls do nothing.
+// Close ends the rotation and all waiting for unknown keys, and gives Go's reference back. Ctxs that
+// were made with the keys go on using them. Later calls do nothing.
 func (t *TicketKeys) Close() error {
 	if t == nil || !t.h.close() {
 		return nil
 	}
+	t.unknown.close()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timer != nil {
@@ -288,6 +291,10 @@ type TicketKeyStats struct {
 	Unknown  uint64 // tickets whose name no key has
 	Withheld uint64 // connections that were due a ticket, and IssueTickets, while no key was current
 
+	CatchUps       uint64 // calls of the function of OnUnknownKey
+	FailedCatchUps uint64 // of these, those that returned an error, or nothing in time
+	CaughtUp       uint64 // connections that waited for one, and whose key was there then
+
 	Rotations       uint64 // made by Rotate and by the timer
 	FailedRotations uint64 // not made by the timer, for lack of memory or randomness: the keys stayed
 }
@@ -297,6 +304,8 @@ func (t *TicketKeys) Stats() (s TicketKeyStats) {
 	t.withPtr("TicketKeys.Stats", func(p ticketKeysPtr) error {
 		s = readTicketStats(p)
 		s.Rotations, s.FailedRotations = t.rotated.Load(), t.failed.Load()
+		u := &t.unknown
+		s.CatchUps, s.FailedCatchUps, s.CaughtUp = u.calls.Load(), u.fails.Load(), u.helps.Load()
 		return nil
 	})
 	return s

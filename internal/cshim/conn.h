@@ -97,6 +97,7 @@ struct sessl_conn {
     int found_n;
     int forms;      /* what a server issues: SESSL_FORM_* */
     int ask_form;   /* Go may know better when the ClientHello is there */
+    int ask_key;    /* Go may get a ticket key that is not here */
     int stays;      /* what the ClientHello offers is, if anything, in Go's cache and not in a ticket */
     int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */
     uint8_t *stamp; /* set once the peer has been verified */

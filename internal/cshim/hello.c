@@ -77,11 +77,12 @@ static int needs_claim(const sessl_conn *c)
 }
 
 /* Whether Go says which Ctx answers, or may know the session, the key or the early data that the
- * client has, or in which form it is to get a session. */
+ * client has, or the key of its ticket, or in which form it is to get a session. */
 static int has_question(const sessl_conn *c, SSL *ssl)
 {
     return c->hello_use == SESSL_HELLO_ASK || sessl_hello_may_be_cached(c, ssl)
-        || (c->psk.ask && (c->offers & SESSL_OFFERS_PSK) != 0) || needs_claim(c) || c->ask_form;
+        || (c->psk.ask && (c->offers & SESSL_OFFERS_PSK) != 0) || needs_claim(c) || c->ask_form
+        || sessl_hello_has_unknown_key(c, ssl);
 }
 
 /* libssl goes on with this hello. */

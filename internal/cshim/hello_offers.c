@@ -99,6 +99,29 @@ int sessl_hello_may_be_cached(const sessl_conn *c, SSL *ssl)
     return (c->offers & SESSL_OFFERS_TICKET) == 0 && (c->offers & SESSL_OFFERS_MAYBE) != 0;
 }
 
+/* Whether the hello has tickets, or what could be some, and Go may get their keys: none is here. */
+int sessl_hello_has_unknown_key(const sessl_conn *c, SSL *ssl)
+{
+    SSL_CTX *ctx = SSL_get_SSL_CTX(ssl); /* borrowed */
+    const unsigned char *p;
+    sessl_reader r;
+    size_t n;
+    int some = 0;
+
+    if (!c->ask_key)
+        return 0;
+    if (!is13(c, ssl))
+        return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) /* borrowed */
+            && n > ID_MAX && !sessl_ticket_key_is_here(ctx, p, n);
+    r = identities(ssl);
+    while ((p = next_identity(&r, &n)) != NULL) {
+        if (sessl_ticket_key_is_here(ctx, p, n))
+            return 0;
+        some |= n > ID_MAX;
+    }
+    return some;
+}
+
 /* Of the sessions that are offered in TLS 1.3, the first that is known here decides. Where none is, the
  * first decides by its length, so that an id which was forgotten is not taken for a ticket. */
 static int stays13(const sessl_conn *c, SSL *ssl)

@@ -329,6 +329,7 @@ void sessl_conn_renewed(sessl_conn *c);
 
 int sessl_hello_offers(SSL *ssl, int only_tls12);
 int sessl_hello_may_be_cached(const sessl_conn *c, SSL *ssl);
+int sessl_hello_has_unknown_key(const sessl_conn *c, SSL *ssl);
 void sessl_conn_settle_form(sessl_conn *c, SSL *ssl);
 
 /* ---- hello.c ---- */
