@@ -25,6 +25,8 @@ type Client struct {
 	end  context.CancelFunc
 	jobs sync.WaitGroup
 
+	guarding guarding
+
 	mu     sync.Mutex
 	db     valkey.Client // nil until it is connected
 	failed error         // why it is not
@@ -191,8 +193,16 @@ func (c *Client) do(ctx context.Context, timeout time.Duration,
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	defer recovered(&err)
 	r = db.Do(ctx, command(db.B()))
 	return r, r.NonValkeyError()
+}
+
+// recovered makes an error of a panic in valkey-go, which takes some replies apart without a look.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("valkey-go panicked: %v", r)
+	}
 }
 
 // database returns the database's client, or says why there is none.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+
+	"sessl/ssl"
+	"sessl/valkeystore/internal/resp"
 )
 
 // dial makes a connection to a node, for valkey-go. It has a deadline of its own, because that of the
@@ -12,8 +15,18 @@ func (c *Client) dial(ctx context.Context, addr string, d *net.Dialer, _ *tls.Co
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.opts.Timeout)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
+	var conn net.Conn
+	var err error
 	if c.dialer == nil {
-		return d.DialContext(ctx, "tcp", addr)
+		conn, err = d.DialContext(ctx, "tcp", addr)
+	} else {
+		conn, err = c.dialer.DialContext(ctx, "tcp", addr)
 	}
-	return c.dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return resp.NewConn(conn, maxReply), nil
 }
+
+// maxReply is that of a session with what is around it. No other reply is longer.
+const maxReply = ssl.MaxEncodedSession + 4<<10

@@ -26,6 +26,10 @@ type Options struct {
 	// means a second. From 10 ms to a minute.
 	Timeout time.Duration
 
+	// InsecureEviction lets the guard accept early data although the database may drop claims when its
+	// memory is full (a maxmemory-policy other than noeviction): what it has dropped can be replayed.
+	InsecureEviction bool
+
 	// Logger gets a record for each change of state; nil means none.
 	Logger *slog.Logger
 }

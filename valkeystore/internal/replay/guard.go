@@ -1,0 +1,169 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessl/valkeystore/internal/circuit"
+)
+
+// A Verdict is what the database says.
+type Verdict string
+
+// The verdicts. Young says that the epoch is too young for claims; Old is the answer to no claim.
+const (
+	First Verdict = "first"
+	Again Verdict = "again"
+	Young Verdict = "young"
+	Old   Verdict = "old"
+)
+
+// A Question is a claim, or with an empty Claim it looks after the epoch of Part.
+type Question struct {
+	Part  int
+	Claim string // 16 bytes
+	Keep  time.Duration
+}
+
+// An Answer is what the database makes of a Question.
+type Answer struct {
+	Verdict Verdict
+	Policy  string // maxmemory-policy, for a question without a claim
+}
+
+// A Database answers each question in one step, as Script does.
+type Database interface {
+	Ask(ctx context.Context, q Question) (Answer, error)
+}
+
+// The errors of a Guard.
+var (
+	ErrOpen   = errors.New("the database has failed, and is asked once a second")
+	ErrYoung  = errors.New("the database may have lost claims of the last minute")
+	ErrPolicy = errors.New("the database's maxmemory-policy is not noeviction, so that claims could be lost")
+	ErrUnseen = errors.New("the database's maxmemory-policy is not known yet")
+)
+
+// Memory is a guard for one process, which is asked first.
+type Memory interface {
+	Claim(ctx context.Context, id []byte, until time.Time) (first bool, err error)
+}
+
+// A Guard makes claims. Its methods may be called from several goroutines at once.
+type Guard struct {
+	Database Database
+	Memory   Memory
+	Circuit  *circuit.Circuit
+	Outcome  func(context.Context, error) circuit.Outcome
+	Now      func() time.Time
+	Evicts   bool // any policy is good enough
+
+	mu       sync.Mutex
+	policies [Parts]string // empty until it is known
+	young    [Parts]bool
+
+	Stats Counters
+}
+
+// Counters count claims by what came of them.
+type Counters struct {
+	First, Again, Here, Young, Open, Policy, Failed atomic.Uint64
+}
+
+// Claim reports whether id, 32 bytes, is new to this process and to the database.
+func (g *Guard) Claim(ctx context.Context, id []byte, key string, until time.Time) (first bool, err error) {
+	if first, err = g.Memory.Claim(ctx, id, until); err != nil || !first {
+		if err == nil {
+			g.Stats.Here.Add(1)
+		}
+		return false, err
+	}
+	q := Question{Part: PartOf(key), Claim: key, Keep: max(until.Sub(g.Now()), Window)}
+	if err := g.checkPolicy(q.Part); err != nil {
+		g.Stats.Policy.Add(1)
+		return false, err
+	}
+	call, ok := g.Circuit.Begin()
+	if !ok {
+		g.Stats.Open.Add(1)
+		return false, ErrOpen
+	}
+	a, err := g.Database.Ask(ctx, q)
+	call.End(g.Outcome(ctx, err))
+	return g.decide(a, err)
+}
+
+func (g *Guard) decide(a Answer, err error) (first bool, _ error) {
+	switch {
+	case err != nil:
+	case a.Verdict == First:
+		g.Stats.First.Add(1)
+		return true, nil
+	case a.Verdict == Again:
+		g.Stats.Again.Add(1)
+		return false, nil
+	case a.Verdict == Young:
+		g.Stats.Young.Add(1)
+		return false, ErrYoung
+	default:
+		err = fmt.Errorf("the database's verdict is %.20q", a.Verdict)
+	}
+	g.Stats.Failed.Add(1)
+	return false, err
+}
+
+// PartOf returns which epoch a claim is under.
+func PartOf(key string) int { return int(key[0]) % Parts }
+
+func (g *Guard) checkPolicy(part int) error {
+	if g.Evicts {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return policyError(g.policies[part])
+}
+
+func policyError(policy string) error {
+	switch policy {
+	case "noeviction":
+		return nil
+	case "":
+		return ErrUnseen
+	}
+	return fmt.Errorf("%w: it is %.32q", ErrPolicy, policy)
+}
+
+// Tend looks after the epoch of a part, so that a lost one begins anew before the next claim, and after the
+// policy of the node that the part is on.
+func (g *Guard) Tend(ctx context.Context, part int) error {
+	a, err := g.Database.Ask(ctx, Question{Part: part})
+	if err != nil {
+		return err
+	}
+	if a.Verdict != Old && a.Verdict != Young || a.Policy == "" {
+		return fmt.Errorf("the database's verdict is %.20q, and its policy %.20q", a.Verdict, a.Policy)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.policies[part], g.young[part] = a.Policy, a.Verdict == Young
+	return nil
+}
+
+// State returns the error that claims get now, apart from what only the database knows, and whether
+// an epoch was too young when it was last looked after.
+func (g *Guard) State() (young bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for part := range Parts {
+		young = young || g.young[part]
+		if e := policyError(g.policies[part]); err == nil && !g.Evicts {
+			err = e
+		}
+	}
+	return young, err
+}
