@@ -67,9 +67,6 @@ type StoreStats struct {
 // ignores its context could collect any number.
 const maxStoreLookups = 256
 
-// sealedAs names what a session is sealed as: sealed bytes cannot be opened under another id.
-func sealedAs(id []byte) string { return "server session " + string(id) }
-
 // storeWrite is a Put, or a Remove if sealed is nil.
 type storeWrite struct {
 	id, sealed []byte
@@ -80,8 +77,9 @@ type storeWrite struct {
 // backing is a store behind a cache.
 type backing struct {
 	store   SessionStore
-	batch   SessionBatchStore  // the same, or nil
-	status  SessionStatusStore // the same, or nil
+	batch   SessionBatchStore   // the same, or nil
+	status  SessionStatusStore  // the same, or nil
+	binding SessionBindingStore // the same, or nil
 	keys    *SealKeys
 	timeout time.Duration   // of a lookup
 	patient time.Duration   // of a write

@@ -22,6 +22,7 @@ func newBacking(o *ServerCacheOptions) *backing {
 		queues: make([]storeQueue, o.Writers)}
 	b.batch, _ = o.Store.(SessionBatchStore)
 	b.status, _ = o.Store.(SessionStatusStore)
+	b.binding, _ = o.Store.(SessionBindingStore)
 	b.life, b.stop = context.WithCancel(context.Background())
 	for i := range b.queues {
 		b.queues[i].limit = max(o.WriteQueue/o.Writers, 1)
@@ -169,12 +170,16 @@ func (b *backing) put(w *storeWait, es ...*serverEntry) {
 
 func (b *backing) seal(e *serverEntry) ([]byte, error) {
 	const op = "SessionStore.Put"
+	as, err := b.sealedAs(e.id.bytes())
+	if err != nil {
+		return nil, fail(op, err)
+	}
 	plain, err := e.s.packed()
 	if err != nil {
 		return nil, inOp(op, err)
 	}
 	defer clear(plain)
-	sealed, err := b.keys.seal(plain, sealedAs(e.id.bytes()))
+	sealed, err := b.keys.seal(plain, as)
 	if err != nil {
 		return nil, fail(op, err)
 	}
@@ -199,6 +204,10 @@ type storeAnswer struct {
 // get looks id up, and returns when there is an answer or ctx has ended; nil means a
 // full handshake.
 func (b *backing) get(ctx context.Context, id []byte) *Session {
+	if _, err := b.sealedAs(id); err != nil {
+		b.stats.errors.Add(1)
+		return nil
+	}
 	select {
 	case b.lookups <- struct{}{}:
 	default:
@@ -257,7 +266,11 @@ func (b *backing) unseal(id, sealed []byte) (*Session, error) {
 	if len(sealed) > MaxEncodedSession {
 		return nil, fail(op, ErrTooLarge)
 	}
-	plain, err := b.keys.open(sealed, sealedAs(id))
+	as, err := b.sealedAs(id)
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	plain, err := b.keys.open(sealed, as)
 	if err != nil {
 		return nil, fail(op, err)
 	}
