@@ -265,6 +265,7 @@ func TestUnknownKeyLate(t *testing.T) {
 		if took := time.Since(begun); took != 250*time.Millisecond || v.err != nil || v.Server.SessionReused() {
 			t.Errorf("%v after %v, resumed %t", v.err, took, v.Server.SessionReused())
 		}
+		synctest.Wait() // it is counted beside the handshake
 		s.wantStats("late", 1, 1, 0)
 		time.Sleep(time.Minute)
 		s.passes("while it is late", ssltest.Dup(t, s.odd), false)
