@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sessl/ssl"
+
+	"sessl/internal/clock"
 )
 
 // DebugHandler answers with the state of package ssl as JSON. For each of ctxs, under its name
@@ -29,7 +31,7 @@ func DebugHandler(ctxs map[string]*ssl.Ctx) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
-		out.Encode(debugPageOf(ctxs, time.Now())) // an error means that the client is gone
+		out.Encode(debugPageOf(ctxs, clock.Now())) // an error means that the client is gone
 	})
 }
 

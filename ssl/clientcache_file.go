@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
+
+	"sessl/internal/clock"
 )
 
 // maxCacheFile bounds what Load reads: it is enough for 10,000 sessions of the usual size.
@@ -91,7 +92,7 @@ func takeFile(name string) (content []byte, taken string, err error) {
 	if len(b) > maxCacheFile {
 		return nil, "", ErrTooLarge
 	}
-	taken = fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
+	taken = fmt.Sprintf("%s.%d-%d", name, os.Getpid(), clock.Now().UnixNano())
 	if err := os.Rename(name, taken); err != nil {
 		return nil, "", err
 	}
@@ -175,7 +176,7 @@ func (sh *clientShard) copies() (out []*clientEntry) {
 		e := el.Value.(*clientEntry)
 		c := &clientEntry{key: e.key}
 		for _, s := range e.sessions {
-			if own, err := s.s.UpRef(); err == nil && time.Now().Before(s.until) {
+			if own, err := s.s.UpRef(); err == nil && clock.Now().Before(s.until) {
 				c.sessions = append(c.sessions, cachedSession{s: own})
 			} else {
 				own.Close()

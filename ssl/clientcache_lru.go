@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 const (
@@ -110,7 +112,7 @@ func (c *LRUClientSessionCache) Put(key SessionKey, s *Session) { c.put(key, s) 
 // put reports whether s was fit to be kept.
 func (c *LRUClientSessionCache) put(key SessionKey, s *Session) bool {
 	life, err := s.lifetime()
-	if err != nil || !life.until.After(time.Now()) || !c.usable() {
+	if err != nil || !life.until.After(clock.Now()) || !c.usable() {
 		s.Close()
 		return false
 	}
@@ -130,7 +132,7 @@ func (c *LRUClientSessionCache) Take(key SessionKey) (*Session, ReuseState) {
 	}
 	sh := c.shardOf(key)
 	sh.mu.Lock()
-	s, why, gone := sh.take(key, time.Now())
+	s, why, gone := sh.take(key, clock.Now())
 	sh.mu.Unlock()
 	closeAll(gone)
 	return s, why

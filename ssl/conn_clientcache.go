@@ -8,7 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
+
+	"sessl/internal/clock"
 )
 
 // maxOffers bounds the search for a session that may be offered, whatever the cache returns.
@@ -143,7 +144,7 @@ func (c *Conn) noteMiss(why ReuseState) {
 // tryOffer takes over s, which came from the cache, and offers it if that is allowed.
 func (c *Conn) tryOffer(from sessionSource, s *Session, set bool) bool {
 	life, err := s.lifetime()
-	expired := err == nil && !life.until.After(time.Now())
+	expired := err == nil && !life.until.After(clock.Now())
 	if expired {
 		c.noteMiss(ReuseExpired)
 	} else if err == nil {

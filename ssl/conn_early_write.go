@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
+
+	"sessl/internal/clock"
 )
 
 // WriteEarlyData sends b before the handshake is complete (SSL_write_early_data).
@@ -137,7 +138,7 @@ func (c *Conn) mayWriteEarly(op string, n int) error {
 		return fail(op, ErrHandshakeStarted)
 	case c.ctx.verifyConnection != nil:
 		terms.not = "VerifyConnection has its say first"
-	case terms.not == "" && !terms.until.After(time.Now()):
+	case terms.not == "" && !terms.until.After(clock.Now()):
 		terms.not = "the session has expired"
 	}
 	if terms.not != "" {

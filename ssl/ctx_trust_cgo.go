@@ -11,6 +11,8 @@ package ssl
 #cgo nocallback sessl_ctx_set_trust_until
 #cgo noescape sessl_conn_bad_cert
 #cgo nocallback sessl_conn_bad_cert
+#cgo nocallback sessl_now
+#include "ctx.h"
 #include "trust.h"
 */
 import "C"
@@ -78,8 +80,8 @@ func (c *Ctx) trustEnded() bool {
 }
 
 // libraryTime is the time by which OpenSSL verifies (X509_cmp_time). It differs from Go's if
-// something has moved one of the two clocks.
-func libraryTime() time.Time { return time.Unix(int64(C.time(nil)), 0) }
+// something outside of this program has moved one of the two clocks.
+func libraryTime() time.Time { return time.Unix(int64(C.sessl_now()), 0) }
 
 // maxModulus is the limit for RSA and DSA keys that a peer shows, in bits.
 const maxModulus = C.SESSL_MODULUS_MAX

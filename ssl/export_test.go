@@ -152,18 +152,6 @@ func HistogramOf(ds ...time.Duration) Histogram {
 	return h.read()
 }
 
-// Backdate has s, shared or not, look as if it had begun by d earlier.
-func Backdate(s *Session, d time.Duration) error {
-	t, err := s.Time()
-	if err != nil {
-		return err
-	}
-	return s.read("Backdate", func(p sessionPtr) error {
-		setTime(p, t.Add(-d).Unix())
-		return nil
-	})
-}
-
 // EarlyStep is how far C takes the connection to be with early data; 0 is the end.
 func EarlyStep(c *Conn) (step int) {
 	c.withLive(func(p connPtr) { step = int(p.early) })

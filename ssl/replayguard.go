@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // A ReplayGuard remembers which first flights with early data have been seen, for
@@ -78,7 +80,7 @@ type claim struct {
 
 // first asks the guard, and reports whether early data may be accepted.
 func (g *guarding) first(ctx context.Context, identity []byte) bool {
-	if !g.clock.trusted(time.Now()) {
+	if !g.clock.trusted() {
 		g.failed.clock.Add(1)
 		return false
 	}
@@ -119,8 +121,8 @@ func (g *guarding) ask(ctx context.Context, id []byte) (c claim) {
 		}
 		g.took.since(begun)
 		g.past.note("Claim", c.err)
-	}(time.Now())
-	c.first, c.err = g.guard.Claim(ctx, id, time.Now().Add(replayWindow))
+	}(clock.Now())
+	c.first, c.err = g.guard.Claim(ctx, id, clock.Now().Add(replayWindow))
 	returned = true
 	return c
 }
@@ -205,7 +207,7 @@ func (g *MemoryReplayGuard) Claim(_ context.Context, id []byte, until time.Time)
 		return false, fail(op, ErrRange)
 	}
 	key := [sha256.Size]byte(id)
-	now := time.Now()
+	now := clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forget(now)
@@ -255,11 +257,9 @@ type wallClock struct {
 	begun bool
 }
 
-var monotonicStart = time.Now()
-
 // trusted reports whether all flights that were seen before a step back are too old by now.
-func (w *wallClock) trusted(now time.Time) bool {
-	return w.trustedAt(now.Round(0), now.Sub(monotonicStart))
+func (w *wallClock) trusted() bool {
+	return w.trustedAt(clock.Now().Round(0), clock.Monotonic())
 }
 
 func (w *wallClock) trustedAt(wall time.Time, monotonic time.Duration) bool {

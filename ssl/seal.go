@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // SealKeyLen is the length of a key for [NewSealKeys].
@@ -74,7 +76,7 @@ func sealKeysIn(op string, room []sealKey, keys [][]byte) (made *SealKeys, err e
 			k.Close()
 		}
 	}()
-	now := time.Now()
+	now := clock.Now()
 	for _, b := range keys {
 		if len(b) != SealKeyLen {
 			return nil, fail(op, configError("a key has %d bytes, it must be %d", len(b), SealKeyLen))

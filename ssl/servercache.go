@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // A ServerSessionCache keeps the sessions of servers in this process, for
@@ -185,7 +187,7 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
 	sh := c.shardOf(key)
 	sh.mu.Lock()
-	s, dead, gone := sh.get(key, time.Now())
+	s, dead, gone := sh.get(key, clock.Now())
 	sh.mu.Unlock()
 	closeEntries(gone)
 	return s, dead

@@ -10,6 +10,8 @@ import "C"
 import (
 	"time"
 	"unsafe"
+
+	"sessl/internal/clock"
 )
 
 // sessionOverhead is what an SSL_SESSION takes in addition to what sessl_session_size counts.
@@ -29,7 +31,7 @@ func (s *Session) serverEntry(room int64) (*serverEntry, error) {
 		}
 		e.id = key
 		e.until = time.Unix(int64(C.sessl_session_get_time(p)), 0).Add(seconds(int64(C.SSL_SESSION_get_timeout(p))))
-		if !e.until.After(time.Now()) {
+		if !e.until.After(clock.Now()) {
 			return fail(op, ErrNotResumable)
 		}
 		e.bytes = sessionOverhead + int64(C.sessl_session_size(p))

@@ -6,21 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"sessl/internal/cshim"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
 )
-
-// growOld lets seconds pass for a and its sessions.
-func growOld(a *ssltest.Aging, seconds int64) {
-	ssltest.PassSeconds(a.T, seconds)
-	for _, s := range a.Made.All() {
-		if err := ssl.Backdate(s, time.Duration(seconds)*time.Second); err != nil {
-			a.T.Fatal(err)
-		}
-	}
-}
 
 // No resumption prolongs the life of a session, in any form: with a limit of
 // 100 s it resumes at 60 s and at 95 s, each time as a newer session where there is one, and
@@ -39,11 +28,13 @@ func TestMaxSessionAge(t *testing.T) {
 				a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
 				cctx := ssltest.NewClientCtx(t, cli)
 				s := ssltest.WantVisit(t, cctx, a.Next(), nil, false)
+				const s60, s35, s6 = 60 * time.Second, 35 * time.Second, 6 * time.Second
 				for i, step := range []struct {
-					seconds, left int64
-					resumed       bool
-				}{{60, 40, true}, {35, 5, true}, {6, 100, false}, {60, 40, true}} {
-					growOld(a, step.seconds)
+					passed  time.Duration
+					left    int64
+					resumed bool
+				}{{s60, 40, true}, {s35, 5, true}, {s6, 100, false}, {s60, 40, true}} {
+					a.Pass(step.passed)
 					reused, next := ssltest.Visit(t, cctx, a.Next(), s)
 					if reused != step.resumed {
 						t.Fatalf("step %d: resumed is %t", i, reused)
@@ -85,15 +76,15 @@ func TestMaxSessionAgeOfLateTickets(t *testing.T) {
 				p.Echo(t)
 				return got.Last(t)
 			}
-			growOld(a, 70)
+			a.Pass(70 * time.Second)
 			late := issue()
 			if d := ssltest.Get(t, late.TicketLifetimeHint); d > 30*time.Second {
 				t.Errorf("%d tickets, stateful %t: issued at 70 s of 100 for %v", tickets, disabled, d)
 			}
-			growOld(a, 20)
+			a.Pass(20 * time.Second)
 			ssltest.WantVisit(t, cctx, sctx, late, true)
 			again := issue()
-			growOld(a, 11)
+			a.Pass(11 * time.Second)
 			for what, s := range map[string]*ssl.Session{"issued at 90 s": again, "issued at 101 s": issue()} {
 				if reused, _ := ssltest.Visit(t, cctx, sctx, s); reused {
 					t.Errorf("%d tickets, stateful %t: %s, and resumed at 101 s of 100", tickets, disabled, what)
@@ -108,6 +99,7 @@ func TestMaxSessionAgeOfLateTickets(t *testing.T) {
 // limit; a deadline is kept where there is none, and goes on; of two the sooner counts.
 func TestMaxSessionAgeOfOtherServers(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
+		clock := ssltest.NewClock(t)
 		keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: ssltest.NewTicketKey(t)})
 		server := func(limit time.Duration) *ssl.Ctx {
 			return ssltest.TicketServer(t, ssltest.CopyOf(srv, func(c *ssl.Config) { c.MaxSessionAge = limit }), keys)
@@ -118,17 +110,17 @@ func TestMaxSessionAgeOfOtherServers(t *testing.T) {
 		old := ssltest.WantVisit(t, cctx, long, nil, false)
 		ssltest.WantVisit(t, cctx, long, ageless, false)
 
-		ssltest.PassSeconds(t, 45)
+		clock.Pass(45 * time.Second)
 		old = ssltest.WantVisit(t, cctx, none, old, true)
 		young := ssltest.WantVisit(t, cctx, long, nil, false)
-		ssltest.PassSeconds(t, 7) // old is 52, young 7
+		clock.Pass(7 * time.Second) // old is 52, young 7
 		ssltest.WantVisit(t, cctx, short, ssltest.Dup(t, old), false)
 		young = ssltest.WantVisit(t, cctx, short, young, true) // from here on its deadline is at 50
-		ssltest.PassSeconds(t, 44)
+		clock.Pass(44 * time.Second)
 		old = ssltest.WantVisit(t, cctx, none, old, true) // 96
 		// 51, and in TLS 1.2 still the ticket of the first server, because no server has renewed it.
 		ssltest.WantVisit(t, cctx, long, young, srv.MaxVersion == ssl.VersionTLS12)
-		ssltest.PassSeconds(t, 5)
+		clock.Pass(5 * time.Second)
 		ssltest.WantVisit(t, cctx, none, old, false)
 	})
 }
@@ -137,7 +129,6 @@ func TestMaxSessionAgeOfOtherServers(t *testing.T) {
 // the first one would have.
 func TestMaxSessionAgeOfRenewedTickets(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		cli.InsecureSkipVerify = true // what is parsed from DER is not the client's concern here
 		srv.MaxSessionAge = 100 * time.Second
 		old, current := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
 		cctx := ssltest.NewClientCtx(t, cli)
@@ -145,19 +136,13 @@ func TestMaxSessionAgeOfRenewedTickets(t *testing.T) {
 			ssltest.TicketServer(t, srv, ssltest.TicketKeys(t, ssl.TicketKeySet{Current: old})), nil, false)
 		sctx := ssltest.TicketServer(t, srv,
 			ssltest.TicketKeys(t, ssl.TicketKeySet{Current: current, Old: []ssl.TicketKey{old}}))
-		key := old
+		clock := ssltest.NewClock(t)
 		for _, step := range []struct {
-			seconds int64
+			passed  time.Duration
 			resumed bool
-		}{{60, true}, {35, true}, {6, false}} {
-			ssltest.PassSeconds(t, step.seconds)
-			s = ssltest.Forge(t, key, s, func(inner *ssl.Session) {
-				if err := ssl.Backdate(inner, time.Duration(step.seconds)*time.Second); err != nil {
-					t.Fatal(err)
-				}
-			})
+		}{{60 * time.Second, true}, {35 * time.Second, true}, {6 * time.Second, false}} {
+			clock.Pass(step.passed)
 			s = ssltest.WantVisit(t, cctx, sctx, s, step.resumed)
-			key = current
 		}
 	})
 }
@@ -259,12 +244,16 @@ func TestMaxSessionAgeOfTheFuture(t *testing.T) {
 			srv.MaxSessionAge = 100 * time.Second
 			a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
 			cctx := ssltest.NewClientCtx(t, cli)
-			for fast, want := range map[int64]bool{50: true, 90: false, 864000: false} {
-				cshim.MoveClock(fast)
-				s := ssltest.WantVisit(t, cctx, a.Next(), nil, false)
-				cshim.MoveClock(-fast)
+			for fast, want := range map[time.Duration]bool{50 * time.Second: true, 90 * time.Second: false,
+				240 * time.Hour: false} {
+				a.Pass(fast)
+				s := ssltest.Dup(t, ssltest.WantVisit(t, cctx, a.Next(), nil, false))
+				a.Pass(-fast)
+				if err := s.SetTime(a.Now()); err != nil { // the client's clock was right
+					t.Fatal(err)
+				}
 				if reused, _ := ssltest.Visit(t, cctx, a.Next(), s); reused != want {
-					t.Errorf("made %d s ahead: resumed is %t", fast, reused)
+					t.Errorf("made %v ahead: resumed is %t", fast, reused)
 				}
 			}
 		})

@@ -146,12 +146,10 @@ func (s *Session) SetTime(t time.Time) error {
 		if unix < 0 || unix > maxUnixTime {
 			return fail(op, ErrRange)
 		}
-		setTime(p, unix)
+		C.sessl_session_set_time(p, C.int64_t(unix))
 		return nil
 	})
 }
-
-func setTime(p sessionPtr, unix int64) { C.sessl_session_set_time(p, C.int64_t(unix)) }
 
 // SetTimeout sets for how long after Time the session may be resumed
 // (SSL_SESSION_set_timeout), rounded down to the second. It returns ErrRange for a

@@ -3,6 +3,8 @@ package ssl
 import (
 	"sync/atomic"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // histogramBounds are the upper bounds of the buckets; the last bucket has none.
@@ -46,7 +48,7 @@ func (h *histogram) observe(d time.Duration) {
 }
 
 // since observes the time from begun on.
-func (h *histogram) since(begun time.Time) { h.observe(time.Since(begun)) }
+func (h *histogram) since(begun time.Time) { h.observe(clock.Now().Sub(begun)) }
 
 func (h *histogram) read() Histogram {
 	out := Histogram{Sum: time.Duration(h.sum.Load()), Buckets: make([]HistogramBucket, len(histogramBounds))}

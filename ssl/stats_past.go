@@ -3,6 +3,8 @@ package ssl
 import (
 	"sync"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // A PastError is an error that an application's [SessionStore], [ReplayGuard] or function for unknown
@@ -49,7 +51,7 @@ type pastErrors struct{ recent[PastError] }
 
 func (p *pastErrors) note(op string, err error) {
 	if err != nil {
-		p.add(PastError{Time: time.Now(), Op: op, Err: err})
+		p.add(PastError{Time: clock.Now(), Op: op, Err: err})
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"math"
 	"sync/atomic"
-	"time"
+
+	"sessl/internal/clock"
 )
 
 type storeCounters struct {
@@ -68,7 +69,7 @@ func (b *backing) write(ctx context.Context, ws []storeWrite) {
 		err = b.guard("Remove", func() error { return b.store.Remove(ctx, w.id) })
 	case len(ws) == 1:
 		err = b.guard("Put", func() error {
-			defer b.puts.since(time.Now())
+			defer b.puts.since(clock.Now())
 			return b.store.Put(ctx, w.id, w.sealed, w.expires)
 		})
 	default:
@@ -121,7 +122,7 @@ func (b *backing) putAll(ctx context.Context, ws []storeWrite, errs []error) err
 }
 
 func (b *backing) putItems(ctx context.Context, items []StoreItem) []error {
-	defer b.puts.since(time.Now())
+	defer b.puts.since(clock.Now())
 	return b.batch.PutAll(ctx, items)
 }
 
@@ -223,7 +224,7 @@ func (b *backing) get(ctx context.Context, id []byte) *Session {
 			<-b.lookups
 		}()
 		a.err = b.guard("Get", func() (err error) {
-			defer b.gets.since(time.Now())
+			defer b.gets.since(clock.Now())
 			a.sealed, err = b.store.Get(ctx, theirs)
 			return err
 		})
@@ -280,7 +281,7 @@ func (b *backing) unseal(id, sealed []byte) (*Session, error) {
 		return nil, err
 	}
 	e, err := s.serverEntry(math.MaxInt64)
-	if err != nil || string(e.id.bytes()) != string(id) || !e.until.After(time.Now()) {
+	if err != nil || string(e.id.bytes()) != string(id) || !e.until.After(clock.Now()) {
 		s.Close()
 		return nil, fail(op, ErrNotResumable)
 	}

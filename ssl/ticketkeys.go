@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"weak"
+
+	"sessl/internal/clock"
 )
 
 // TicketKeys are the keys of a server's stateless tickets, for [Config].TicketKeys: one
@@ -48,7 +50,7 @@ type TicketKeys struct {
 	mu    sync.Mutex
 	ring  []ringKey // as in C: the current key first, then the next one, if there are any
 	keep  int       // how many old keys Rotate keeps
-	timer *time.Timer
+	timer *clock.Timer
 }
 
 // A ringKey is one of the keys in use. ptr is borrowed from the ring in C: it is valid
@@ -116,7 +118,7 @@ func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 		if err != nil {
 			return nil, err
 		}
-		ring = append(ring, newRingKey(p, use, time.Now()))
+		ring = append(ring, newRingKey(p, use, clock.Now()))
 	}
 	t := &TicketKeys{every: o.RotateEvery}
 	if err := t.begin(op, ring, keep); err != nil {
@@ -125,7 +127,7 @@ func NewTicketKeys(opts *TicketKeysOptions) (*TicketKeys, error) {
 	w := weak.Make(t) // the timer must not keep t alive
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.timer = time.AfterFunc(t.every, func() {
+	t.timer = clock.AfterFunc(t.every, func() {
 		if t := w.Value(); t != nil {
 			t.tick()
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"time"
 	"weak"
+
+	"sessl/internal/clock"
 )
 
 // DeriveTicketKeys makes TicketKeys for fleets that share a secret and no database: each machine
@@ -43,7 +45,7 @@ func DeriveTicketKeys(secret []byte, period, keep time.Duration) (*TicketKeys, e
 	if d.master, err = masterOf(op, secret); err != nil {
 		return nil, err
 	}
-	d.now = d.number(time.Now())
+	d.now = d.number(clock.Now())
 	ring, err := d.ring(op, d.now, old+1)
 	defer freeRing(ring)
 	if err != nil {
@@ -56,7 +58,7 @@ func DeriveTicketKeys(secret []byte, period, keep time.Duration) (*TicketKeys, e
 	w := weak.Make(t) // the timer must not keep t alive
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.timer = time.AfterFunc(d.wait(time.Now()), func() {
+	t.timer = clock.AfterFunc(d.wait(clock.Now()), func() {
 		if t := w.Value(); t != nil {
 			t.follow()
 		}
@@ -86,7 +88,7 @@ func (t *TicketKeys) follow() {
 	err := t.withPtr(op, func(p ticketKeysPtr) error {
 		t.writing.Lock()
 		defer t.writing.Unlock()
-		n := d.number(time.Now())
+		n := d.number(clock.Now())
 		if n == d.now {
 			return nil
 		}
@@ -110,7 +112,7 @@ func (t *TicketKeys) follow() {
 	if err != nil {
 		t.failed.Add(1)
 	}
-	t.timer.Reset(d.wait(time.Now()))
+	t.timer.Reset(d.wait(clock.Now()))
 }
 
 // ring is the key of period n, the next one, and old ones, each with a reference that freeRing gives

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // A TicketKey is one key for the tickets of a server. It consists of a name of 16
@@ -69,7 +71,7 @@ func NewTicketKey() (TicketKey, error) {
 	if err != nil {
 		return TicketKey{}, err
 	}
-	return adoptTicketKey(p).WithMade(time.Now()), nil
+	return adoptTicketKey(p).WithMade(clock.Now()), nil
 }
 
 // ParseTicketKey takes the 80 or 48 bytes of a key in the order of nginx's

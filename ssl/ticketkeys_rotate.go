@@ -2,7 +2,8 @@ package ssl
 
 import (
 	"slices"
-	"time"
+
+	"sessl/internal/clock"
 )
 
 // tick runs when the timer fires. If there is no memory or randomness, the keys stay
@@ -45,7 +46,7 @@ func (t *TicketKeys) Rotate(next TicketKey) error {
 		defer freeTicketKey(fresh)
 		made := next.Made()
 		if next.k == nil {
-			made = time.Now()
+			made = clock.Now()
 		}
 		ring := t.after(newRingKey(fresh, keyNext, made))
 		if err := checkRing(ring); err != nil {

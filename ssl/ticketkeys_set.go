@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 // A TicketKeySet says what each of up to 64 keys is for. Their names must differ.
@@ -278,7 +280,7 @@ func seals(ring []ringKey) bool { return len(ring) > 0 && ring[0].use == keyCurr
 func newRingKey(p ticketKeyPtr, use string, made time.Time) ringKey {
 	b := ticketKeyBytes(p, false)
 	defer clear(b)
-	k := ringKey{ptr: p, bits: (len(b) - ticketNameLen) * 4, use: use, made: made, since: time.Now()}
+	k := ringKey{ptr: p, bits: (len(b) - ticketNameLen) * 4, use: use, made: made, since: clock.Now()}
 	copy(k.name[:], b)
 	return k
 }

@@ -1,7 +1,5 @@
 #include "private.h"
 
-#include <time.h>
-
 /* From when on a session with that frame must not be resumed by ctx; 0: no such time. It is
  * the sooner of what the server that made it has said and what this one says. A session
  * whose age is not known has no time left where there is a limit. */
@@ -241,9 +239,7 @@ int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s)
 
     sessl_session_frame(s, &f);
     end = end_of_life(ctx, &f);
-    return (end == 0
-            || (begin <= SESSL_TIME_MAX && timeout <= SESSL_TIME_MAX
-                && begin + timeout - (int64_t)time(NULL) <= end - sessl_now()))
+    return (end == 0 || (begin <= SESSL_TIME_MAX && timeout <= SESSL_TIME_MAX && begin + timeout <= end))
         && sessl_session_admit(ctx, s); /* last: it notes the chain */
 }
 

@@ -1,7 +1,5 @@
 #include "private.h"
 
-#include <time.h>
-
 /* The certificates that a client has shown, and the chain that was verified. libssl puts the
  * leaf into a session's encoding and nothing else; so that a resumption by ticket knows what
  * the full handshake knew, the rest goes into the ticket's frame. A root does not: the
@@ -53,7 +51,7 @@ int64_t sessl_chain_until(SSL *ssl)
     int i;
 
     for (i = 0; i < sk_X509_num(chain); i++) {
-        at = (int64_t)time(NULL) + sessl_cert_left(sk_X509_value(chain, i));
+        at = sessl_now() + sessl_cert_left(sk_X509_value(chain, i));
         until = until == 0 || at < until ? at : until;
     }
     return until;

@@ -72,12 +72,6 @@ func ClearErrors() {
 	C.ERR_clear_error()
 }
 
-// MoveClock has the clock by which the age of a server's sessions is told go forward by that
-// many seconds, for tests. libssl's own is not touched.
-func MoveClock(seconds int64) {
-	C.sessl_move_clock(C.int64_t(seconds))
-}
-
 // Version returns OpenSSL_version(OPENSSL_VERSION): the text of the library in use.
 func Version() string {
 	return C.GoString(C.OpenSSL_version(C.OPENSSL_VERSION))

@@ -58,7 +58,7 @@ typedef struct sessl_policy {
     struct sessl_id_keys *ids; /* that ids are marked with; one reference, or NULL */
 } sessl_policy;
 
-void sessl_move_clock(int64_t by);
+int64_t sessl_now(void);
 int sessl_ctx_set_policy(SSL_CTX *ctx, const sessl_policy *p, sessl_err *e);
 
 /* ---- groups.c: groups and signature schemes ---- */

@@ -1,14 +1,12 @@
 #include "private.h"
 
-#include <time.h>
-
 /* How long a session may be resumed. */
 
 /* s must not be resumed later than in that many seconds from now. Its clock may have begun
  * before: a TLS 1.2 session keeps its time when its ticket is renewed. */
 void sessl_cap_life(SSL_SESSION *s, int64_t left)
 {
-    int64_t began = sessl_session_get_time(s), now = (int64_t)time(NULL), timeout;
+    int64_t began = sessl_session_get_time(s), now = sessl_now(), timeout;
 
     if (left <= 0) {
         sessl_session_set_time(s, 1);
@@ -32,7 +30,7 @@ void sessl_cap_timeout(SSL *ssl, SSL_SESSION *s)
         return;
     sessl_cap_life(s, sessl_cert_left(leaf));
     if (chain != 0)
-        sessl_cap_life(s, chain - (int64_t)time(NULL));
+        sessl_cap_life(s, chain - sessl_now());
     if (until != 0)
-        sessl_cap_life(s, until - (int64_t)time(NULL));
+        sessl_cap_life(s, until - sessl_now());
 }

@@ -8,16 +8,10 @@
 
 int sessl_policy_slot = -1;
 
-static atomic_int_fast64_t clock_offset; /* not 0 in tests only */
-
+/* The clock of libcrypto and libssl, in Unix seconds: the only call of time. */
 int64_t sessl_now(void)
 {
-    return (int64_t)time(NULL) + atomic_load(&clock_offset);
-}
-
-void sessl_move_clock(int64_t by)
-{
-    atomic_fetch_add(&clock_offset, by);
+    return (int64_t)time(NULL);
 }
 
 #define ID_TRIES 10 /* as many as libssl makes */

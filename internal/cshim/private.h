@@ -115,7 +115,6 @@ void sessl_aes_cbc_free(EVP_CIPHER *c);
 
 /* ---- policy.c ---- */
 
-int64_t sessl_now(void);
 void sessl_conn_settle(sessl_conn *c, SSL *ssl);
 void sessl_policy_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 const sessl_policy *sessl_ctx_policy(const SSL_CTX *ctx);

@@ -105,7 +105,7 @@ void sessl_roots_free(sessl_roots *r)
 int sessl_der_in_time(const uint8_t *der, size_t n)
 {
     X509 *x = n > LONG_MAX ? NULL : d2i_X509(NULL, &der, (long)n); /* returns +1 */
-    time_t now = time(NULL);
+    time_t now = (time_t)sessl_now();
     int from = x == NULL ? 1 : ASN1_TIME_cmp_time_t(X509_get0_notBefore(x), now); /* -2: no time */
     int ok = (from == -1 || from == 0) && ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), now) == 1;
 

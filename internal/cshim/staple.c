@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <openssl/ocsp.h>
 #include <pthread.h>
-#include <time.h>
 
 /* What goes with a certificate that this side shows, in the ex_data of its leaf, which all
  * SSL_CTXs and SSLs that show it share: so it can be replaced for all of them at once. */
@@ -111,7 +110,7 @@ static int64_t next_update(OCSP_SINGLERESP *one)
         return 0;
     if (!ASN1_TIME_diff(&days, &seconds, NULL, next))
         return 1;
-    return (int64_t)time(NULL) + days * (int64_t)86400 + seconds;
+    return sessl_now() + days * (int64_t)86400 + seconds;
 }
 
 /* Whether one of the answers in b is about leaf, by the serial number, and until when the first

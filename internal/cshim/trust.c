@@ -1,7 +1,6 @@
 #include "private.h"
 
 #include <limits.h>
-#include <time.h>
 
 /* What a Ctx demands of a peer's certificate besides a chain to a root. */
 
@@ -32,7 +31,7 @@ static int next_update(const X509_CRL *crl, int64_t *until)
         return 1;
     if (!ASN1_TIME_diff(&days, &seconds, NULL, next))
         return 0;
-    *until = (int64_t)time(NULL) + days * (int64_t)86400 + seconds;
+    *until = sessl_now() + days * (int64_t)86400 + seconds;
     return 1;
 }
 

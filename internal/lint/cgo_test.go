@@ -11,7 +11,8 @@ import (
 func cgoFiles(t *tree) []finding {
 	var found []finding
 	for _, f := range t.core() {
-		if strings.HasSuffix(f.path, "_cgo.go") || f.under("internal/cshim", "internal/faultmem") {
+		if strings.HasSuffix(f.path, "_cgo.go") ||
+			f.under("internal/cshim", "internal/faultmem", "internal/fakeclock") {
 			continue
 		}
 		if spec, _ := importC(f.syntax); spec != nil {

@@ -3,14 +3,12 @@ package ssltest
 import (
 	"testing"
 
-	"sessl/internal/cshim"
 	"sessl/ssl"
 )
 
-// Aging is a server whose sessions grow old at a word: the clock by which we tell their age
-// goes forward, and they have begun earlier by the clock of libssl.
+// Aging is a server whose sessions grow old at a word.
 type Aging struct {
-	T    *testing.T
+	*Clock
 	Made *inbox
 	Next func() *ssl.Ctx // for the next connection
 }
@@ -18,7 +16,7 @@ type Aging struct {
 // NewAging makes the Ctxs of srv; that are to be other ones for each connection where fresh is
 // set.
 func NewAging(t *testing.T, srv *ssl.Config, fresh func(*ssl.Config)) *Aging {
-	a := &Aging{T: t, Made: NewInbox(t, srv)}
+	a := &Aging{Clock: NewClock(t), Made: NewInbox(t, srv)}
 	if fresh == nil {
 		sctx := NewServerCtx(t, srv)
 		a.Next = func() *ssl.Ctx { return sctx }
@@ -26,12 +24,6 @@ func NewAging(t *testing.T, srv *ssl.Config, fresh func(*ssl.Config)) *Aging {
 		a.Next = func() *ssl.Ctx { return NewServerCtx(t, CopyOf(srv, fresh)) }
 	}
 	return a
-}
-
-// PassSeconds moves our clock for the rest of the test.
-func PassSeconds(t *testing.T, seconds int64) {
-	cshim.MoveClock(seconds)
-	t.Cleanup(func() { cshim.MoveClock(-seconds) })
 }
 
 // AgingForms are all forms of resumption that a server of this package has.

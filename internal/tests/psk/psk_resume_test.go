@@ -242,14 +242,15 @@ func TestPSKSessionsAge(t *testing.T) {
 		srv.MaxSessionAge = time.Hour
 		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 		s := ssltest.PSKSession(t, cctx, sctx)
-		ssltest.PassSeconds(t, 3599-60)
+		clock := ssltest.NewClock(t)
+		clock.Pass(time.Hour - 61*time.Second)
 		p := ssltest.Meet(t, cctx, sctx, s)
 		if !p.Server.SessionReused() {
 			t.Fatalf("within the hour: %v", p.Server.ReuseState())
 		}
 		s = ssltest.SessionOf(t, p.Client)
 		p.CloseBoth()
-		ssltest.PassSeconds(t, 61+60)
+		clock.Pass(121 * time.Second)
 		p = ssltest.Meet(t, cctx, sctx, s)
 		ssltest.WantPSK(t, p.Server, ssltest.PSKName)
 		ssltest.WantPSK(t, p.Client, ssltest.PSKName)

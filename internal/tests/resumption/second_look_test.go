@@ -264,23 +264,13 @@ func TestServerLooksAtTheLeafAgain(t *testing.T) {
 	srv.ClientAuth, srv.ClientCAs = ssl.RequireAndVerifyClientCert, ssltest.Roots(t, "ca")
 	box := ssltest.NewInbox(t, srv)
 	sctx := ssltest.NewServerCtx(t, srv)
-	var offer, kept *ssl.Session
-	var cctx *ssl.Ctx
-	var until time.Time
-	for life := 2 * time.Second; offer == nil; life *= 2 {
-		until = time.Now().Add(life).Truncate(time.Second)
-		cctx = ssltest.NewClientCtx(t, ssltest.CopyOf(cli, func(c *ssl.Config) {
-			c.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil,
-				until)}
-		}))
-		a, b := ssltest.TCPPipe(t)
-		p := ssltest.NewPair(t, cctx, sctx, a, b)
-		if c, s := p.Shake(); c == nil && s == nil {
-			p.Echo(t)
-			offer, kept = ssltest.SessionOf(t, p.Client), ssltest.Dup(t, box.Last(t))
-		}
-		p.CloseBoth()
-	}
+	clock := ssltest.NewClock(t)
+	cli.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageClientAuth, "brief", nil,
+		clock.Now().Add(time.Minute))}
+	cctx := ssltest.NewClientCtx(t, cli)
+	first := ssltest.Meet(t, cctx, sctx, nil)
+	offer, kept := ssltest.SessionOf(t, first.Client), ssltest.Dup(t, box.Last(t))
+	first.CloseBoth()
 	if _, err := sctx.RemoveSession(box.Last(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +280,7 @@ func TestServerLooksAtTheLeafAgain(t *testing.T) {
 	if added, err := sctx.AddSession(kept); err != nil || !added {
 		t.Fatal(added, err)
 	}
-	<-time.After(time.Until(until.Add(1100 * time.Millisecond))) // OpenSSL counts in seconds
+	clock.Pass(time.Minute + 2*time.Second) // OpenSSL counts in seconds
 	a, b := ssltest.TCPPipe(t)
 	p := ssltest.NewPair(t, cctx, sctx, a, b)
 	if err := p.Client.SetSession(offer); err != nil {

@@ -87,14 +87,15 @@ func TestAttackExpiredLeaf(t *testing.T) {
 // a client's certificate, beyond which the server's sessions do not live.
 func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 	leakcheck.Test(t)
-	until := time.Now()
+	clock := ssltest.NewClock(t)
+	until := clock.Now().Add(time.Minute)
 	type attack struct {
 		ssltest.Form
 		cli, known *ssl.Config // known has a certificate
 		srv, asks  *ssl.Ctx    // asks demands it
 		s, m       *ssl.Session
 	}
-	prepare := func(fm ssltest.Form) (a attack, ok bool) {
+	prepare := func(fm ssltest.Form) (a attack) {
 		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 		srv.SessionTicketsDisabled = !fm.Tickets
 		cli.MaxVersion, srv.MaxVersion = fm.Version, fm.Version
@@ -107,21 +108,14 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 		srv.Certificates = []ssl.Certificate{ssltest.Issued(t, "ca", x509.ExtKeyUsageServerAuth, "x",
 			[]string{"localhost"}, until)}
 		a.srv = ssltest.NewServerCtx(t, srv)
-		a.s, a.m = madeInTime(t, a.cli, a.srv), madeInTime(t, a.known, a.asks)
-		return a, a.s != nil && a.m != nil
+		a.s, a.m = ssltest.MadeWith(t, a.cli, a.srv), ssltest.MadeWith(t, a.known, a.asks)
+		return a
 	}
 	var attacks []attack
-	for window := 2 * time.Second; len(attacks) < len(ssltest.Forms); window *= 2 {
-		attacks = nil // those that were made in time
-		until = time.Now().Add(window).Truncate(time.Second)
-		for _, fm := range ssltest.Forms {
-			if a, ok := prepare(fm); ok {
-				attacks = append(attacks, a)
-			}
-		}
+	for _, fm := range ssltest.Forms {
+		attacks = append(attacks, prepare(fm))
 	}
-	// time(3), which OpenSSL reads, lags behind the clock by up to a tick.
-	<-time.After(time.Until(until.Add(time.Second + 100*time.Millisecond)))
+	clock.Pass(time.Minute + 2*time.Second) // OpenSSL counts in seconds
 
 	for _, a := range attacks {
 		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), ssltest.CertExpired)
@@ -132,23 +126,6 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 			t.Errorf("%s, expired client: %+v", a.Name, got)
 		}
 	}
-}
-
-// madeInTime is MadeWith, or nil if a certificate expired before the handshake was over.
-func madeInTime(t *testing.T, cli *ssl.Config, srv *ssl.Ctx) *ssl.Session {
-	t.Helper()
-	a, b := ssltest.TCPPipe(t)
-	p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), srv, a, b)
-	defer p.CloseBoth()
-	c, s := p.Shake()
-	if ssltest.VerifyCode(c) == ssltest.CertExpired || ssltest.VerifyCode(s) == ssltest.CertExpired {
-		return nil
-	}
-	if c != nil || s != nil {
-		t.Fatalf("client %v, server %v", c, s)
-	}
-	p.Echo(t)
-	return ssltest.SessionOf(t, p.Client)
 }
 
 // A session without a stamp is resumed if its leaf verifies now; one whose intermediate

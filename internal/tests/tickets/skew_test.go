@@ -1,0 +1,67 @@
+package tickets_test
+
+import (
+	"testing"
+	"time"
+
+	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
+	"sessl/ssl"
+)
+
+// Three machines whose clocks differ by five minutes share a secret. Without a limit of the age every
+// return is resumed, wherever it goes. With one, a session from a machine that is ahead costs one full
+// handshake on each that is not, and one from a machine that is behind goes everywhere.
+func TestMachinesWithOtherClocks(t *testing.T) {
+	const fast = 5 * time.Minute
+	for name, limit := range map[string]time.Duration{"no limit": 0, "limited": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			if ssltest.AsMachine(t, func() *ssl.Config { return sharedSecret(t, limit) }) {
+				return
+			}
+			leakcheck.Test(t)
+			right, ahead, behind := ssltest.StartMachine(t, 0), ssltest.StartMachine(t, fast),
+				ssltest.StartMachine(t, -fast)
+			for _, version := range []uint16{ssl.VersionTLS12, ssl.VersionTLS13} {
+				cli := ssltest.ClientConfig(t)
+				cli.MaxVersion = version
+				cctx := ssltest.NewClientCtx(t, cli)
+				for _, way := range []struct {
+					what     string
+					from, to *ssltest.Server
+					resumed  bool
+				}{
+					{"right to ahead", right, ahead, true},
+					{"right to behind", right, behind, limit == 0},
+					{"ahead to right", ahead, right, limit == 0},
+					{"ahead to behind", ahead, behind, limit == 0},
+					{"behind to right", behind, right, true},
+					{"behind to ahead", behind, ahead, true},
+				} {
+					c := ssltest.Dial(t, way.from, cctx, nil)
+					c = ssltest.Dial(t, way.to, cctx, ssltest.SessionOf(t, c))
+					if c.SessionReused() != way.resumed {
+						t.Errorf("%s, %s: %v", ssl.VersionName(version), way.what, c.ReuseState())
+					}
+					c = ssltest.Dial(t, way.to, cctx, ssltest.SessionOf(t, c))
+					if !c.SessionReused() {
+						t.Errorf("%s, %s: back at once: %v", ssl.VersionName(version), way.what, c.ReuseState())
+					}
+				}
+			}
+		})
+	}
+}
+
+// sharedSecret is a server with keys that its machine derives by its own clock.
+func sharedSecret(t *testing.T, limit time.Duration) *ssl.Config {
+	t.Helper()
+	keys, err := ssl.DeriveTicketKeys(ssltest.SealKey(9), time.Hour, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keys.Close() })
+	srv := ssltest.ServerConfig(t)
+	srv.TicketKeys, srv.MaxSessionAge = keys, limit
+	return srv
+}
