@@ -4,12 +4,16 @@
 package peers
 
 import (
+	"os"
 	"testing"
 
 	"sessl/internal/leakcheck"
 )
 
 func TestMain(m *testing.M) {
+	if p := os.Getenv(machineVar); p != "" {
+		leakcheck.Main(machineRun{p})
+	}
 	for _, p := range clients {
 		for _, f := range p.forms {
 			declare("client", p.name, f)
@@ -23,5 +27,12 @@ func TestMain(m *testing.M) {
 	eachReturn(func(house int, g guest, v uint16) {
 		declare("client", g.name, returning(houses[house].name, v))
 	})
+	for _, s := range sharings {
+		for _, n := range fleetSizes {
+			for _, tr := range s.travels(n) {
+				declare("client", tr.guest.name, tr.form)
+			}
+		}
+	}
 	leakcheck.Main(matrixRun{m})
 }
