@@ -62,6 +62,11 @@ func build(suite, dir string) (*openssl, error) {
 			return nil, err
 		}
 	}
+	for _, name := range []string{"c", "ssl"} {
+		if err := o.linked(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	o.contenders = []*contender{
 		{name: plainC, path: at("c"), args: []string{"-tuned", "false"}},
@@ -120,6 +125,15 @@ func (o *openssl) buildC(path string) error {
 	}
 	args = append(append(args, strings.Fields(flags)...), strings.Fields(libs)...)
 	_, err = o.output("gcc", args...)
+	return err
+}
+
+// linked runs a contender of a suite by the program that refuses one that has another OpenSSL.
+func (o *openssl) linked(path string) error {
+	if o.suite == "" {
+		return nil
+	}
+	_, err := o.output(o.get("SESSL_EXEC"), path, "-form", "full", "-n", "1", "-certs", certs)
 	return err
 }
 

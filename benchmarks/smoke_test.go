@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	api "sessl/benchmarks/contender"
 )
@@ -96,19 +98,6 @@ func mustRun(t *testing.T, c *testCase, who *contender) {
 	}
 }
 
-// A contender that resumes when it should not, or the reverse, measures something else.
-func TestContendersLookAtTheirConnections(t *testing.T) {
-	for _, who := range []*contender{machine.find(goTLS), machine.find(socket)} {
-		c := row("none", "1.3", api.Ticket, 3)
-		wrong := *who
-		wrong.args = append(slices.Clone(who.args), "-version", "1.4")
-		c.version = "1.4"
-		if _, err := c.measure(machine, &wrong); err == nil {
-			t.Errorf("%s takes version 1.4", who.name)
-		}
-	}
-}
-
 func TestMedianAndRatio(t *testing.T) {
 	if m := median([]float64{9, 1, 2}); m != 2 {
 		t.Errorf("median %g", m)
@@ -122,6 +111,30 @@ func TestMedianAndRatio(t *testing.T) {
 	}
 	if _, ok := ratio(nil, []float64{1}); ok {
 		t.Error("a ratio of nothing")
+	}
+}
+
+// A case with a limit is measured that often, and what it took does not count for the next round.
+func TestPlanStopsInTime(t *testing.T) {
+	p := &plan{rounds: 5, budget: time.Hour, start: time.Now()}
+	calls := make(map[string]int)
+	g := &group{name: "g", contenders: []string{plainC, goTLS},
+		cases: []testCase{{name: "a"}, {name: "b", rounds: 2}},
+		measure: func(c *testCase, _ *openssl, who *contender) (*api.Report, error) {
+			if calls[c.name+who.name]++; who.name == goTLS {
+				return nil, errLacks("it")
+			}
+			if c.name == "a" && calls["a"+plainC] == 3 {
+				p.budget = 0
+			}
+			return &api.Report{}, nil
+		}}
+	lib := &openssl{contenders: []*contender{{name: plainC}, {name: goTLS}}}
+	p.add(lib, []*group{g}, false, regexp.MustCompile(""))
+	p.run()
+	want := map[string]int{"a" + plainC: 3, "b" + plainC: 2, "a" + goTLS: 1, "b" + goTLS: 1}
+	if !maps.Equal(calls, want) || p.done != 3 || p.failed() != 0 {
+		t.Errorf("calls %v, want %v; %d rounds, %d failed", calls, want, p.done, p.failed())
 	}
 }
 

@@ -51,7 +51,7 @@ func clients(o *Options, lib Library, addr string, failed <-chan error) (*Report
 		r.Resumed += w.seen
 	}
 	r.latencies(took)
-	if o.Resumes() && r.Resumed != o.N {
+	if want := map[bool]int{true: o.N}[o.Resumes()]; r.Resumed != want {
 		return nil, fmt.Errorf("%d of %d handshakes were resumptions", r.Resumed, o.N)
 	}
 	return r, nil
