@@ -98,6 +98,7 @@ type connSessions struct {
 
 	fresh       []*Session  // received, not yet delivered; each owned
 	freshKept   int         // how many of fresh a server's cache has got
+	keepers     int         // calls that are about to tell that the cache and its store have some
 	freshWeight int         // the sum of the weights of fresh
 	unkept      atomic.Bool // a server's cache has not got all of them: output waits. Written under mu
 

@@ -91,6 +91,7 @@ type result struct {
 	n      int   // application bytes moved
 	out    int   // output bytes in the sink
 	waits  int64 // bytes of libssl's answers, as opposed to Write's, that were not sent
+	rest   int64 // bytes of all output that were not sent
 	fresh  bool  // sessions have arrived
 	more   bool  // with stepWantRead: the socket may have more input, so do not wait for it
 	ask    ask   // for stepAsks
@@ -170,8 +171,8 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	}
 	r := result{
 		status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers),
-		fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask), answered: st.answered != 0,
-		midway: st.midway != 0, holds: p.hold.due != 0,
+		rest: int64(st.out_waiting), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask),
+		answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0,
 	}
 	if st.send_errno != 0 {
 		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))

@@ -5,12 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// nextFresh takes the oldest session that may be shown to the application: none before
-// the handshake is complete, because until then the peer has not been verified.
+// nextFresh takes the oldest session that may be shown to the application: none before the handshake
+// is complete, because until then the peer has not been verified, and none that a server's cache has
+// yet to get: the call that has issued it sees to that.
 func (c *Conn) nextFresh() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.sessions.fresh) == 0 || !c.handshaking.done.Load() {
+	if len(c.sessions.fresh) == 0 || !c.handshaking.done.Load() ||
+		c.ctx.cache != nil && c.sessions.freshKept == 0 {
 		return nil
 	}
 	c.sessions.freshKept = max(c.sessions.freshKept-1, 0)
@@ -25,12 +27,13 @@ func (c *Conn) keepFresh(ctx context.Context, until *atomic.Int64, alone bool) {
 	if !c.handshaking.done.Load() || c.ctx.cache == nil {
 		return // ctx may still be replaced
 	}
-	if ss := c.freshToKeep(); len(ss) > 0 {
+	ss := c.freshToKeep()
+	if len(ss) > 0 {
 		if w := c.ctx.cache.putAll(ss); w.n > 0 {
 			c.awaitStore(ctx, until, w, alone)
 		}
 	}
-	c.unhold()
+	c.unhold(len(ss) > 0)
 }
 
 // awaitStore returns when the store has the sessions, or the client may have them without.
@@ -43,22 +46,39 @@ func (c *Conn) awaitStore(ctx context.Context, until *atomic.Int64, w storeWait,
 	w.wait(ctx)
 }
 
-// unhold lets the output go in which the client gets its new sessions.
-func (c *Conn) unhold() {
-	if !c.sessions.unkept.Load() {
+// unhold lets the output go in which the client gets its new sessions, unless another call has yet to
+// keep some of them: all are in one stream. kept says that freshToKeep had some for this call.
+func (c *Conn) unhold(kept bool) {
+	if !kept && !c.sessions.unkept.Load() {
 		return
 	}
 	c.withLive(func(p connPtr) {
-		p.unkept = 0
-		c.sessions.unkept.Store(false)
+		if kept {
+			c.sessions.keepers--
+		}
+		if c.sessions.keepers == 0 && c.sessions.freshKept == len(c.sessions.fresh) {
+			c.letGo(p)
+		}
 	})
 	c.flushSoon()
 }
 
-// freshToKeep returns handles for the cache, the last ones if the application wants none.
+// letGo lets the output go that unhold would let go later. mu is held.
+func (c *Conn) letGo(p connPtr) {
+	p.unkept = 0
+	c.sessions.unkept.Store(false)
+}
+
+// freshToKeep returns handles for the cache, the last ones if the application wants none. If there are
+// some, the caller must call unhold.
 func (c *Conn) freshToKeep() (ss []*Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() {
+		if len(ss) > 0 {
+			c.sessions.keepers++
+		}
+	}()
 	if c.ctx.onNew == nil {
 		ss, c.sessions.fresh, c.sessions.freshWeight = c.sessions.fresh, nil, 0
 		return ss

@@ -172,9 +172,10 @@ func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
 	if _, err := c.steps(ctx, handshakeStep, nil); err != nil {
 		return err
 	}
-	err = c.finish(ended)
+	if err = c.finish(ended); err != nil {
+		c.withLive(c.letGo) // an alert is behind it
+	}
 	c.keepFresh(ctx, &c.reading.until, !c.early.open.Load())
-	c.unhold()
 	c.flushSoon()
 	return err
 }

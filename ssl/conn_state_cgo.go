@@ -238,7 +238,7 @@ func (c *Conn) IssueTicket() error {
 	c.settleForm()
 	err := c.between(context.Background(), func(block bool) error { return c.issueTickets(op, 1, block) })
 	c.deliver()
-	if err != nil {
+	if err != nil || c.sessions.unkept.Load() { // another ticket waits for the store: its call sends both
 		return inOp(op, err)
 	}
 	return inOp(op, c.flushLocked())

@@ -47,15 +47,16 @@ func (t *fdTransport) readReady(fd uintptr) bool {
 	return false
 }
 
-// writeReady reports whether push is complete; otherwise it waits until the socket is writable.
+// writeReady reports whether push is complete; otherwise it waits until the socket is writable. What
+// other calls have added meanwhile is theirs to send: the socket is not full, and would not wake this one.
 func (t *fdTransport) writeReady(fd uintptr) bool {
 	if t.out.done || t.c.writing.waiting.Load() > maxUnsent {
 		r := t.c.stepOutput(int(fd), nil)
 		t.out.err = firstError(r.err, r.unsent)
 		if t.out.err != nil || t.out.done {
-			return t.out.err != nil || t.c.writing.waiting.Load() == 0
+			return t.out.err != nil || r.rest == 0
 		}
-		if t.c.writing.waiting.Load() > maxUnsent {
+		if r.rest > maxUnsent {
 			return false
 		}
 	}
@@ -63,7 +64,7 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 	t.out.done = true
 	t.out.n = r.n
 	t.out.err = firstError(writeError(r), r.unsent)
-	return t.out.err != nil || t.c.writing.waiting.Load() == 0
+	return t.out.err != nil || r.rest == 0
 }
 
 func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (result, error) {

@@ -213,6 +213,49 @@ func TestWriteThroughOfIssueTicket(t *testing.T) {
 	}
 }
 
+// A Read that ends meanwhile does not let them go, nor does a call whose ticket the store has.
+func TestWriteThroughBesideAnotherCall(t *testing.T) {
+	leakcheck.Test(t)
+	if ssltest.LibraryRelease() == "1.1.1" {
+		t.Skip("IssueTicket needs OpenSSL 3.0")
+	}
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.NumTickets = -1
+	store := newSlowStore()
+	sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1), through, oneWriter)
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), sctx, nil)
+	var done [2]chan error
+	for i := range done {
+		done[i] = make(chan error, 1)
+		go func() { done[i] <- p.Server.IssueTicket() }()
+		ssltest.Eventually(t, "IssueTicket does not come to the store", func() bool {
+			return cache.StoreStats().Waits == uint64(i+1)
+		})
+	}
+	if _, err := p.Client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(p.Server, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if arrives(t, p.Client.NetConn()) {
+		t.Error("after a Read the client has tickets, the store does not")
+	}
+	store.goOn(1)
+	if err := <-done[0]; err != nil {
+		t.Error(err)
+	}
+	if arrives(t, p.Client.NetConn()) {
+		t.Error("the client has both tickets, the store has one")
+	}
+	close(store.let)
+	if err := <-done[1]; err != nil {
+		t.Error(err)
+	}
+	p.Echo(t)
+	p.CloseBoth()
+}
+
 // So do those of a client that was asked for its certificate.
 func TestWriteThroughAfterARequest(t *testing.T) {
 	leakcheck.Test(t)
