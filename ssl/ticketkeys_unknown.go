@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sessl/internal/clock"
 )
 
 const (
@@ -122,7 +124,7 @@ func (t *TicketKeys) joinCall(name ticketKeyName) *keyCall {
 	switch {
 	case q == nil || u.closed || u.waiting >= maxCatchingUp:
 		return nil
-	case u.call == nil && !u.ended.IsZero() && time.Since(u.ended) < catchUpPause:
+	case u.call == nil && !u.ended.IsZero() && clock.Now().Sub(u.ended) < catchUpPause:
 		return nil
 	case u.call == nil:
 		u.call = t.beginCall(q, name)
@@ -162,7 +164,7 @@ func (u *catchingUp) end(failed bool, err error) {
 	u.past.note("OnUnknownKey", err)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.call, u.ended = nil, time.Now()
+	u.call, u.ended = nil, clock.Now()
 }
 
 // close ends the call that is at work, and all waiting.
