@@ -22,10 +22,12 @@ type Client struct {
 	ownCtx *ssl.Ctx    // of the dialer, if it was made here
 
 	life context.Context // ends with Close
+	up   chan struct{}   // closed when the database has answered
 	end  context.CancelFunc
 	jobs sync.WaitGroup
 
 	guarding guarding
+	tickets  ticketing
 
 	mu     sync.Mutex
 	db     valkey.Client // nil until it is connected
@@ -53,9 +55,13 @@ func Open(url string, options *Options) (*Client, error) {
 	if err != nil {
 		return nil, fail(op, err)
 	}
-	c := &Client{at: at, opts: opts}
+	c := &Client{at: at, opts: opts, up: make(chan struct{})}
+	if err := c.prepareTickets(); err != nil {
+		return nil, err
+	}
 	if at.tls {
 		if err := c.useTLS(); err != nil {
+			c.tickets.keys.Close()
 			return nil, err
 		}
 	}
@@ -100,6 +106,8 @@ func (c *Client) Close(ctx context.Context) (lost int, err error) {
 			db.Close()
 		}
 		c.jobs.Wait()
+		c.tickets.keys.Close()
+		c.tickets.machine.Close()
 		if c.ownCtx != nil {
 			c.ownCtx.Close()
 		}
@@ -146,6 +154,7 @@ func (c *Client) connected(db valkey.Client, err error) bool {
 	c.failed = err
 	if err == nil {
 		c.db = db
+		close(c.up)
 	}
 	return err == nil
 }

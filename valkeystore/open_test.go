@@ -11,13 +11,17 @@ import (
 	"sessl/ssl"
 )
 
-func sealKeys(t *testing.T, b byte) *ssl.SealKeys {
-	t.Helper()
+func sealKey(b byte) []byte {
 	key := make([]byte, ssl.SealKeyLen)
 	for i := range key {
 		key[i] = b + byte(i)
 	}
-	k, err := ssl.NewSealKeys(key)
+	return key
+}
+
+func sealKeys(t *testing.T, b byte) *ssl.SealKeys {
+	t.Helper()
+	k, err := ssl.NewSealKeys(sealKey(b))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package valkeystore
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -21,6 +22,25 @@ type Options struct {
 	// Password, if not nil, returns the user's password for each new connection; it replaces the one in
 	// the URL, which other users of the machine may see in a list of processes.
 	Password func() (string, error)
+
+	// RotateEvery is for how long a ticket key encrypts before the next one does; 0 means an hour. From a
+	// second to a week. All machines of a fleet have the same, and the same KeepFor and Future.
+	RotateEvery time.Duration
+
+	// KeepFor is for how long a ticket key opens tickets after it has stopped encrypting; 0 means two
+	// hours, the default of SessionTimeout. From a second to a week, and at most 45-Future times
+	// RotateEvery, as there can be 64 keys.
+	KeepFor time.Duration
+
+	// Future is how many ticket keys all machines know before they encrypt, and so for how many periods
+	// keys rotate without the database; 0 means 3. From 1 to 16.
+	Future int
+
+	// Poll is how often the database is asked for the schedule of ticket keys: the next time is half of
+	// Poll later or more, at random, and never more than Poll. 0 means 10 s, or a quarter of RotateEvery
+	// if that is less. From 50 ms to half of RotateEvery. The first key of a new fleet encrypts after
+	// a little more than Poll.
+	Poll time.Duration
 
 	// Timeout is the deadline of a call that no handshake waits for, and of making a connection; 0
 	// means a second. From 10 ms to a minute.
@@ -58,10 +78,42 @@ func (o *Options) complete(tls bool) (*Options, error) {
 	if err := span("Timeout", &c.Timeout, defaultTimeout, minTimeout, maxTimeout); err != nil {
 		return nil, err
 	}
+	if err := c.completeTickets(); err != nil {
+		return nil, err
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &c, nil
+}
+
+const (
+	week      = 7 * 24 * time.Hour
+	maxFuture = 16
+	maxPast   = 45 // keys; the rest of the 64 is for those of a fleet that was split
+)
+
+func (c *Options) completeTickets() error {
+	if err := span("RotateEvery", &c.RotateEvery, time.Hour, time.Second, week); err != nil {
+		return err
+	}
+	if err := span("KeepFor", &c.KeepFor, 2*time.Hour, time.Second, week); err != nil {
+		return err
+	}
+	c.Future = cmp.Or(c.Future, 3)
+	if c.Future < 1 || c.Future > maxFuture {
+		return configError("Options.Future is %d, it must be from 1 to %d", c.Future, maxFuture)
+	}
+	if most := time.Duration(maxPast-c.Future) * c.RotateEvery; c.KeepFor > most {
+		return configError("Options.KeepFor is %v, it must be at most %v with %v of RotateEvery and a Future of %d",
+			c.KeepFor, most, c.RotateEvery, c.Future)
+	}
+	return span("Poll", &c.Poll, min(10*time.Second, c.RotateEvery/4), 50*time.Millisecond, c.RotateEvery/2)
+}
+
+// lifetime is for how long a schedule that was just written opens anything.
+func (c *Options) lifetime() time.Duration {
+	return time.Duration(c.Future+4)*c.RotateEvery + c.KeepFor
 }
 
 func checkCtx(ctx *ssl.Ctx, tls bool) error {

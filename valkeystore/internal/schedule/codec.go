@@ -23,8 +23,8 @@ const (
 	keyLen  = 8 + 8 + 8 + SecretLen
 )
 
-// MaxValue is the length of the longest value that is looked at; sealing adds less than a hundred bytes.
-const MaxValue = headLen + MaxKeys*keyLen + 100
+// MaxValue is the length of the longest value that is looked at. A schedule of MaxKeys has less than half.
+const MaxValue = 16 << 10
 
 // unit is that of all times.
 const unit = time.Millisecond

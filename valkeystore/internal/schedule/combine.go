@@ -51,8 +51,8 @@ func (p Plan) combine(mine, theirs *Schedule, now time.Time) *Schedule {
 	return p.with(wins, gives, now)
 }
 
-// with returns s with the keys of other that it lacks, if they open anything any more, as its next generation.
-// If it lacks none, the result is s itself.
+// with returns s with the keys of other that it lacks, if they open anything any more, as its next
+// generation. If it lacks none, the result is s itself.
 func (p Plan) with(s, other *Schedule, now time.Time) *Schedule {
 	all := &Schedule{Era: s.Era, Generation: s.Generation + 1, Keys: slices.Clone(s.Keys)}
 	for i, k := range other.Keys {

@@ -48,6 +48,15 @@ func New(c Config) *Machine {
 	return &Machine{c: c}
 }
 
+// Close gives up all secrets. Poll, Turn and Renew must have returned, and not be called again.
+func (m *Machine) Close() {
+	m.asking.Lock()
+	defer m.asking.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mine, m.stored, m.value, m.places = nil, nil, nil, Places{}
+}
+
 // longest is when a machine without a next turn looks again.
 const longest = time.Minute
 
@@ -102,6 +111,15 @@ func (m *Machine) Poll(ctx context.Context) time.Duration {
 	return m.pause(again)
 }
 
+// CatchUp is Poll for a client that has shown a ticket of a key which is not here. It returns why the machine
+// knows no more than before, nil if the database has told it all.
+func (m *Machine) CatchUp(ctx context.Context) error {
+	m.Poll(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return errors.Join(m.failed, m.refused, m.putting)
+}
+
 // An outcome of an exchange.
 type outcome int
 
@@ -121,7 +139,9 @@ func (m *Machine) exchange(ctx context.Context, leased *bool) (outcome, error) {
 	if m.refuse(err); err != nil {
 		return done, nil // the schedule of another fleet is not ours to replace
 	}
-	want, err := m.wanted(m.meet(theirs, now), theirs, now)
+	mine := m.meet(theirs, now)
+	m.Turn()
+	want, err := m.wanted(mine, theirs, now)
 	if err != nil || want == nil {
 		return done, err
 	}

@@ -79,14 +79,14 @@ func (m *Machine) Status() Status {
 	return s
 }
 
+// stateOf says where the keys are, and not where they should be at this instant.
 func (m *Machine) stateOf(s Status) State {
-	i := m.c.current(m.mine, s.Now)
-	switch {
-	case m.c.dead(m.mine, s.Now):
+	switch current := m.places.Current; {
+	case current.Secret == nil && len(m.places.Ahead)+len(m.places.Old) == 0:
 		return Ended
-	case i < 0:
+	case current.Secret == nil:
 		return Withheld
-	case i+1 == m.mine.line() && !s.Now.Before(m.mine.Keys[i].From.Add(m.c.Period)):
+	case len(m.places.Ahead) == 0 && !s.Now.Before(current.From.Add(m.c.Period)):
 		return Extended
 	case s.Age > m.c.Period:
 		return Stale

@@ -175,7 +175,7 @@ func (at Places) opens(k Key) bool {
 	return slices.ContainsFunc(at.all(), func(o Key) bool { return o.Name() == k.Name() })
 }
 
-// begun checks what holds whenever a key begins to encrypt: it is its time, and all machines have the key that
+// begun checks what holds whenever a key begins to encrypt: it is its time, and all machines have it that
 // encrypt with a key themselves, and have had the same schedule as the database within a period.
 func (w *world) begun(m *machine, k Key, first bool) {
 	if now := w.db.now(); k.From.After(now) {
@@ -238,8 +238,10 @@ func (m *machine) step() {
 func (m *machine) pollNow() {
 	m.poll = m.w.elapsed + m.Poll(context.Background())
 	m.turn = m.w.elapsed + m.Turn()
-	if s, err := decode(m.w.db.value, m); !m.cut && !m.w.db.down && err == nil && m.mine != nil && same(s, m.mine) {
-		m.agreed = m.w.elapsed
+	if !m.cut && !m.w.db.down && m.mine != nil {
+		if s, err := decode(m.w.db.value, m); err == nil && same(s, m.mine) {
+			m.agreed = m.w.elapsed
+		}
 	}
 	m.poll = max(m.poll, m.w.elapsed+1)
 }
