@@ -183,9 +183,9 @@ const (
 )
 
 func memories() *group {
-	return &group{name: "Memory of connections", about: "Of a server, growth of the resident memory. " +
-		"In C there is no thread for each connection.",
-		metrics: []metric{memory}, contenders: names,
+	return &group{name: "Memory of connections", about: "Of a server, growth of the resident memory: after " +
+		"a garbage collection, and as it is before. In C there is no thread for each connection.",
+		metrics: []metric{memory, peak}, contenders: names,
 		cases: []testCase{
 			row("idle, with a goroutine in Read", "1.3", api.Idle, 1000, server, freely, few),
 			row("stalled after one byte of a ClientHello", "1.3", api.Stall, 1000, server, freely, few),

@@ -21,6 +21,7 @@ var (
 	switches = perUnit("waits of threads, a unit", func(r *api.Report) int { return r.Switches })
 	sleeps   = perUnit("sleeps of Go's monitor, a unit", func(r *api.Report) int { return r.Sysmon })
 	memory   = compared("resident bytes of one", func(r *api.Report) float64 { return r.Bytes })
+	peak     = compared("resident bytes of one, with garbage", func(r *api.Report) float64 { return r.Peak })
 	puts     = compared("puts a second", func(r *api.Report) float64 { return r.Puts })
 	lookups  = compared("lookups a second, at random over all", func(r *api.Report) float64 { return r.Lookups })
 	executed = compared("instructions, thousands", func(r *api.Report) float64 { return r.Instructions / 1e3 })

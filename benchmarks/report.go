@@ -161,7 +161,7 @@ func asCSV(p *plan) []byte {
 	w := csv.NewWriter(&b)
 	w.Write([]string{"openssl", "group", "case", "contender", "round", "form", "version", "clients",
 		"pinned", "units", "user_us", "sys_us", "wall_us", "resumed", "p50_us", "p90_us", "p99_us", "threads",
-		"rss_kb", "switches", "sysmon", "bytes", "puts", "lookups", "value"})
+		"rss_kb", "switches", "sysmon", "bytes", "peak", "puts", "lookups", "value"})
 	for _, g := range p.groups {
 		for i, cells := range g.rows {
 			for _, c := range cells {
@@ -179,7 +179,7 @@ func (g *results) record(c *testCase, of *cell, round int, r *api.Report) []stri
 	line := []string{g.lib.version, g.name, c.name, of.who.name, strconv.Itoa(round + 1), c.form, c.version,
 		strconv.Itoa(max(c.clients, 1)), strconv.FormatBool(c.pinned), strconv.Itoa(r.Count)}
 	for _, x := range []float64{r.User, r.Sys, r.Wall, float64(r.Resumed), r.P50, r.P90, r.P99,
-		float64(r.Threads), float64(r.RSS), float64(r.Switches), float64(r.Sysmon), r.Bytes, r.Puts, r.Lookups,
+		float64(r.Threads), float64(r.RSS), float64(r.Switches), float64(r.Sysmon), r.Bytes, r.Peak, r.Puts, r.Lookups,
 		g.metrics[0].of(c, r)} {
 		line = append(line, strconv.FormatFloat(x, 'f', -1, 64))
 	}

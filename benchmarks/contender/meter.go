@@ -26,7 +26,8 @@ type Report struct {
 	RSS      int     `json:"rss_kb"`
 	Switches int     `json:"switches"` // of threads that waited
 	Sysmon   int     `json:"sysmon"`   // sleeps of Go's monitor, which has a thread of its own
-	Bytes    float64 `json:"bytes"`    // resident, of one unit
+	Bytes    float64 `json:"bytes"`    // resident, of one unit, after a garbage collection
+	Peak     float64 `json:"peak"`     // resident, of one unit, with what Go has not collected yet
 	Puts     float64 `json:"puts"`     // a second
 	Lookups  float64 `json:"lookups"`  // a second, of all processors
 

@@ -91,7 +91,8 @@ void print_report(const struct snapshot *from, const struct snapshot *to, struct
            to->user - from->user, to->sys - from->sys, to->wall - from->wall, opt.n, r->resumed);
     printf("\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"threads\":%ld,\"rss_kb\":%ld,\"switches\":%ld,",
            p[0], p[1], p[2], status_of("Threads:"), status_of("VmRSS:"), to->switches - from->switches);
-    printf("\"bytes\":%.0f,\"puts\":%.0f,\"lookups\":%.0f}\n", r->bytes, r->puts, r->lookups);
+    printf("\"bytes\":%.0f,\"peak\":%.0f,\"puts\":%.0f,\"lookups\":%.0f}\n", r->bytes, r->bytes, r->puts,
+           r->lookups); /* C has no garbage */
 }
 
 static void set_form(const char *name)
