@@ -92,10 +92,7 @@ func (c *Conn) readPeer(p connPtr, now settled) error {
 		return err
 	}
 	c.info.peer = peer
-	if err := notePeer(s, peer); err != nil {
-		return err
-	}
-	return c.noteFresh(peer)
+	return notePeer(s, peer)
 }
 
 // shownChains returns the chains that the peer has shown on this connection. mu is held.
@@ -118,22 +115,12 @@ func (c *Conn) shownChains(p connPtr, verified bool) (peer *peerChain, err error
 	return peer, err
 }
 
-// notePeer notes the peer's certificates with its session.
+// notePeer notes the peer's certificates with its session. The copies that libssl makes of it for
+// TLS 1.3 tickets have them from C.
 func notePeer(s sessionPtr, peer *peerChain) error {
 	b := peer.encode() // also if empty: an earlier peer's note must go
 	if C.sessl_session_set_note(s, C.SESSL_CHAIN, bytePtr(b), C.size_t(len(b))) == 0 {
 		return fail("handshake", ErrNoMemory)
-	}
-	return nil
-}
-
-// noteFresh notes the chain also with the sessions of TLS 1.3 tickets, which libssl has
-// made as copies before the end of the handshake. mu is held.
-func (c *Conn) noteFresh(peer *peerChain) error {
-	for _, s := range c.sessions.fresh {
-		if err := s.withPtr("handshake", func(p sessionPtr) error { return notePeer(p, peer) }); err != nil {
-			return err
-		}
 	}
 	return nil
 }
