@@ -1,5 +1,8 @@
 package ssl
 
+// SealHeadLen is how long what precedes the encrypted bytes is.
+const SealHeadLen = sealHeadLen
+
 // SealedFor is what a store would have to return to make a server take s for the session of
 // that id.
 func (k *SealKeys) SealedFor(id []byte, s *Session) ([]byte, error) {

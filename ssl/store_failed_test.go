@@ -23,6 +23,18 @@ func sealedFor(t testing.TB, keys *ssl.SealKeys, id string, cache *ssl.ServerSes
 	return keys.SealedFor([]byte(id), d)
 }
 
+// packedFor is what is sealed of the session that cache has under id.
+func packedFor(t testing.TB, id string, cache *ssl.ServerSessionCache) []byte {
+	t.Helper()
+	s := cache.Get([]byte(id))
+	defer s.Close()
+	plain, err := ssl.PackedSession(s)
+	if err != nil {
+		t.Error(err) // a store's goroutine may not end the test
+	}
+	return plain
+}
+
 // A session that its connection's failure has marked does not come back from the store, here
 // or on another machine.
 func TestStoreForgetsFailedSessions(t *testing.T) {

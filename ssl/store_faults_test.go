@@ -70,6 +70,12 @@ func TestStoreFaults(t *testing.T) {
 			{"with another id inside", func(_ context.Context, id string, _ []byte) ([]byte, error) {
 				return sealedFor(t, keys, id, made, func(s *ssl.Session) error { return s.SetID([]byte("another")) })
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"sealed for another id", func(_ context.Context, id string, _ []byte) ([]byte, error) {
+				return keys.SealAsStored([]byte("another"), packedFor(t, id, made))
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
+			{"not sealed", func(_ context.Context, id string, b []byte) ([]byte, error) {
+				return append(bytes.Clone(b[:ssl.SealHeadLen]), packedFor(t, id, made)...), nil
+			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
 			{"endless", func(context.Context, string, []byte) ([]byte, error) {
 				return make([]byte, 2<<20), nil
 			}, nil, func(s ssl.StoreStats) uint64 { return s.Refused }},
@@ -85,7 +91,9 @@ func TestStoreFaults(t *testing.T) {
 			if st := cache.StoreStats(); test.count(st) != 1 || st.Hits != 0 {
 				t.Errorf("%s: %+v", test.name, st)
 			}
-			store.Await(t, ssltest.SessionsOf(cli)) // the full handshake's
+			if c == ssl.ReuseDeclined {
+				store.Await(t, ssltest.SessionsOf(cli)) // the full handshake's
+			}
 		}
 	})
 }

@@ -37,6 +37,10 @@ func TestSystemRootsAreShared(t *testing.T) {
 			if files2 == files || set2 != set {
 				t.Errorf("new files: read again %t, parsed again %t", files2 != files, set2 != set)
 			}
+			ssltest.NewClientCtx(t, ssltest.SystemClient)
+			if files, set2 = ssl.SystemRootsRead(); files == files2 || set2 != set { // a change may not show yet
+				t.Errorf("new files that look the same: read again %t, parsed again %t", files != files2, set2 != set)
+			}
 			undo()
 			undo = ssl.SetRootTimes(-time.Hour, time.Second) // all files are old
 			ssltest.NewClientCtx(t, ssltest.SystemClient)

@@ -53,8 +53,8 @@ static int cert_cb(SSL *ssl, void *arg)
 
 /* SSL_CTX_set_tlsext_servername_callback of a server; with arg, the Ctx chooses certificates by
  * the name. A server that has used it must say so (RFC 6066, section 3), but not in a resumption:
- * there the name is that of the first time, and clients of libssl end such a handshake in TLS
- * 1.3. To libssl an external key is a resumption, too. */
+ * there the name is that of the first time. In TLS 1.2 libssl sees to that, in TLS 1.3 it does not
+ * (1.1.1w, 3.0, 3.5, 4.0). To libssl an external key is a resumption, too. */
 static int server_name(SSL *ssl, int *al, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);

@@ -179,3 +179,43 @@ func (p *RawPeer) Restaple(t testing.TB, version uint16, was, staple []byte) {
 		return now.Seal(TypeHandshake, out, 0)
 	}
 }
+
+// JoinMessages makes a client of crypto/tls send its certificate and what proves that it has the key
+// in one record.
+func (p *RawPeer) JoinMessages(t testing.TB, version uint16) {
+	kind, last := byte(TypeHandshake), byte(15) // CertificateVerify
+	if version == tls.VersionTLS13 {
+		kind, last = TypeData, 20 // Finished, which would need another number
+	}
+	var messages []byte
+	var read *Keys // of the handshake
+	joined := false
+	p.Wire.edit = func(r []byte) []byte {
+		if r[0] != kind || joined {
+			return r
+		}
+		message := r[5:]
+		if kind == TypeData {
+			if read == nil {
+				read = NewKeys(p.secret(t, "CLIENT_HANDSHAKE_TRAFFIC_SECRET"))
+			}
+			var err error
+			if _, message, err = read.Open(r); err != nil {
+				t.Error(err)
+				return r
+			}
+		}
+		if message[0] == 1 { // ClientHello
+			return r
+		}
+		messages = append(messages, message...)
+		joined = message[0] == last
+		switch {
+		case !joined:
+			return nil
+		case kind == TypeData:
+			return NewKeys(read.secret).Seal(TypeHandshake, messages, 0)
+		}
+		return record(TypeHandshake, messages)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -46,6 +48,41 @@ func TestBadSignatureIsNoRefusal(t *testing.T) {
 				}
 				c.Close()
 				p.Close()
+			}
+		}
+	})
+}
+
+// What OpenSSL says of a path that leads nowhere, while another is good, is no reason of a failure
+// that follows in the same record. libssl forgets it on a client, and not on a server.
+func TestReasonBehindAnotherPath(t *testing.T) {
+	soon := time.Now().Add(time.Hour)
+	root, namesake := ssltest.Sign(t, "root", nil, soon), ssltest.Sign(t, "root", nil, soon)
+	leaf := ssltest.Sign(t, "localhost", root.Nameless(), soon)
+	stranger := ssltest.Sign(t, "stranger", root, soon)
+	ssltest.ForEachVersion(t, func(t *testing.T, srv, _ *ssl.Config) {
+		srv.ClientAuth, srv.CipherSuites = ssl.RequireAndVerifyClientCert, ssltest.RawSuites
+		reasonWith := func(roots ...*ssltest.Signed) string {
+			srv.ClientCAs = ssl.NewCertPool()
+			for _, r := range roots {
+				srv.ClientCAs.AddCert(r.Cert)
+			}
+			std := ssltest.StdConfig(t, srv.MaxVersion)
+			std.Certificates[0] = tls.Certificate{Certificate: [][]byte{leaf.Cert.Raw}, PrivateKey: stranger.Key}
+			c, p := ssltest.RawFor(t, ssltest.NewServerCtx(t, srv), std)
+			p.JoinMessages(t, srv.MaxVersion)
+			go p.Handshake()
+			err := c.Handshake()
+			var e *ssl.Error
+			if !errors.As(err, &e) || ssltest.VerifyCode(err) != 0 || len(e.Entries) == 0 {
+				t.Fatalf("%v", err)
+			}
+			return fmt.Sprintf("%+v", e.Entries)
+		}
+		want := reasonWith(root)
+		for _, got := range []string{reasonWith(root, namesake), reasonWith(namesake, root)} {
+			if got != want {
+				t.Errorf("%s\nwithout its namesake: %s", got, want)
 			}
 		}
 	})
