@@ -179,8 +179,8 @@ func (g *results) record(c *testCase, of *cell, round int, r *api.Report) []stri
 	line := []string{g.lib.version, g.name, c.name, of.who.name, strconv.Itoa(round + 1), c.form, c.version,
 		strconv.Itoa(max(c.clients, 1)), strconv.FormatBool(c.pinned), strconv.Itoa(r.Count)}
 	for _, x := range []float64{r.User, r.Sys, r.Wall, float64(r.Resumed), r.P50, r.P90, r.P99,
-		float64(r.Threads), float64(r.RSS), float64(r.Switches), float64(r.Sysmon), r.Bytes, r.Peak, r.Puts, r.Lookups,
-		g.metrics[0].of(c, r)} {
+		float64(r.Threads), float64(r.RSS), float64(r.Switches), float64(r.Sysmon), r.Bytes, r.Peak, r.Puts,
+		r.Lookups, g.metrics[0].of(c, r)} {
 		line = append(line, strconv.FormatFloat(x, 'f', -1, 64))
 	}
 	return line
