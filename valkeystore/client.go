@@ -29,10 +29,13 @@ type Client struct {
 	guarding guarding
 	tickets  ticketing
 
-	mu     sync.Mutex
-	db     valkey.Client // nil until it is connected
-	failed error         // why it is not
-	closed bool
+	keeping keeping
+
+	mu      sync.Mutex
+	db      valkey.Client // nil until it is connected
+	failed  error         // why it is not
+	closing bool          // Close has been called
+	closed  bool          // the database is not asked any more
 }
 
 // Open returns a Client of the database at url: valkeys://user:password@host:port/namespace, or valkey:// for
@@ -56,18 +59,27 @@ func Open(url string, options *Options) (*Client, error) {
 		return nil, fail(op, err)
 	}
 	c := &Client{at: at, opts: opts, up: make(chan struct{})}
-	if err := c.prepareTickets(); err != nil {
+	if err := c.prepare(); err != nil {
+		c.tickets.keys.Close()
+		c.keeping.cache.Close()
 		return nil, err
-	}
-	if at.tls {
-		if err := c.useTLS(); err != nil {
-			c.tickets.keys.Close()
-			return nil, err
-		}
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.jobs.Go(c.connect)
 	return c, nil
+}
+
+func (c *Client) prepare() error {
+	if err := c.prepareTickets(); err != nil {
+		return err
+	}
+	if err := c.prepareCache(); err != nil {
+		return err
+	}
+	if c.at.tls {
+		return c.useTLS()
+	}
+	return nil
 }
 
 func (c *Client) useTLS() error {
@@ -91,13 +103,21 @@ func (c *Client) Close(ctx context.Context) (lost int, err error) {
 	if c == nil {
 		return 0, fail(op, ssl.ErrNil)
 	}
+	if ctx == nil {
+		return 0, fail(op, ssl.ErrNil)
+	}
 	c.mu.Lock()
-	db, closed := c.db, c.closed
-	c.db, c.closed = nil, true
+	closing := c.closing
+	c.closing = true
 	c.mu.Unlock()
-	if closed {
+	if closing {
 		return 0, fail(op, ssl.ErrClosed)
 	}
+	lost = c.closeCache(ctx)
+	c.mu.Lock()
+	db := c.db
+	c.db, c.closed = nil, true
+	c.mu.Unlock()
 	c.end()
 	ended := make(chan struct{})
 	go func() {
@@ -114,9 +134,9 @@ func (c *Client) Close(ctx context.Context) (lost int, err error) {
 	}()
 	select {
 	case <-ended:
-		return 0, nil
+		return lost, nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return lost, ctx.Err()
 	}
 }
 
@@ -205,6 +225,24 @@ func (c *Client) do(ctx context.Context, timeout time.Duration,
 	defer recovered(&err)
 	r = db.Do(ctx, command(db.B()))
 	return r, r.NonValkeyError()
+}
+
+// doMulti makes several calls in one pipeline, with one deadline. There is a result for each command, or an
+// error.
+func (c *Client) doMulti(ctx context.Context, timeout time.Duration,
+	commands func(valkey.Builder) []valkey.Completed) (rs []valkey.ValkeyResult, err error) {
+	db, err := c.database()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	defer recovered(&err)
+	cmds := commands(db.B())
+	if rs = db.DoMulti(ctx, cmds...); len(rs) != len(cmds) {
+		return nil, errOtherReply
+	}
+	return rs, nil
 }
 
 // recovered makes an error of a panic in valkey-go, which takes some replies apart without a look.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"math"
 	mathrand "math/rand/v2"
 	"strconv"
@@ -13,8 +12,8 @@ import (
 
 	"github.com/valkey-io/valkey-go"
 
+	"sessl/internal/clock"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/circuit"
 	"sessl/valkeystore/internal/replay"
 )
 
@@ -61,9 +60,10 @@ func (c *Client) Guard() *Guard {
 		return nil
 	}
 	c.guarding.once.Do(func() {
-		c.guarding.guard = newGuard(c)
+		g := newGuard(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.guarding.guard = g
 		if !c.closed {
 			c.jobs.Go(c.guarding.guard.run)
 		}
@@ -77,8 +77,8 @@ func newGuard(c *Client) *Guard {
 		panic(err) // cannot happen: the default is in range
 	}
 	g := &Guard{c: c}
-	g.logic = &replay.Guard{Database: claims{c}, Memory: memory, Circuit: c.newCircuit("claim"),
-		Outcome: outcomeOf, Now: time.Now, Evicts: c.opts.InsecureEviction}
+	g.logic = &replay.Guard{Database: claims{c}, Memory: memory, Circuit: c.newCircuit("claims", nil),
+		Outcome: outcomeOf, Now: clock.Now, Evicts: c.opts.InsecureEviction}
 	return g
 }
 
@@ -191,29 +191,4 @@ func claimAnswer(r valkey.ValkeyResult, nonce string, keys []string) (a replay.A
 func text(m valkey.ValkeyMessage) string {
 	s, _ := m.ToString()
 	return s
-}
-
-// outcomeOf says what an error says about the database.
-func outcomeOf(ctx context.Context, err error) circuit.Outcome {
-	switch {
-	case err == nil:
-		return circuit.OK
-	case errors.Is(err, context.DeadlineExceeded):
-		return circuit.Late
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
-		return circuit.Ignored
-	}
-	return circuit.Failed
-}
-
-// newCircuit returns the circuit of one kind of calls, which logs when it opens and closes.
-func (c *Client) newCircuit(kind string) *circuit.Circuit {
-	begun := time.Now()
-	return circuit.New(func() time.Duration { return time.Since(begun) }, mathrand.Float64, func(open bool) {
-		state := "closed"
-		if open {
-			state = "open"
-		}
-		c.opts.Logger.Warn(fmt.Sprintf("valkeystore: the circuit of %s is %s", kind, state))
-	})
 }

@@ -60,7 +60,7 @@ func TestGuardOtherAnswers(t *testing.T) {
 		{"numbers", func(k, a []string) string { return "*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n" }, false},
 		{"right again", func(k, a []string) string { return array(a[0], k[1], "first", "1") }, true},
 	} {
-		g.logic.Circuit = g.c.newCircuit("test")
+		g.logic.Circuit = g.c.newCircuit("test", nil)
 		answer = c.reply
 		first, err := claim(t, g, flights(c.name, 1)[0])
 		if first != c.first || c.first != (err == nil) {
@@ -90,7 +90,7 @@ func TestHostileReplies(t *testing.T) {
 	})
 	g := opened(t, addr, func(o *Options) { o.InsecureEviction = true }).Guard()
 	for i, id := range flights("hostile", 300) {
-		g.logic.Circuit = g.c.newCircuit("test")
+		g.logic.Circuit = g.c.newCircuit("test", nil)
 		if first, err := hastyClaim(t, g, id); first || err == nil {
 			t.Fatalf("claim %d: %v, %v", i, first, err)
 		}

@@ -42,6 +42,13 @@ type Options struct {
 	// a little more than Poll.
 	Poll time.Duration
 
+	// Cache has the limits of the sessions that Client.Cache returns. Its Store and SealKeys must be nil.
+	Cache ssl.ServerCacheOptions
+
+	// Backlog is how many writes of sessions wait for a database that fails, besides those of
+	// Cache.WriteQueue; 0 means 16384. The oldest are given up for newer ones, and when they take 64 MiB.
+	Backlog int
+
 	// Timeout is the deadline of a call that no handshake waits for, and of making a connection; 0
 	// means a second. From 10 ms to a minute.
 	Timeout time.Duration
@@ -81,6 +88,9 @@ func (o *Options) complete(tls bool) (*Options, error) {
 	if err := c.completeTickets(); err != nil {
 		return nil, err
 	}
+	if err := c.completeCache(); err != nil {
+		return nil, err
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -114,6 +124,17 @@ func (c *Options) completeTickets() error {
 // lifetime is for how long a schedule that was just written opens anything.
 func (c *Options) lifetime() time.Duration {
 	return time.Duration(c.Future+4)*c.RotateEvery + c.KeepFor
+}
+
+func (c *Options) completeCache() error {
+	if c.Cache.Store != nil || c.Cache.SealKeys != nil {
+		return configError("Options.Cache has a Store or SealKeys: they are the Client's")
+	}
+	c.Backlog = cmp.Or(c.Backlog, defaultBacklog)
+	if c.Backlog < 1 || c.Backlog > maxBacklog {
+		return configError("Options.Backlog is %d, it must be from 1 to %d", c.Backlog, maxBacklog)
+	}
+	return nil
 }
 
 func checkCtx(ctx *ssl.Ctx, tls bool) error {

@@ -44,6 +44,8 @@ var (
 type Stats struct {
 	Connected bool // the database has answered once
 	Schedule  ScheduleStats
+	Claims    ClaimStats
+	Sessions  SessionStats
 }
 
 // ScheduleStats are about ticket keys. All is zero before the first call of [Client.TicketKeys].
@@ -80,6 +82,8 @@ func (c *Client) Stats() (s Stats) {
 	_, err := c.database()
 	s.Connected = err == nil
 	s.Schedule = scheduleStats(c.tickets.machine.Status())
+	s.Claims = c.claimStats()
+	s.Sessions = c.sessionStats()
 	return s
 }
 
@@ -95,14 +99,15 @@ func scheduleStats(s schedule.Status) ScheduleStats {
 
 // Health returns nil if all is well, and otherwise what is wrong: ErrNotConnected if the database has never
 // answered, with the reason; and if the Client's ticket keys are used, ErrScheduleRefused, and
-// ErrScheduleStale if the database has not answered for a period. Several errors are joined. It asks the
-// database nothing. It returns ErrNil or ErrClosed for a Client that cannot be used.
+// ErrScheduleStale if the database has not answered for a period; if its cache is used, ErrCircuitOpen;
+// and if its guard is used, that or ErrEviction. Several errors are joined. It asks the database nothing. It
+// returns ErrNil or ErrClosed for a Client that cannot be used.
 func (c *Client) Health() error {
 	const op = "Client.Health"
 	if _, err := c.database(); err != nil {
 		return fail(op, err)
 	}
-	if err := c.ticketsHealth(); err != nil {
+	if err := errors.Join(c.ticketsHealth(), c.claimsHealth(), c.sessionsHealth()); err != nil {
 		return fail(op, err)
 	}
 	return nil

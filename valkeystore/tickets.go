@@ -67,6 +67,7 @@ func (c *Client) prepareTickets() (err error) {
 	})
 	return t.keys.OnUnknownKey(func(ctx context.Context, _ string) error {
 		err := t.machine.CatchUp(ctx)
+		c.sawEra()
 		c.turnNow()
 		return err
 	}, 0)
@@ -81,6 +82,7 @@ func (c *Client) pollTickets() {
 	}
 	for {
 		wait := time.NewTimer(c.tickets.machine.Poll(c.life))
+		c.sawEra()
 		c.turnNow()
 		select {
 		case <-wait.C:

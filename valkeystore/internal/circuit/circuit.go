@@ -151,6 +151,9 @@ func (c *Circuit) gap() time.Duration {
 	return time.Duration(float64(ProbeGap) * (0.75 + c.random()/2))
 }
 
+// Probe reports whether the call is the one of an open Circuit.
+func (k Call) Probe() bool { return k.probe }
+
 // Open reports whether the Circuit is open, and for how long it has been.
 func (c *Circuit) Open() (since time.Duration, open bool) {
 	c.mu.Lock()

@@ -36,11 +36,10 @@ func serveFake(c net.Conn, answer func(words []string) string) {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	for {
-		all, err := reply(r) // a command is an array, as in a reply
-		if err != nil {
+		words, err := elements(r) // a command is an array, as a reply may be
+		if err != nil || len(words) == 0 {
 			return
 		}
-		words := strings.Split(all, "\n")
 		text := ""
 		switch strings.ToUpper(words[0]) {
 		case "HELLO":

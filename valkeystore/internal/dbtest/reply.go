@@ -9,41 +9,47 @@ import (
 	"strings"
 )
 
-// reply reads a reply of RESP2.
+// reply reads a reply of RESP2. Of an array it returns the elements, one a line.
 func reply(r *bufio.Reader) (string, error) {
+	all, err := elements(r)
+	return strings.Join(all, "\n"), err
+}
+
+// elements reads a reply of RESP2, which is one element if it is no array.
+func elements(r *bufio.Reader) ([]string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	line = strings.TrimSuffix(line, "\r\n")
 	if line == "" {
-		return "", errors.New("an empty line")
+		return nil, errors.New("an empty line")
 	}
 	rest := line[1:]
 	switch line[0] {
 	case '+', ':':
-		return rest, nil
+		return []string{rest}, nil
 	case '-':
-		return "", errors.New(rest)
+		return nil, errors.New(rest)
 	}
 	n, err := strconv.Atoi(rest)
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case n < 0:
-		return "", nil
+		return nil, nil
 	case line[0] == '$':
 		b := make([]byte, n+2)
 		_, err := io.ReadFull(r, b)
-		return string(b[:n]), err
+		return []string{string(b[:n])}, err
 	case line[0] == '*':
 		all := make([]string, n)
 		for i := range all {
 			if all[i], err = reply(r); err != nil {
-				return "", err
+				return nil, err
 			}
 		}
-		return strings.Join(all, "\n"), nil
+		return all, nil
 	}
-	return "", fmt.Errorf("a reply of the type %q", line[0])
+	return nil, fmt.Errorf("a reply of the type %q", line[0])
 }

@@ -150,19 +150,24 @@ func (s *Server) Do(words ...string) string {
 // Keys returns the names of the keys with that beginning.
 func (s *Server) Keys(prefix string) []string {
 	s.t.Helper()
-	r := s.Do("KEYS", prefix+"*")
-	if r == "" {
-		return nil
+	keys, err := ask(s.Addr, "KEYS", prefix+"*")
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return strings.Split(r, "\n")
+	return keys
 }
 
 // Do sends a command to a database and returns the reply: a string, or of an array one line for each
 // element.
 func Do(addr string, words ...string) (string, error) {
+	all, err := ask(addr, words...)
+	return strings.Join(all, "\n"), err
+}
+
+func ask(addr string, words ...string) ([]string, error) {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
@@ -172,7 +177,7 @@ func Do(addr string, words ...string) (string, error) {
 		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
 	}
 	if _, err := c.Write([]byte(b.String())); err != nil {
-		return "", err
+		return nil, err
 	}
-	return reply(bufio.NewReader(c))
+	return elements(bufio.NewReader(c))
 }
