@@ -32,8 +32,8 @@ func secureDB(t *testing.T) (db *dbtest.Server, addr string) {
 		"--tls-auth-clients", "yes"), "localhost:" + port
 }
 
-// A connection to the database is TLS of package ssl, with a client's certificate; new ones resume. A database
-// that is not who it should be is not talked to.
+// A connection to the database is TLS of package ssl, with a client's certificate; new ones resume. A
+// database that is not who it should be is not talked to.
 func TestTLS(t *testing.T) {
 	leakcheck.Test(t)
 	db, addr := secureDB(t)
