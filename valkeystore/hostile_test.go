@@ -1,12 +1,15 @@
 package valkeystore
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"sessl/valkeystore/internal/dbtest"
+	"sessl/valkeystore/internal/outbox"
 	"sessl/valkeystore/internal/replay"
 )
 
@@ -88,12 +91,19 @@ func TestHostileReplies(t *testing.T) {
 		}
 		return b.String()
 	})
-	g := opened(t, addr, func(o *Options) { o.InsecureEviction = true }).Guard()
+	g := opened(t, addr, patient, func(o *Options) { o.InsecureEviction = true }).Guard()
+	g.c.Cache() // listens, and follows the schedule
+	s := store{g.c}
 	for i, id := range flights("hostile", 300) {
 		g.logic.Circuit = g.c.newCircuit("test", nil)
 		if first, err := hastyClaim(t, g, id); first || err == nil {
 			t.Fatalf("claim %d: %v, %v", i, first, err)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		s.Get(ctx, id)
+		g.c.send(ctx, []outbox.Write{{Key: "a", Value: id, Until: time.Hour}, {Key: "b"}}) // past the circuit
+		g.c.catchUp(ctx, new(string))
+		cancel()
 		if i%16 == 0 {
 			g.logic.Tend(t.Context(), i/16%replay.Parts)
 		}

@@ -1,0 +1,46 @@
+package dbtest
+
+import (
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// maxClusterPort leaves room for the port of the cluster's bus, which is 10000 higher.
+const maxClusterPort = 55000
+
+// StartCluster starts a cluster of three nodes without replicas, and returns when all know of all slots.
+func StartCluster(t testing.TB) []*Server {
+	t.Helper()
+	var nodes []*Server
+	args := []string{"--cluster", "create"}
+	for len(nodes) < 3 {
+		s := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+		if _, port, _ := net.SplitHostPort(s.Addr); atoi(port) > maxClusterPort {
+			s.Kill()
+			continue
+		}
+		nodes, args = append(nodes, s), append(args, s.Addr)
+	}
+	out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("redis-cli: %v: %s", err, out)
+	}
+	for _, s := range nodes {
+		for end := time.Now().Add(patience); !strings.Contains(s.Do("CLUSTER", "INFO"), "cluster_state:ok"); {
+			if time.Now().After(end) {
+				t.Fatal("the cluster does not come up: ", s.Do("CLUSTER", "INFO"))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nodes
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
