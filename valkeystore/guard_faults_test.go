@@ -31,7 +31,7 @@ func TestGuardFaults(t *testing.T) {
 	}{
 		"silent": {fault: dbtest.Silent}, "garbage": {fault: dbtest.Garbage}, "half": {fault: dbtest.Half},
 		"reset": {fault: dbtest.Reset}, "other replies": {fault: dbtest.Shift},
-		"slow": {delay: 200 * time.Millisecond},
+		"slow": {delay: 3 * time.Second}, // more than a busy machine stands still
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
