@@ -12,26 +12,39 @@ import (
 	"weak"
 )
 
-// parsedCerts has the parsed certificates that are still in use, by the hash of their
-// encoding. Peers are few, and parsing what each connection shows costs as much as a
-// tenth of a resumption. The map keeps no certificate alive.
-var parsedCerts sync.Map // [sha256.Size]byte to weak.Pointer[x509.Certificate]
+// An inUse has values that are still in use, by a hash of what they were made of. It keeps no
+// value alive, and forgets those that have been collected.
+type inUse[K comparable, V any] struct{ m sync.Map } // K to weak.Pointer[V]
+
+// get returns the value of that hash, or nil.
+func (u *inUse[K, V]) get(key K) *V {
+	if w, ok := u.m.Load(key); ok {
+		return w.(weak.Pointer[V]).Value()
+	}
+	return nil
+}
+
+func (u *inUse[K, V]) put(key K, v *V) {
+	w := weak.Make(v)
+	u.m.Store(key, w)
+	whenUnused(v, func(key K) { u.m.CompareAndDelete(key, w) }, key)
+}
+
+// parsedCerts has the parsed certificates. Peers are few, and parsing what each connection shows
+// costs as much as a tenth of a resumption.
+var parsedCerts inUse[[sha256.Size]byte, x509.Certificate]
 
 // parseCert is x509.ParseCertificate with a result that may be shared.
 func parseCert(der []byte) (*x509.Certificate, error) {
 	key := sha256.Sum256(der)
-	if w, ok := parsedCerts.Load(key); ok {
-		if c := w.(weak.Pointer[x509.Certificate]).Value(); c != nil {
-			return c, nil
-		}
+	if c := parsedCerts.get(key); c != nil {
+		return c, nil
 	}
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
-	w := weak.Make(c)
-	parsedCerts.Store(key, w)
-	whenUnused(c, func(key [sha256.Size]byte) { parsedCerts.CompareAndDelete(key, w) }, key)
+	parsedCerts.put(key, c)
 	return c, nil
 }
 
@@ -66,10 +79,10 @@ type validity struct {
 	illegible   [][]byte // certificates that crypto/x509 cannot read, such as some roots
 }
 
-// knownChains has the decoded notes that are still in use, by a hash: the sessions of one peer have
-// the same note, and each connection that resumes one looks at it. The map keeps no chain alive.
+// knownChains has the decoded notes: the sessions of one peer have the same note, and each
+// connection that resumes one looks at it.
 var (
-	knownChains sync.Map // uint64 to weak.Pointer[peerChain]
+	knownChains inUse[uint64, peerChain]
 	chainSeed   = maphash.MakeSeed()
 )
 
@@ -77,19 +90,15 @@ var (
 // note is borrowed for the call.
 func notedChain(note []byte) (p *peerChain, ok bool) {
 	key := maphash.Bytes(chainSeed, note)
-	if w, ok := knownChains.Load(key); ok {
-		if p := w.(weak.Pointer[peerChain]).Value(); p != nil && bytes.Equal(p.note, note) {
-			return p, true
-		}
+	if p := knownChains.get(key); p != nil && bytes.Equal(p.note, note) {
+		return p, true
 	}
 	b := bytes.Clone(note)
 	if p, ok = decodePeerChain(b); !ok {
 		return nil, false
 	}
 	p.note = b
-	w := weak.Make(p)
-	knownChains.Store(key, w)
-	whenUnused(p, func(key uint64) { knownChains.CompareAndDelete(key, w) }, key)
+	knownChains.put(key, p)
 	return p, true
 }
 

@@ -7,10 +7,7 @@ package ssl
 */
 import "C"
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // setCache makes libssl ask for sessions instead of keeping them (SSL_CTX_sess_set_get_cb).
 func setCache(_ string, cfg *Config, c *Ctx, p ctxPtr) error {
@@ -33,7 +30,7 @@ func (c *Conn) lookUp(ctx context.Context, h *ClientHelloInfo) (found []string) 
 	}
 	ids := [][]byte{h.SessionID}
 	switch {
-	case c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13):
+	case c.willBe13(h):
 		ids = h.identities
 	case c.ctx.forms != oneForm && len(h.ticket) > 0:
 		return nil // the session is in the ticket, and the id made up (RFC 5077, section 3.4)

@@ -3,6 +3,7 @@ package ssl
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -127,4 +128,9 @@ func (c *Conn) switchCtx(hello *ClientHelloInfo) error {
 		return err
 	}
 	return nil
+}
+
+// willBe13 reports whether a client and this server both can do TLS 1.3, and so will.
+func (c *Conn) willBe13(h *ClientHelloInfo) bool {
+	return c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13)
 }

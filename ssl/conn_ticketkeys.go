@@ -1,9 +1,6 @@
 package ssl
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // catchUp has the TicketKeys ask the application about a key that is not here.
 func (c *Conn) catchUp(ctx context.Context, h *ClientHelloInfo) {
@@ -18,7 +15,7 @@ func (c *Conn) catchUp(ctx context.Context, h *ClientHelloInfo) {
 // could be opened.
 func (c *Conn) unknownKey(h *ClientHelloInfo) (name ticketKeyName, unknown bool) {
 	tickets := [][]byte{h.ticket}
-	if c.ctx.highest >= VersionTLS13 && slices.Contains(h.SupportedVersions, VersionTLS13) {
+	if c.willBe13(h) {
 		tickets = h.identities
 	}
 	for _, b := range tickets {

@@ -159,14 +159,13 @@ func EarlyStep(c *Conn) (step int) {
 }
 
 // ParsedCerts is how many parsed certificates are known.
-func ParsedCerts() (n int) {
-	parsedCerts.Range(func(any, any) bool { n++; return true })
-	return n
-}
+func ParsedCerts() int { return parsedCerts.len() }
 
 // KnownChains is how many chains of sessions are decoded.
-func KnownChains() (n int) {
-	knownChains.Range(func(any, any) bool { n++; return true })
+func KnownChains() int { return knownChains.len() }
+
+func (u *inUse[K, V]) len() (n int) {
+	u.m.Range(func(any, any) bool { n++; return true })
 	return n
 }
 
