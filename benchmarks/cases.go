@@ -150,8 +150,8 @@ func many() *group {
 }
 
 func alone() *group {
-	return &group{name: "Server alone", about: "Processor time of the server, in µs. The client is in another " +
-		"process on another processor, and is always the plain one in C.",
+	return &group{name: "Server alone", about: "Processor time of the server, in µs. The client is in " +
+		"another process on another processor, and is always the plain one in C.",
 		metrics: []metric{cost, p50, p99}, contenders: names,
 		cases: []testCase{
 			row("resumed", "1.3", api.Ticket, 300, server),

@@ -84,13 +84,7 @@ func (r *Rogue) KeyUpdates(n int) []byte {
 func MidwayServer(t *testing.T, w Wire, ctx *ssl.Ctx, reads bool) (c *ssl.Conn, r *Rogue, rest func(),
 	done func()) {
 	t.Helper()
-	a, b := w.Pipe(t)
-	c, err := ssl.Server(b, ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetDeadline(time.Now().Add(Timeout))
-	r = NewRogue(t, a, c)
+	a, c, r := RogueAgainst(t, w, ctx)
 	data := r.Record(TypeData, []byte("ping"))
 	first, second := r.HalfKeyUpdate()
 	after := r.Record(TypeData, []byte("pong"))

@@ -41,6 +41,28 @@ func (c OneByte) Read(p []byte) (int, error) { return c.Conn.Read(p[:min(1, len(
 // and Write; over a *net.TCPConn it uses the socket itself.
 type Plain struct{ net.Conn }
 
+// HeldBack is a client's end of a TCP connection, which lets nothing in once the client has sent its
+// second flight, until Let is closed.
+type HeldBack struct {
+	*net.TCPConn
+	Let    chan struct{}
+	writes int
+}
+
+// Write counts.
+func (c *HeldBack) Write(b []byte) (int, error) {
+	c.writes++
+	return c.TCPConn.Write(b)
+}
+
+// Read waits from the second flight on.
+func (c *HeldBack) Read(b []byte) (int, error) {
+	if c.writes >= 2 {
+		<-c.Let
+	}
+	return c.TCPConn.Read(b)
+}
+
 // TCPPipe is a connection over loopback; both ends are closed with the test.
 func TCPPipe(t testing.TB) (client, server net.Conn) {
 	t.Helper()

@@ -12,25 +12,6 @@ import (
 	"sessl/ssl"
 )
 
-// heldBack is a client's end, which lets nothing in once the client has sent its second flight.
-type heldBack struct {
-	*net.TCPConn
-	writes int
-	let    chan struct{}
-}
-
-func (c *heldBack) Write(b []byte) (int, error) {
-	c.writes++
-	return c.TCPConn.Write(b)
-}
-
-func (c *heldBack) Read(b []byte) (int, error) {
-	if c.writes >= 2 {
-		<-c.let
-	}
-	return c.TCPConn.Read(b)
-}
-
 // A server that reads early data may have done its whole handshake by then: what it sends last
 // waits nevertheless, as does what VerifyConnection has had to pass.
 func TestWriteThroughOfEveryFlight(t *testing.T) {
@@ -49,7 +30,7 @@ func TestWriteThroughOfEveryFlight(t *testing.T) {
 				store := newSlowStore()
 				sctx, cache := ssltest.Machine(t, srv, store, ssltest.NewSealKeys(t, 1), through)
 				a, b := ssltest.TCPPipe(t)
-				held := &heldBack{TCPConn: a.(*net.TCPConn), let: make(chan struct{})}
+				held := &ssltest.HeldBack{TCPConn: a.(*net.TCPConn), Let: make(chan struct{})}
 				p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, held, b)
 				done := make(chan error, 1)
 				go func() {
@@ -70,7 +51,7 @@ func TestWriteThroughOfEveryFlight(t *testing.T) {
 					t.Error("the client has the session, the store does not")
 				}
 				close(store.let)
-				close(held.let)
+				close(held.Let)
 				for _, c := range []chan error{done, client} {
 					if err := <-c; err != nil {
 						t.Fatal(err)

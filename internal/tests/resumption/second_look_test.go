@@ -68,28 +68,8 @@ func TestRefusedSessionIsSpent(t *testing.T) {
 	}
 }
 
-// heldBack is a client's end of a TCP connection, which lets nothing in once the client has
-// sent its second flight.
-type heldBack struct {
-	*net.TCPConn
-	writes int
-	let    chan struct{}
-}
-
-func (c *heldBack) Write(b []byte) (int, error) {
-	c.writes++
-	return c.TCPConn.Write(b)
-}
-
-func (c *heldBack) Read(b []byte) (int, error) {
-	if c.writes >= 2 {
-		<-c.let
-	}
-	return c.TCPConn.Read(b)
-}
-
 // arrived reports whether the socket has something to read.
-func (c *heldBack) arrived(t *testing.T) (is bool) {
+func arrived(t *testing.T, c *ssltest.HeldBack) (is bool) {
 	rc, err := c.SyscallConn()
 	if err != nil {
 		t.Error(err)
@@ -117,14 +97,14 @@ func TestSessionsAreKeptBeforeTheyAreSent(t *testing.T) {
 			srv.MaxVersion = v
 			srv.SessionCache = ssltest.NewServerCache(t, nil)
 			a, b := ssltest.TCPPipe(t)
-			client := &heldBack{TCPConn: a.(*net.TCPConn), let: make(chan struct{})}
+			client := &ssltest.HeldBack{TCPConn: a.(*net.TCPConn), Let: make(chan struct{})}
 			var once sync.Once
 			srv.KeyLogWriter = lastStep(func() {
 				once.Do(func() {
-					if client.arrived(t) {
+					if arrived(t, client) {
 						t.Error("the client has the session, the cache does not")
 					}
-					close(client.let)
+					close(client.Let)
 				})
 			})
 			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), client, b)
