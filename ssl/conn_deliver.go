@@ -29,20 +29,23 @@ func (c *Conn) keepFresh(ctx context.Context, until *atomic.Int64, alone bool) {
 	}
 	ss := c.freshToKeep()
 	if len(ss) > 0 {
-		if w := c.ctx.cache.putAll(ss); w.n > 0 {
-			c.awaitStore(ctx, until, w, alone)
-		}
+		c.putThrough(ctx, until, ss, alone)
 	}
 	c.unhold(len(ss) > 0)
 }
 
-// awaitStore returns when the store has the sessions, or the client may have them without.
-func (c *Conn) awaitStore(ctx context.Context, until *atomic.Int64, w storeWait, alone bool) {
-	ctx, cancel := c.askContext(ctx, until)
-	defer cancel()
-	if !alone && c.writing.lockFor(0) { // what is written now would take the tickets along
+// putThrough puts sessions into the cache, and returns when the store has them, or the client may have
+// them without.
+func (c *Conn) putThrough(ctx context.Context, until *atomic.Int64, ss []*Session, alone bool) {
+	if !alone && c.writing.lockFor(0) { // what is written from here on would take the tickets along
 		defer c.writing.unlock()
 	}
+	w := c.ctx.cache.putAll(ss)
+	if w.n == 0 {
+		return
+	}
+	ctx, cancel := c.askContext(ctx, until)
+	defer cancel()
 	w.wait(ctx)
 }
 
