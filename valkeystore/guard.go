@@ -14,13 +14,14 @@ import (
 
 	"sessl/internal/clock"
 	"sessl/ssl"
+	"sessl/valkeystore/internal/circuit"
 	"sessl/valkeystore/internal/replay"
 )
 
 // The errors of a [Guard], which errors.Is finds in those of [ssl.Ctx.GuardErrors].
 var (
 	// ErrCircuitOpen says that the database was not asked: it has failed, and is asked once a second.
-	ErrCircuitOpen = replay.ErrOpen
+	ErrCircuitOpen = circuit.ErrOpen
 
 	// ErrEpochYoung says that the database may have lost claims of the last minute: it is new, was
 	// flushed or restarted, or another node has taken over.

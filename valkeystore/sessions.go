@@ -19,23 +19,23 @@ import (
 
 // keeping is what a Client does for sessions.
 type keeping struct {
-	once  sync.Once
-	begun time.Time
-	cache *ssl.ServerSessionCache
-	gets  *circuit.Circuit
-	puts  *circuit.Circuit
-	box   *outbox.Box   // writes that wait for the database
-	wake  chan struct{} // has one element when there is something to do for keepWriting
-	stop  chan struct{} // closed when keepWriting is to end
-	idle  chan struct{} // closed when it has ended; nil if it has not begun
-	stats keepingCounters
+	once   sync.Once
+	begun  time.Time
+	cache  *ssl.ServerSessionCache
+	gets   *circuit.Circuit
+	puts   *circuit.Circuit
+	box    *outbox.Box // writes that wait for the database
+	writer *outbox.Writer
+	wake   chan struct{} // has one element when there is something to do for keepWriting
+	stop   chan struct{} // closed when keepWriting is to end
+	idle   chan struct{} // closed when it has ended; nil if it has not begun
+	stats  keepingCounters
 
 	mu  sync.Mutex
 	era uint64 // that the cache is of
-	why error  // of the last write that failed
 }
 
-type keepingCounters struct{ unasked, waited, revoked, foreign atomic.Uint64 }
+type keepingCounters struct{ unasked, revoked, foreign atomic.Uint64 }
 
 const (
 	defaultBacklog = 1 << 14
@@ -75,6 +75,8 @@ func (c *Client) prepareCache() (err error) {
 	k.begun, k.wake, k.stop = time.Now(), make(chan struct{}, 1), make(chan struct{})
 	k.box = outbox.New(k.now, c.opts.Backlog, backlogBytes)
 	k.gets, k.puts = c.newCircuit("lookups", nil), c.newCircuit("writes", k.wakeUp)
+	k.writer = &outbox.Writer{Box: k.box, Circuit: k.puts, Send: c.send, Outcome: outcomeOf, Try: c.try,
+		Wake: k.wakeUp, Jitter: mathrand.Float64}
 	o := c.opts.Cache
 	o.Store, o.SealKeys = store{c}, c.opts.SealKeys
 	k.cache, err = ssl.NewServerSessionCache(&o)

@@ -3,14 +3,12 @@ package valkeystore
 import (
 	"context"
 	"math"
-	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
 	"sessl/internal/clock"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/circuit"
 	"sessl/valkeystore/internal/outbox"
 )
 
@@ -31,72 +29,17 @@ func (s store) PutAll(ctx context.Context, items []ssl.StoreItem) []error {
 		ws[i] = outbox.Write{Key: s.key(it.ID), Value: it.Sealed,
 			Until: s.c.keeping.now() + it.Expires.Sub(clock.Now())}
 	}
-	s.c.write(ctx, ws)
+	s.c.keeping.writer.Write(ctx, ws)
 	return nil
 }
 
 // Remove implements [ssl.SessionStore]. If the database does not take it now, it waits like a Put, and Remove
 // returns why.
 func (s store) Remove(ctx context.Context, id []byte) error {
-	return s.c.write(ctx, []outbox.Write{{Key: s.key(id), Until: math.MaxInt64}})
+	return s.c.keeping.writer.Write(ctx, []outbox.Write{{Key: s.key(id), Until: math.MaxInt64}})
 }
 
-// write makes writes, or has them wait. It returns the first error.
-func (c *Client) write(ctx context.Context, ws []outbox.Write) error {
-	k := &c.keeping
-	call, ok := k.puts.Begin()
-	if !ok {
-		c.writeLater(ws, nil)
-		return ErrCircuitOpen
-	}
-	for i := range ws {
-		if err := k.box.Supersede(ctx, ws[i].Key); err != nil {
-			call.End(circuit.Ignored)
-			c.writeLater(ws, nil)
-			return err
-		}
-	}
-	errs := c.send(ctx, ws)
-	return c.sent(ctx, call, errs, func() { c.writeLater(ws, errs) })
-}
-
-// sent ends a call, and has what failed done again. It returns the first error.
-func (c *Client) sent(ctx context.Context, call circuit.Call, errs []error, again func()) error {
-	var first error
-	good := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			good++
-		case first == nil:
-			first = err
-		}
-	}
-	if good > 0 {
-		call.End(circuit.OK) // another node of a cluster may be away
-	} else {
-		call.End(outcomeOf(ctx, first))
-	}
-	if first != nil {
-		c.keeping.mu.Lock()
-		c.keeping.why = first
-		c.keeping.mu.Unlock()
-		again()
-	}
-	return first
-}
-
-// writeLater has those writes wait that have an error; without errors all.
-func (c *Client) writeLater(ws []outbox.Write, errs []error) {
-	for i := range ws {
-		if errs == nil || errs[i] != nil {
-			c.keeping.box.Add(ws[i])
-			c.keeping.stats.waited.Add(1)
-		}
-	}
-	c.keeping.wakeUp()
-}
-
+// wakeUp has keepWriting look again.
 func (k *keeping) wakeUp() {
 	select {
 	case k.wake <- struct{}{}:
@@ -143,13 +86,12 @@ func written(w *outbox.Write, r valkey.ValkeyResult) error {
 	return err
 }
 
-const (
-	writeBatch = 128
-	writePause = 50 * time.Millisecond
-)
+// try is a write that finds out whether the database takes writes.
+func (c *Client) try() outbox.Write {
+	return outbox.Write{Key: c.name("p", ""), Value: []byte("1"), Until: c.keeping.now() + time.Second}
+}
 
-// keepWriting makes the writes that wait, and while the circuit is open tries whether the database takes
-// writes again, so that no client has to wait for that.
+// keepWriting makes the writes that wait.
 func (c *Client) keepWriting() {
 	k := &c.keeping
 	defer close(k.idle)
@@ -163,45 +105,11 @@ func (c *Client) keepWriting() {
 		case <-k.wake:
 		case <-again:
 		}
-		good := true
-		if call, ok := k.puts.Begin(); ok {
-			good = c.writeSome(c.life, call)
-		}
 		again = nil
-		if _, open := k.puts.Open(); open || k.box.Len() > 0 {
-			pause := time.Duration(0)
-			if open || !good {
-				pause = writePause/2 + mathrand.N(writePause)
-			}
-			again = time.After(pause)
+		if after, more := k.writer.Step(c.life); more {
+			again = time.After(after)
 		}
 	}
-}
-
-// writeSome makes the oldest of the writes that wait, or one that tries the database if the call is a
-// probe. It reports whether all went well.
-func (c *Client) writeSome(ctx context.Context, call circuit.Call) bool {
-	k := &c.keeping
-	ws := k.box.Take(writeBatch)
-	defer k.box.Landed(ws)
-	if len(ws) == 0 {
-		if !call.Probe() {
-			call.End(circuit.Ignored)
-			return true
-		}
-		try := []outbox.Write{{Key: c.name("p", ""), Value: []byte("1"), Until: k.now() + time.Second}}
-		return c.sent(ctx, call, c.send(ctx, try), func() {}) == nil
-	}
-	errs := c.send(ctx, ws)
-	return c.sent(ctx, call, errs, func() {
-		var failed []outbox.Write
-		for i := range ws {
-			if errs[i] != nil {
-				failed = append(failed, ws[i])
-			}
-		}
-		k.box.Return(failed)
-	}) == nil
 }
 
 // closeCache closes the cache and makes what writes are left, until the database fails or ctx ends. It
@@ -216,7 +124,6 @@ func (c *Client) closeCache(ctx context.Context) (lost int) {
 	if idle != nil {
 		<-idle
 	}
-	for k.box.Len() > 0 && ctx.Err() == nil && c.writeSome(ctx, circuit.Call{}) {
-	}
+	k.writer.Flush(ctx)
 	return lost + k.box.Len()
 }

@@ -49,7 +49,7 @@ func (c *Client) claimStats() (s ClaimStats) {
 
 func (c *Client) sessionStats() (s SessionStats) {
 	k := &c.keeping
-	s = SessionStats{Unasked: k.stats.unasked.Load(), Deferred: k.stats.waited.Load(), Waiting: k.box.Len(),
+	s = SessionStats{Unasked: k.stats.unasked.Load(), Deferred: k.writer.Waited(), Waiting: k.box.Len(),
 		Revoked: k.stats.revoked.Load(), Foreign: k.stats.foreign.Load()}
 	s.Dropped, s.Expired = k.box.Lost()
 	s.LookupsOpen, _ = k.gets.Open()
@@ -70,10 +70,7 @@ func (c *Client) claimsHealth() error {
 
 func (c *Client) sessionsHealth() error {
 	k := &c.keeping
-	k.mu.Lock()
-	why := k.why
-	k.mu.Unlock()
-	return errors.Join(openSince("lookups", k.gets, nil), openSince("writes", k.puts, why))
+	return errors.Join(openSince("lookups", k.gets, nil), openSince("writes", k.puts, k.writer.Why()))
 }
 
 // openSince is the error of a circuit that is open.

@@ -3,6 +3,7 @@
 package circuit
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -18,6 +19,9 @@ const (
 	// longer or shorter, so that machines which lost the database at one moment do not ask in step.
 	ProbeGap = time.Second
 )
+
+// ErrOpen is the error of a call that an open Circuit did not allow.
+var ErrOpen = errors.New("the database has failed, and is asked once a second")
 
 // An Outcome is what came of a call.
 type Outcome int

@@ -42,7 +42,6 @@ type Database interface {
 
 // The errors of a Guard.
 var (
-	ErrOpen   = errors.New("the database has failed, and is asked once a second")
 	ErrYoung  = errors.New("the database may have lost claims of the last minute")
 	ErrPolicy = errors.New("the database's maxmemory-policy is not noeviction, so that claims could be lost")
 	ErrUnseen = errors.New("the database's maxmemory-policy is not known yet")
@@ -90,7 +89,7 @@ func (g *Guard) Claim(ctx context.Context, id []byte, key string, until time.Tim
 	call, ok := g.Circuit.Begin()
 	if !ok {
 		g.Stats.Open.Add(1)
-		return false, ErrOpen
+		return false, circuit.ErrOpen
 	}
 	a, err := g.Database.Ask(ctx, q)
 	call.End(g.Outcome(ctx, err))

@@ -259,7 +259,7 @@ func TestOpenCircuit(t *testing.T) {
 	for i := range 2 * circuit.MaxFailures {
 		id, key := ids(i)
 		first, err := g.Claim(t.Context(), id, key, time.Now().Add(Window))
-		if first || err == nil || errors.Is(err, ErrOpen) != (i >= circuit.MaxFailures) {
+		if first || err == nil || errors.Is(err, circuit.ErrOpen) != (i >= circuit.MaxFailures) {
 			t.Errorf("claim %d: %v, %v", i, first, err)
 		}
 	}
