@@ -184,6 +184,9 @@ func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
 // and writing too unless a server may write early.
 func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, error) {
 	for {
+		if c.closing.closed.Load() { // Close has ended what the last step asked for
+			return result{}, fail("handshake", ErrClosed)
+		}
 		if err := c.expired(&c.reading.until); err != nil {
 			return result{}, fail("handshake", err)
 		}
