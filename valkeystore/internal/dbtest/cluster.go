@@ -25,9 +25,9 @@ func StartCluster(t testing.TB) []*Server {
 		}
 		nodes, args = append(nodes, s), append(args, s.Addr)
 	}
-	out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput()
+	out, err := exec.Command(cli(), append(args, "--cluster-yes")...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("redis-cli: %v: %s", err, out)
+		t.Fatalf(cli()+": %v: %s", err, out)
 	}
 	for _, s := range nodes {
 		for end := time.Now().Add(patience); !strings.Contains(s.Do("CLUSTER", "INFO"), "cluster_state:ok"); {
@@ -44,3 +44,6 @@ func atoi(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
 }
+
+// cli is the command line client that comes with the database.
+func cli() string { return strings.TrimSuffix(Program(), "-server") + "-cli" }

@@ -3,10 +3,10 @@ package dbtest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,24 +18,28 @@ import (
 type Server struct {
 	Addr string
 
-	t    testing.TB
-	args []string
-	cmd  *exec.Cmd
-	end  func()
-	pid  int
+	t     testing.TB
+	words func(port, dir string) []string // the command
+	run   *process                        // nil after Kill
 }
 
 // patience is for how long a database may take to come up on a busy machine.
 const patience = 30 * time.Second
 
-// program starts the database, says its process id, and ends it when standard input ends. That is so when
-// the test's process is gone, however it ended.
-const program = `"$@" >"$LOG" 2>&1 & echo $!; read -r _; kill -9 $!; wait`
+// Program is the database that tests start: redis-server, or what SESSL_DATABASE names.
+func Program() string { return cmp.Or(os.Getenv("SESSL_DATABASE"), "redis-server") }
 
 // Start starts an empty database that writes nothing to disk. args are further options.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, args: args}
+	return start(t, func(port, dir string) []string {
+		return append([]string{Program(), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}, args...)
+	})
+}
+
+func start(t testing.TB, words func(port, dir string) []string) *Server {
+	t.Helper()
+	s := &Server{t: t, words: words}
 	for range 5 { // another process may have taken the port meanwhile
 		s.Addr = freeAddr(t)
 		if s.start() {
@@ -43,7 +47,7 @@ func Start(t testing.TB, args ...string) *Server {
 			return s
 		}
 	}
-	t.Fatal("redis-server does not start; scripts/deps redis-server installs it")
+	t.Fatal(Program() + " does not start; scripts/deps redis-server installs redis-server")
 	return nil
 }
 
@@ -61,47 +65,28 @@ func (s *Server) start() bool {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	_, port, _ := net.SplitHostPort(s.Addr)
-	s.cmd = exec.Command("sh", append([]string{"-c", program, "sh", "redis-server", "--port", port,
-		"--bind", "127.0.0.1", "--save", "", "--dir", dir}, s.args...)...)
 	log := dir + "/log"
-	s.cmd.Env = append(os.Environ(), "LOG="+log)
-	stdin, err := s.cmd.StdinPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	stdout, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.end = func() {
-		stdin.Close()
-		s.cmd.Wait()
-	}
-	line, _ := bufio.NewReader(stdout).ReadString('\n')
-	if s.pid, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
-		s.t.Fatal("no process id: ", err)
-	}
+	s.run = run(s.t, log, "KILL", s.words(port, dir)...)
 	if s.ready() {
 		return true
 	}
-	s.end()
+	s.Kill()
 	text, _ := os.ReadFile(log)
-	s.t.Logf("redis-server: %s", text)
+	s.t.Logf("%s: %s", Program(), text)
 	return false
 }
 
-// ready waits until the database of this process answers.
+// ready waits until the database of this process answers, or has ended.
 func (s *Server) ready() bool {
-	want := "process_id:" + strconv.Itoa(s.pid) + "\r"
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	want := "process_id:" + strconv.Itoa(s.run.pid) + "\r"
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if info, err := Do(s.Addr, "INFO", "server"); err == nil && strings.Contains(info, want) {
 			return true
 		}
-		if syscall.Kill(s.pid, 0) != nil {
+		select {
+		case <-s.run.gone:
 			return false
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	return false
@@ -109,9 +94,9 @@ func (s *Server) ready() bool {
 
 // Kill ends the database at once, also one that is stopped.
 func (s *Server) Kill() {
-	if s.end != nil {
-		s.end()
-		s.end = nil
+	if s.run != nil {
+		s.run.end()
+		s.run = nil
 	}
 }
 
@@ -120,22 +105,15 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	if !s.start() {
-		s.t.Fatal("redis-server does not start again")
+		s.t.Fatal(Program() + " does not start again")
 	}
 }
 
 // Stop suspends the process, and Continue has it go on.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Stop() { s.run.signal(s.t, syscall.SIGSTOP) }
 
 // Continue ends Stop.
-func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(sig syscall.Signal) {
-	s.t.Helper()
-	if err := syscall.Kill(s.pid, sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
+func (s *Server) Continue() { s.run.signal(s.t, syscall.SIGCONT) }
 
 // Do sends a command and returns the reply.
 func (s *Server) Do(words ...string) string {
