@@ -144,8 +144,8 @@ ftps: deps-interop ## an FTP client whose data connections resume, against vsftp
 prom: deps ## the Prometheus collector's module
 	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
 
-deps-fleet: deps ## installs the database that the fleet's tests talk to; none is left running
-	@scripts/deps redis-server
+deps-fleet: deps ## installs the servers that the fleet's tests talk to; none is left running
+	@scripts/deps redis-server nginx haproxy
 
 # Tests that stop a database, or break it, and wait for what follows.
 OUTAGES := Outage|Faults|Stopped|Full|WithoutDatabase|RunsOut|AfterFailover|AfterAnotherRun|CutOff|DownWithout|Cluster

@@ -31,6 +31,8 @@ type Client struct {
 
 	keeping keeping
 
+	neighbours neighbouring
+
 	mu      sync.Mutex
 	db      valkey.Client // nil until it is connected
 	failed  error         // why it is not
@@ -66,6 +68,7 @@ func Open(url string, options *Options) (*Client, error) {
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.jobs.Go(c.connect)
+	c.serveNeighbours()
 	return c, nil
 }
 
@@ -76,6 +79,7 @@ func (c *Client) prepare() error {
 	if err := c.prepareCache(); err != nil {
 		return err
 	}
+	c.prepareNeighbours()
 	if c.at.tls {
 		return c.useTLS()
 	}
@@ -128,6 +132,7 @@ func (c *Client) Close(ctx context.Context) (lost int, err error) {
 		c.jobs.Wait()
 		c.tickets.keys.Close()
 		c.tickets.machine.Close()
+		c.neighbours.drop()
 		if c.ownCtx != nil {
 			c.ownCtx.Close()
 		}

@@ -57,6 +57,19 @@ type Options struct {
 	// memory is full (a maxmemory-policy other than noeviction): what it has dropped can be replayed.
 	InsecureEviction bool
 
+	// KeyFiles are written for nginx and HAProxy. With them, or with HAProxySocket, the Client follows the
+	// schedule of ticket keys from Open on (see Client.TicketKeys).
+	KeyFiles KeyFiles
+
+	// HAProxySocket is the stats socket of a HAProxy on this machine, level operator or admin: a path, or an
+	// address of loopback with a port. The ticket keys are sent there, so that it needs no reload. It is asked
+	// every Poll what keys it has, and gets what it lacks, also after a restart. One Client serves a HAProxy.
+	HAProxySocket string
+
+	// HAProxyKeys says which keys of that HAProxy are replaced, by the name of the file in its configuration,
+	// or # and a number, as "show tls-keys" lists both. It is KeyFiles.HAProxy if it is empty.
+	HAProxyKeys string
+
 	// Logger gets a record for each change of state; nil means none.
 	Logger *slog.Logger
 }
@@ -89,6 +102,9 @@ func (o *Options) complete(tls bool) (*Options, error) {
 		return nil, err
 	}
 	if err := c.completeCache(); err != nil {
+		return nil, err
+	}
+	if err := c.completeNeighbours(); err != nil {
 		return nil, err
 	}
 	if c.Logger == nil {

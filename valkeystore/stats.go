@@ -42,10 +42,11 @@ var (
 
 // Stats are the counters of a [Client], since Open.
 type Stats struct {
-	Connected bool // the database has answered once
-	Schedule  ScheduleStats
-	Claims    ClaimStats
-	Sessions  SessionStats
+	Connected  bool // the database has answered once
+	Schedule   ScheduleStats
+	Claims     ClaimStats
+	Sessions   SessionStats
+	Neighbours NeighbourStats
 }
 
 // ScheduleStats are about ticket keys. All is zero before the first call of [Client.TicketKeys].
@@ -84,6 +85,7 @@ func (c *Client) Stats() (s Stats) {
 	s.Schedule = scheduleStats(c.tickets.machine.Status())
 	s.Claims = c.claimStats()
 	s.Sessions = c.sessionStats()
+	s.Neighbours = c.neighbourStats()
 	return s
 }
 
@@ -99,15 +101,16 @@ func scheduleStats(s schedule.Status) ScheduleStats {
 
 // Health returns nil if all is well, and otherwise what is wrong: ErrNotConnected if the database has never
 // answered, with the reason; and if the Client's ticket keys are used, ErrScheduleRefused, and
-// ErrScheduleStale if the database has not answered for a period; if its cache is used, ErrCircuitOpen;
-// and if its guard is used, that or ErrEviction. Several errors are joined. It asks the database nothing. It
-// returns ErrNil or ErrClosed for a Client that cannot be used.
+// ErrScheduleStale if the database has not answered for a period; if its cache is used, ErrCircuitOpen; if
+// its guard is used, that or ErrEviction; and ErrNeighbours if these are behind. Several errors are joined.
+// It asks the database nothing. It returns ErrNil or ErrClosed for a Client that cannot be used.
 func (c *Client) Health() error {
 	const op = "Client.Health"
 	if _, err := c.database(); err != nil {
 		return fail(op, err)
 	}
-	if err := errors.Join(c.ticketsHealth(), c.claimsHealth(), c.sessionsHealth()); err != nil {
+	err := errors.Join(c.ticketsHealth(), c.claimsHealth(), c.sessionsHealth(), c.neighboursHealth())
+	if err != nil {
 		return fail(op, err)
 	}
 	return nil
@@ -151,6 +154,9 @@ func (c *Client) sayTickets() {
 	attrs := []slog.Attr{slog.String("state", string(s.State)), slog.Uint64("generation", s.Generation)}
 	if why != "" {
 		attrs = append(attrs, slog.String("reason", why[1:]))
+	}
+	if c.neighbours.keeps() {
+		attrs = append(attrs, slog.String("neighbours", "keep the last keys"))
 	}
 	if s.Failed != nil {
 		attrs = append(attrs, slog.String("error", s.Failed.Error()))

@@ -62,7 +62,7 @@ func (c *Client) prepareTickets() (err error) {
 		DB:     scheduleDB{c},
 		Vault:  vault{c},
 		Clock:  monotonic{time.Now()},
-		Sink:   sink{t.keys},
+		Sink:   sink{t.keys, c.neighbours.take},
 		Jitter: rand.Float64,
 	})
 	return t.keys.OnUnknownKey(func(ctx context.Context, _ string) error {
@@ -118,8 +118,11 @@ type monotonic struct{ begun time.Time }
 
 func (m monotonic) Elapsed() time.Duration { return time.Since(m.begun) }
 
-// A sink puts keys in their places.
-type sink struct{ keys *ssl.TicketKeys }
+// A sink puts keys in their places, and tells the neighbours.
+type sink struct {
+	keys *ssl.TicketKeys
+	tell func(schedule.Places)
+}
 
 func (s sink) Put(at schedule.Places) error {
 	var set ssl.TicketKeySet
@@ -136,6 +139,7 @@ func (s sink) Put(at schedule.Places) error {
 	for _, k := range at.Old {
 		set.Old = append(set.Old, ticketKey(k))
 	}
+	s.tell(at)
 	return s.keys.SetKeys(set)
 }
 

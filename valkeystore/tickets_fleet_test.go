@@ -91,14 +91,7 @@ func (f *fleet) load(what string, until func() bool) {
 }
 
 // current is the name of the key that a server encrypts with, or "".
-func (f *fleet) current(server int) string {
-	for _, k := range f.vks[server].TicketKeys().Infos() {
-		if k.Use == "current" {
-			return k.Name
-		}
-	}
-	return ""
-}
+func (f *fleet) current(server int) string { return currentOf(f.vks[server]) }
 
 // rotations has the clients come back until all servers have replaced their key n times.
 func (f *fleet) rotations(n int) {

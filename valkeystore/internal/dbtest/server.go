@@ -1,4 +1,5 @@
-// Package dbtest starts databases for tests, and proxies that spoil what they say. All end with the test.
+// Package dbtest starts databases for tests, proxies that spoil what they say, and web servers that share
+// ticket keys. All end with the test.
 package dbtest
 
 import (
@@ -33,7 +34,8 @@ func Program() string { return cmp.Or(os.Getenv("SESSL_DATABASE"), "redis-server
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return start(t, func(port, dir string) []string {
-		return append([]string{Program(), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}, args...)
+		words := []string{Program(), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}
+		return append(words, args...)
 	})
 }
 

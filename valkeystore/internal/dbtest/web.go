@@ -1,0 +1,158 @@
+package dbtest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A Web is nginx or HAProxy as a server of TLS on loopback. Its answer to any request says whether the
+// connection was resumed, with resumed=r or resumed=1.
+type Web struct {
+	Addr   string   // a path, for nginx
+	Socket string   // the stats socket of HAProxy
+	Reload []string // the command that has nginx read its files again
+
+	t     testing.TB
+	words []string
+	probe string // takes connections when it is up
+	run   *process
+}
+
+// suites are the preferences of package ssl: a ticket is tied to the hash of its suite.
+const suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+
+const nginxConf = `daemon off;
+worker_processes 1;
+pid %[1]s/pid;
+error_log stderr notice;
+events { worker_connections 64; }
+http {
+	access_log off;
+	client_body_temp_path %[1]s/body;
+	proxy_temp_path %[1]s/proxy;
+	fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi;
+	scgi_temp_path %[1]s/scgi;
+	server {
+		listen unix:%[1]s/socket ssl;
+		ssl_certificate %[2]s.pem;
+		ssl_certificate_key %[2]s.key;
+		ssl_protocols TLSv1.2 TLSv1.3;
+		ssl_session_cache off;
+		ssl_prefer_server_ciphers on;
+		ssl_conf_command Ciphersuites %[3]s;
+		%[4]s
+		default_type text/plain;
+		location / { return 200 "resumed=$ssl_session_reused\n"; }
+	}
+}
+`
+
+// NewNginx returns an nginx with that certificate, a path without .pem and .key, and those files of ticket
+// keys. It is not started.
+func NewNginx(t testing.TB, cert string, keys [3]string) *Web {
+	t.Helper()
+	dir := t.TempDir()
+	lines := ""
+	for _, file := range keys {
+		lines += "ssl_session_ticket_key " + file + "; "
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	write(t, conf, fmt.Sprintf(nginxConf, dir, cert, suites, lines))
+	words := []string{find("nginx"), "-c", conf}
+	socket := filepath.Join(dir, "socket")
+	return &Web{Addr: socket, Reload: append(words[:3:3], "-s", "reload"), t: t, words: words, probe: socket}
+}
+
+const haproxyConf = `global
+	stats socket %[1]s level operator
+defaults
+	mode http
+	timeout client 1m
+	timeout server 1m
+	timeout connect 1m
+frontend all
+	bind %[2]s ssl crt %[3]s ssl-min-ver TLSv1.2 ciphersuites %[4]s tls-ticket-keys %[5]s
+	http-request return status 200 content-type text/plain hdr Connection close` +
+	` lf-string "resumed=%%[ssl_fc_is_resumed]\n"
+`
+
+// NewHAProxy is NewNginx for a HAProxy, with its file of ticket keys.
+func NewHAProxy(t testing.TB, cert, keys string) *Web {
+	t.Helper()
+	dir := t.TempDir()
+	both, conf := filepath.Join(dir, "both.pem"), filepath.Join(dir, "haproxy.cfg")
+	text := ""
+	for _, ext := range []string{".pem", ".key"} {
+		b, err := os.ReadFile(cert + ext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(b)
+	}
+	write(t, both, text)
+	w := &Web{Addr: freeAddr(t), Socket: filepath.Join(dir, "stats"), t: t,
+		words: []string{find("haproxy"), "-db", "-f", conf}}
+	w.probe = w.Addr
+	write(t, conf, fmt.Sprintf(haproxyConf, w.Socket, w.Addr, both, suites, keys))
+	return w
+}
+
+// find knows where Debian has servers, which is not in every PATH.
+func find(name string) string {
+	if _, err := os.Stat("/usr/sbin/" + name); err == nil {
+		return "/usr/sbin/" + name
+	}
+	return name
+}
+
+// Start starts it, and returns when it takes connections.
+func (w *Web) Start() {
+	w.t.Helper()
+	log := filepath.Join(w.t.TempDir(), "log")
+	w.run = run(w.t, log, "TERM", w.words...)
+	w.t.Cleanup(w.End)
+	for end := time.Now().Add(patience); ; {
+		if c, err := net.Dial(Network(w.probe), w.probe); err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-w.run.gone:
+		case <-time.After(10 * time.Millisecond):
+			if time.Now().Before(end) {
+				continue
+			}
+		}
+		text, _ := os.ReadFile(log)
+		w.t.Fatalf("%s does not start; scripts/deps nginx haproxy installs both: %s", w.words[0], text)
+	}
+}
+
+// End ends it.
+func (w *Web) End() {
+	if w.run != nil {
+		w.run.end()
+		w.run = nil
+	}
+}
+
+// Network is that of an address or a path.
+func Network(addr string) string {
+	if strings.HasPrefix(addr, "/") {
+		return "unix"
+	}
+	return "tcp"
+}
+
+func write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
