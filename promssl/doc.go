@@ -4,5 +4,7 @@
 //	...
 //	registry.MustRegister(collector, promssl.NewProcessCollector())
 //
+// NewSourceCollector does so for other modules, such as valkeystore.
+//
 // It is a module of its own, so that the core needs no other module.
 package promssl

@@ -199,6 +199,7 @@ func (c *Client) clientOption() valkey.ClientOption {
 		DialCtxFn:           c.dial,
 		DisableRetry:        true,
 		DisableCache:        true,
+		ClientSetInfo:       valkey.DisableClientSetInfo,
 		ConnWriteTimeout:    connWriteTimeout,
 		ReadBufferEachConn:  bufferSize,
 		WriteBufferEachConn: bufferSize,

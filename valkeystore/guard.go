@@ -51,6 +51,7 @@ type Guard struct {
 type guarding struct {
 	once  sync.Once
 	guard *Guard
+	why   lastError // a claim failed
 }
 
 // Guard returns the Client's guard, for Config.ReplayGuard. It is always the same. From the first call on the
@@ -160,6 +161,7 @@ func (d claims) Ask(ctx context.Context, q replay.Question) (a replay.Answer, er
 		keys = append(keys, d.c.name("c", tag+q.Claim))
 		args = append(args, strconv.FormatInt(int64(math.Ceil(q.Keep.Seconds()*1000)), 10))
 	}
+	defer func() { d.c.guarding.why.note(err) }()
 	r, err := d.c.script(ctx, replay.SHA1, replay.Script, keys, args)
 	if err != nil {
 		return a, err

@@ -37,5 +37,8 @@ func (c *Client) script(ctx context.Context, sha, body string,
 			return b.Eval().Script(body).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
 		})
 	}
+	if err == nil {
+		err = explain(body, r)
+	}
 	return r, err
 }

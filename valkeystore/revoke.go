@@ -115,15 +115,31 @@ func (c *Client) listen(last *string) {
 	for {
 		select {
 		case <-subscribed:
-			if c.catchUp(ctx, last) != nil {
+			err := c.catchUp(ctx, last)
+			if err != nil {
 				cancel()
 			}
+			c.hears(err)
 		case text := <-heard:
 			*last = text
 			c.forget(text)
 		case <-ended:
+			if ctx.Err() == nil {
+				c.hears(err)
+			}
 			return
 		}
+	}
+}
+
+// hears notes why revocations are not heard, nil if they are, and logs it if that has changed.
+func (c *Client) hears(err error) {
+	switch was := c.keeping.deaf.set(err); {
+	case c.life.Err() != nil:
+	case err == nil && was != nil:
+		c.opts.Logger.Info("valkeystore: revocations", "state", "heard")
+	case err != nil && was == nil:
+		c.opts.Logger.Warn("valkeystore: revocations", "state", "not heard", "error", err.Error())
 	}
 }
 

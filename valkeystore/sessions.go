@@ -30,6 +30,8 @@ type keeping struct {
 	stop   chan struct{} // closed when keepWriting is to end
 	idle   chan struct{} // closed when it has ended; nil if it has not begun
 	stats  keepingCounters
+	why    lastError // a lookup failed
+	deaf   lastError // revocations are not heard; nil if they are
 
 	mu  sync.Mutex
 	era uint64 // that the cache is of
@@ -122,7 +124,10 @@ func (s store) Get(ctx context.Context, id []byte) (sealed []byte, err error) {
 		k.stats.unasked.Add(1)
 		return nil, nil
 	}
-	defer func() { call.End(outcomeOf(ctx, err)) }()
+	defer func() {
+		k.why.note(err)
+		call.End(outcomeOf(ctx, err))
+	}()
 	r, err := s.c.do(ctx, s.c.opts.Timeout, func(b valkey.Builder) valkey.Completed {
 		return b.Get().Key(key).Build()
 	})

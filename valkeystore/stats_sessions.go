@@ -64,14 +64,26 @@ func (c *Client) claimsHealth() error {
 	if g == nil {
 		return nil
 	}
+	why := c.guarding.why.get()
 	_, err := g.logic.State()
-	return errors.Join(openSince("claims", g.logic.Circuit, nil), err)
+	if errors.Is(err, ErrEvictionUnknown) && why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
+	}
+	return errors.Join(openSince("claims", g.logic.Circuit, why), err)
 }
 
 func (c *Client) sessionsHealth() error {
 	k := &c.keeping
-	return errors.Join(openSince("lookups", k.gets, nil), openSince("writes", k.puts, k.writer.Why()))
+	errs := []error{openSince("lookups", k.gets, k.why.get()), openSince("writes", k.puts, k.writer.Why())}
+	if err := k.deaf.get(); err != nil {
+		errs = append(errs, fmt.Errorf("%w: %w", ErrDeaf, err))
+	}
+	return errors.Join(errs...)
 }
+
+// ErrDeaf says that this machine does not hear of revocations, and why. Its own cache may have sessions that
+// another machine has revoked; when it hears again, it catches up.
+var ErrDeaf = errors.New("revocations are not heard")
 
 // openSince is the error of a circuit that is open.
 func openSince(kind string, k *circuit.Circuit, why error) error {

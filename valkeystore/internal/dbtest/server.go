@@ -127,6 +127,17 @@ func (s *Server) Do(words ...string) string {
 	return r
 }
 
+// Await returns when the reply to a command, its words apart by blanks, has that text in it.
+func (s *Server) Await(command, want string) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(s.Do(strings.Fields(command)...), want); {
+		if time.Now().After(end) {
+			s.t.Fatalf("%s does not say %q: %s", command, want, s.Do(strings.Fields(command)...))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // Keys returns the names of the keys with that beginning.
 func (s *Server) Keys(prefix string) []string {
 	s.t.Helper()
