@@ -120,7 +120,7 @@ func (c *earlyConn) finish(ctx context.Context) error {
 	if c.ConnectionState().NegotiatedProtocol == protoH2 {
 		return errNowHTTP2
 	}
-	return c.t.protocols.check(c.ConnectionState().NegotiatedProtocol)
+	return c.spoken.check(c.ConnectionState().NegotiatedProtocol)
 }
 
 // errNowHTTP2 reports a server that did not resume the session, and now speaks HTTP/2.

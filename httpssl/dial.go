@@ -3,6 +3,7 @@ package httpssl
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -14,39 +15,62 @@ import (
 // A started connection has its transport underneath. Its handshake has not been done.
 type started struct {
 	*ssl.Conn
-	t     *Transport
-	until time.Time // when the connection must be complete; zero means no limit
+	t      *Transport
+	spoken protocols
+	until  time.Time // when the connection must be complete; zero means no limit
 }
 
 // start makes a connection without its handshake. If the first request may become early data,
 // it returns early. Otherwise early is nil, and the caller does the handshake of c.
 func (t *Transport) start(ctx context.Context, network, addr string) (
 	early *earlyConn, c *started, err error) {
-	until := t.limit()
-	conn, err := t.dialer.Connect(ctx, network, addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	c = &started{conn, t, until}
 	spoken := t.protocols
 	if ctx.Value(http1Key{}) != nil {
 		spoken.http2 = false
 	}
-	if own, differ := spoken.of(t.dialer.Ctx.NextProtos()); differ {
-		if err := conn.SetNextProtos(own); err != nil {
-			conn.Close()
-			return nil, nil, err
+	d, rt := t.dialer, routeOf(ctx)
+	var failed error
+	if rt != nil {
+		addr = rt.target
+		d.DialFunc = func(ctx context.Context, _, _ string) (c net.Conn, err error) {
+			c, failed = t.tunnel(ctx, rt)
+			return c, failed
 		}
+	}
+	c, err = t.connect(ctx, &d, network, addr, spoken)
+	if failed != nil {
+		return nil, nil, failed
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	ask, ok := ctx.Value(askKey{}).(*earlyAsk)
 	if !ok {
 		return nil, c, nil
 	}
-	if _, proto, err := conn.EarlyDataTerms(); err != nil || proto == protoH2 {
+	if _, proto, err := c.EarlyDataTerms(); err != nil || proto == protoH2 {
 		return nil, c, nil
 	}
 	early = &earlyConn{started: c, ask: ask, ctx: ctx, done: make(chan struct{}), gone: make(chan struct{})}
 	return early, nil, nil
+}
+
+// connect makes a connection by d without its handshake. It offers the protocols of the Ctx that
+// are among those that will be spoken.
+func (t *Transport) connect(ctx context.Context, d *ssl.Dialer, network, addr string, spoken protocols) (
+	*started, error) {
+	until := t.limit()
+	conn, err := d.Connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if own, differ := spoken.of(d.Ctx.NextProtos()); differ {
+		if err := conn.SetNextProtos(own); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return &started{conn, t, spoken, until}, nil
 }
 
 // http1Key marks requests that HTTP/2 cannot carry.
@@ -94,7 +118,7 @@ func (c *started) shake(ctx context.Context) error {
 	defer cancel()
 	err := c.HandshakeContext(ctx)
 	if err == nil {
-		err = c.t.protocols.check(c.ConnectionState().NegotiatedProtocol)
+		err = c.spoken.check(c.ConnectionState().NegotiatedProtocol)
 	}
 	if err != nil {
 		c.Close()

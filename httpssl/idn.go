@@ -15,24 +15,36 @@ import (
 // net/http does the same when it dials. But its HTTP/2 looks for connections with another
 // profile, which keeps capitals, and never finds connections to "BÜCHER.example".
 func asciiHost(r *http.Request) *http.Request {
-	if r.URL == nil || isASCII(r.URL.Host) {
+	if r.URL == nil {
 		return r
 	}
-	addr, ok := dialedAddr(r.URL)
-	if !ok || !isASCII(addr) {
+	mapped := asciiURL(r.URL)
+	if mapped == r.URL {
 		return r
 	}
-	host := addr
-	if r.URL.Port() == "" {
-		host, _, _ = net.SplitHostPort(addr)
+	out := r.WithContext(r.Context())
+	if r.Host == r.URL.Host {
+		out.Host = mapped.Host
 	}
-	out, u := r.WithContext(r.Context()), *r.URL
-	if r.Host == u.Host {
-		out.Host = host
-	}
-	u.Host = host
-	out.URL = &u
+	out.URL = mapped
 	return out
+}
+
+// asciiURL is asciiHost for a URL.
+func asciiURL(u *url.URL) *url.URL {
+	if isASCII(u.Host) {
+		return u
+	}
+	addr, ok := dialedAddr(u)
+	if !ok || !isASCII(addr) {
+		return u
+	}
+	out := *u
+	out.Host = addr
+	if u.Port() == "" {
+		out.Host, _, _ = net.SplitHostPort(addr)
+	}
+	return &out
 }
 
 // dialedAddr returns the address that net/http dials for u. A transport without connections

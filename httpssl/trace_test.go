@@ -307,3 +307,44 @@ func each(t *testing.T, f func(net.Conn)) string {
 // nothing.
 func breaksOff(t *testing.T) string { return each(t, func(c net.Conn) { c.Read(make([]byte, 1)) }) }
 func silence(t *testing.T) string   { return each(t, func(c net.Conn) { io.Copy(io.Discard, c) }) }
+
+// The hooks see the way through a proxy as net/http shows it.
+func TestTraceOfProxies(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		for _, h2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("TLS %t h2 %t", secure, h2), func(t *testing.T) {
+				leakcheck.Test(t)
+				s := start(t, serverCtx(t), nil)
+				var front *ssl.Ctx
+				if secure {
+					front = serverCtx(t, ssltest.Protos())
+				}
+				p := startProxy(t, s.Addr, front, nil)
+				p.URL.Host = "a.wild.test" + p.URL.Host[strings.LastIndex(p.URL.Host, ":"):]
+				got := map[string]string{}
+				for by, c := range proxyClients(t, h2, p.by(nil), func(tr *http.Transport) {
+					tr.DialContext = startNames(t).dialer().DialContext
+				}) {
+					var l traceLog
+					for _, step := range []string{"first", "again", "resumed"} {
+						l.add("--- %s", step)
+						if step == "resumed" {
+							c.CloseIdleConnections()
+						}
+						if err := tracedRequest(t.Context(), c, &l, "GET", "https://server.test/", nil); err != nil {
+							t.Errorf("%s, %s: %v", by, step, err)
+						}
+					}
+					got[by] = l.String()
+				}
+				a, b := got["httpssl"], got["net/http"]
+				if h2 { // net/http looks for a connection of HTTP/2 before it looks for the proxy's
+					b = strings.ReplaceAll(b, "GetConn server.test\n", "GetConn a.wild.test\n")
+				}
+				if a != b {
+					t.Errorf("httpssl:\n%s\nnet/http:\n%s", a, b)
+				}
+			})
+		}
+	}
+}

@@ -2,6 +2,7 @@ package httpssl
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -47,7 +48,9 @@ type Transport struct {
 	dialer           ssl.Dialer
 	handshakeTimeout time.Duration // of the base transport
 	protocols        protocols
-	proxy            func(*http.Request) (*url.URL, error) // of the default transport
+	proxy            func(*http.Request) (*url.URL, error) // of the base transport
+	hooks            proxyHooks
+	seed             []byte // hides which proxy and server an address stands for
 	rt               roundTripper
 }
 
@@ -68,17 +71,25 @@ type roundTripper interface {
 // base.TLSNextProto without "h2", GODEBUG=http2client=0.
 //
 // NewTransport refuses settings of base for the TLS of net/http with ssl.ErrConfig, because
-// they would have no effect: TLSClientConfig, DialTLS, DialTLSContext. It also refuses a Proxy,
-// because net/http would use crypto/tls through it. The default transport has the proxy of
-// http.ProxyFromEnvironment. If that names a proxy for a request, the request fails with an
-// error that is ssl.ErrConfig, and does not go around the proxy. To go around it, give a base
-// without a Proxy.
+// they would have no effect: TLSClientConfig, DialTLS, DialTLSContext.
+//
+// Requests go through the proxy that base.Proxy names, as in net/http: http, https, socks5 and
+// socks5h proxies, with the user and password of their URL, ProxyConnectHeader,
+// GetProxyConnectHeader and OnProxyConnectResponse. The default transport has the proxy of
+// http.ProxyFromEnvironment. TLS to an https proxy is that of d too: its sessions are resumed, and
+// the proxy must prove the name in its URL, or the ServerName of the Ctx if there is one, as in
+// net/http. A proxy of another scheme, and a variable of the environment that is not a URL, are
+// ssl.ErrConfig: no request goes around a proxy. An error of a proxy is a *net.OpError whose Op is
+// "proxyconnect" or "socks connect", and no error has a password. Connections are kept apart by
+// proxy and user. The sessions of a server are not: a server recognizes a client that returns by
+// another proxy, unless d has [ssl.NoSessionCache].
 //
 // Of the other fields:
-//   - TLSHandshakeTimeout bounds each handshake, besides d's own limits.
-//   - If d has a NetDialer or a DialFunc, Dial and DialContext are for http URLs only.
-//   - ForceAttemptHTTP2, OnProxyConnectResponse, ProxyConnectHeader and GetProxyConnectHeader
-//     have no effect.
+//   - TLSHandshakeTimeout bounds each handshake, besides d's own limits, which bound the way to
+//     a proxy, too.
+//   - If d has a NetDialer or a DialFunc, Dial and DialContext are for http URLs only. Like them,
+//     a DialFunc is given the address of the proxy, if there is one.
+//   - ForceAttemptHTTP2 has no effect.
 //   - Before Go 1.27, MaxIdleConns and MaxConnsPerHost count the connections of HTTP/1.1 and
 //     those of HTTP/2 separately, and with DisableKeepAlives the first request to a server of
 //     HTTP/2 uses two connections.
@@ -95,18 +106,21 @@ func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 	if d.Ctx.IsServer() {
 		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrServer}
 	}
-	var proxy func(*http.Request) (*url.URL, error)
 	if base == nil {
 		base = defaultTransport()
-		proxy = base.Proxy
-	} else if base = base.Clone(); base.Proxy != nil {
-		return nil, badConfig("a Transport with a Proxy would use crypto/tls through it")
+	} else {
+		base = base.Clone()
+	}
+	if err := checkProxy(base.Proxy); err != nil {
+		return nil, err
 	}
 	p, err := clientProtocols(d.Ctx.NextProtos(), base)
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{dialer: *d, handshakeTimeout: base.TLSHandshakeTimeout, protocols: p, proxy: proxy}
+	t := &Transport{dialer: *d, handshakeTimeout: base.TLSHandshakeTimeout, protocols: p,
+		proxy: base.Proxy, hooks: proxyHooksOf(base), seed: make([]byte, 32)}
+	rand.Read(t.seed)
 	if t.dialer.NetDialer == nil {
 		t.dialer.NetDialer = &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 		if f := dialFunc(base); f != nil && d.DialFunc == nil {
@@ -147,26 +161,27 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, &ssl.Error{Op: "httpssl.Transport.RoundTrip", Err: ssl.ErrNil}
 	}
-	if err := t.refuseProxy(r); err != nil {
+	way, err := t.routeFor(r)
+	if err != nil {
 		if r.Body != nil {
 			r.Body.Close()
 		}
 		return nil, err
 	}
 	if !t.mayGoEarly(r) {
-		return t.roundTrip(r, nil)
+		return t.roundTrip(r, way, nil)
 	}
 	ask := &earlyAsk{settled: make(chan struct{})}
-	resp, err := t.roundTrip(r, ask)
+	resp, err := t.roundTrip(r, way, ask)
 	ask.settle(nil) // if there was no connection
 	if ask.again(r, resp, err) {
-		return t.roundTrip(r, nil)
+		return t.roundTrip(r, way, nil)
 	}
 	return resp, err
 }
 
 // roundTrip is RoundTrip; ask is nil if the request must not go early.
-func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, error) {
+func (t *Transport) roundTrip(r *http.Request, way *route, ask *earlyAsk) (*http.Response, error) {
 	var got atomic.Pointer[ssl.Conn]
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		if c, ok := Unwrap(i.Conn); ok {
@@ -174,7 +189,10 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 		}
 		ask.gotConn(i.Conn)
 	}}
-	ctx := r.Context()
+	ctx := way.traced(r.Context())
+	if way != nil {
+		ctx = context.WithValue(ctx, routeKey{}, way)
+	}
 	if ask != nil {
 		ctx = context.WithValue(ctx, askKey{}, ask)
 	}
@@ -187,7 +205,8 @@ func (t *Transport) roundTrip(r *http.Request, ask *earlyAsk) (*http.Response, e
 		}
 		ctx = context.WithValue(ctx, http1Key{}, true)
 	}
-	resp, err := t.rt.RoundTrip(asciiHost(r).WithContext(httptrace.WithClientTrace(ctx, trace)))
+	out := t.through(way, asciiHost(r)).WithContext(httptrace.WithClientTrace(ctx, trace))
+	resp, err := t.rt.RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
@@ -221,14 +240,19 @@ func dialFunc(base *http.Transport) func(context.Context, string, string) (net.C
 }
 
 // clone returns a copy of base for TLS connections that dial makes, which speaks the protocols
-// p.
-func clone(base *http.Transport, p *http.Protocols,
+// p. net/http also asks for TLS connections to https proxies of http URLs.
+func (t *Transport) clone(base *http.Transport, p *http.Protocols,
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
-	t := base.Clone()
-	t.Proxy = plainProxy(base.Proxy)
-	t.TLSClientConfig = nil
-	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	t.DialTLSContext = dial
-	t.Protocols = p
-	return t
+	tr := base.Clone()
+	tr.Proxy = plainProxy
+	tr.TLSClientConfig = nil
+	tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	tr.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if rt := routeOf(ctx); rt != nil && rt.target == "" {
+			return t.dialProxy(ctx, rt)
+		}
+		return dial(ctx, network, addr)
+	}
+	tr.Protocols = p
+	return tr
 }

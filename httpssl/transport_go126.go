@@ -29,8 +29,8 @@ func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
 	var p1, p2 http.Protocols
 	p1.SetHTTP1(true)
 	p2.SetUnencryptedHTTP2(true)
-	tt.one = clone(base, &p1, tt.dialOne)
-	tt.two = clone(base, &p2, tt.dialTwo)
+	tt.one = t.clone(base, &p1, tt.dialOne)
+	tt.two = t.clone(base, &p2, tt.dialTwo)
 	return tt
 }
 
@@ -48,7 +48,7 @@ func (tt *twoTransports) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL == nil || r.URL.Scheme != "https" || !tt.t.protocols.http2 {
 		return tt.one.RoundTrip(r) // also for the errors of invalid requests
 	}
-	addr := hostPort(r)
+	addr := hostPort(r.URL, "443")
 	body := bodyOf(r)
 	defer body.kept.release()
 	for switches := 0; ; switches++ {
@@ -206,13 +206,4 @@ func (tt *twoTransports) CloseIdleConnections() {
 	tt.one.CloseIdleConnections()
 	tt.two.CloseIdleConnections()
 	tt.hosts.unwanted()
-}
-
-// hostPort returns the address that net/http dials for r, whose host is in ASCII.
-func hostPort(r *http.Request) string {
-	port := r.URL.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(r.URL.Hostname(), port)
 }

@@ -11,7 +11,7 @@ import (
 // newRoundTripper leaves everything to net/http, which lets the connection do its handshake and
 // asks it for the negotiated protocol.
 func newRoundTripper(t *Transport, base *http.Transport) roundTripper {
-	return clone(base, netHTTPProtocols(t.protocols),
+	return t.clone(base, netHTTPProtocols(t.protocols),
 		func(ctx context.Context, network, addr string) (net.Conn, error) {
 			early, c, err := t.start(ctx, network, addr)
 			if err != nil {

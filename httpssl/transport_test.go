@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,8 +39,6 @@ func TestTransportRefuses(t *testing.T) {
 		{"nil Dialer", nil, nil, ssl.ErrNil},
 		{"no Ctx", &ssl.Dialer{}, nil, ssl.ErrNil},
 		{"server's Ctx", &ssl.Dialer{Ctx: serverCtx(t)}, nil, ssl.ErrServer},
-		{"Proxy", h2, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "localhost"})},
-			ssl.ErrConfig},
 		{"DialTLSContext", h2, &http.Transport{DialTLSContext: h2.DialTLSContext}, ssl.ErrConfig},
 		{"TLSClientConfig", h2, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 			ssl.ErrConfig},
@@ -59,7 +56,6 @@ func TestTransportFromDefault(t *testing.T) {
 	leakcheck.Test(t)
 	s := start(t, serverCtx(t), nil)
 	used := http.DefaultTransport.(*http.Transport).Clone()
-	used.Proxy = nil
 	for name, base := range map[string]*http.Transport{"nil": nil, "a clone": used} {
 		tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t)}, base)
 		if err != nil {

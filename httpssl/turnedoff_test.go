@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -120,68 +118,14 @@ func TestServerOfHTTP2Alone(t *testing.T) {
 	}
 }
 
-// A proxy that the environment prescribes is never silently bypassed.
-func TestProxyOfTheEnvironment(t *testing.T) {
+// If a program has replaced the default transport, its original settings count.
+func TestDefaultTransportReplaced(t *testing.T) {
 	leakcheck.Test(t)
-	asked := make(chan string, 8)
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- r.URL.String()
-	}))
-	defer proxy.Close()
-	u, err := url.Parse(proxy.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword("user", "secret")
-	s := start(t, serverCtx(t), nil)
 	before := http.DefaultTransport
 	defer func() { http.DefaultTransport = before }()
-	changed := before.(*http.Transport).Clone()
-	changed.Proxy = func(r *http.Request) (*url.URL, error) {
-		switch {
-		case r.URL.Path == "/direct":
-			return nil, nil
-		case r.URL.Path == "/error":
-			return nil, net.ErrClosed
-		}
-		return u, nil
-	}
-	http.DefaultTransport = changed
-	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.CloseIdleConnections()
-	c := &http.Client{Transport: tr, Timeout: ssltest.Timeout}
-	body := &closeCounter{Reader: strings.NewReader("x")}
-	_, err = c.Post(s.URL, "", body)
-	if !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), u.Host) ||
-		strings.Contains(err.Error(), "secret") {
-		t.Errorf("through the proxy: %v", err)
-	}
-	if body.closes.Load() != 1 {
-		t.Errorf("the body was closed %d times", body.closes.Load())
-	}
-	if _, err := c.Get(s.URL + "error"); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a Proxy that fails: %v", err)
-	}
-	if s.conns.Load() > 0 {
-		t.Error("the server was asked")
-	}
-	if _, body := post(t, c, s.URL+"direct", "x"); body != "x" {
-		t.Errorf("what needs no proxy: %q", body)
-	}
-	resp, err := c.Get("http://plain.test/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if got := <-asked; got != "http://plain.test/" {
-		t.Errorf("the proxy was asked for %s", got)
-	}
 	http.DefaultTransport = roundTripperFunc(nil)
 	if _, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t)}, nil); err != nil {
-		t.Errorf("with another default transport: %v", err)
+		t.Error(err)
 	}
 }
 
