@@ -28,7 +28,7 @@
 
 /* Slots of ex_data, registered by sessl_init and defined in the file that has what is in them: of an
  * SSL_SESSION, of an SSL, whose connection it is, of an X509, and of an SSL_CTX. */
-extern int sessl_session_slot, sessl_ssl_slot, sessl_leaf_slot;
+extern int sessl_ssl_slot, sessl_leaf_slot;
 extern int sessl_alpn_slot, sessl_trust_slot, sessl_tickets_slot, sessl_policy_slot;
 extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot;
 

@@ -1,5 +1,7 @@
 #include "private.h"
 
+#include <pthread.h>
+
 /* What Go has noted about a session: immutable and counted, so that copies of the session
  * share it. */
 typedef struct note {
@@ -15,19 +17,33 @@ typedef struct past {
     note *was; /* one reference */
 } past;
 
-/* One record hangs in the ex_data of every SSL_SESSION, from its birth to its last
- * SSL_SESSION_free. libssl creates and copies sessions by itself (tickets, resumption),
- * so this is the only place that sees all of them. */
+/* Two values hang in the ex_data of every SSL_SESSION, from its birth to its last SSL_SESSION_free.
+ * libssl creates and copies sessions by itself (tickets, resumption), so this is the only place that sees
+ * all of them. The first is a number, its marks, which takes no memory of its own: libcrypto makes room for
+ * four values at once. */
+#define BORN ((uintptr_t)1)    /* on_new has seen the session */
+#define SHARED ((uintptr_t)2)  /* given to a Conn or a Ctx: immutable from then on */
+#define TRAVELS ((uintptr_t)4) /* it is in a ticket, although its server has a cache; no copy's */
+#define OWNER_SHIFT 3          /* the rest is the number of the Ctx it belongs to; 0: none yet */
+#define FLAGS (((uintptr_t)1 << OWNER_SHIFT) - 1)
+
+/* The second is a record, which is made when there is something to note, and lives as long as the session. */
 typedef struct record {
-    _Atomic uint64_t owner;             /* number of the Ctx it belongs to; 0: none yet */
-    atomic_int shared;                  /* given to a Conn or a Ctx: immutable from then on */
-    atomic_int travels;                 /* it is in a ticket, although its server has a cache; no copy's */
     _Atomic(note *) notes[SESSL_NOTES]; /* one reference each; NULL: none */
     _Atomic(past *) past;
     _Atomic(struct sessl_value *) value;
 } record;
 
-int sessl_session_slot = -1;
+/* ex_data has no lock of its own for the values of one object. on_dup reads without them: it sees the
+ * record whole or not at all. */
+static pthread_mutex_t locks[64] = {[0 ... 63] = PTHREAD_MUTEX_INITIALIZER};
+
+static pthread_mutex_t *lock_of(const SSL_SESSION *s)
+{
+    return &locks[(uintptr_t)s / 64 % 64];
+}
+
+static int marks_slot = -1, record_slot = -1;
 int sessl_ssl_slot = -1;
 
 /* Of the objects with a record: others in the process may have made some before sessl_init, whose
@@ -44,20 +60,12 @@ void sessl_set_current_ctx(uint64_t ctx_id)
 
 static void on_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
-    record *r;
-
     (void)parent, (void)ptr, (void)argl, (void)argp;
-    /* Without a record the session has no owner and no notes: refused where either counts,
-     * and never given to Go as a new object. */
+    /* Without marks the session has no owner and no notes: refused where either counts, and never given to
+     * Go as a new object. The place of the record, which comes before, is made in the same call. */
     ERR_set_mark();
-    r = OPENSSL_zalloc(sizeof(*r));
-    if (r != NULL) {
-        atomic_init(&r->owner, current_ctx_id);
-        if (CRYPTO_set_ex_data(ad, idx, r))
-            atomic_fetch_add(&created, 1);
-        else
-            OPENSSL_free(r);
-    }
+    if (CRYPTO_set_ex_data(ad, idx, (void *)(current_ctx_id << OWNER_SHIFT | BORN)))
+        atomic_fetch_add(&created, 1);
     ERR_pop_to_mark();
 }
 
@@ -129,47 +137,73 @@ static const note *find_note(const record *r, int kind)
     return r == NULL ? NULL : atomic_load(&r->notes[kind]);
 }
 
-/* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy keeps
- * the notes and the values, but its owner is the Ctx now at work and it is not shared:
- * that is what makes SSL_SESSION_dup the way from one Ctx to another. */
-static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx, long argl,
-                  void *argp)
+/* libssl has called on_new for `to`; afterwards it stores *from_d there. The copy's owner is the Ctx now at
+ * work, and it is not shared: that is what makes SSL_SESSION_dup the way from one Ctx to another. 0 makes
+ * SSL_SESSION_dup fail. */
+static int on_dup_marks(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx,
+                        long argl, void *argp)
 {
-    void **slot = (void **)from_d;
-    record *src = *slot;
-    record *dst = CRYPTO_get_ex_data(to, idx);
-    struct sessl_value *v;
+    void **slot = (void **)from_d, *src = *slot;
 
     (void)from, (void)argl, (void)argp;
-    *slot = dst;
-    if (src == NULL || dst == NULL)
-        return src == NULL; /* 0 makes SSL_SESSION_dup fail */
-    share_notes(src, dst);
-    v = atomic_load(&src->value);
-    if (v != NULL) {
-        v = sessl_value_dup(v);
-        atomic_store(&dst->value, v);
-        return v != NULL; /* a copy without the values is none */
-    }
-    return 1;
+    *slot = CRYPTO_get_ex_data(to, idx);
+    return src == NULL || *slot != NULL;
 }
 
-static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+static void free_record(record *r)
 {
-    record *r = ptr;
-
-    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
-    if (r == NULL)
-        return;
-    atomic_fetch_add(&freed, 1);
     release_notes(r);
     sessl_value_release(atomic_load(&r->value));
     OPENSSL_free(r);
 }
 
+/* The copy keeps the notes and the values. */
+static int on_dup_record(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, sessl_from_d from_d, int idx,
+                         long argl, void *argp)
+{
+    void **slot = (void **)from_d;
+    record *src = *slot, *dst;
+    struct sessl_value *v;
+
+    (void)to, (void)from, (void)idx, (void)argl, (void)argp;
+    if (src == NULL)
+        return 1;
+    *slot = NULL;
+    dst = OPENSSL_zalloc(sizeof(*dst));
+    if (dst == NULL)
+        return 0;
+    share_notes(src, dst);
+    v = atomic_load(&src->value);
+    if (v != NULL) {
+        v = sessl_value_dup(v);
+        if (v == NULL) { /* a copy without the values is none */
+            free_record(dst);
+            return 0;
+        }
+        atomic_store(&dst->value, v);
+    }
+    *slot = dst;
+    return 1;
+}
+
+static void on_free_marks(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    if (ptr != NULL)
+        atomic_fetch_add(&freed, 1);
+}
+
+static void on_free_record(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    if (ptr != NULL)
+        free_record(ptr);
+}
+
 void sessl_record_init(void)
 {
-    sessl_session_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
+    record_slot = SSL_SESSION_get_ex_new_index(0, NULL, NULL, on_dup_record, on_free_record);
+    marks_slot = SSL_SESSION_get_ex_new_index(0, NULL, on_new, on_dup_marks, on_free_marks);
     sessl_ssl_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
@@ -180,81 +214,117 @@ void sessl_session_counts(uint64_t *c, uint64_t *f)
     *c = atomic_load(&created);
 }
 
-static record *record_of(const SSL_SESSION *s)
+static uintptr_t marks_of(const SSL_SESSION *s)
 {
-    return SSL_SESSION_get_ex_data(s, sessl_session_slot);
+    pthread_mutex_t *lock = lock_of(s);
+    uintptr_t marks;
+
+    pthread_mutex_lock(lock);
+    marks = (uintptr_t)SSL_SESSION_get_ex_data(s, marks_slot);
+    pthread_mutex_unlock(lock);
+    return marks;
+}
+
+/* Sets some marks and takes others away. A session without any stays so. */
+static void mark(SSL_SESSION *s, uintptr_t set, uintptr_t gone)
+{
+    pthread_mutex_t *lock = lock_of(s);
+    uintptr_t marks;
+
+    pthread_mutex_lock(lock);
+    marks = (uintptr_t)SSL_SESSION_get_ex_data(s, marks_slot);
+    if (marks != 0)
+        SSL_SESSION_set_ex_data(s, marks_slot, (void *)((marks & ~gone) | set));
+    pthread_mutex_unlock(lock);
+}
+
+/* NULL when the session has none; with create, only without memory or marks. */
+static record *record_of(SSL_SESSION *s, int create)
+{
+    pthread_mutex_t *lock = lock_of(s);
+    record *r;
+
+    pthread_mutex_lock(lock);
+    r = SSL_SESSION_get_ex_data(s, record_slot);
+    if (r == NULL && create && SSL_SESSION_get_ex_data(s, marks_slot) != NULL) {
+        r = OPENSSL_zalloc(sizeof(*r));
+        if (r != NULL && !SSL_SESSION_set_ex_data(s, record_slot, r)) {
+            OPENSSL_free(r);
+            r = NULL;
+        }
+    }
+    pthread_mutex_unlock(lock);
+    return r;
 }
 
 uint64_t sessl_session_owner(const SSL_SESSION *s)
 {
-    record *r = record_of(s);
-
-    return r == NULL ? 0 : atomic_load(&r->owner);
+    return marks_of(s) >> OWNER_SHIFT;
 }
 
 /* A session that never had a Ctx becomes that one's: 2. 1 when it was that one's before, 0 when it is
  * another's. */
 int sessl_session_claim(SSL_SESSION *s, uint64_t ctx_id)
 {
-    record *r = record_of(s);
-    uint64_t none = 0;
+    pthread_mutex_t *lock = lock_of(s);
+    uintptr_t marks;
+    int claimed;
 
-    if (r == NULL)
-        return 0;
-    return atomic_compare_exchange_strong(&r->owner, &none, ctx_id) ? 2 : none == ctx_id;
+    pthread_mutex_lock(lock);
+    marks = (uintptr_t)SSL_SESSION_get_ex_data(s, marks_slot);
+    claimed = marks != 0 && marks >> OWNER_SHIFT == ctx_id;
+    if (marks != 0 && marks >> OWNER_SHIFT == 0
+        && SSL_SESSION_set_ex_data(s, marks_slot, (void *)(marks | ctx_id << OWNER_SHIFT)))
+        claimed = 2;
+    pthread_mutex_unlock(lock);
+    return claimed;
 }
 
 /* Takes back a claim that was 2: the call that made it has failed. */
 void sessl_session_disclaim(SSL_SESSION *s)
 {
-    atomic_store(&record_of(s)->owner, 0);
+    mark(s, 0, ~FLAGS);
 }
 
 void sessl_session_share(SSL_SESSION *s)
 {
-    record *r = record_of(s);
-
-    if (r != NULL)
-        atomic_store(&r->shared, 1);
+    mark(s, SHARED, 0);
 }
 
 int sessl_session_shared(const SSL_SESSION *s)
 {
-    record *r = record_of(s);
+    uintptr_t marks = marks_of(s);
 
-    return r == NULL || atomic_load(&r->shared);
+    return marks == 0 || (marks & SHARED) != 0;
 }
 
 /* Whether s, of a server with both forms, is in a ticket and so in no cache. */
 int sessl_session_travels(const SSL_SESSION *s)
 {
-    record *r = record_of(s);
-
-    return r != NULL && atomic_load(&r->travels);
+    return (marks_of(s) & TRAVELS) != 0;
 }
 
 void sessl_session_set_travels(SSL_SESSION *s, int yes)
 {
-    record *r = record_of(s);
-
-    if (r != NULL)
-        atomic_store(&r->travels, yes);
+    mark(s, yes ? TRAVELS : 0, TRAVELS);
 }
 
 int sessl_session_recorded(const SSL_SESSION *s)
 {
-    return record_of(s) != NULL;
+    return marks_of(s) != 0;
 }
 
 /* 0 without memory: the session keeps the note it had. */
 int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n)
 {
-    record *r = record_of(s);
+    record *r = record_of(s, n > 0);
     const note *have;
     note *new = NULL;
 
-    if (r == NULL)
-        return 0;
+    if (r == NULL) {
+        sessl_err_clear();
+        return n == 0 && sessl_session_recorded(s);
+    }
     have = find_note(r, kind);
     if (have == NULL ? n == 0 : have->n == n && memcmp(have->bytes, p, n) == 0)
         return 1;
@@ -270,7 +340,7 @@ int sessl_session_set_note(SSL_SESSION *s, int kind, const uint8_t *p, size_t n)
 /* The note's bytes live as long as the session. */
 size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p)
 {
-    const note *have = find_note(record_of(s), kind);
+    const note *have = find_note(record_of((SSL_SESSION *)s, 0), kind);
 
     if (have == NULL)
         return 0;
@@ -281,11 +351,13 @@ size_t sessl_session_note(const SSL_SESSION *s, int kind, const uint8_t **p)
 /* The number of the session's values in Go; 0 when it has none (or no memory). */
 uint64_t sessl_session_value(SSL_SESSION *s, int create)
 {
-    record *r = record_of(s);
+    record *r = record_of(s, create);
     struct sessl_value *v, *none = NULL;
 
-    if (r == NULL)
+    if (r == NULL) {
+        sessl_err_clear();
         return 0;
+    }
     v = atomic_load(&r->value);
     if (v == NULL && create) {
         v = sessl_value_new();
