@@ -91,6 +91,19 @@ func (h *handle[P]) close() bool {
 	return true
 }
 
+// give closes h and returns its reference, which is the caller's from here on. It does nothing and
+// returns false if h is closed, or a call is under way.
+func (h *handle[P]) give() (ptr P, ok bool) {
+	if h.obj == nil || !h.obj.state.CompareAndSwap(1, closedBit) {
+		return ptr, false
+	}
+	h.cleanup.Stop()
+	h.obj.kind.closed.Add(1)
+	h.obj.debug.freed(h.obj.kind.name)
+	runtime.KeepAlive(h)
+	return h.obj.ptr, true
+}
+
 func (o *object[P]) acquire() bool {
 	for {
 		s := o.state.Load()

@@ -1,6 +1,7 @@
 package ssl_test
 
 import (
+	"errors"
 	"io"
 	"runtime"
 	"sync"
@@ -318,5 +319,32 @@ func TestDroppedSessionsAreCollected(t *testing.T) {
 	}
 	if now.Sessions.Closed != before.Sessions.Closed {
 		t.Error("collected sessions count as closed")
+	}
+}
+
+// A Put while a getter is under way keeps the session, and the getter's object.
+func TestPutDuringACall(t *testing.T) {
+	leakcheck.Test(t)
+	s := ssltest.FilledSession(t, ssl.VersionTLS12)
+	id, err := s.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := ssl.NewServerSessionCache(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	before := ssl.ReadCounters()
+	err = s.Hold(func() {
+		if !cache.Put(s) || !cache.Remove(id) {
+			t.Error("not kept")
+		}
+		if n := ssl.ReadCounters(); n.SessionObjectsFreed != before.SessionObjectsFreed {
+			t.Error("the object ended during the call")
+		}
+	})
+	if _, closed := s.ID(); err != nil || !errors.Is(closed, ssl.ErrClosed) {
+		t.Errorf("%v; afterwards %v", err, closed)
 	}
 }

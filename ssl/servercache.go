@@ -18,8 +18,8 @@ import (
 // It takes the place of libssl's internal cache (SSL_SESS_CACHE_NO_INTERNAL,
 // SSL_CTX_sess_set_get_cb), which has one lock for all its sessions, and marks what it
 // evicts as not resumable for every holder. Here shards share no lock, every operation
-// takes constant time, and lookups are done in Go while the handshake is suspended: no
-// thread waits in C. The cache holds handles, not encodings.
+// takes constant time, and lookups are done while the handshake is suspended: no thread
+// waits in C. The cache owns a reference on each session, without a handle, and no encodings.
 //
 // On a server that has TicketKeys as well it holds what is in no ticket: the sessions of TLS 1.2
 // clients that take none, and, with PreferSessionCache, also those of all other clients but
@@ -92,9 +92,6 @@ const (
 	defaultWriteTimeout   = time.Second
 )
 
-// minCacheBytes is what a small session takes.
-const minCacheBytes = 2 * sessionOverhead
-
 // NewServerSessionCache returns an empty cache; nil means the zero ServerCacheOptions. It
 // returns ErrConfig if a limit is negative, or MaxBytes is too small for any session. Each
 // shard has its part of the limits, so a cache is full a little before it has reached them.
@@ -110,11 +107,15 @@ func NewServerSessionCache(opts *ServerCacheOptions) (*ServerSessionCache, error
 	n = int(min(int64(n), max(o.MaxBytes/bytesPerShard, 1)))
 	c := &ServerSessionCache{seed: maphash.MakeSeed(), shards: make([]serverShard, n)}
 	for i := range c.shards {
-		c.shards[i].limit = o.MaxSessions / n
+		limit := o.MaxSessions / n
 		if i < o.MaxSessions%n {
-			c.shards[i].limit++
+			limit++
 		}
-		c.shards[i].maxBytes = o.MaxBytes / int64(n)
+		sh, err := &c.shards[i], error(nil)
+		sh.maxBytes = o.MaxBytes / int64(n)
+		if sh.table, err = newServerTable(limit, sh.maxBytes); err != nil {
+			return nil, fail("NewServerSessionCache", err)
+		}
 	}
 	if o.Store != nil {
 		if err := o.SealKeys.markIDs(); err != nil {
@@ -167,10 +168,6 @@ type ServerCacheStats struct {
 	Uncacheable  uint64 // sessions not kept: without an id, expired, or larger than a shard
 }
 
-func (c *ServerSessionCache) shardOf(id sessionID) *serverShard {
-	return &c.shards[maphash.Comparable(c.seed, id)%uint64(len(c.shards))]
-}
-
 // Get returns another handle on the session with that id, which the caller must close,
 // or nil if there is none that could be resumed.
 func (c *ServerSessionCache) Get(id []byte) *Session {
@@ -185,12 +182,15 @@ func (c *ServerSessionCache) Get(id []byte) *Session {
 // get also reports whether the session is dead: OpenSSL has marked it, or it was
 // removed. The store must not bring a dead session back.
 func (c *ServerSessionCache) get(key sessionID) (s *Session, dead bool) {
-	sh := c.shardOf(key)
-	sh.mu.Lock()
-	s, dead, gone := sh.get(key, clock.Now())
-	sh.mu.Unlock()
-	closeEntries(gone)
-	return s, dead
+	sh, hash := c.find(&key)
+	p, dead, gone := sh.get(key, hash, clock.Now())
+	if p != nil {
+		return adoptSession(p), false
+	}
+	if gone != nil {
+		freeSession(gone)
+	}
+	return nil, dead
 }
 
 // lookUp is Get with the store. What the store finds is kept here, too. A forged id was made by no
@@ -225,7 +225,7 @@ func (c *ServerSessionCache) lookUp(ctx context.Context, id []byte) (s *Session,
 }
 
 func (c *ServerSessionCache) wasRemoved(key sessionID) bool {
-	sh := c.shardOf(key)
+	sh, _ := c.find(&key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return sh.removed.has(key)
@@ -246,11 +246,7 @@ func (c *ServerSessionCache) Flush(t time.Time) {
 		return
 	}
 	for i := range c.shards {
-		sh := &c.shards[i]
-		sh.mu.Lock()
-		gone := sh.flush(t)
-		sh.mu.Unlock()
-		closeEntries(gone)
+		c.shards[i].flush(t)
 	}
 }
 
@@ -307,8 +303,9 @@ func (c *ServerSessionCache) Stats() ServerCacheStats {
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.count(func(st *ServerCacheStats) {
-			sum.Sessions += len(sh.byID)
-			sum.Bytes += sh.bytes
+			n, bytes := sh.table.size()
+			sum.Sessions += n
+			sum.Bytes += bytes
 			sum.Stores += st.Stores
 			sum.Hits += st.Hits
 			sum.Misses += st.Misses
@@ -319,41 +316,6 @@ func (c *ServerSessionCache) Stats() ServerCacheStats {
 		})
 	}
 	return sum
-}
-
-// closeEntries frees what has left a shard. Its lock must have been released.
-func closeEntries(gone []*serverEntry) {
-	for _, e := range gone {
-		e.s.Close()
-	}
-}
-
-// serverShard is a part of the cache with a lock of its own.
-type serverShard struct {
-	mu       sync.Mutex
-	limit    int
-	maxBytes int64
-	bytes    int64
-	closed   bool
-	byID     map[sessionID]*serverEntry
-	newest   *serverEntry // most recently used
-	oldest   *serverEntry
-	removed  removedIDs
-	stats    ServerCacheStats
-}
-
-type serverEntry struct {
-	id           sessionID
-	s            *Session
-	until        time.Time
-	bytes        int64
-	newer, older *serverEntry
-}
-
-func (sh *serverShard) count(f func(*ServerCacheStats)) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	f(&sh.stats)
 }
 
 // marksIDs reports whether ids of sessions in c end with a MAC.

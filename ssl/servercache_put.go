@@ -46,19 +46,28 @@ func (c *ServerSessionCache) entryOf(s *Session) *serverEntry {
 	}
 	e, err := s.serverEntry(c.room())
 	if err != nil {
-		c.shardOf(e.id).count(func(st *ServerCacheStats) { st.Uncacheable++ })
+		sh, _ := c.find(&e.id)
+		sh.count(func(st *ServerCacheStats) { st.Uncacheable++ })
 		s.Close()
 		return nil
 	}
 	return e
 }
 
-// keep puts e into its shard. With isNew false it came from the store.
+// keep puts e into its shard, and owns e.s. With isNew false it came from the store.
 func (c *ServerSessionCache) keep(e *serverEntry, isNew bool) bool {
-	sh := c.shardOf(e.id)
-	sh.mu.Lock()
-	kept, gone := sh.put(e, isNew)
-	sh.mu.Unlock()
-	closeEntries(gone)
+	p, err := e.s.handOver()
+	if err != nil { // closed meanwhile
+		return false
+	}
+	sh, hash := c.find(&e.id)
+	var gone goneSessions
+	kept := sh.put(e, hash, p, isNew, &gone)
+	if !kept {
+		freeSession(p)
+	}
+	for gone.free() {
+		sh.trim(&gone)
+	}
 	return kept
 }

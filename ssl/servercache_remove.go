@@ -89,7 +89,7 @@ func (c *ServerSessionCache) Forget(id []byte) bool {
 
 // noteRemoved has the cache take the session from no store any more.
 func (c *ServerSessionCache) noteRemoved(key sessionID) {
-	sh := c.shardOf(key)
+	sh, _ := c.find(&key)
 	sh.mu.Lock()
 	sh.removed.add(key)
 	sh.mu.Unlock()
@@ -97,17 +97,12 @@ func (c *ServerSessionCache) noteRemoved(key sessionID) {
 
 // drop takes a session out of its shard.
 func (c *ServerSessionCache) drop(key sessionID) bool {
-	sh := c.shardOf(key)
-	sh.mu.Lock()
-	e := sh.byID[key]
-	if e != nil {
-		sh.unlink(e)
-	}
-	sh.mu.Unlock()
-	if e == nil {
+	sh, hash := c.find(&key)
+	p := sh.drop(key, hash)
+	if p == nil {
 		return false
 	}
-	e.s.Close()
+	freeSession(p)
 	return true
 }
 
@@ -138,9 +133,8 @@ func (c *ServerSessionCache) CloseContext(ctx context.Context) (lost int, err er
 		sh := &c.shards[i]
 		sh.mu.Lock()
 		sh.closed = true
-		gone := sh.flush(time.Time{})
 		sh.mu.Unlock()
-		closeEntries(gone)
+		sh.table.close()
 	}
 	if first && c.backing != nil {
 		if lost = c.backing.close(ctx); lost > 0 {

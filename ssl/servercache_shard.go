@@ -1,8 +1,10 @@
 package ssl
 
 import (
+	"hash/maphash"
 	"math"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -30,107 +32,105 @@ func (c *ServerSessionCache) room() int64 {
 	return c.shards[0].maxBytes
 }
 
-// The methods here are called with mu held. The entries that they return in gone have
-// left the shard; the caller closes them after it has released mu.
+// serverShard is a part of the cache with a lock of its own.
+type serverShard struct {
+	mu       sync.Mutex
+	maxBytes int64
+	closed   bool
+	table    *serverTable
+	removed  removedIDs
+	stats    ServerCacheStats // but Sessions and Bytes
+}
 
-// put takes a new session, or with isNew false one that came from the store.
-func (sh *serverShard) put(e *serverEntry, isNew bool) (kept bool, gone []*serverEntry) {
-	if sh.closed || e.bytes > sh.maxBytes || !isNew && sh.removed.has(e.id) {
+// serverEntry is a session on its way into a shard.
+type serverEntry struct {
+	id    sessionID
+	s     *Session
+	until time.Time
+	bytes int64
+}
+
+func (sh *serverShard) count(f func(*ServerCacheStats)) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	f(&sh.stats)
+}
+
+// find returns the shard of an id, and the id's hash.
+func (c *ServerSessionCache) find(id *sessionID) (*serverShard, uint64) {
+	hash := maphash.Bytes(c.seed, id.bytes())
+	return &c.shards[hash%uint64(len(c.shards))], hash
+}
+
+// put takes over the caller's reference p on a new session, or with isNew false on one that came from the
+// store. If it returns false, the reference is still the caller's.
+func (sh *serverShard) put(e *serverEntry, hash uint64, p sessionPtr, isNew bool, gone *goneSessions) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed || e.bytes > sh.maxBytes || !isNew && sh.removed.has(e.id) ||
+		!sh.table.put(hash, p, e.bytes, gone) {
 		sh.stats.Uncacheable++
-		return false, []*serverEntry{e}
+		return false
 	}
 	if isNew {
 		sh.removed.drop(e.id)
 	}
-	if old := sh.byID[e.id]; old != nil {
-		sh.unlink(old)
-		gone = append(gone, old)
-	}
-	if sh.byID == nil {
-		sh.byID = map[sessionID]*serverEntry{}
-	}
-	sh.byID[e.id] = e
-	sh.bytes += e.bytes
-	sh.link(e)
 	sh.stats.Stores++
-	for len(sh.byID) > sh.limit || sh.bytes > sh.maxBytes {
-		last := sh.oldest
-		sh.unlink(last)
-		sh.stats.Evictions++
-		gone = append(gone, last)
-	}
-	return true, gone
+	sh.stats.Evictions += gone.evicted()
+	return true
 }
 
-func (sh *serverShard) get(id sessionID, now time.Time) (s *Session, dead bool, gone []*serverEntry) {
-	e := sh.byID[id]
-	if e == nil {
-		sh.stats.Misses++
-		return nil, sh.removed.has(id), nil
-	}
-	expired := !e.until.After(now)
-	resumable, err := e.s.Resumable()
-	if !expired && resumable && err == nil {
-		s, err = e.s.UpRef()
-	}
-	if s == nil {
-		sh.stats.Misses++
-		if !expired && !resumable && err == nil {
-			sh.stats.NotResumable++
-			return nil, true, nil // stays until it expires
-		}
-		if expired {
-			sh.stats.Expired++
-		}
-		sh.unlink(e)
-		return nil, false, []*serverEntry{e}
-	}
-	sh.stats.Hits++
-	if sh.newest != e {
-		sh.detach(e)
-		sh.link(e)
-	}
-	return s, false, nil
+// trim goes on with the evictions of put.
+func (sh *serverShard) trim(gone *goneSessions) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.table.trim(gone)
+	sh.stats.Evictions += gone.evicted()
 }
 
-func (sh *serverShard) flush(t time.Time) (gone []*serverEntry) {
-	for _, e := range sh.byID {
-		if t.IsZero() || !e.until.After(t) {
-			sh.unlink(e)
-			gone = append(gone, e)
-		}
+// get returns the caller's reference on the session, or nil. Then dead says whether the store must not
+// bring it back, and gone is what has left the shard.
+func (sh *serverShard) get(id sessionID, hash uint64, now time.Time) (s sessionPtr, dead bool,
+	gone sessionPtr) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	result, s := sh.table.get(hash, &id, now)
+	if result == tableFound {
+		sh.stats.Hits++
+		return s, false, nil
 	}
-	return gone
+	sh.stats.Misses++
+	switch result {
+	case tableMarked: // stays until it expires
+		sh.stats.NotResumable++
+		return nil, true, nil
+	case tableExpired:
+		sh.stats.Expired++
+		return nil, false, s
+	}
+	return nil, sh.removed.has(id), nil
 }
 
-// unlink takes e out of the shard.
-func (sh *serverShard) unlink(e *serverEntry) {
-	delete(sh.byID, e.id)
-	sh.bytes -= e.bytes
-	sh.detach(e)
+// drop returns the session with that id and the shard's reference on it, or nil.
+func (sh *serverShard) drop(id sessionID, hash uint64) sessionPtr {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.table.drop(hash, &id)
 }
 
-// link makes e the most recently used entry.
-func (sh *serverShard) link(e *serverEntry) {
-	e.older, e.newer = sh.newest, nil
-	if sh.newest != nil {
-		sh.newest.newer = e
-	} else {
-		sh.oldest = e
+// flush frees what has expired by t; the zero time means all sessions.
+func (sh *serverShard) flush(t time.Time) {
+	then := t.Unix()
+	if t.IsZero() {
+		then = math.MaxInt64
 	}
-	sh.newest = e
-}
-
-func (sh *serverShard) detach(e *serverEntry) {
-	if e.newer != nil {
-		e.newer.older = e.older
-	} else {
-		sh.newest = e.older
-	}
-	if e.older != nil {
-		e.older.newer = e.newer
-	} else {
-		sh.oldest = e.newer
+	var gone goneSessions
+	for from, more := uint32(0), true; more; {
+		sh.mu.Lock()
+		from = sh.table.flush(from, then, &gone)
+		sh.mu.Unlock()
+		gone.free()
+		more = from > 0
 	}
 }
 

@@ -143,6 +143,24 @@ func (s *Session) UpRef() (*Session, error) {
 	return t, err
 }
 
+// handOver ends s like Close, and returns its reference, which is the caller's.
+func (s *Session) handOver() (p sessionPtr, err error) {
+	if p, ok := s.h.give(); ok {
+		return p, nil
+	}
+	// Another call is under way, and its handle's reference with it.
+	defer s.Close()
+	const op = "Session.handOver"
+	err = s.withPtr(op, func(q sessionPtr) error {
+		if C.SSL_SESSION_up_ref(q) != 1 { // +1, the caller's
+			return fail(op, nil)
+		}
+		p = q
+		return nil
+	})
+	return p, err
+}
+
 // Same reports whether s and t are handles on the same SSL_SESSION object. It returns
 // false if either is nil or closed.
 func (s *Session) Same(t *Session) bool {

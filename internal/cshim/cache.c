@@ -56,15 +56,38 @@ void sessl_conn_drop_found(sessl_conn *c)
         sessl_drop_session(c->found[--c->found_n]);
 }
 
-#define CERT_COST 6 /* what a certificate takes, noted and decoded, for each of its bytes: measured */
+#define OVERHEAD 1024 /* what each takes: SSL_SESSION, its lock, its ex_data, its place in a table */
+#define CERT_COST 6   /* what a certificate takes, noted and decoded, for each of its bytes: measured */
 
-/* What s takes besides what all do, by an estimate: the length of the encoding, without making
- * it, and the certificates, whose number and size the peer decides. */
-size_t sessl_session_size(const SSL_SESSION *s)
+/* What s takes, by an estimate: what each does, the length of the encoding, without making it, and the
+ * certificates, whose number and size the peer decides. */
+static int64_t size_of(const SSL_SESSION *s)
 {
     int n = i2d_SSL_SESSION((SSL_SESSION *)s, NULL);
     const uint8_t *noted;
 
     sessl_err_clear();
-    return (n < 0 ? 0 : (size_t)n) + CERT_COST * sessl_session_note(s, SESSL_CHAIN, &noted); /* borrowed */
+    return OVERHEAD + (n < 0 ? 0 : n)
+        + CERT_COST * (int64_t)sessl_session_note(s, SESSL_CHAIN, &noted); /* borrowed */
+}
+
+/* Reads what a cache needs to know of s, and freezes s unless it takes more than room. The caller keeps
+ * setters away. After SESSL_ENTRY_UNFIT the id may be empty. */
+int sessl_session_entry(SSL_SESSION *s, int64_t now, int64_t room, sessl_entry *out)
+{
+    const unsigned char *id = SSL_SESSION_get_id(s, &out->id_len); /* borrowed */
+
+    if (out->id_len > SESSL_ID_MAX || !SSL_SESSION_is_resumable(s))
+        out->id_len = 0;
+    if (out->id_len == 0)
+        return SESSL_ENTRY_UNFIT;
+    memcpy(out->id, id, out->id_len);
+    out->until = sessl_session_until(s);
+    if (out->until <= now)
+        return SESSL_ENTRY_UNFIT;
+    out->bytes = size_of(s);
+    if (out->bytes > room)
+        return SESSL_ENTRY_LARGE;
+    sessl_session_share(s);
+    return SESSL_ENTRY_OK;
 }

@@ -21,6 +21,18 @@ void sessl_session_set_time(SSL_SESSION *s, int64_t t)
 #endif
 }
 
+/* The second in which s expires. Times and timeouts from DER may be of any size. */
+int64_t sessl_session_until(const SSL_SESSION *s)
+{
+    const int64_t most = INT64_MAX / 1000000000; /* what a Duration of Go holds */
+    int64_t timeout = SSL_SESSION_get_timeout(s), until;
+
+    timeout = timeout > most ? most : timeout < -most ? -most : timeout;
+    if (__builtin_add_overflow(sessl_session_get_time(s), timeout, &until))
+        return timeout < 0 ? INT64_MIN : INT64_MAX;
+    return until;
+}
+
 static const SSL_CIPHER *find(SSL *ssl, uint16_t id)
 {
     unsigned char wire[2];

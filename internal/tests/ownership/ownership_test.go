@@ -1,6 +1,7 @@
 package ownership_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -146,5 +147,38 @@ func TestOwnershipInACache(t *testing.T) {
 		{"Close of a cached session", closing(&last), ssltest.Census{Closed: 1}},
 		{"Ctx.Close", func() error { return ctx.Close() }, ssltest.Census{Freed: 1, Ctxs: -1}},
 		{"Ctx.Close again", func() error { return ctx.Close() }, ssltest.Census{}},
+	})
+}
+
+func TestOwnershipInAServerCache(t *testing.T) {
+	leakcheck.Test(t)
+	cache := ssltest.NewServerCache(t, &ssl.ServerCacheOptions{MaxSessions: 1})
+	s, same, other := ssltest.FilledSession(t, ssl.VersionTLS12), ssltest.FilledSession(t, ssl.VersionTLS12),
+		ssltest.FilledSession(t, ssl.VersionTLS12)
+	if err := other.SetID([]byte("other")); err != nil {
+		t.Fatal(err)
+	}
+	var found *ssl.Session
+	is := func(ok bool) error {
+		if !ok {
+			return errors.New("it did not")
+		}
+		return nil
+	}
+	put := func(s *ssl.Session) func() error { return func() error { return is(cache.Put(s)) } }
+	get := func() error { found = cache.Get([]byte("session id")); return is(found != nil) }
+	remove := func() error { return is(cache.Remove([]byte("session id"))) }
+	runSteps(t, []step{
+		{"Put", put(s), ssltest.Census{Closed: 1}}, // the handle's reference is the cache's
+		{"Get", get, ssltest.Census{Opened: 1}},
+		{"Put of another object with its id", put(same), ssltest.Census{Closed: 1}}, // the handle keeps the first
+		{"Close of what was found", closing(&found), ssltest.Census{Closed: 1, Freed: 1}},
+		{"Get", get, ssltest.Census{Opened: 1}},
+		{"Remove", remove, ssltest.Census{}},
+		{"Close of what was found", closing(&found), ssltest.Census{Closed: 1, Freed: 1}},
+		{"Put", put(other), ssltest.Census{Closed: 1}},
+		{"Put into a full cache", put(ssltest.FilledSession(t, ssl.VersionTLS12)),
+			ssltest.Census{Closed: 1, Freed: 1}},
+		{"Close of the cache", cache.Close, ssltest.Census{Freed: 1}},
 	})
 }
