@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
-	"sessl/valkeystore/internal/dbtest"
 	"sessl/valkeystore/internal/replay"
 )
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/valkeystore/internal/circuit"
-	"sessl/valkeystore/internal/dbtest"
 	"sessl/valkeystore/internal/replay"
 )
 

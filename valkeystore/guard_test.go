@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // sent sends each flight twice to all guards at one instant, and returns how many times they were accepted.

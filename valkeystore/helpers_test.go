@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sessl/valkeystore/internal/dbtest"
+	"sessl/internal/dbtest"
 	"sessl/valkeystore/internal/replay"
 )
 

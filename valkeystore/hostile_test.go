@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"sessl/valkeystore/internal/dbtest"
+	"sessl/internal/dbtest"
 	"sessl/valkeystore/internal/outbox"
 	"sessl/valkeystore/internal/replay"
 )

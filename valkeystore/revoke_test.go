@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // listening returns when the machines listen for revocations, which the database counts.

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
 	"sessl/valkeystore/internal/circuit"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // Whatever becomes of the values, a client gets a full handshake, and its next session resumes.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // patient has lookups and writes wait for a busy machine, and polls be quick.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/ssltest"
 	"sessl/valkeystore/internal/circuit"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // lines is a log that may be read while it is written.

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 	"sessl/valkeystore/internal/schedule"
 )
 

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // quick has keys rotate as fast as they can.

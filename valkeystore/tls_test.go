@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // secureDB starts a database that asks its clients for certificates, and returns its port for TLS.

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/ssl"
 	"sessl/valkeystore/internal/circuit"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 func TestSHA1(t *testing.T) {
