@@ -42,17 +42,24 @@ func (d scheduleDB) Fetch(ctx context.Context) (value []byte, now time.Time, err
 	if len(parts) != 3 && len(parts) != 2 { // an array of Lua ends where nil is
 		return nil, now, errOtherReply
 	}
-	s, err1 := strconv.ParseInt(text(parts[0]), 10, 64)
-	us, err2 := strconv.ParseInt(text(parts[1]), 10, 64)
-	if err1 != nil || err2 != nil || s <= 0 || s > maxTime || us < 0 || us >= 1e6 {
-		return nil, now, errOtherReply
+	if now, err = serverTime(parts); err != nil {
+		return nil, now, err
 	}
-	now = time.Unix(s, us*1000)
 	if len(parts) == 2 || parts[2].IsNil() {
 		return nil, now, nil
 	}
 	v, err := parts[2].ToString()
 	return []byte(v), now, err
+}
+
+// serverTime returns the database's clock, as TIME begins an answer.
+func serverTime(parts []valkey.ValkeyMessage) (now time.Time, err error) {
+	s, err1 := strconv.ParseInt(text(parts[0]), 10, 64)
+	us, err2 := strconv.ParseInt(text(parts[1]), 10, 64)
+	if err1 != nil || err2 != nil || s <= 0 || s > maxTime || us < 0 || us >= 1e6 {
+		return now, errOtherReply
+	}
+	return time.Unix(s, us*1000), nil
 }
 
 // maxTime, in seconds, is in the year 9999.

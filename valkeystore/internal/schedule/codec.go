@@ -51,8 +51,8 @@ func encode(s *Schedule, v Vault) ([]byte, error) {
 	return v.Seal(b)
 }
 
-// decode is the inverse of encode.
-func decode(sealed []byte, v Vault) (*Schedule, error) {
+// Decode returns the schedule in a value of the database. Its error is one of those above.
+func Decode(sealed []byte, v Vault) (*Schedule, error) {
 	if len(sealed) > MaxValue {
 		return nil, ErrMalformed
 	}

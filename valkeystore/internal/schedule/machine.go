@@ -176,7 +176,7 @@ func (m *Machine) read(value []byte) (*Schedule, error) {
 	case bytes.Equal(value, m.value):
 		return m.stored, nil
 	}
-	s, err := decode(value, m.c.Vault)
+	s, err := Decode(value, m.c.Vault)
 	if err == nil {
 		m.stored, m.value = s, value
 	}

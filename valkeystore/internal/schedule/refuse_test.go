@@ -134,7 +134,7 @@ func TestEnded(t *testing.T) {
 			w.machines = nil
 			m = w.join()
 		}
-		s, _ := decode(backup, m)
+		s, _ := Decode(backup, m)
 		s.Generation = 1 << 60
 		w.db.value, _ = encode(s, m)
 		w.run(2*poll + settle)

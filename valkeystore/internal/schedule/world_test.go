@@ -239,7 +239,7 @@ func (m *machine) pollNow() {
 	m.poll = m.w.elapsed + m.Poll(context.Background())
 	m.turn = m.w.elapsed + m.Turn()
 	if !m.cut && !m.w.db.down && m.mine != nil {
-		if s, err := decode(m.w.db.value, m); err == nil && same(s, m.mine) {
+		if s, err := Decode(m.w.db.value, m); err == nil && same(s, m.mine) {
 			m.agreed = m.w.elapsed
 		}
 	}
@@ -260,7 +260,7 @@ func (w *world) agree() {
 		if m.Turn(); m.at.String() != w.machines[0].at.String() {
 			w.t.Fatalf("machine 0 has %v\nmachine %d has %v", w.machines[0].at, i, m.at)
 		}
-		if s, err := decode(w.db.value, m); err != nil || !same(s, m.mine) || s.Generation != m.mine.Generation {
+		if s, err := Decode(w.db.value, m); err != nil || !same(s, m.mine) || s.Generation != m.mine.Generation {
 			w.t.Fatalf("the database has another schedule than machine %d: %v", i, err)
 		}
 	}
