@@ -45,7 +45,7 @@ demo: deps ## session reuse on real connections; fails if any of it fails
 	$(GO) run ./examples/reuse
 
 # Four packages at a time, because most tests wait more than they compute.
-test: deps ## all tests
+test: deps deps-fleet ## all tests
 	$(GO) test -p 4 $(PKGS)
 	$(GO) test -tags ssldebug -run 'Debug|EveryFormResumes|Ownership' ./ssl ./internal/tests/ownership ./internal/tests/resumption
 
@@ -130,7 +130,7 @@ interop-matrix: deps-interop ## the same programs, resuming with us on OpenSSL 3
 	SESSL_MATRIX_MODULE=$(CURDIR)/interop SESSL_MATRIX_PKGS=./peers SESSL_MATRIX_REQUIRED="trixie experimental" \
 		SESSL_MATRIX_FLAGS='-run TestClients|TestServers' scripts/matrix/run trixie experimental
 
-cli: deps ## the command line tool: tests its module and builds bin/sessl
+cli: deps deps-fleet ## the command line tool: tests its module and builds bin/sessl
 	cd cmd/sessl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
 	cd cmd/sessl && $(GO) build -o ../../bin/sessl .
 
@@ -144,7 +144,7 @@ ftps: deps-interop ## an FTP client whose data connections resume, against vsftp
 prom: deps ## the Prometheus collector's module
 	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
 
-deps-fleet: deps ## installs the servers that the fleet's tests talk to; none is left running
+deps-fleet: deps ## installs the servers that tests of fleets talk to; none is left running
 	@scripts/deps redis-server nginx haproxy
 
 # Tests that stop a database, or break it, and wait for what follows.

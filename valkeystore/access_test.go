@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // accessRules are those of the line for users.acl in docs/fleet.md, behind the user's name.

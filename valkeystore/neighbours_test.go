@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // Options about neighbours that cannot work are refused with their names.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 // behindSentinel returns the database and its replica, and a Client that knows the Sentinel alone, with a

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/ssl"
-	"sessl/valkeystore/internal/dbtest"
 )
 
 var (

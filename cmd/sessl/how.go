@@ -24,13 +24,8 @@ func howClient(st ssl.ConnectionState, offered *ssl.Session) string {
 	return howID
 }
 
-// seen marks the sessions that this server has made. The mark stays with the object in the
-// cache, which is the object that an id leads to. A ticket is decoded into a new object,
-// without the mark.
-var seen = ssl.NewSessionIndex()
-
-// howServer returns how a server's connection was resumed, and the id of its session. It must
-// be called once for each connection, after the handshake.
+// howServer returns how a server's connection was resumed, and the id of its session. It is for
+// after the handshake.
 func howServer(c *ssl.Conn) (how, id string, err error) {
 	s, err := c.Session()
 	if err != nil {
@@ -41,17 +36,11 @@ func howServer(c *ssl.Conn) (how, id string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	mark, err := s.ExData(seen)
-	if err != nil {
-		return "", "", err
-	}
 	id = hex.EncodeToString(b)
 	switch st := c.ConnectionState(); {
 	case !st.DidResume:
-		return howNone, id, s.SetExData(seen, true)
-	case st.Version >= ssl.VersionTLS13:
-		return howTicket, id, nil
-	case mark != nil:
+		return howNone, id, nil
+	case st.Version < ssl.VersionTLS13 && c.ReuseState() == ssl.ReusedID:
 		return howID, id, nil
 	}
 	return howTicket, id, nil

@@ -82,8 +82,9 @@ func newRoot() *cobra.Command {
 		Short: "Look at TLS session reuse, over the system's OpenSSL",
 		Long: `sessl shows whether TLS sessions are reused. It is a server that reports for each
 connection whether its session was reused, a client that measures whether and how a server
-reuses sessions, a reader of session files, and a maker of ticket key files. It reads and
-writes session files of openssl s_client (-sess_out, -sess_in) and openssl sess_id.
+reuses sessions, a reader of session files, a maker of the key files that servers share, and
+a look at what a fleet of servers has agreed on. It reads and writes session files of
+openssl s_client (-sess_out, -sess_in) and openssl sess_id.
 
 ` + exitHelp + `
 probe ends with 3 if the connections worked, but reuse or the early data asked for did not.`,
@@ -92,7 +93,8 @@ probe ends with 3 if the connections worked, but reuse or the early data asked f
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newDemo(), newMan())
+	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newFleet(), newSealKey(),
+		newDemo(), newMan())
 	return root
 }
 

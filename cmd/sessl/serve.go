@@ -28,6 +28,7 @@ type serveOptions struct {
 	tls                         tlsVersion
 	www, closeEach              bool
 	sessions                    sessionOptions
+	fleet                       fleetOptions
 	alpn, psks                  []string
 }
 
@@ -44,11 +45,17 @@ with the state of the connection: as text or, for "Accept: application/json", as
 
 The first line of the output has the address, which is useful for --listen with port 0.
 SIGINT and SIGTERM end the server with exit status 0. SIGHUP makes it read the files of
---ticket-keys again.
+--ticket-keys or --seal-key again.
+
+With --fleet, servers on several machines share through a database (Valkey, or Redis 7.0 and
+later) what they need to resume each other's sessions, and accept early data once. All of
+them need the same --seal-key, --rotate-every and --keep-for, and certificates with the same
+names. The database need not be there: meanwhile a server works with what it has.
 
 ` + exitHelp,
 		Example: `  sessl serve --cert server.pem --key server.key --www
-  sessl serve --cert server.pem --key server.key --tls 1.2 --no-tickets --listen 127.0.0.1:0`,
+  sessl serve --cert server.pem --key server.key --tls 1.2 --no-tickets --listen 127.0.0.1:0
+  sessl serve --cert server.pem --key server.key --fleet valkeys://fleet@db1/shop --seal-key seal.key`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +71,7 @@ SIGINT and SIGTERM end the server with exit status 0. SIGHUP makes it read the f
 	fileFlag(cmd, &o.key, "key", "`file` of the private key")
 	tlsFlag(cmd, &o.tls)
 	o.sessions.flags(cmd)
+	o.fleet.flags(cmd)
 	fileFlag(cmd, &o.clientCA, "client-ca",
 		"demand client certificates that verify with the roots in this `file`")
 	f.StringSliceVar(&o.alpn, "alpn", nil,
@@ -79,6 +87,9 @@ SIGINT and SIGTERM end the server with exit status 0. SIGHUP makes it read the f
 }
 
 func (o *serveOptions) check() error {
+	if err := o.fleet.check(&o.sessions); err != nil {
+		return err
+	}
 	if err := o.sessions.check(); err != nil {
 		return err
 	}
@@ -125,7 +136,9 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 type server struct {
 	mu                  sync.Mutex // one line at a time
 	out                 io.Writer
-	early               bool // early data is read
+	began               bool   // the line with the address is out
+	held                []byte // lines of before
+	early               bool   // early data is read
 	handshakes, resumed int
 }
 
@@ -135,10 +148,12 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeSessions(cfg)
-	if err := o.sessions.apply(cfg); err != nil {
+	s := &server{out: out}
+	keys, end, err := o.keep(cfg, s, errs)
+	if err != nil {
 		return err
 	}
+	defer end()
 	sctx, err := ssl.NewServerCtx(cfg)
 	if err != nil {
 		return bare(err)
@@ -149,9 +164,9 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return bare(err)
 	}
 	defer l.Close()
-	s := &server{out: out, early: cfg.MaxEarlyData > 0}
-	defer s.reloadOnHangup(cfg.TicketKeys)()
-	s.println("listening on", l.Addr())
+	s.early = cfg.MaxEarlyData > 0
+	defer s.reloadOnHangup(keys)()
+	s.begin(l.Addr())
 	if o.www {
 		err = s.www(ctx, l, o.closeEach, errs)
 	} else {
@@ -159,6 +174,27 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	}
 	s.println("ended after", s.handshakes, "handshakes,", s.resumed, "of them resumed")
 	return err
+}
+
+// begin prints the first line, and what was written before.
+func (s *server) begin(addr net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began = true
+	fmt.Fprintln(s.out, "listening on", addr)
+	s.out.Write(s.held)
+	s.held = nil
+}
+
+// Write takes a line of others, such as the log of a fleet.
+func (s *server) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.began {
+		s.held = append(s.held, b...)
+		return len(b), nil
+	}
+	return s.out.Write(b)
 }
 
 func (s *server) println(args ...any) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -32,6 +33,7 @@ type sessionOptions struct {
 	cache      string
 	cacheGiven func() bool // --session-cache was given
 	cacheSize  int
+	shared     bool // a fleet has a cache
 	maxAge     time.Duration
 	earlyData  uint32
 }
@@ -71,7 +73,7 @@ func (o *sessionOptions) check() error {
 		return usagef("--no-tickets and --ticket-keys contradict each other")
 	case o.cache != cacheNone && len(o.ticketKeys) > 0:
 		return usagef("--session-cache and --ticket-keys contradict each other")
-	case o.cacheSize < 0 || o.cacheSize > 0 && o.cache == cacheNone:
+	case o.cacheSize < 0 || o.cacheSize > 0 && o.cache == cacheNone && !o.shared:
 		return usagef("--cache-size is the number of sessions, at least one, that a --session-cache holds")
 	case o.cacheSize > maxCacheSize:
 		return usagef("--cache-size %d: a cache holds %d sessions at most", o.cacheSize, maxCacheSize)
@@ -101,7 +103,7 @@ func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
 			return bare(err)
 		}
 	}
-	if o.earlyData > 0 && (cfg.TicketKeys != nil || cfg.SessionCache != nil) {
+	if o.earlyData > 0 && cfg.ReplayGuard == nil && (cfg.TicketKeys != nil || cfg.SessionCache != nil) {
 		guard, err := ssl.NewReplayGuard(0)
 		if err != nil {
 			return bare(err)
@@ -109,6 +111,32 @@ func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
 		cfg.ReplayGuard = guard
 	}
 	return nil
+}
+
+// keep sets up what keeps sessions. end is for after the server, and keys reads files of keys again; it is
+// nil if there are none.
+func (o *serveOptions) keep(cfg *ssl.Config, s *server, errs io.Writer) (keys *reloader, end func(),
+	err error) {
+	if o.fleet.url == "" {
+		if err := o.sessions.apply(cfg); err != nil {
+			closeSessions(cfg)
+			return nil, nil, err
+		}
+		if cfg.TicketKeys != nil {
+			keys = ticketReloader(cfg.TicketKeys)
+		}
+		return keys, func() { closeSessions(cfg) }, nil
+	}
+	f, err := o.fleet.apply(cfg, &o.sessions, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	end = func() {
+		if lost := f.close(); lost > 0 {
+			fmt.Fprintf(errs, "sessl serve: the database did not take %d sessions\n", lost)
+		}
+	}
+	return sealReloader(f.seal), end, nil
 }
 
 func closeSessions(cfg *ssl.Config) {

@@ -149,7 +149,8 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 	for _, args := range [][]string{{}, {"--help"}, {"help"}} {
 		r := sessl(t, args...).want(t, exitOK)
-		for _, name := range []string{"serve", "probe", "inspect", "tickets", "demo", "man", "completion"} {
+		for _, name := range []string{"serve", "probe", "inspect", "tickets", "fleet", "seal-key", "demo", "man",
+			"completion"} {
 			if !strings.Contains(r.out, "\n  "+name+" ") {
 				t.Errorf("%v: no %s in\n%s", args, name, r.out)
 			}
@@ -173,6 +174,8 @@ func TestManualPages(t *testing.T) {
 
 		"sessl-tickets.1":        "ssl_session_ticket_key",
 		"sessl-tickets-rotate.1": "SIGHUP",
+		"sessl-fleet-status.1":   "schedule of ticket keys",
+		"sessl-seal-key.1":       "--overwrite",
 	} {
 		b, err := os.ReadFile(filepath.Join(dir, page))
 		if err != nil {
@@ -201,6 +204,7 @@ func TestCompletion(t *testing.T) {
 		"serve --cert x": ":0\n", // files
 		"probe ":         ":4\n", // nothing
 		"man ":           ":16\n",
+		"serve --share ": "keys\nsessions\nboth\n:4\n",
 	} {
 		r := sessl(t, append([]string{"__complete"}, strings.Split(line, " ")...)...)
 		if r.code != 0 || r.out != want {
