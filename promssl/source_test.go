@@ -20,7 +20,7 @@ func (n numbers) Metrics() []ssl.Metric { return n }
 var some = numbers{
 	{Name: "fleet_a_total", Help: "How many.", Counter: true, Label: "event", LabelValue: "x", Value: 1},
 	{Name: "fleet_a_total", Help: "How many.", Counter: true, Label: "event", LabelValue: "y", Value: 2},
-	{Name: "fleet_b_seconds", Help: "How long.", Value: 1.5},
+	{Name: "fleet_age_seconds", Help: "How long.", Value: 1.5},
 }
 
 // All that a source has is there, with its name, and two sources are told apart.
@@ -34,10 +34,10 @@ func TestSources(t *testing.T) {
 # TYPE ssl_fleet_a_total counter
 ssl_fleet_a_total{event="x",source="one"} 1
 ssl_fleet_a_total{event="y",source="one"} 2
-# HELP ssl_fleet_b_seconds How long.
-# TYPE ssl_fleet_b_seconds gauge
-ssl_fleet_b_seconds{source="one"} 1.5
-ssl_fleet_b_seconds{source="two"} 1.5
+# HELP ssl_fleet_age_seconds How long.
+# TYPE ssl_fleet_age_seconds gauge
+ssl_fleet_age_seconds{source="one"} 1.5
+ssl_fleet_age_seconds{source="two"} 1.5
 `))
 	if err != nil {
 		t.Error(err)
