@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -77,11 +76,7 @@ func (c *conn) shakeOnce() error {
 		c.limits.shaken(c, time.Since(begun))
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		logf := log.Printf
-		if c.srv.ErrorLog != nil {
-			logf = c.srv.ErrorLog.Printf
-		}
-		logf("http: TLS handshake error from %s: %v", c.RemoteAddr(), err)
+		logf(c.srv)("http: TLS handshake error from %s: %v", c.RemoteAddr(), err)
 	}
 	return c.readError(err)
 }

@@ -3,6 +3,7 @@ package httpssl
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -72,6 +73,24 @@ func (t *Transport) connect(ctx context.Context, d *ssl.Dialer, network, addr st
 	}
 	return &started{conn, t, spoken, until}, nil
 }
+
+// plainAnswer returns err as net/http does if a server has answered the ClientHello by HTTP without
+// TLS. A proxy's error says which of the two it is about, and stays.
+func plainAnswer(err error) error {
+	var head tls.RecordHeaderError
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "proxyconnect" || !errors.As(err, &head) ||
+		string(head.RecordHeader[:]) != "HTTP/" {
+		return err
+	}
+	return &schemeError{err}
+}
+
+// schemeError is http.ErrSchemeMismatch, with its cause.
+type schemeError struct{ err error }
+
+func (*schemeError) Error() string     { return http.ErrSchemeMismatch.Error() }
+func (e *schemeError) Unwrap() []error { return []error{http.ErrSchemeMismatch, e.err} }
 
 // http1Key marks requests that HTTP/2 cannot carry.
 type http1Key struct{}

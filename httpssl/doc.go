@@ -9,7 +9,8 @@
 //
 // # Clients
 //
-// NewTransport makes an http.RoundTripper whose connections come from an ssl.Dialer.
+// NewClientTransport makes an http.RoundTripper. NewTransport makes one whose connections come
+// from an ssl.Dialer, with settings of an http.Transport. Both use proxies as net/http does.
 //
 // # Early data
 //
@@ -19,8 +20,9 @@
 // # HTTP/2
 //
 // HTTP/2 is spoken only where it was negotiated. That needs "h2" in the NextProtos of the Ctx,
-// usually as []string{"h2", "http/1.1"}: unlike net/http, which adds it to a tls.Config, this
-// package does not add it. It leaves out protocols that the server or transport does not speak.
+// usually as []string{"h2", "http/1.1"}: NewServerCtx and NewClientTransport add both where there
+// are none, as net/http does to a tls.Config. This package leaves out protocols that the server or
+// transport does not speak, and a WebSocket gets a connection of HTTP/1.1.
 //
 // Up to Go 1.26, net/http recognizes only the connections of crypto/tls as TLS. There, this
 // package lets net/http take ours for plain connections that speak HTTP/2 with prior knowledge,

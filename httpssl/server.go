@@ -3,6 +3,7 @@ package httpssl
 import (
 	"context"
 	"crypto/tls"
+	"log"
 	"net"
 	"net/http"
 	"reflect"
@@ -43,7 +44,8 @@ func ListenAndServe(srv *http.Server, ctx *ssl.Ctx) error {
 // Serve calls Configure. If srv.Protocols is nil, srv speaks HTTP/1.1, and HTTP/2 if ctx has
 // "h2" among its NextProtos. Protocols that srv does not speak are not negotiated, whatever
 // turns them off: Protocols, a TLSNextProto without "h2", GODEBUG=http2server=0. If srv speaks
-// only HTTP/2, a ctx without "h2" is refused.
+// only HTTP/2, a ctx without "h2" is refused. If it would speak HTTP/2, and ctx has no NextProtos
+// at all, the server's ErrorLog says so once: NewServerCtx makes a Ctx that has them.
 func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 	if srv == nil || l == nil || ctx == nil {
 		return &ssl.Error{Op: "httpssl.Serve", Err: ssl.ErrNil}
@@ -56,6 +58,7 @@ func Serve(srv *http.Server, l net.Listener, ctx *ssl.Ctx) error {
 	if !h.protocols.http1 && !slices.Contains(ctx.NextProtos(), protoH2) {
 		return badConfig("the http.Server speaks only HTTP/2, which the Ctx does not accept")
 	}
+	h.warn(srv, ctx)
 	return srv.Serve(NewListener(l, ctx))
 }
 
@@ -94,6 +97,14 @@ func Configure(srv *http.Server) error {
 	return err
 }
 
+// logf returns the function with which net/http logs errors of srv.
+func logf(srv *http.Server) func(string, ...any) {
+	if srv.ErrorLog != nil {
+		return srv.ErrorLog.Printf
+	}
+	return log.Printf
+}
+
 // configuring prevents two Serves of one http.Server from preparing it twice.
 var configuring sync.Mutex
 
@@ -119,6 +130,7 @@ func configure(srv *http.Server) (*handler, error) {
 		if ok {
 			c.server = h
 			c.limit()
+			h.warn(srv, c.base.ctx)
 			ctx = context.WithValue(ssl.ConnContext(ctx, c.Conn), connKey{}, c)
 		}
 		if hook != nil {
@@ -161,6 +173,7 @@ type handler struct {
 	inner     http.Handler // nil means http.DefaultServeMux
 	protocols protocols
 	early     bool // inner was made by EarlyData
+	warned    sync.Once
 }
 
 // ServeHTTP passes the request on.

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -52,6 +54,7 @@ type Transport struct {
 	hooks            proxyHooks
 	seed             []byte // hides which proxy and server an address stands for
 	rt               roundTripper
+	own              *ssl.Ctx // that NewClientTransport has made
 }
 
 // roundTripper is the part that differs by Go version.
@@ -66,7 +69,8 @@ type roundTripper interface {
 // without that a dialer with http.DefaultTransport's limits: 30 seconds, the handshake
 // included.
 //
-// HTTP/2 is spoken if the Ctx has "h2" among its NextProtos and the server agrees. Protocols
+// HTTP/2 is spoken if the Ctx has "h2" among its NextProtos and the server agrees. A Ctx without
+// NextProtos is reported to slog.Default: NewClientTransport makes one that has them. Protocols
 // that the transport does not speak are not offered, whatever turns them off: base.Protocols, a
 // base.TLSNextProto without "h2", GODEBUG=http2client=0.
 //
@@ -144,7 +148,11 @@ func clientProtocols(offered []string, base *http.Transport) (p protocols, err e
 	if base.Protocols != nil {
 		p = protocols{http1: base.Protocols.HTTP1(), http2: base.Protocols.HTTP2()}
 	}
-	p.http2 = p.http2 && slices.Contains(offered, protoH2) && clientSpeaksH2()
+	p.http2 = p.http2 && clientSpeaksH2()
+	if p.http2 && len(offered) == 0 {
+		slog.Warn(fmt.Sprintf(noHTTP2, "httpssl.NewClientTransport"))
+	}
+	p.http2 = p.http2 && slices.Contains(offered, protoH2)
 	if !p.http1 && !p.http2 {
 		return p,
 			badConfig("the http.Transport speaks only HTTP/2, which the Ctx does not offer or GODEBUG turns off")
@@ -208,7 +216,7 @@ func (t *Transport) roundTrip(r *http.Request, way *route, ask *earlyAsk) (*http
 	out := t.through(way, asciiHost(r)).WithContext(httptrace.WithClientTrace(ctx, trace))
 	resp, err := t.rt.RoundTrip(out)
 	if err != nil {
-		return nil, err
+		return nil, plainAnswer(err)
 	}
 	resp.Request = r
 	if c := got.Load(); c != nil && resp.TLS == nil {
