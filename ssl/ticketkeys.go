@@ -62,6 +62,8 @@ type ringKey struct {
 	use   string
 	made  time.Time
 	since time.Time
+
+	from, until time.Time // CurrentSince and CurrentUntil
 }
 
 // Uses of a key: see [TicketKeyInfo].
@@ -161,6 +163,9 @@ func (t *TicketKeys) begin(op string, ring []ringKey, keep int) error {
 	if err != nil {
 		return err
 	}
+	for i := range ring {
+		ring[i].mark(clock.Now())
+	}
 	t.ring, t.keep = append([]ringKey(nil), ring...), keep
 	t.h.adopt(&ticketKeysKind, p)
 	return nil
@@ -184,12 +189,17 @@ func (t *TicketKeys) withPtr(op string, f func(ticketKeysPtr) error) error {
 func (t *TicketKeys) replace(op string, p ticketKeysPtr, ring []ringKey, keep int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	now := clock.Now()
 	for i := range ring {
 		for _, had := range t.ring {
 			if had.name == ring[i].name {
-				ring[i].since = had.since
+				ring[i].since, ring[i].from, ring[i].until = had.since, had.from, had.until
+				if had.use == keyCurrent {
+					ring[i].until = now
+				}
 			}
 		}
+		ring[i].mark(now)
 	}
 	if err := replaceTicketKeys(op, p, ring); err != nil {
 		return err
@@ -266,6 +276,11 @@ type TicketKeyInfo struct {
 	Bits  int       // of the AES key: 128 or 256
 	Made  time.Time // when the key was made: see [TicketKey.Made]; zero if that is not known
 	Since time.Time // when this TicketKeys got the key
+
+	// CurrentSince is when this TicketKeys first encrypted with the key, zero if it never has. CurrentUntil
+	// is when it stopped, zero while the key is current and if it never was. What the key has encrypted here
+	// can resume for a Ctx's SessionTimeout after CurrentUntil, unless the key is dropped before.
+	CurrentSince, CurrentUntil time.Time
 }
 
 // Infos describes the keys in use: the current one if there is one, then the next one and the future
@@ -278,7 +293,8 @@ func (t *TicketKeys) Infos() []TicketKeyInfo {
 	defer t.mu.Unlock()
 	infos := make([]TicketKeyInfo, len(t.ring))
 	for i, k := range t.ring {
-		infos[i] = TicketKeyInfo{Name: k.name.String(), Use: k.use, Bits: k.bits, Made: k.made, Since: k.since}
+		infos[i] = TicketKeyInfo{Name: k.name.String(), Use: k.use, Bits: k.bits, Made: k.made, Since: k.since,
+			CurrentSince: k.from, CurrentUntil: k.until}
 	}
 	return infos
 }

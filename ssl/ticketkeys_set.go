@@ -285,6 +285,17 @@ func newRingKey(p ticketKeyPtr, use string, made time.Time) ringKey {
 	return k
 }
 
+// mark notes that k encrypts from now on, if it is the current key.
+func (k *ringKey) mark(now time.Time) {
+	if k.use != keyCurrent {
+		return
+	}
+	k.until = time.Time{}
+	if k.from.IsZero() {
+		k.from = now
+	}
+}
+
 func freeRing(ring []ringKey) {
 	for _, k := range ring {
 		freeTicketKey(k.ptr)

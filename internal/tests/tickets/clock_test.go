@@ -66,3 +66,44 @@ func TestTicketKeyAges(t *testing.T) {
 		t.Errorf("%v: the oldest is %v old", infos, age)
 	}
 }
+
+// A key says from when to when it has encrypted here, also if it comes back into use later.
+func TestTicketKeyCurrentTimes(t *testing.T) {
+	leakcheck.Test(t)
+	clock := ssltest.NewClock(t)
+	a, b := ssltest.NewTicketKey(t), ssltest.NewTicketKey(t)
+	keys := ssltest.TicketKeys(t, ssl.TicketKeySet{Current: a, Next: b})
+	want := func(when string, hoursA, hoursB [2]int) { // ago; 0 for never, or not yet
+		t.Helper()
+		for _, k := range keys.Infos() {
+			hours := hoursA
+			if k.Name == b.Name() {
+				hours = hoursB
+			}
+			for i, at := range []time.Time{k.CurrentSince, k.CurrentUntil} {
+				ago := time.Duration(hours[i]) * time.Hour
+				if got := clock.Now().Sub(at); at.IsZero() != (ago == 0) ||
+					ago != 0 && (got < ago || got > ago+ssltest.Timeout) {
+					t.Errorf("%s: %s, time %d is %v, want %v ago", when, k.Use, i, at, ago)
+				}
+			}
+		}
+	}
+	set := func(set ssl.TicketKeySet) {
+		t.Helper()
+		if err := keys.SetKeys(set); err != nil {
+			t.Fatal(err)
+		}
+		clock.Pass(time.Hour)
+	}
+	clock.Pass(time.Hour)
+	want("at first", [2]int{1, 0}, [2]int{})
+	set(ssl.TicketKeySet{Current: b, Old: []ssl.TicketKey{a}})
+	want("rotated", [2]int{2, 1}, [2]int{1, 0})
+	set(ssl.TicketKeySet{Current: b, Old: []ssl.TicketKey{a}})
+	want("set again", [2]int{3, 2}, [2]int{2, 0})
+	set(ssl.TicketKeySet{Current: a, Old: []ssl.TicketKey{b}})
+	want("back", [2]int{4, 0}, [2]int{3, 1})
+	set(ssl.TicketKeySet{Old: []ssl.TicketKey{a, b}})
+	want("without a current key", [2]int{5, 1}, [2]int{4, 2})
+}
