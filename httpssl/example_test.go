@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"sessl/httpssl"
@@ -188,4 +189,24 @@ func ExampleTransport_earlyData() {
 	}
 	fmt.Println(ctx.EarlyDataStats().Accepted, "of 2 went early")
 	// Output: 1 of 2 went early
+}
+
+func ExampleNewDebugHandler() {
+	ctx, err := ssl.NewClientCtx(&ssl.Config{ServerName: "backend.example"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ctx.Close()
+	h := httpssl.NewDebugHandler(map[string]*ssl.Ctx{"backend": ctx},
+		&httpssl.DebugOptions{DocsURL: "https://git.example/sessl/docs/"})
+	r := httptest.NewRequest("GET", "/debug/tls", nil)
+	for _, accept := range []string{"*/*", "text/html"} {
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Header().Get("Content-Type"))
+	}
+	// Output:
+	// application/json
+	// text/html; charset=utf-8
 }
