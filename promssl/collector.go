@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,7 +51,7 @@ func NewCollector(ctxs map[string]*ssl.Ctx) (*Collector, error) {
 type descs struct {
 	handshakes, failures, duration, libssl, internal, tickets, rotations, catchUps *prometheus.Desc
 	cached, cacheBytes, cacheEvent, storeEvent, pending                            *prometheus.Desc
-	storeTime, storeError, early, guardEvent, guardTime, guardError                *prometheus.Desc
+	storeTime, storeError, early, guardEvent, guardTime, guardError, keyTime       *prometheus.Desc
 }
 
 func newDescs(ctx string) descs {
@@ -62,11 +63,13 @@ func newDescs(ctx string) descs {
 		failures:   desc("handshake_failures_total", "Handshakes that failed."),
 		duration: desc("handshake_duration_seconds", "Duration of completed handshakes, waiting included.",
 			"resumed"),
-		libssl:     desc("openssl_sessions_total", "OpenSSL's own session counters, SSL_CTX_sess_*.", "counter"),
-		internal:   desc("openssl_cache_sessions", "Sessions in OpenSSL's internal cache."),
-		tickets:    desc("tickets_total", "Tickets by their treatment by the ticket keys.", "event"),
-		rotations:  desc("ticket_key_rotations_total", "Rotations of the ticket keys.", "result"),
-		catchUps:   desc("ticket_key_catch_ups_total", "Calls for unknown ticket keys, and failed ones.", "event"),
+		libssl:    desc("openssl_sessions_total", "OpenSSL's own session counters, SSL_CTX_sess_*.", "counter"),
+		internal:  desc("openssl_cache_sessions", "Sessions in OpenSSL's internal cache."),
+		tickets:   desc("tickets_total", "Tickets by their treatment by the ticket keys.", "event"),
+		rotations: desc("ticket_key_rotations_total", "Rotations of the ticket keys.", "result"),
+		catchUps:  desc("ticket_key_catch_ups_total", "Calls for unknown ticket keys, and failed ones.", "event"),
+		keyTime: desc("ticket_key_current_timestamp_seconds",
+			"Time at which the current ticket key was made or, if that is not known, became current here."),
 		cached:     desc("session_cache_sessions", "Sessions in the cache."),
 		cacheBytes: desc("session_cache_bytes", "Estimated size of the sessions in a server's cache."),
 		cacheEvent: desc("session_cache_events_total",
@@ -91,7 +94,7 @@ func newDescs(ctx string) descs {
 func (d descs) all() []*prometheus.Desc {
 	return []*prometheus.Desc{d.handshakes, d.failures, d.duration, d.libssl, d.internal, d.tickets, d.rotations,
 		d.catchUps, d.cached, d.cacheBytes, d.cacheEvent, d.storeEvent, d.pending,
-		d.storeTime, d.storeError, d.early, d.guardEvent, d.guardTime, d.guardError}
+		d.storeTime, d.storeError, d.early, d.guardEvent, d.guardTime, d.guardError, d.keyTime}
 }
 
 // Describe implements prometheus.Collector.
@@ -177,8 +180,17 @@ func (s sink) stats(st ssl.Stats) {
 	}
 }
 
-// outside reports what the application's store and guard have done.
+// outside reports the age of the ticket key, and what the application's store and guard have done.
 func (s sink) outside(ctx *ssl.Ctx, st ssl.Stats) {
+	for _, k := range ctx.TicketKeyInfos() {
+		at := k.CurrentSince
+		if !k.Made.IsZero() {
+			at = k.Made
+		}
+		if k.Use == "current" {
+			s.gauge(s.keyTime, seconds(at))
+		}
+	}
 	s.counter(s.early, st.EarlyData.Accepted, "accepted")
 	s.counter(s.early, st.EarlyData.Rejected, "rejected")
 	if b := st.Store; b != nil {
@@ -199,10 +211,12 @@ func (s sink) outside(ctx *ssl.Ctx, st ssl.Stats) {
 func (s sink) lastTime(d *prometheus.Desc, past []ssl.PastError) {
 	var at float64
 	if len(past) > 0 {
-		at = float64(past[0].Time.UnixMilli()) / 1000
+		at = seconds(past[0].Time)
 	}
 	s.gauge(d, at)
 }
+
+func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 func (s sink) openssl(o ssl.SessionStats) {
 	s.gauge(s.internal, float64(o.Number))
