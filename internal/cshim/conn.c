@@ -19,6 +19,7 @@ int sessl_conn_attach(sessl_conn *c)
     else
         SSL_set_connect_state(c->ssl);
     sessl_conn_watch_staple(c);
+    sessl_conn_watch_hello(c);
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 

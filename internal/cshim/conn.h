@@ -127,6 +127,9 @@ struct sessl_conn {
     int auth;             /* how far the client is with what it was asked later: SESSL_AUTH_* */
     uint8_t *keylog;      /* lines for a key log; wiped when they go */
     size_t keylog_len;
+    /* libssl's copy of the ClientHello, while its callback looks at it. */
+    const uint8_t *message;
+    size_t message_len;
 
     /* The peer's certificate. */
     int judged;                   /* the application is content with it, a server's */

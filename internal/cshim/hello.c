@@ -3,25 +3,53 @@
 /* What a client asks for is known before libssl has done anything about it: the
  * client_hello callback copies it for Go, and can leave the handshake waiting there. */
 
-static int put_extensions(sessl_buf *b, SSL *ssl)
+/* SSL_set_msg_callback: called with each message, before libssl looks at it. */
+static void note_hello(int write_p, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
 {
-    const unsigned char *p;
-    int *types = NULL, ok;
-    size_t i, n = 0, len;
+    sessl_conn *c = arg;
 
-    ok = SSL_client_hello_get1_extensions_present(ssl, &types, &n); /* an array of ours */
-    for (i = 0; i < n && ok; i++) {
-        ok = sessl_buf_number(b, (size_t)types[i], 2)
-            && SSL_client_hello_get0_ext(ssl, (unsigned)types[i], &p, &len) /* borrowed */
-            && sessl_buf_counted(b, p, len, 2);
-    }
-    OPENSSL_free(types);
-    return ok;
+    (void)version;
+    (void)ssl;
+    if (write_p || type != SSL3_RT_HANDSHAKE || n < SSL3_HM_HEADER_LENGTH)
+        return;
+    c->message = p; /* borrowed, until libssl is done with it */
+    c->message_len = n;
+}
+
+/* For each SSL of a server, until it has a ClientHello. Its message is the only place that has the
+ * extensions which libssl does not know: SSL_client_hello_get1_extensions_present leaves them out, in
+ * 1.1.1w, 3.0, 3.5, 3.6 and 4.0. */
+void sessl_conn_watch_hello(sessl_conn *c)
+{
+    if (!c->server)
+        return;
+    SSL_set_msg_callback(c->ssl, note_hello);
+    SSL_set_msg_callback_arg(c->ssl, c);
+}
+
+/* The extensions as they came. libssl has looked at the lengths in the message, which is none of a
+ * handshake if the hello has the form of SSL 2. */
+static int put_extensions(sessl_buf *b, const sessl_conn *c)
+{
+    sessl_reader r = {0};
+    const uint8_t *extensions;
+    size_t n;
+
+    if (c->message == NULL)
+        return 1;
+    r.p = c->message;
+    r.end = c->message + c->message_len;
+    sessl_take(&r, SSL3_HM_HEADER_LENGTH + 2 + SSL3_RANDOM_SIZE);
+    sessl_take_counted(&r, 1, &n); /* session id */
+    sessl_take_counted(&r, 2, &n); /* suites */
+    sessl_take_counted(&r, 1, &n); /* compression */
+    extensions = sessl_take_counted(&r, 2, &n);
+    return extensions == NULL || sessl_buf_append(b, extensions, n);
 }
 
 /* The parts of a ClientHello that matter for a choice, laid out much as on the wire:
  * version, session id, cipher suites, extensions. */
-static int copy_hello(SSL *ssl, sessl_buf *b)
+static int copy_hello(const sessl_conn *c, SSL *ssl, sessl_buf *b)
 {
     const unsigned char *p;
     size_t n;
@@ -33,7 +61,7 @@ static int copy_hello(SSL *ssl, sessl_buf *b)
     if (!sessl_buf_counted(b, p, n, 1))
         return 0;
     n = SSL_client_hello_get0_ciphers(ssl, &p);
-    return sessl_buf_counted(b, p, n, 2) && put_extensions(b, ssl);
+    return sessl_buf_counted(b, p, n, 2) && put_extensions(b, c);
 }
 
 /* What the first hello said about type; NULL for nothing. */
@@ -101,16 +129,16 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
     (void)arg;
-    if (c != NULL)
-        c->offers |= sessl_hello_offers(ssl, c->only_tls12);
     if (c == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
+    SSL_set_msg_callback(ssl, NULL);
+    c->offers |= sessl_hello_offers(ssl, c->only_tls12);
     if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c, ssl))
         return proceed(c, ssl);
     c->by_name |= c->hello_use == SESSL_HELLO_ASK;
     switch (c->hello_state) {
     case SESSL_HELLO_FIRST:
-        if (!copy_hello(ssl, &c->hello)) {
+        if (!copy_hello(c, ssl, &c->hello)) {
             c->alloc_failed = 1;
             return refuse(al, SSL_AD_INTERNAL_ERROR);
         }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,11 +17,12 @@ type RawHello struct {
 	Host     string
 	Protocol string
 	Share    bool
+	First    []byte // extensions before those
 }
 
 // Record is the hello as one record.
 func (h RawHello) Record() []byte {
-	var ext []byte
+	ext := slices.Clone(h.First)
 	if h.Host != "" {
 		ext = append(ext, Extension(0, Counted(2, append([]byte{0}, Counted(2, []byte(h.Host))...)))...)
 	}

@@ -148,6 +148,38 @@ func TestVirtualHostFromAHelloInPieces(t *testing.T) {
 	})
 }
 
+// The application sees extensions that OpenSSL does not know, too, in the client's order.
+func TestHelloHasAllExtensions(t *testing.T) {
+	leakcheck.Test(t)
+	const grease, unknown = 0x3A3A, 0xFAFA
+	for name, choose := range map[string]func(*ssl.Config, chan<- []uint16){
+		"GetConfigForClient": func(srv *ssl.Config, got chan<- []uint16) {
+			srv.GetConfigForClient = func(h *ssl.ClientHelloInfo) (*ssl.Ctx, error) {
+				got <- h.Extensions
+				return nil, nil
+			}
+		},
+		"GetCertificate": func(srv *ssl.Config, got chan<- []uint16) {
+			srv.GetCertificate = func(h *ssl.ClientHelloInfo) (*ssl.Certificate, error) {
+				got <- h.Extensions
+				return nil, nil
+			}
+		},
+	} {
+		srv := ssltest.ServerConfig(t)
+		got := make(chan []uint16, 1)
+		choose(srv, got)
+		client, done := ssltest.HelloServer(t, srv)
+		first := append(ssltest.Extension(grease, nil), ssltest.Extension(unknown, []byte("who knows"))...)
+		client.Write(ssltest.RawHello{Host: "a.test", Share: true, First: first}.Record())
+		if got, want := <-got, []uint16{grease, unknown, 0, 10, 13, 43, 51}; !slices.Equal(got, want) {
+			t.Errorf("%s sees the extensions %v, want %v", name, got, want)
+		}
+		client.Close()
+		<-done
+	}
+}
+
 // pieces writes no more than seven bytes at a time.
 type pieces struct{ net.Conn }
 
