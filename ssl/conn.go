@@ -2,7 +2,6 @@ package ssl
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"net"
@@ -117,10 +116,9 @@ type connKeyLog struct {
 }
 
 type connClosing struct {
-	closed    atomic.Bool     // Close has begun
-	life      context.Context // ends when Close begins
-	end       context.CancelFunc
-	deadlines sync.Mutex // held while deadlines are set, so that none replaces those of Close
+	life                  // ends when Close begins
+	closed    atomic.Bool // the same, as a flag
+	deadlines sync.Mutex  // held while deadlines are set, so that none replaces those of Close
 }
 
 type connInfo struct {
@@ -167,13 +165,8 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	}
 	c := &Conn{
 		ctx: ctx, gate: ctx.gate, net: conn, name: name, server: server,
-		handshaking: connHandshake{sem: newSem(), clock: handshakeClock{limit: ctx.timeout}},
-		reading:     connReading{sem: newSem()},
-		writing:     connWriting{sem: newSem(), calls: newSem()},
-		midway:      newMidway(),
-		auth:        newPostAuth(),
+		handshaking: connHandshake{clock: handshakeClock{limit: ctx.timeout}},
 	}
-	c.closing.life, c.closing.end = context.WithCancel(context.Background())
 	if err := c.checkName(); err != nil {
 		return nil, fail(op, err)
 	}

@@ -263,7 +263,9 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	var st C.sessl_step
 	C.sessl_conn_write(p, C.int(fd), bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
 	r := c.result("write", p, &st)
-	c.midway.blocked = r.status == stepWantRead
+	if c.midway.blocked = false; r.status == stepWantRead {
+		c.midway.block()
+	}
 	return r
 }
 
@@ -282,7 +284,9 @@ func (c *Conn) stepShutdown(fd int, block bool) result {
 	C.sessl_conn_shutdown(p, C.int(fd), &st)
 	r := c.result("close", p, &st)
 	if r.status == stepWantRead {
-		c.midway.blocked = c.midway.blocked || block
+		if block {
+			c.midway.block()
+		}
 		return result{status: stepFailed, err: errMidway}
 	}
 	return r

@@ -29,7 +29,7 @@ func (c *Conn) CloseWrite() error {
 		return fail(op, ErrHandshakeIncomplete)
 	}
 	return inOp(op, c.between(context.Background(), func(block bool) error {
-		if !c.writing.lockBefore(c.closing.life.Done()) {
+		if !c.writing.lockBefore(&c.closing) {
 			return ErrClosed
 		}
 		defer c.writing.unlock()

@@ -120,7 +120,7 @@ func (c *Conn) ReadEarlyData(b []byte) (n int, err error) {
 	}
 	returned := false
 	defer c.abandonUnless(&returned)
-	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+	if !c.handshaking.lockBefore(&c.closing) {
 		returned = true
 		return 0, fail(op, ErrClosed)
 	}
@@ -152,7 +152,7 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	defer stop()
 	returned := false
 	defer c.tallyUnless(&returned)
-	if !c.reading.lockBefore(c.closing.life.Done()) {
+	if !c.reading.lockBefore(&c.closing) {
 		returned = true
 		return 0, fail(op, ErrClosed)
 	}
@@ -185,7 +185,7 @@ func (c *Conn) holdWriting() (release func(), err error) {
 	if c.early.open.Load() {
 		return func() {}, nil
 	}
-	if !c.writing.lockBefore(c.closing.life.Done()) {
+	if !c.writing.lockBefore(&c.closing) {
 		return nil, ErrClosed
 	}
 	return c.writing.unlock, nil

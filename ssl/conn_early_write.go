@@ -40,7 +40,7 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	if c.server {
 		return c.answerEarly(op, b)
 	}
-	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+	if !c.handshaking.lockBefore(&c.closing) {
 		return 0, fail(op, ErrClosed)
 	}
 	defer c.handshaking.unlock()
@@ -48,7 +48,7 @@ func (c *Conn) WriteEarlyData(b []byte) (n int, err error) {
 	if err := c.mayWriteEarly(op, len(b)); err != nil {
 		return 0, err
 	}
-	if !c.writing.lockBefore(c.closing.life.Done()) {
+	if !c.writing.lockBefore(&c.closing) {
 		return 0, fail(op, ErrClosed)
 	}
 	defer c.writing.unlock()
@@ -76,7 +76,7 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 	if c.server {
 		return 0, "", fail(op, ErrServer)
 	}
-	if !c.handshaking.lockBefore(c.closing.life.Done()) {
+	if !c.handshaking.lockBefore(&c.closing) {
 		return 0, "", fail(op, ErrClosed)
 	}
 	defer c.handshaking.unlock()
@@ -113,7 +113,7 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 	if !c.early.open.Load() {
 		return 0, fail(op, fmt.Errorf("%w: none was accepted", ErrNoEarlyData))
 	}
-	if !c.writing.calls.lockBefore(c.closing.life.Done()) {
+	if !c.writing.calls.lockBefore(&c.closing) {
 		return 0, fail(op, ErrClosed)
 	}
 	defer c.writing.calls.unlock()

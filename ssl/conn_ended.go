@@ -45,7 +45,7 @@ func (c *Conn) whyBroken(err error) error {
 	case <-p.ended:
 		p.result()
 	case <-t.C:
-	case <-c.closing.life.Done():
+	case <-c.closing.done():
 	}
 	return firstError(c.endedFor("write"), err)
 }

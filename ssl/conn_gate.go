@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
-	"time"
 )
 
 // A gate limits how many handshakes compute at a time. A step in C keeps a thread busy
@@ -67,52 +66,9 @@ func (c *Conn) waitGate(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.closing.life.Done():
+	case <-c.closing.done():
 		return ErrClosed
 	case <-expired:
 		return os.ErrDeadlineExceeded
-	}
-}
-
-// sem is a mutex that can be waited for with a limit.
-type sem chan struct{}
-
-func newSem() sem { return make(sem, 1) }
-
-func (s sem) unlock() { <-s }
-
-// lockBefore waits for the lock and reports whether it got it before done was closed: the
-// goroutine that has the lock may be one that even Close does not end.
-func (s sem) lockBefore(done <-chan struct{}) bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case s <- struct{}{}:
-		return true
-	case <-done:
-		return false
-	}
-}
-
-// lockFor reports whether it got the lock at once or within d.
-func (s sem) lockFor(d time.Duration) bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-	}
-	if d <= 0 {
-		return false
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case s <- struct{}{}:
-		return true
-	case <-t.C:
-		return false
 	}
 }

@@ -97,23 +97,11 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 // takeTurn waits for handshaking. It fails if ctx ends or the connection is closed while another
 // goroutine has it. Otherwise the caller has it, and must end the handshake if ctx has ended.
 func (c *Conn) takeTurn(ctx context.Context) error {
-	select {
-	case c.handshaking.sem <- struct{}{}:
+	s := &c.handshaking.sem
+	if s.try() || s.wait(ctx.Done(), c.closing.done(), nil) {
 		return nil
-	default:
 	}
-	select {
-	case c.handshaking.sem <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-	case <-c.closing.life.Done():
-	}
-	select {
-	case c.handshaking.sem <- struct{}{}:
-		return nil
-	default:
-		return cmp.Or(context.Cause(ctx), ErrClosed)
-	}
+	return cmp.Or(context.Cause(ctx), ErrClosed)
 }
 
 // closeWith closes conn when ctx ends, until stop is called; stop reports whether it did.
@@ -152,7 +140,7 @@ func (c *Conn) retryable(err error) bool {
 // to the flusher: waiting for it here would be a deadlock with a peer that writes first
 // and does not read meanwhile. ended is passed to finish.
 func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
-	if !c.reading.lockBefore(c.closing.life.Done()) {
+	if !c.reading.lockBefore(&c.closing) {
 		return fail("handshake", ErrClosed)
 	}
 	defer c.reading.unlock()

@@ -56,7 +56,7 @@ func (c *Conn) readOnce(step pullStep, b []byte) (n int, again bool, err error) 
 	}
 	returned := false
 	defer c.abandonUnless(&returned)
-	if !c.reading.lockBefore(c.closing.life.Done()) {
+	if !c.reading.lockBefore(&c.closing) {
 		returned = true
 		return 0, false, fail("read", ErrClosed)
 	}
@@ -173,7 +173,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	if c.closing.closed.Load() {
 		return 0, fail("write", ErrClosed) // not below: Close holds writing while it delivers
 	}
-	if !c.writing.calls.lockBefore(c.closing.life.Done()) {
+	if !c.writing.calls.lockBefore(&c.closing) {
 		return 0, fail("write", ErrClosed)
 	}
 	defer c.writing.calls.unlock()
@@ -201,7 +201,7 @@ func (c *Conn) arrived(n int, err error) int {
 
 // writeSome is Write up to its end, or errMidway if libssl must read first.
 func (c *Conn) writeSome(b []byte) (n int, err error) {
-	if !c.writing.lockBefore(c.closing.life.Done()) {
+	if !c.writing.lockBefore(&c.closing) {
 		return 0, fail("write", ErrClosed)
 	}
 	defer c.writing.unlock()
@@ -238,7 +238,7 @@ func (c *Conn) canWrite() error {
 
 // flushLocked sends all waiting output.
 func (c *Conn) flushLocked() error {
-	if !c.writing.lockBefore(c.closing.life.Done()) {
+	if !c.writing.lockBefore(&c.closing) {
 		return fail("write", ErrClosed)
 	}
 	defer c.writing.unlock()

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,15 +21,26 @@ import (
 var errMidway = errors.New("in the middle of a handshake message")
 
 type midway struct {
-	blocked bool          // a call waits for the end of the message; under the Conn's mu
-	whole   chan struct{} // holds one value when another try is worthwhile
+	blocked bool // a call waits for the end of the message; under the Conn's mu
 	lock    sync.Mutex
+	whole   chan struct{} // holds one value when another try is worthwhile; nil before the first block
 	pump    *pump
 }
 
-func newMidway() midway { return midway{whole: make(chan struct{}, 1)} }
+// block notes that a call will wait for the end of the message. The Conn's mu is held: the step that
+// brings the end finds the channel.
+func (m *midway) block() {
+	m.blocked = true
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.whole == nil {
+		m.whole = make(chan struct{}, 1)
+	}
+}
 
 func (m *midway) wake() {
+	m.lock.Lock()
+	defer m.lock.Unlock()
 	select {
 	case m.whole <- struct{}{}:
 	default:
@@ -50,7 +62,9 @@ func (c *Conn) mayBegin(op string, p connPtr, block bool) error {
 		return err
 	}
 	if isMidway(p) {
-		c.midway.blocked = c.midway.blocked || block
+		if block {
+			c.midway.block()
+		}
 		return errMidway
 	}
 	return nil
@@ -74,14 +88,10 @@ func (c *Conn) between(ctx context.Context, step func(block bool) error) error {
 	if err != errMidway {
 		return err
 	}
-	select {
-	case c.writing.calls <- struct{}{}:
-		defer c.writing.calls.unlock()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.closing.life.Done():
-		return ErrClosed
+	if calls := &c.writing.calls; !calls.try() && !calls.wait(ctx.Done(), c.closing.done(), nil) {
+		return cmp.Or(context.Cause(ctx), ErrClosed)
 	}
+	defer c.writing.calls.unlock()
 	for {
 		if err := step(true); err != errMidway {
 			return err
@@ -109,7 +119,7 @@ func (c *Conn) untilWhole(ctx context.Context) error {
 				return eofInside(err)
 			}
 			pumped = nil // by a deadline of reads; another Read, or another deadline, can go on
-		case <-c.closing.life.Done():
+		case <-c.closing.done():
 			return ErrClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)

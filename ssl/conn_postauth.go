@@ -40,12 +40,10 @@ func (cfg *Config) checkLaterAuth(server bool) error {
 type postAuth struct {
 	calls   sem
 	pending *authAnswer   // for the request that was sent; nil without one; under the Conn's mu
-	room    chan struct{} // holds one value when a Read has taken kept data
+	room    chan struct{} // holds one value when a Read has taken kept data; nil before any was kept
 	refused atomic.Bool   // VerifyConnection has refused the client
 	held    bool          // libssl issues no tickets any more; under the Conn's mu
 }
-
-func newPostAuth() postAuth { return postAuth{calls: newSem(), room: make(chan struct{}, 1)} }
 
 // authAnswer is the answer to one request.
 type authAnswer struct {
@@ -89,12 +87,10 @@ func (c *Conn) RequestClientCertificate(ctx context.Context) error {
 	if err := c.mayRequest(op, ctx); err != nil {
 		return err
 	}
-	select {
-	case c.auth.calls <- struct{}{}:
-		defer c.auth.calls.unlock()
-	default:
+	if !c.auth.calls.try() {
 		return fail(op, ErrRequestPending)
 	}
+	defer c.auth.calls.unlock()
 	a, err := c.sendRequest(op, ctx)
 	if err == nil {
 		c.flushSoon()
@@ -149,7 +145,7 @@ func (c *Conn) awaitAnswer(ctx context.Context, a *authAnswer) error {
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-c.closing.life.Done():
+		case <-c.closing.done():
 			if a.isSettled() { // that ended the connection
 				return a.outcome(k)
 			}
@@ -199,6 +195,9 @@ const maxKept = 64 << 10
 func (c *Conn) startKeeper(a *authAnswer) *pump {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.auth.room == nil {
+		c.auth.room = make(chan struct{}, 1)
+	}
 	if a.keeper == nil || a.keeper.over() {
 		a.keeper = &pump{ended: make(chan struct{})}
 		go a.keeper.run(func() (bool, error) { return c.keepOnce(a) })
@@ -214,7 +213,7 @@ func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
 		select {
 		case <-c.auth.room:
 		case <-a.settled:
-		case <-c.closing.life.Done():
+		case <-c.closing.done():
 			return false, nil
 		}
 	}
@@ -224,7 +223,7 @@ func (c *Conn) keepOnce(a *authAnswer) (again bool, err error) {
 func (c *Conn) keepSome(a *authAnswer) (full bool, err error) {
 	returned := false
 	defer c.abandonUnless(&returned)
-	if !c.reading.lockBefore(c.closing.life.Done()) {
+	if !c.reading.lockBefore(&c.closing) {
 		returned = true
 		return false, fail("read", ErrClosed)
 	}

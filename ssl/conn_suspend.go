@@ -67,9 +67,14 @@ func (c *Conn) askContext(ctx context.Context, until *atomic.Int64) (context.Con
 		ctx, cancel = context.WithDeadline(ctx, time.Unix(0, t))
 	}
 	ctx, end := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(c.closing.life, func() { end(ErrClosed) })
+	go func() {
+		select {
+		case <-c.closing.done():
+			end(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
 	return ctx, func() {
-		stop()
 		end(nil)
 		cancel()
 	}

@@ -218,12 +218,10 @@ func (c *Conn) tallyUnless(returned *bool) {
 // tallyUnfinished counts a handshake that met a deadline and now never goes on. A
 // handshake that is at work counts itself.
 func (c *Conn) tallyUnfinished() {
-	select {
-	case c.handshaking.sem <- struct{}{}:
-		defer c.handshaking.unlock()
-	default:
+	if !c.handshaking.try() {
 		return
 	}
+	defer c.handshaking.unlock()
 	if c.handshaking.err == nil && c.handshaking.paused != nil {
 		c.handshaking.err = c.handshaking.paused
 		c.tally(c.handshaking.paused)
