@@ -146,10 +146,8 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	}
 	c.early.begun = true
 	c.startClock()
-	ctx, cancel := c.limited(context.Background())
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { c.net.Close() })
-	defer stop()
+	w := c.watch(context.Background())
+	defer w.stop()
 	returned := false
 	defer c.tallyUnless(&returned)
 	if !c.reading.lockBefore(&c.closing) {
@@ -164,12 +162,12 @@ func (c *Conn) readEarly(op string, b []byte) (n int, err error) {
 	}
 	defer release()
 	defer c.leaveGate()
-	n, err = c.earlyOnce(ctx, b)
+	n, err = c.earlyOnce(context.Background(), b)
 	if n > 0 {
 		c.handshaking.clock.served()
 	}
-	if !stop() && ctx.Err() != nil {
-		n, err = 0, fail("handshake", context.Cause(ctx))
+	if ended := w.stop(); ended != nil {
+		n, err = 0, fail("handshake", ended)
 	}
 	if err != nil && err != io.EOF && !c.retryable(err) {
 		c.handshaking.err = err

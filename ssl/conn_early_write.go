@@ -91,10 +91,10 @@ func (c *Conn) EarlyDataTerms() (limit uint32, protocol string, err error) {
 
 // tryEarly writes all of b early, or nothing if that is not possible.
 func (c *Conn) tryEarly(ctx context.Context, b []byte) error {
-	stop := closeWith(ctx, c.net)
+	w := c.watch(ctx)
 	_, err := c.WriteEarlyData(b)
-	if stop() {
-		return fail("Conn.WriteEarlyData", context.Cause(ctx))
+	if ended := w.stop(); ended != nil {
+		return fail("Conn.WriteEarlyData", ended)
 	}
 	if errors.Is(err, ErrNoEarlyData) || errors.Is(err, ErrTooLarge) {
 		return nil

@@ -56,6 +56,8 @@ func (c *Conn) leaveGate() {
 // waitGate takes a place for the connection's next handshake step. Callers are served
 // in order. reading is held.
 func (c *Conn) waitGate(ctx context.Context) error {
+	ctx, cancel := c.limited(ctx)
+	defer cancel()
 	expired, stop := untilTimer(&c.reading.until)
 	defer stop()
 	c.gate.waiting.Add(1)

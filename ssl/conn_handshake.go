@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -60,34 +58,33 @@ func (c *Conn) handshakeOnce(ctx context.Context) error {
 		c.offerCached()
 	}
 	c.startClock()
-	ctx, cancel := c.limited(ctx)
-	defer cancel()
-	stop := closeWith(ctx, c.net)
-	defer stop() // also when the application's code panics
+	w := c.watch(ctx)
+	defer w.stop() // also when the application's code panics
 	returned := false
 	defer c.tallyUnless(&returned)
-	err := ctx.Err()
+	err := w.over()
 	if err == nil {
-		err = c.shakeHands(ctx, stop)
+		err = c.shakeHands(ctx, w)
 	}
 	c.dropSent()
 	returned = true
-	ended := stop()
-	if !ended && err != nil && ctx.Err() != nil { // before closeWith could notice
-		ended = true
-		c.net.Close()
+	ended := w.stop()
+	if ended == nil && err != nil {
+		if ended = w.over(); ended != nil { // before the watch could notice
+			c.net.Close()
+		}
 	}
-	if ended {
-		err = fail("handshake", context.Cause(ctx))
+	if ended != nil {
+		err = fail("handshake", ended)
 	}
-	if err != nil && (ended || !c.retryable(err)) {
+	if err != nil && (ended != nil || !c.retryable(err)) {
 		c.handshaking.err = err
 	}
 	c.handshaking.paused = err // for the case that the handshake is never continued
 	if err == nil || c.handshaking.err != nil {
 		c.tally(c.handshaking.err)
 	}
-	failed := c.handshaking.err != nil && ctx.Err() == nil && !c.closing.closed.Load()
+	failed := c.handshaking.err != nil && w.over() == nil && !c.closing.closed.Load()
 	if err == nil && !c.info.state.DidResume || failed {
 		c.sessions.spoiled.Store(true) // what was offered is useless for this server
 	}
@@ -102,25 +99,6 @@ func (c *Conn) takeTurn(ctx context.Context) error {
 		return nil
 	}
 	return cmp.Or(context.Cause(ctx), ErrClosed)
-}
-
-// closeWith closes conn when ctx ends, until stop is called; stop reports whether it did.
-func closeWith(ctx context.Context, conn net.Conn) (stop func() bool) {
-	if ctx.Done() == nil {
-		return func() bool { return false }
-	}
-	ended := make(chan struct{})
-	dismiss := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		conn.Close()
-	})
-	return sync.OnceValue(func() bool {
-		if dismiss() {
-			return false
-		}
-		<-ended
-		return true
-	})
 }
 
 // startClock is called by everything that may begin the handshake.
@@ -138,8 +116,8 @@ func (c *Conn) retryable(err error) bool {
 
 // shakeHands alternates steps with reading and writing. Output of the last step is left
 // to the flusher: waiting for it here would be a deadlock with a peer that writes first
-// and does not read meanwhile. ended is passed to finish.
-func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
+// and does not read meanwhile. w is passed to finish.
+func (c *Conn) shakeHands(ctx context.Context, w *watch) error {
 	if !c.reading.lockBefore(&c.closing) {
 		return fail("handshake", ErrClosed)
 	}
@@ -160,10 +138,14 @@ func (c *Conn) shakeHands(ctx context.Context, ended func() bool) error {
 	if _, err := c.steps(ctx, handshakeStep, nil); err != nil {
 		return err
 	}
-	if err = c.finish(ended); err != nil {
+	if err = c.finish(w); err != nil {
 		c.withLive(c.letGo) // an alert is behind it
 	}
-	c.keepFresh(ctx, &c.reading.until, !c.early.open.Load())
+	if c.ctx.cache != nil {
+		ctx, cancel := c.limited(ctx)
+		defer cancel()
+		c.keepFresh(ctx, &c.reading.until, !c.early.open.Load())
+	}
 	c.flushSoon()
 	return err
 }
@@ -231,9 +213,8 @@ func (c *Conn) sendAnswer() error {
 }
 
 // finish decides whether a handshake that OpenSSL accepts satisfies this package and
-// the application. ended reports whether the context has closed the connection underneath,
-// and keeps it from doing so later.
-func (c *Conn) finish(ended func() bool) error {
+// the application. It ends the watch: from then on the connection underneath stays open.
+func (c *Conn) finish(w *watch) error {
 	if err := c.inspect(); err != nil {
 		c.lastWord(err)
 		return err
@@ -247,7 +228,7 @@ func (c *Conn) finish(ended func() bool) error {
 		return err
 	}
 	c.peer = c.net.RemoteAddr()
-	if ended() {
+	if w.stop() != nil {
 		return fail("handshake", ErrClosed)
 	}
 	c.handshaking.done.Store(true)

@@ -2,6 +2,8 @@ package ssl
 
 import (
 	"context"
+	"net"
+	"sync"
 	"time"
 )
 
@@ -47,16 +49,95 @@ type handshakeClock struct {
 	from  time.Time     // when the client's time began; zero: with the next step. Under handshaking
 }
 
-// limited is ctx with the end of the client's time. handshaking is held.
+// end is the end of the client's time, or zero for none. handshaking is held.
+func (k *handshakeClock) end() time.Time {
+	if k.limit == 0 {
+		return time.Time{}
+	}
+	if k.from.IsZero() {
+		k.from = time.Now()
+	}
+	return k.from.Add(k.limit)
+}
+
+// limited is ctx with the end of the client's time, for what has to wait. handshaking is held.
 func (c *Conn) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	if c.handshaking.clock.limit == 0 {
+	end := c.handshaking.clock.end()
+	if end.IsZero() {
 		return ctx, func() {}
 	}
-	if c.handshaking.clock.from.IsZero() {
-		c.handshaking.clock.from = time.Now()
-	}
-	end := c.handshaking.clock.from.Add(c.handshaking.clock.limit)
 	return context.WithDeadlineCause(ctx, end, ErrHandshakeTimeout)
+}
+
+// A watch closes the connection underneath when a context ends, or the client's time. It costs less
+// than a context that ends with both, which a handshake needs only if the application is asked about it.
+// A nil watch watches nothing.
+type watch struct {
+	conn    net.Conn
+	ctx     context.Context
+	end     time.Time   // zero for none
+	timer   *time.Timer // of end
+	dismiss func() bool // of ctx
+
+	mu      sync.Mutex // held while conn is closed
+	stopped bool
+	cause   error // why conn was closed
+}
+
+// watch begins to watch over a handshake. handshaking is held.
+func (c *Conn) watch(ctx context.Context) *watch {
+	end := c.handshaking.clock.end()
+	if ctx.Done() == nil && end.IsZero() {
+		return nil
+	}
+	w := &watch{conn: c.net, ctx: ctx, end: end}
+	if !end.IsZero() {
+		w.timer = time.AfterFunc(time.Until(end), func() { w.close(ErrHandshakeTimeout) })
+	}
+	if ctx.Done() != nil {
+		w.dismiss = context.AfterFunc(ctx, func() { w.close(context.Cause(ctx)) })
+	}
+	return w
+}
+
+func (w *watch) close(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopped && w.cause == nil {
+		w.cause = cause
+		w.conn.Close()
+	}
+}
+
+// stop ends the watch, and returns why the connection underneath has been closed, if it has: also if the
+// context, or the time, has ended and the call of close is still to come. More calls return the same.
+func (w *watch) stop() error {
+	if w == nil {
+		return nil
+	}
+	if w.dismiss != nil && !w.dismiss() {
+		w.close(context.Cause(w.ctx)) // without effect after the first call
+	}
+	if w.timer != nil && !w.timer.Stop() {
+		w.close(ErrHandshakeTimeout)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	return w.cause
+}
+
+// over returns why the time has ended, if it has, whether or not the watch has noticed.
+func (w *watch) over() error {
+	switch {
+	case w == nil:
+		return nil
+	case w.ctx.Err() != nil:
+		return context.Cause(w.ctx)
+	case !w.end.IsZero() && !time.Now().Before(w.end):
+		return ErrHandshakeTimeout
+	}
+	return nil
 }
 
 // served says that the client has sent early data that counts. The time that the

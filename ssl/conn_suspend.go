@@ -39,6 +39,8 @@ func alertFor(err error, otherwise uint8) uint8 {
 // locks held are those that keep other handshakes, Reads and Writes of this connection
 // out. After an error the next step sends the alert.
 func (c *Conn) answer(ctx context.Context, a ask) (err error) {
+	ctx, stop := c.limited(ctx)
+	defer stop()
 	ctx, cancel := c.askContext(ctx, &c.reading.until)
 	defer cancel()
 	answered := false
