@@ -54,10 +54,9 @@ type connHandshake struct {
 	err     error       // why it failed
 	begun   time.Time   // the time of its first step
 	clock   handshakeClock
-	paused  error      // what the last Handshake returned
-	asked   bool       // VerifyConnection has been called
-	started bool       // libssl has begun; under mu
-	step    stepResult // of the last step; not on a stack, which could move while C goes back to Go; under mu
+	paused  error // what the last Handshake returned
+	asked   bool  // VerifyConnection has been called
+	started bool  // libssl has begun; under mu
 }
 
 // connReading is locked while bytes come from the connection underneath.
@@ -66,6 +65,8 @@ type connReading struct {
 	err      error        // sticky
 	heard    bool         // application data has arrived
 	gateHeld bool         // there is a place in the gate for the next handshake step
+	step     stepResult   // of the last step; not on a stack, which could move while C goes back to Go; under mu
+	result   result       // the same in Go's terms, and while there was no step
 	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
 
 	keeping sync.Mutex

@@ -151,8 +151,8 @@ func (c *Conn) takeOldest() *Session {
 	return s
 }
 
-// result must end every step.
-func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
+// result must end every step. r is what st came to.
+func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 	if st.fresh > 0 {
 		c.takeFresh(p, int(st.fresh))
 	}
@@ -169,7 +169,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.sessions.spoiled.Store(true)
 	}
-	r := result{
+	*r = result{
 		status: status(st.status), n: int(st.n), out: int(st.out_len), waits: int64(st.answers),
 		rest: int64(st.out_waiting), fresh: st.fresh > 0, more: st.more != 0, ask: ask(st.ask),
 		answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0,
@@ -185,7 +185,6 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step) result {
 	case st.late != 0:
 		r.late = c.failure(op, p)
 	}
-	return r
 }
 
 // failure is the error of the last step, or the error that had ended the connection
@@ -210,44 +209,49 @@ func (c *Conn) reason(op string, p connPtr) error {
 }
 
 // stepHandshake continues the handshake (SSL_do_handshake), with input from fd or in.
-func (c *Conn) stepHandshake(fd int, in []byte) result {
+func (c *Conn) stepHandshake(fd int, in []byte) *result {
 	p, ok := c.enter()
 	if !ok {
-		return closedResult("handshake")
+		return c.pulled(closedResult("handshake"))
 	}
 	defer c.leave()
 	c.handshaking.started = true
 	p.breathes = cBool(c.gate.idle())
-	st := &c.handshaking.step
+	st := &c.reading.step
 	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), st) // may call sesslBreathe
 
 	st.answers = st.out_waiting // no output is the application's yet
-	return c.result("handshake", p, st)
+	return c.pulledStep("handshake", p)
 }
 
 // stepRead decrypts input from fd or in into b (SSL_read_ex). It consumes all of in.
-func (c *Conn) stepRead(fd int, in, b []byte) result {
+func (c *Conn) stepRead(fd int, in, b []byte) *result {
 	p, ok := c.enter()
 	if !ok {
-		return closedResult("read")
+		return c.pulled(closedResult("read"))
 	}
 	defer c.leave()
-	var st C.sessl_step
-	C.sessl_conn_read(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
-	return c.result("read", p, &st)
+	st := &c.reading.step
+	C.sessl_conn_read(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), st)
+	return c.pulledStep("read", p)
 }
 
 // stepPeek reads up to the first application byte, which is not consumed (SSL_peek_ex);
 // n is 1 then.
-func (c *Conn) stepPeek(fd int, in []byte) result {
+func (c *Conn) stepPeek(fd int, in []byte) *result {
 	p, ok := c.enter()
 	if !ok {
-		return closedResult("read")
+		return c.pulled(closedResult("read"))
 	}
 	defer c.leave()
-	var st C.sessl_step
-	C.sessl_conn_peek(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &st)
-	return c.result("read", p, &st)
+	C.sessl_conn_peek(p, C.int(fd), bytePtr(in), C.size_t(len(in)), &c.reading.step)
+	return c.pulledStep("read", p)
+}
+
+// pulledStep makes what c.reading.step came to the result of a pull.
+func (c *Conn) pulledStep(op string, p connPtr) *result {
+	c.result(op, p, &c.reading.step, &c.reading.result)
+	return &c.reading.result
 }
 
 // stepWrite encrypts b (SSL_write_ex). The records go to fd or sink; the rest waits.
@@ -262,7 +266,8 @@ func (c *Conn) stepWrite(fd int, b, sink []byte) result {
 	}
 	var st C.sessl_step
 	C.sessl_conn_write(p, C.int(fd), bytePtr(b), C.size_t(len(b)), bytePtr(sink), C.size_t(len(sink)), &st)
-	r := c.result("write", p, &st)
+	var r result
+	c.result("write", p, &st, &r)
 	if c.midway.blocked = false; r.status == stepWantRead {
 		c.midway.block()
 	}
@@ -282,7 +287,8 @@ func (c *Conn) stepShutdown(fd int, block bool) result {
 	}
 	var st C.sessl_step
 	C.sessl_conn_shutdown(p, C.int(fd), &st)
-	r := c.result("close", p, &st)
+	var r result
+	c.result("close", p, &st, &r)
 	if r.status == stepWantRead {
 		if block {
 			c.midway.block()
@@ -301,7 +307,9 @@ func (c *Conn) stepOutput(fd int, sink []byte) result {
 	defer c.leave()
 	var st C.sessl_step
 	C.sessl_conn_output(p, C.int(fd), bytePtr(sink), C.size_t(len(sink)), &st)
-	return c.result("write", p, &st)
+	var r result
+	c.result("write", p, &st, &r)
+	return r
 }
 
 // putBack returns output that could not be sent to the front of the waiting output.

@@ -278,7 +278,7 @@ func (c *Conn) awaitWhole(reads bool) {
 }
 
 // wholeStep is peekStep up to the end of a handshake message.
-func wholeStep(c *Conn, fd int, in, b []byte) result {
+func wholeStep(c *Conn, fd int, in, b []byte) *result {
 	r := peekStep(c, fd, in, b)
 	if r.status == stepWantRead && !r.midway {
 		r.status = stepOK

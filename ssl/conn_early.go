@@ -236,12 +236,12 @@ func endIsNone(err error) error {
 
 // earlyStep takes a place in the gate until early data is open, because it computes
 // like a handshake step.
-func earlyStep(c *Conn, fd int, in, b []byte) result {
+func earlyStep(c *Conn, fd int, in, b []byte) *result {
 	if c.early.open.Load() {
 		return c.stepReadEarly(fd, in, b)
 	}
 	if !c.reading.gateHeld && !c.gate.try() {
-		return result{status: stepGated}
+		return c.pulled(result{status: stepGated})
 	}
 	c.reading.gateHeld = true
 	defer c.leaveGate()

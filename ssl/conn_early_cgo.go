@@ -80,20 +80,20 @@ func (c *Conn) allowEarly() { c.withLive(func(p connPtr) { p.claimed = 1 }) }
 
 // stepReadEarly continues a server's handshake up to the client's early data, and
 // decrypts a record of it into b (SSL_read_early_data).
-func (c *Conn) stepReadEarly(fd int, in, b []byte) result {
+func (c *Conn) stepReadEarly(fd int, in, b []byte) *result {
 	const op = "handshake"
 	p, ok := c.enter()
 	if !ok {
-		return closedResult(op)
+		return c.pulled(closedResult(op))
 	}
 	defer c.leave()
 	c.handshaking.started = true
-	var st C.sessl_step
-	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), &st)
+	st := &c.reading.step
+	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), st)
 	if !c.early.open.Load() {
 		st.answers = st.out_waiting // no output is the application's yet
 	}
-	return c.result(op, p, &st)
+	return c.pulledStep(op, p)
 }
 
 // stepWriteEarly makes b wait for output as early data, after the ClientHello
@@ -107,7 +107,9 @@ func (c *Conn) stepWriteEarly(op string, b []byte) result {
 	c.handshaking.started = true
 	var st C.sessl_step
 	C.sessl_conn_write_early(p, bytePtr(b), C.size_t(len(b)), &st)
-	return c.result(op, p, &st)
+	var r result
+	c.result(op, p, &st, &r)
+	return r
 }
 
 // admitEarly is called once, before a server returns early data: the client must be one

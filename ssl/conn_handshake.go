@@ -152,13 +152,13 @@ func (c *Conn) shakeHands(ctx context.Context, w *watch) error {
 
 // steps runs step, and does what it asks for, until it is complete. reading is held,
 // and writing too unless a server may write early.
-func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (result, error) {
+func (c *Conn) steps(ctx context.Context, step pullStep, b []byte) (*result, error) {
 	for {
 		if c.closing.closed.Load() { // Close has ended what the last step asked for
-			return result{}, fail("handshake", ErrClosed)
+			return nil, fail("handshake", ErrClosed)
 		}
 		if err := c.expired(&c.reading.until); err != nil {
-			return result{}, fail("handshake", err)
+			return nil, fail("handshake", err)
 		}
 		r, err := c.tr.pull(step, b, c.answerLimit())
 		if err != nil {

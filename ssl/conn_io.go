@@ -149,7 +149,7 @@ func isHangup(err error) bool {
 }
 
 // whyEnded is the error of all reads from now on.
-func (c *Conn) whyEnded(r result) error {
+func (c *Conn) whyEnded(r *result) error {
 	switch r.status {
 	case stepEOF:
 		return io.EOF

@@ -15,7 +15,9 @@ type transport interface {
 	// sessions have arrived. It also returns when more than limit bytes of answers wait to
 	// be sent, and after a while if input comes without end. Unsent output of Write does
 	// not count: otherwise two peers that write much would wait for each other's Read.
-	pull(step pullStep, b []byte, limit int64) (result, error)
+	//
+	// The result is valid until the next pull.
+	pull(step pullStep, b []byte, limit int64) (*result, error)
 	// push encrypts b, at most maxChunk of it, and sends it; n counts the encrypted bytes.
 	push(b []byte) (n int, err error)
 	// flush sends waiting output.
@@ -23,14 +25,21 @@ type transport interface {
 }
 
 // over reports whether pull has a result to return before it waits for more input.
-func (r result) over() bool { return r.status != stepWantRead || r.fresh || r.answered }
+func (r *result) over() bool { return r.status != stepWantRead || r.fresh || r.answered }
 
-// pullStep is stepHandshake or stepRead.
-type pullStep func(c *Conn, fd int, in, b []byte) result
+// pullStep is stepHandshake or stepRead. Its result is c.reading.result, under reading: on the stack it
+// would be in each of the many frames that wait for a peer.
+type pullStep func(c *Conn, fd int, in, b []byte) *result
 
-func handshakeStep(c *Conn, fd int, in, _ []byte) result {
+// pulled makes r the result of a pull.
+func (c *Conn) pulled(r result) *result {
+	c.reading.result = r
+	return &c.reading.result
+}
+
+func handshakeStep(c *Conn, fd int, in, _ []byte) *result {
 	if !c.reading.gateHeld && !c.gate.try() {
-		return result{status: stepGated}
+		return c.pulled(result{status: stepGated})
 	}
 	c.reading.gateHeld = true
 	r := c.stepHandshake(fd, in)
@@ -40,8 +49,8 @@ func handshakeStep(c *Conn, fd int, in, _ []byte) result {
 	return r
 }
 
-func readStep(c *Conn, fd int, in, b []byte) result { return c.stepRead(fd, in, b) }
-func peekStep(c *Conn, fd int, in, _ []byte) result { return c.stepPeek(fd, in) }
+func readStep(c *Conn, fd int, in, b []byte) *result { return c.stepRead(fd, in, b) }
+func peekStep(c *Conn, fd int, in, _ []byte) *result { return c.stepPeek(fd, in) }
 
 // newTransport uses the descriptor of exactly those types that have nothing else: a type
 // that wraps one may hold bytes of its own. promised is UnsafeSocket's promise, or nil.
@@ -91,7 +100,7 @@ type netTransport struct {
 
 // buffer returns a buffer for one read from net: a small one on a server whose client
 // has not sent its ClientHello yet. giveBack ends its use.
-func (r result) buffer() []byte {
+func (r *result) buffer() []byte {
 	if r.holds {
 		return smallBufs.Get().(*[smallSize]byte)[:]
 	}
@@ -107,7 +116,7 @@ func giveBack(b []byte) {
 }
 
 // feed runs step with input, and keeps the input if step must wait for its turn.
-func (t *netTransport) feed(step pullStep, in, b []byte) result {
+func (t *netTransport) feed(step pullStep, in, b []byte) *result {
 	t.held = nil
 	r := step(t.c, noFD, in, b)
 	if r.status == stepGated {
@@ -116,7 +125,7 @@ func (t *netTransport) feed(step pullStep, in, b []byte) result {
 	return r
 }
 
-func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
+func (t *netTransport) pull(step pullStep, b []byte, limit int64) (*result, error) {
 	r := t.feed(step, t.held, b)
 	if r.over() || r.waits > limit {
 		return r, nil
@@ -131,7 +140,7 @@ func (t *netTransport) pull(step pullStep, b []byte, limit int64) (result, error
 }
 
 // take reads from net the input that the step with result r wants, and runs step with it.
-func (t *netTransport) take(r result, step pullStep, b []byte) (result, error) {
+func (t *netTransport) take(r *result, step pullStep, b []byte) (*result, error) {
 	buf := r.buffer()
 	defer giveBack(buf)
 	n, err := t.c.net.Read(buf)
@@ -139,9 +148,9 @@ func (t *netTransport) take(r result, step pullStep, b []byte) (result, error) {
 		return t.feed(step, buf[:n], b), nil
 	}
 	if err == io.EOF {
-		return result{status: stepIOEOF}, nil
+		return t.c.pulled(result{status: stepIOEOF}), nil
 	}
-	return result{}, err
+	return nil, err
 }
 
 func (t *netTransport) push(b []byte) (int, error) {

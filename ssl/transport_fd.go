@@ -20,7 +20,6 @@ type fdPull struct {
 	step  pullStep
 	b     []byte
 	limit int64
-	r     result
 }
 
 type fdPush struct {
@@ -39,8 +38,8 @@ func newFDTransport(c *Conn, rc syscall.RawConn) *fdTransport {
 
 // readReady reports whether pull is complete; otherwise it waits until the socket is readable.
 func (t *fdTransport) readReady(fd uintptr) bool {
-	t.in.r = t.in.step(t.c, int(fd), nil, t.in.b)
-	if t.in.r.over() || t.in.r.more || t.in.r.waits > t.in.limit {
+	r := t.in.step(t.c, int(fd), nil, t.in.b)
+	if r.over() || r.more || r.waits > t.in.limit {
 		return true
 	}
 	t.c.flushSoon() // an answer that the socket did not take, and that the peer may wait for
@@ -67,13 +66,13 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 	return t.out.err != nil || r.rest == 0
 }
 
-func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (result, error) {
+func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (*result, error) {
 	t.in = fdPull{step: step, b: b, limit: limit}
 	err := t.rc.Read(t.onRead)
-	r := t.in.r
 	t.in = fdPull{}
-	if r.status == stepIOError {
-		return result{}, firstError(err, r.err)
+	r := &t.c.reading.result
+	if err == nil && r.status == stepIOError {
+		err = r.err
 	}
 	return r, err
 }
