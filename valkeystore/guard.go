@@ -33,6 +33,10 @@ var (
 
 	// ErrEvictionUnknown says that the database has not said yet what its maxmemory-policy is.
 	ErrEvictionUnknown = replay.ErrUnseen
+
+	// ErrClock says that this machine's clock is more than ten seconds off the database's, so that a flight
+	// could seem to be in time here after its claim has expired.
+	ErrClock = replay.ErrClock
 )
 
 // A Guard is the [ssl.ReplayGuard] of a fleet: early data is accepted once on all machines together. It
@@ -40,7 +44,8 @@ var (
 // section 8). Then it makes a claim in the database, in one step with a look at the claims' epoch.
 //
 // When the database may have forgotten claims, because it is new, was flushed, restarted or replaced by a
-// replica, early data is rejected for a minute. It is rejected, too, when there is no answer in time.
+// replica, early data is rejected for a minute. It is rejected, too, when there is no answer in time, and on
+// a machine whose clock is more than ten seconds off the database's.
 // A rejection costs the client a round trip, and never the connection.
 type Guard struct {
 	c     *Client
@@ -141,6 +146,8 @@ func (g *Guard) state() string {
 	switch {
 	case errors.Is(err, ErrEviction):
 		return err.Error()
+	case errors.Is(err, ErrClock):
+		return "rejected, because this machine's clock is wrong"
 	case err != nil:
 		return "unknown"
 	case young:
@@ -183,7 +190,11 @@ func claimAnswer(r valkey.ValkeyResult, nonce string, keys []string) (a replay.A
 	if len(parts) < 4 || text(parts[0]) != nonce || text(parts[1]) != want {
 		return a, errOtherReply
 	}
-	a.Verdict = replay.Verdict(text(parts[2]))
+	ms, err := parts[3].AsInt64()
+	if err != nil {
+		return a, errOtherReply
+	}
+	a.Verdict, a.Now = replay.Verdict(text(parts[2])), time.UnixMilli(ms)
 	if want == "" && len(parts) > 4 {
 		a.Policy = text(parts[4])
 	}

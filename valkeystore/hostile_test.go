@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func script(words []string) (keys, args []string) {
 
 // Of an answer to another question nothing is believed.
 func TestGuardOtherAnswers(t *testing.T) {
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
 	var answer func(keys, args []string) string
 	addr := dbtest.Fake(t, func(words []string) string {
 		if len(words) < 4 {
@@ -40,7 +42,7 @@ func TestGuardOtherAnswers(t *testing.T) {
 		}
 		keys, args := script(words)
 		if len(keys) == 1 {
-			return array(args[0], "", "old", "1", "noeviction")
+			return array(args[0], "", "old", now, "noeviction")
 		}
 		return answer(keys, args)
 	})
@@ -51,17 +53,17 @@ func TestGuardOtherAnswers(t *testing.T) {
 		reply func(keys, args []string) string
 		first bool
 	}{
-		{"right", func(k, a []string) string { earlier = array(a[0], k[1], "first", "1"); return earlier }, true},
+		{"right", func(k, a []string) string { earlier = array(a[0], k[1], "first", now); return earlier }, true},
 		{"an earlier one", func(k, a []string) string { return earlier }, false},
-		{"another's nonce", func(k, a []string) string { return array("x", k[1], "first", "1") }, false},
-		{"of another claim", func(k, a []string) string { return array(a[0], k[0], "first", "1") }, false},
-		{"of no claim", func(k, a []string) string { return array(a[0], "", "first", "1") }, false},
+		{"another's nonce", func(k, a []string) string { return array("x", k[1], "first", now) }, false},
+		{"of another claim", func(k, a []string) string { return array(a[0], k[0], "first", now) }, false},
+		{"of no claim", func(k, a []string) string { return array(a[0], "", "first", now) }, false},
 		{"short", func(k, a []string) string { return array(a[0], k[1], "first") }, false},
 		{"a string", func(k, a []string) string { return bulk("first") }, false},
 		{"a number", func(k, a []string) string { return ":1\r\n" }, false},
 		{"nothing", func(k, a []string) string { return "_\r\n" }, false},
 		{"numbers", func(k, a []string) string { return "*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n" }, false},
-		{"right again", func(k, a []string) string { return array(a[0], k[1], "first", "1") }, true},
+		{"right again", func(k, a []string) string { return array(a[0], k[1], "first", now) }, true},
 	} {
 		g.logic.Circuit = g.c.newCircuit("test", nil)
 		answer = c.reply

@@ -104,7 +104,7 @@ func (m *metrics) schedule(s ScheduleStats) {
 func (m *metrics) claims(s ClaimStats) {
 	m.counters("claims_total", "Claims for early data by what came of them.", "result",
 		"first", s.First, "replayed", s.Replayed, "here", s.Here, "young", s.Young, "policy", s.Policy,
-		"unasked", s.Unasked, "error", s.Errors)
+		"clock", s.Clock, "unasked", s.Unasked, "error", s.Errors)
 }
 
 func (m *metrics) sessions(s SessionStats) {

@@ -15,6 +15,7 @@ type ClaimStats struct {
 	Here      uint64        // this process had them; the database was not asked
 	Young     uint64        // rejected, because the database may have lost claims of the last minute
 	Policy    uint64        // rejected, because the database may drop claims, or has not said whether
+	Clock     uint64        // rejected, because this machine's clock is too far from the database's
 	Unasked   uint64        // rejected, because the circuit was open
 	Errors    uint64        // no answer, or one that is none
 	OpenSince time.Duration // how long ago the circuit opened; 0 if it is closed
@@ -42,7 +43,7 @@ func (c *Client) claimStats() (s ClaimStats) {
 	}
 	n := &g.logic.Stats
 	s = ClaimStats{First: n.First.Load(), Replayed: n.Again.Load(), Here: n.Here.Load(), Young: n.Young.Load(),
-		Policy: n.Policy.Load(), Unasked: n.Open.Load(), Errors: n.Failed.Load()}
+		Policy: n.Policy.Load(), Clock: n.Clock.Load(), Unasked: n.Open.Load(), Errors: n.Failed.Load()}
 	s.OpenSince, _ = g.logic.Circuit.Open()
 	return s
 }

@@ -22,6 +22,13 @@ const (
 	// libssl takes a flight. When it was put forward by more, that looks like such a pause.
 	Gap = 45 * time.Second
 
+	// MaxSkew is how far a machine's clock may be from the database's. libssl takes a flight for ten seconds
+	// by the machine's clock. So of two machines that take it one does at most twice MaxSkew and ten
+	// seconds after the other, and its claim lasts longer; also if claims were lost to a node whose clock
+	// is half a minute behind. libssl itself rejects early data with the tickets of a machine whose clock
+	// is ten seconds off.
+	MaxSkew = 10 * time.Second
+
 	// slack is how far the clock may go back without notice; seen is written at most so often.
 	slack = time.Second
 

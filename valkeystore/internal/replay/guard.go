@@ -32,7 +32,8 @@ type Question struct {
 // An Answer is what the database makes of a Question.
 type Answer struct {
 	Verdict Verdict
-	Policy  string // maxmemory-policy, for a question without a claim
+	Now     time.Time // the database's clock
+	Policy  string    // maxmemory-policy, for a question without a claim
 }
 
 // A Database answers each question in one step, as Script does.
@@ -45,6 +46,7 @@ var (
 	ErrYoung  = errors.New("the database may have lost claims of the last minute")
 	ErrPolicy = errors.New("the database's maxmemory-policy is not noeviction, so that claims could be lost")
 	ErrUnseen = errors.New("the database's maxmemory-policy is not known yet")
+	ErrClock  = fmt.Errorf("this machine's clock is more than %v off the database's", MaxSkew)
 )
 
 // Memory is a guard for one process, which is asked first.
@@ -64,13 +66,14 @@ type Guard struct {
 	mu       sync.Mutex
 	policies [Parts]string // empty until it is known
 	young    [Parts]bool
+	clock    error // why the machine's clock is no good; nil if it is, or not known
 
 	Stats Counters
 }
 
 // Counters count claims by what came of them.
 type Counters struct {
-	First, Again, Here, Young, Open, Policy, Failed atomic.Uint64
+	First, Again, Here, Young, Open, Policy, Clock, Failed atomic.Uint64
 }
 
 // Claim reports whether id, 32 bytes, is new to this process and to the database.
@@ -100,6 +103,10 @@ func (g *Guard) decide(a Answer, err error) (first bool, _ error) {
 	switch {
 	case err != nil:
 	case a.Verdict == First:
+		if err = g.clockError(a.Now); err != nil {
+			g.Stats.Clock.Add(1)
+			return false, err
+		}
 		g.Stats.First.Add(1)
 		return true, nil
 	case a.Verdict == Again:
@@ -113,6 +120,15 @@ func (g *Guard) decide(a Answer, err error) (first bool, _ error) {
 	}
 	g.Stats.Failed.Add(1)
 	return false, err
+}
+
+// clockError returns an error if this machine's clock is too far from the database's: a flight could seem to
+// be in time here when the claim that another machine made for it has expired.
+func (g *Guard) clockError(now time.Time) error {
+	if off := g.Now().Sub(now); off.Abs() > MaxSkew {
+		return fmt.Errorf("%w: by %v", ErrClock, off.Round(time.Second))
+	}
+	return nil
 }
 
 // PartOf returns which epoch a claim is under.
@@ -138,7 +154,7 @@ func policyError(policy string) error {
 }
 
 // Tend looks after the epoch of a part, so that a lost one begins anew before the next claim, and after the
-// policy of the node that the part is on.
+// policy of the node that the part is on, and compares the clocks.
 func (g *Guard) Tend(ctx context.Context, part int) error {
 	a, err := g.Database.Ask(ctx, Question{Part: part})
 	if err != nil {
@@ -147,9 +163,10 @@ func (g *Guard) Tend(ctx context.Context, part int) error {
 	if a.Verdict != Old && a.Verdict != Young || a.Policy == "" {
 		return fmt.Errorf("the database's verdict is %.20q, and its policy %.20q", a.Verdict, a.Policy)
 	}
+	off := g.clockError(a.Now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.policies[part], g.young[part] = a.Policy, a.Verdict == Young
+	g.policies[part], g.young[part], g.clock = a.Policy, a.Verdict == Young, off
 	return nil
 }
 
@@ -163,6 +180,9 @@ func (g *Guard) State() (young bool, err error) {
 		if e := policyError(g.policies[part]); err == nil && !g.Evicts {
 			err = e
 		}
+	}
+	if err == nil {
+		err = g.clock
 	}
 	return young, err
 }

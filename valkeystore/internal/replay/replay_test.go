@@ -135,13 +135,16 @@ func clock(t *testing.T, db *dbtest.Server) int64 {
 // answers is a database that gives the same answer to each question.
 type answers struct {
 	Answer
+	ahead time.Duration // its clock
 	err   error
 	asked []Question
 }
 
 func (a *answers) Ask(_ context.Context, q Question) (Answer, error) {
 	a.asked = append(a.asked, q)
-	return a.Answer, a.err
+	now := a.Answer
+	now.Now = time.Now().Add(a.ahead)
+	return now, a.err
 }
 
 func newGuard(t *testing.T, db Database) *Guard {
@@ -248,6 +251,26 @@ func TestPolicies(t *testing.T) {
 	db.Answer = Answer{Verdict: First}
 	if err := claim(3); err != nil {
 		t.Errorf("with noeviction: %v", err)
+	}
+}
+
+// A flight that a machine has accepted could be sent to one whose clock is behind when the claim has expired,
+// and would seem to be in time there. So a machine needs a clock that is nearly the database's.
+func TestClocks(t *testing.T) {
+	for _, ahead := range []time.Duration{0, MaxSkew - time.Second, time.Second - MaxSkew, MaxSkew + time.Second,
+		-MaxSkew - time.Second, 5 * time.Minute, -5 * time.Minute} {
+		g := newGuard(t, &answers{Answer: Answer{Verdict: First, Policy: "noeviction"}, ahead: ahead})
+		g.Evicts = true
+		id, key := ids(1)
+		first, err := g.Claim(t.Context(), id, key, time.Now().Add(Window))
+		if good := ahead.Abs() < MaxSkew; first != good || errors.Is(err, ErrClock) == good {
+			t.Errorf("%v ahead: %v, %v", ahead, first, err)
+		}
+		g.Database = &answers{Answer: Answer{Verdict: Old, Policy: "noeviction"}, ahead: ahead}
+		err = g.Tend(t.Context(), 0)
+		if _, state := g.State(); err != nil || errors.Is(state, ErrClock) == (ahead.Abs() < MaxSkew) {
+			t.Errorf("%v ahead: %v, %v", ahead, err, state)
+		}
 	}
 }
 
