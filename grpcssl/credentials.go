@@ -79,9 +79,9 @@ func fromCtx(op string, ctx *ssl.Ctx, server bool) (*Credentials, error) {
 	case ctx == nil:
 		return nil, fail(op, ssl.ErrNil)
 	case ctx.IsServer() && !server:
-		return nil, fail(op, ssl.ErrServer)
+		return nil, fail(op, fmt.Errorf("the Ctx is a server's, and a client's is needed: %w", ssl.ErrServer))
 	case !ctx.IsServer() && server:
-		return nil, fail(op, ssl.ErrClient)
+		return nil, fail(op, fmt.Errorf("the Ctx is a client's, and a server's is needed: %w", ssl.ErrClient))
 	case !slices.Contains(ctx.NextProtos(), protoH2):
 		return nil, fail(op, fmt.Errorf("%w: NextProtos %q of the Ctx lack %q, which gRPC needs",
 			ssl.ErrConfig, ctx.NextProtos(), protoH2))

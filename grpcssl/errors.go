@@ -2,6 +2,7 @@ package grpcssl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +67,10 @@ func (e *handshakeError) Unwrap() error { return e.err }
 // Temporary reports whether the network or a time limit caused the error, and not a property of
 // the peer.
 func (e *handshakeError) Temporary() bool {
+	var told tls.AlertError
+	if errors.As(e.err, &told) {
+		return false
+	}
 	var op *net.OpError
 	var errno syscall.Errno
 	return errors.Is(e.err, io.ErrUnexpectedEOF) || errors.Is(e.err, context.DeadlineExceeded) ||

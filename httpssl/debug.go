@@ -30,7 +30,8 @@ func DebugHandler(ctxs map[string]*ssl.Ctx) http.Handler { return NewDebugHandle
 //
 // For each of ctxs, under its name there, both have the [ssl.Stats] with the counters of the caches, the
 // names and ages of the ticket keys, the last failures, and the last errors of its SessionStore and
-// ReplayGuard. They also have the live handles of the process, [ssl.ReadCounters]. The page shows reuse by
+// ReplayGuard. They also have the live handles of the process, [ssl.ReadCounters]; the JSON has OpenSSL's
+// versions. The page shows reuse by
 // reason, the durations of full and resumed handshakes, the keys on a line of time with what each may
 // still open, and what to do about each failure. It needs no script, and the browser loads it again every
 // five seconds, or as "?refresh=off" or "?refresh=60" says. Of more than four Ctxs it has a table, and in
@@ -107,6 +108,7 @@ func wantsPage(format string, h http.Header) bool {
 
 // debugPage is the answer of NewDebugHandler in JSON.
 type debugPage struct {
+	OpenSSL  ssl.OpenSSLVersions
 	Contexts map[string]debugCtx
 	Handles  ssl.Counters
 }
@@ -141,7 +143,8 @@ type debugError struct {
 }
 
 func debugPageOf(ctxs map[string]*ssl.Ctx, now time.Time) debugPage {
-	page := debugPage{Contexts: make(map[string]debugCtx), Handles: ssl.ReadCounters()}
+	page := debugPage{OpenSSL: ssl.OpenSSLVersion(), Contexts: make(map[string]debugCtx),
+		Handles: ssl.ReadCounters()}
 	for name, ctx := range ctxs {
 		page.Contexts[name] = debugCtxOf(ctx, now)
 	}

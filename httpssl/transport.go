@@ -108,7 +108,8 @@ func NewTransport(d *ssl.Dialer, base *http.Transport) (*Transport, error) {
 		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrNil}
 	}
 	if d.Ctx.IsServer() {
-		return nil, &ssl.Error{Op: "httpssl.NewTransport", Err: ssl.ErrServer}
+		return nil, &ssl.Error{Op: "httpssl.NewTransport",
+			Err: fmt.Errorf("the Ctx is a server's, and a client's is needed: %w", ssl.ErrServer)}
 	}
 	if base == nil {
 		base = defaultTransport()

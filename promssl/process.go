@@ -7,7 +7,7 @@ import (
 )
 
 // A ProcessCollector is a prometheus.Collector of the handles of this process,
-// [ssl.ReadCounters]. One is enough for a registry, whatever the number of Collectors.
+// [ssl.ReadCounters], and of its OpenSSL. One is enough for a registry, whatever the number of Collectors.
 type ProcessCollector struct{}
 
 // NewProcessCollector returns a ProcessCollector.
@@ -20,11 +20,14 @@ var (
 		[]string{"type"}, nil)
 	objects = prometheus.NewDesc("ssl_session_objects",
 		"SSL_SESSION objects of this process, those of libssl itself included.", nil, nil)
+	library = prometheus.NewDesc("ssl_openssl_info",
+		"The versions of OpenSSL that this process runs with and was built against.",
+		[]string{"running", "built"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (ProcessCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{live, collected, objects} {
+	for _, d := range []*prometheus.Desc{live, collected, objects, library} {
 		ch <- d
 	}
 }
@@ -39,6 +42,8 @@ func (ProcessCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(live, prometheus.GaugeValue, float64(h.Live), kind)
 		ch <- prometheus.MustNewConstMetric(collected, prometheus.CounterValue, float64(h.Collected), kind)
 	}
+	v := ssl.OpenSSLVersion()
+	ch <- prometheus.MustNewConstMetric(library, prometheus.GaugeValue, 1, v.Running, v.Built)
 	ch <- prometheus.MustNewConstMetric(objects, prometheus.GaugeValue,
 		float64(n.SessionObjectsCreated-n.SessionObjectsFreed))
 }

@@ -97,7 +97,7 @@ func certCause(why C.int) error {
 	case C.SESSL_KEY_WRONG_PASSWORD:
 		return fmt.Errorf("%w: it does not open the private key", ErrPassword)
 	case C.SESSL_KEY_MISMATCH:
-		return configError("the private key is not that of the leaf")
+		return errNotItsKey
 	case C.SESSL_CERT_MALFORMED:
 		return fmt.Errorf("%w: certificate", ErrMalformed)
 	case C.SESSL_CERT_MISSING:

@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -35,7 +36,31 @@ func loadKeyPair(op, certFile, keyFile string, password func() ([]byte, error)) 
 		return Certificate{}, fail(op, err)
 	}
 	defer clear(key)
-	return keyPair(op, cert, key, password)
+	c, err := keyPair(op, cert, key, password)
+	return c, inFiles(err, cert, certFile, keyFile)
+}
+
+// inFiles adds to an error of keyPair the names of the files that it is about.
+func inFiles(err error, cert []byte, certFile, keyFile string) error {
+	e, ok := err.(*Error)
+	if !ok || errors.Is(err, ErrNoMemory) {
+		return err
+	}
+	file := keyFile
+	if errors.Is(err, errSwapped) || errors.Is(err, errNotItsKey) {
+		file = certFile + " and " + keyFile
+	} else if _, bad := splitCerts(cert); bad != nil {
+		file = certFile
+	}
+	return inFile(e, file)
+}
+
+// inFile adds the name of the file that e is about.
+func inFile(e *Error, file string) error {
+	if e.Err == nil {
+		return &Error{Op: e.Op, Err: errors.New(file), Entries: e.Entries}
+	}
+	return &Error{Op: e.Op, Err: fmt.Errorf("%s: %w", file, e.Err), Entries: e.Entries}
 }
 
 // X509KeyPair takes a certificate chain, in PEM (leaf first) or a single certificate in
@@ -64,6 +89,9 @@ func X509KeyPairWithPassword(cert, key []byte, password func() ([]byte, error)) 
 func keyPair(op string, cert, key []byte, password func() ([]byte, error)) (Certificate, error) {
 	chain, err := splitCerts(cert)
 	if err != nil {
+		if isCertificate(key) {
+			err = errSwapped
+		}
 		return Certificate{}, fail(op, err)
 	}
 	ptr, err := withPassword(op, password, func(pw *[]byte) (certPtr, error) {
@@ -73,6 +101,18 @@ func keyPair(op string, cert, key []byte, password func() ([]byte, error)) (Cert
 		return Certificate{}, err
 	}
 	return adoptCert(op, ptr, chain)
+}
+
+// errSwapped and errNotItsKey are about a certificate and a key together.
+var (
+	errSwapped   = fmt.Errorf("%w: the certificate and the private key are swapped", ErrMalformed)
+	errNotItsKey = configError("the private key is not that of the leaf")
+)
+
+// isCertificate reports whether data, which should be a key, is a certificate and no key.
+func isCertificate(data []byte) bool {
+	_, err := splitCerts(data)
+	return err == nil && !bytes.Contains(data, []byte("PRIVATE KEY-----"))
 }
 
 // LoadCertificateURI takes a certificate chain and its private key from where two URIs

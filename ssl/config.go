@@ -34,11 +34,11 @@ type Config struct {
 	// issuer of another, as around a renewal, up to sixteen are tried until a chain is good.
 	RootCAs *CertPool
 
-	// ServerName is the name that a client sends as SNI and verifies in the server's certificate.
-	// An IP address is verified but not sent. If ServerName is empty, Dial takes it from the
-	// address. A text that cannot be a name, also in an address, gives ErrConfig: a leading dot,
-	// a wildcard, characters outside of ASCII (internationalized names have a form that begins
-	// with xn--). docs/names.md says what a name is, and which certificates match it.
+	// ServerName is the name that a client sends as SNI and verifies in the server's certificate. An IP
+	// address is verified but not sent. If ServerName is empty, Dial takes it from the address. A text that
+	// cannot be a name, also in an address, gives ErrConfig: a leading dot, a wildcard, characters outside
+	// of ASCII (internationalized names have a form that begins with xn--). docs/names.md says what a name
+	// is, and which certificates match it.
 	ServerName string
 
 	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on
@@ -46,6 +46,13 @@ type Config struct {
 	// certificates (SSL_CTX_set_cert_verify_callback), but the limits on a peer's
 	// certificates hold: see ClientAuth.
 	InsecureSkipVerify bool
+
+	// InsecureLegacyServer lets a client connect to servers that lack secure renegotiation (RFC 5746) in
+	// TLS 1.2 and before, such as old appliances (SSL_OP_LEGACY_SERVER_CONNECT). An attacker on the path
+	// can then have such a server take the attacker's bytes for the beginning of what the client sends
+	// (CVE-2009-3555). Without it the handshake ends with [ErrLegacyServer], unless openssl.cnf has the
+	// option UnsafeLegacyServerConnect.
+	InsecureLegacyServer bool
 
 	// VerifyDepth is how many intermediate certificates may stand between the peer's and a root
 	// (SSL_CTX_set_verify_depth). 0 means OpenSSL's default of 100, a negative number none.
@@ -146,15 +153,14 @@ type Config struct {
 
 	// # Sessions and tickets
 	//
-	// SessionIDContext separates this server's sessions from those of other servers with
-	// the same ticket keys or store: only servers with equal contexts resume each other's
-	// sessions. It has at most 32 bytes (SSL_CTX_set_session_id_context). If the server
-	// asks for certificates, the context in force is a hash of it and of the demands on
-	// clients, CRLs included, so that no session can avoid a demand that its connection
-	// did not meet. The default is a hash of the names in the certificates, addresses and
-	// others included, and of those demands, so that it survives a renewed certificate.
-	// GetPSK and GetCertificate cannot be compared: with one of them the default is the
-	// Ctx's own, and no other Ctx resumes its sessions, also not after a restart.
+	// SessionIDContext separates this server's sessions from those of other servers with the same ticket
+	// keys or store: only servers with equal contexts resume each other's sessions. It has at most 32
+	// bytes (SSL_CTX_set_session_id_context). If the server asks for certificates, the context in force is
+	// a hash of it and of the demands on clients, CRLs included, so that no session can avoid a demand
+	// that its connection did not meet. The default is a hash of the names in the certificates, addresses
+	// and others included, and of those demands, so that it survives a renewed certificate. GetPSK and
+	// GetCertificate cannot be compared: with one of them the default is the Ctx's own, and no other Ctx
+	// resumes its sessions, also not after a restart.
 	SessionIDContext []byte
 
 	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in
@@ -239,14 +245,13 @@ type Config struct {
 	// its certificate. No roots and no ServerName are needed: see ErrPSKDeclined.
 	PSKOnly bool
 
-	// GetPSK, if set, returns keys that are not in PSKs, for TLS 1.3 clients. Its arguments
-	// are the ClientHello and the identity in it, which is an unverified claim. The zero
-	// PSK means that there is no key. An error ends the handshake; an AlertError chooses
-	// the alert. The key must have that identity, and the hash of the first TLS 1.3 suite.
-	// GetPSK is called on the goroutine of the Handshake, with no lock of OpenSSL held, up
-	// to four times in a handshake. It is not called for tickets that this server can open,
-	// except if only libssl can tell which these are: with SessionTicketsDisabled and
-	// without SessionCache, and with MaxEarlyData and a BuiltinTicketKey.
+	// GetPSK, if set, returns keys that are not in PSKs, for TLS 1.3 clients. Its arguments are the
+	// ClientHello and the identity in it, which is an unverified claim. The zero PSK means that there is
+	// no key. An error ends the handshake; an AlertError chooses the alert. The key must have that
+	// identity, and the hash of the first TLS 1.3 suite. GetPSK is called on the goroutine of the
+	// Handshake, with no lock of OpenSSL held, up to four times in a handshake. It is not called for
+	// tickets that this server can open, except if only libssl can tell which these are: with
+	// SessionTicketsDisabled and without SessionCache, and with MaxEarlyData and a BuiltinTicketKey.
 	//
 	// Unless SessionIDContext is set, only this Ctx resumes sessions that began with a
 	// PSK. Such sessions outlive the withdrawal of their key, until their timeout;
@@ -263,13 +268,12 @@ type Config struct {
 
 	// # Early data
 	//
-	// MaxEarlyData is how many bytes of early data (0-RTT, RFC 8446, section 2.3) a
-	// server accepts from a client that resumes in TLS 1.3 (SSL_CTX_set_max_early_data,
-	// SSL_CTX_set_recv_max_early_data): at most 16 MiB; 0, the default, means none.
-	// Early data is rejected unless the application reads it with [Conn.ReadEarlyData],
-	// or if the client asks for another name or protocol than in the connection of its
-	// session (SSL_CTX_set_allow_early_data_cb). VerifyConnection gives ErrConfig with
-	// it, since it would come too late. Clients do not use the field.
+	// MaxEarlyData is how many bytes of early data (0-RTT, RFC 8446, section 2.3) a server accepts from a
+	// client that resumes in TLS 1.3 (SSL_CTX_set_max_early_data, SSL_CTX_set_recv_max_early_data): at
+	// most 16 MiB; 0, the default, means none. Early data is rejected unless the application reads it with
+	// [Conn.ReadEarlyData], or if the client asks for another name or protocol than in the connection of
+	// its session (SSL_CTX_set_allow_early_data_cb). VerifyConnection gives ErrConfig with it, since it
+	// would come too late. Clients do not use the field.
 	//
 	// An attacker can record a client's first flight and send it again. How replays are
 	// refused depends on the server's keys:
@@ -296,18 +300,18 @@ type Config struct {
 
 	// # Functions that handshakes call
 	//
-	// GetConfigForClient, if set, chooses the Ctx that answers a client, by its
-	// ClientHello: a virtual host. It is called once in a handshake, before OpenSSL has
-	// looked at the client's session or done anything else, on the goroutine of the
-	// Handshake, with no lock of OpenSSL held, so it may take its time. nil means the
-	// Ctx that was asked. An error ends the handshake; an AlertError chooses the alert.
+	// GetConfigForClient, if set, chooses the Ctx that answers a client, by its ClientHello: a virtual
+	// host. It is called once in a handshake, before OpenSSL has looked at the client's session or done
+	// anything else, on the goroutine of the Handshake, with no lock of OpenSSL held, so it may take its
+	// time. nil means the Ctx that was asked. An error ends the handshake; an AlertError chooses the
+	// alert.
 	//
-	// The connection begins anew from the chosen Ctx (SSL_new) with the same ClientHello, and
-	// takes everything from it: certificates, client authentication, versions, sessions and
-	// functions. Only its GetConfigForClient is not called, and HandshakeLimit and
-	// HandshakeTimeout stay. The Ctx must be a server's. It stays the caller's, who must keep
-	// it open until the function's Conn has ended its handshake. A client that is asked for a
-	// second ClientHello (HelloRetryRequest) must name the same host and protocols in it.
+	// The connection begins anew from the chosen Ctx (SSL_new) with the same ClientHello, and takes
+	// everything from it: certificates, client authentication, versions, sessions and functions. Only its
+	// GetConfigForClient is not called, and HandshakeLimit and HandshakeTimeout stay. The Ctx must be a
+	// server's. It stays the caller's, who must keep it open until the function's Conn has ended its
+	// handshake. A client that is asked for a second ClientHello (HelloRetryRequest) must name the same
+	// host and protocols in it.
 	GetConfigForClient func(*ClientHelloInfo) (*Ctx, error)
 
 	// GetCertificate, if set, chooses a server's certificate, by the ClientHello
@@ -341,41 +345,38 @@ type Config struct {
 	//     handshake: see [Conn.RequestClientCertificate].
 	VerifyConnection func(ConnectionState) error
 
-	// KeyLogWriter, if set, gets the secrets of every connection, one line of text per
-	// Write, in the format of NSS key logs (SSL_CTX_set_keylog_callback). With them
-	// anyone can read and change the traffic: this is for debugging with tools such as
-	// Wireshark, and breaks confidentiality. Lines are written before the handshake
-	// returns, with no lock of OpenSSL held, by one connection of the process at a
-	// time. An error ends the handshake. Some versions of OpenSSL also log the keys of
-	// a KeyUpdate; the Read that receives it writes them. See [KeyLogFromEnvironment].
+	// KeyLogWriter, if set, gets the secrets of every connection, one line of text per Write, in the
+	// format of NSS key logs (SSL_CTX_set_keylog_callback). With them anyone can read and change the
+	// traffic: this is for debugging with tools such as Wireshark, and breaks confidentiality. Lines are
+	// written before the handshake returns, with no lock of OpenSSL held, by one connection of the process
+	// at a time. An error ends the handshake. Some versions of OpenSSL also log the keys of a KeyUpdate;
+	// the Read that receives it writes them. See [KeyLogFromEnvironment].
 	KeyLogWriter io.Writer
 
-	// OnNewSession is called for each session that a connection gets
-	// (SSL_CTX_sess_set_new_cb): for each TLS 1.3 ticket, when a Read has processed it, and
-	// for each TLS 1.2 session, including tickets that were renewed during a resumption. It
-	// runs on the goroutine of the Handshake, Read, IssueTicket or Close that brought the
-	// session, after the C call has returned, with no lock held: it may use the Conn in any
-	// way. No session is delivered before the peer has been verified. If a client does not
-	// read, it keeps the newest 256 sessions at most, fewer if tickets are long.
+	// OnNewSession is called for each session that a connection gets (SSL_CTX_sess_set_new_cb): for each
+	// TLS 1.3 ticket, when a Read has processed it, and for each TLS 1.2 session, including tickets that
+	// were renewed during a resumption. It runs on the goroutine of the Handshake, Read, IssueTicket or
+	// Close that brought the session, after the C call has returned, with no lock held: it may use the Conn
+	// in any way. No session is delivered before the peer has been verified. If a client does not read, it
+	// keeps the newest 256 sessions at most, fewer if tickets are long.
 	//
-	// The function owns the Session and must Close it. Connections that are used by
-	// different goroutines call the function at the same time. A panic in it, as in any
-	// function here, reaches the caller and closes the connection.
+	// The function owns the Session and must Close it. Connections that are used by different goroutines
+	// call the function at the same time. A panic in it, as in any function here, reaches the caller and
+	// closes the connection.
 	OnNewSession func(*Conn, *Session)
 
-	// OnRemoveSession is called with the id of each session that libssl removes from a
-	// server's internal cache or marks not resumable (SSL_CTX_sess_set_remove_cb): because
-	// it has expired and was flushed, because there was no room, by [Ctx.RemoveSession], or
-	// because its connection has failed. In the last case external caches must forget the
-	// session, too; a ServerSessionCache makes its SessionStore do so by itself. It is not
-	// called for sessions that are in the cache when the Ctx ends. Clients do not use it.
+	// OnRemoveSession is called with the id of each session that libssl removes from a server's internal
+	// cache or marks not resumable (SSL_CTX_sess_set_remove_cb): because it has expired and was flushed,
+	// because there was no room, by [Ctx.RemoveSession], or because its connection has failed. In the last
+	// case external caches must forget the session, too; a ServerSessionCache makes its SessionStore do so
+	// by itself. It is not called for sessions that are in the cache when the Ctx ends. Clients do not use
+	// it.
 	//
-	// It runs on the goroutine whose call noticed the removal, possibly that of another
-	// connection, after the C call has returned, with no lock held, and never twice at
-	// the same time. It may use the Ctx in any way. A caller of the Ctx's methods must
-	// not hold a lock that the function takes. If the function panics, so does that
-	// call: for example a connection's handshake, Read or Write. It should be quick: of
-	// the sessions removed meanwhile, at most 1 MiB of ids is noted.
+	// It runs on the goroutine whose call noticed the removal, possibly that of another connection, after
+	// the C call has returned, with no lock held, and never twice at the same time. It may use the Ctx in
+	// any way. A caller of the Ctx's methods must not hold a lock that the function takes. If the function
+	// panics, so does that call: for example a connection's handshake, Read or Write. It should be quick:
+	// of the sessions removed meanwhile, at most 1 MiB of ids is noted.
 	OnRemoveSession func(ctx *Ctx, id []byte)
 
 	// # Limits
@@ -385,15 +386,14 @@ type Config struct {
 	// is a C call that keeps a processor busy, so more would only make more threads.
 	HandshakeLimit int
 
-	// HandshakeTimeout is for how long a server waits for its client to complete the
-	// handshake, from its first step on, over all calls that take part. 0 means
-	// [DefaultHandshakeTimeout], 30 seconds, and a negative duration no limit. After it
-	// the connection underneath is closed, and the call returns [ErrHandshakeTimeout];
-	// otherwise a client that stalls could hold the connection for ever. Shorter deadlines
-	// and contexts of the application come first. If ReadEarlyData has returned data, the
-	// time begins anew with the next call. After the handshake the limit has no effect: a
-	// server must then set deadlines of its own, as http.Server does. Clients do not use
-	// the field: their handshakes end with the context of HandshakeContext or of a Dialer.
+	// HandshakeTimeout is for how long a server waits for its client to complete the handshake, from its
+	// first step on, over all calls that take part. 0 means [DefaultHandshakeTimeout], 30 seconds, and a
+	// negative duration no limit. After it the connection underneath is closed, and the call returns
+	// [ErrHandshakeTimeout]; otherwise a client that stalls could hold the connection for ever. Shorter
+	// deadlines and contexts of the application come first. If ReadEarlyData has returned data, the time
+	// begins anew with the next call. After the handshake the limit has no effect: a server must then set
+	// deadlines of its own, as http.Server does. Clients do not use the field: their handshakes end with
+	// the context of HandshakeContext or of a Dialer.
 	HandshakeTimeout time.Duration
 
 	system *systemSettings // openssl.cnf's; only set in a copy made by underSystem

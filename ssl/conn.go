@@ -41,10 +41,11 @@ type Conn struct {
 	keyLog   connKeyLog
 	closing  connClosing
 
-	info   connInfo              // set before handshaking.done; from then on the peer's part is under mu
-	ended  atomic.Pointer[Error] // the first fatal error of TLS
-	protos *[]string             // set by SetNextProtos; under mu
-	own    []*ownChain           // chains that it may send; under mu
+	info     connInfo              // set before handshaking.done; from then on the peer's part is under mu
+	ended    atomic.Pointer[Error] // the first fatal error of TLS
+	declined atomic.Bool           // the peer wanted to renegotiate, and has sent no data since
+	protos   *[]string             // set by SetNextProtos; under mu
+	own      []*ownChain           // chains that it may send; under mu
 }
 
 // connHandshake is locked by a handshake until its end.
@@ -156,9 +157,9 @@ func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Con
 	}
 	if server != ctx.server {
 		if server {
-			return nil, fail(op, ErrClient)
+			return nil, fail(op, errClientsCtx)
 		}
-		return nil, fail(op, ErrServer)
+		return nil, fail(op, errServersCtx)
 	}
 	promised, _ := conn.(*unsafeSocket)
 	if promised != nil {

@@ -17,6 +17,8 @@ package ssl
 #cgo noescape sessl_conn_put_back
 #cgo nocallback sessl_conn_put_back
 #cgo nocallback sessl_session_weight
+#cgo nocallback sessl_conn_is_foreign
+#cgo noescape sessl_conn_is_foreign
 #include "conn.h"
 */
 import "C"
@@ -166,6 +168,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 	}
 	c.writing.waiting.Store(int64(st.out_waiting))
 	c.noteMidway(st.midway != 0)
+	c.declined.Store(p.declined != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {
 		c.sessions.spoiled.Store(true)
 	}
@@ -175,13 +178,13 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 		answered: st.answered != 0, midway: st.midway != 0, holds: p.hold.due != 0,
 	}
 	if st.send_errno != 0 {
-		r.unsent = os.NewSyscallError("send", syscall.Errno(st.send_errno))
+		r.unsent = c.netError("write", os.NewSyscallError("send", syscall.Errno(st.send_errno)))
 	}
 	switch {
 	case r.status == stepFailed:
 		r.err = c.failure(op, p)
 	case r.status == stepIOError:
-		r.err = os.NewSyscallError("recv", syscall.Errno(st.recv_errno))
+		r.err = c.netError("read", os.NewSyscallError("recv", syscall.Errno(st.recv_errno)))
 	case st.late != 0:
 		r.late = c.failure(op, p)
 	}
@@ -202,6 +205,19 @@ func (c *Conn) reason(op string, p connPtr) error {
 	}
 	if p.hello_changed != 0 {
 		return asError(op, errHelloChanged, &p.err)
+	}
+	if C.sessl_conn_is_foreign(p) != 0 && !c.handshaking.done.Load() {
+		cause := &notTLS{conn: c.net}
+		for i, b := range p.first {
+			cause.head[i] = byte(b)
+		}
+		return asError(op, cause, &p.err)
+	}
+	switch {
+	case p.declined != 0:
+		return asError(op, ErrRenegotiation, &p.err)
+	case !c.server && isLegacyServer(&p.err):
+		return asError(op, ErrLegacyServer, &p.err)
 	}
 	err := c.blameStaple(p, asError(op, nil, &p.err))
 	c.explain(p, err)

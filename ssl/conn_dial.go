@@ -236,7 +236,7 @@ func (d *Dialer) check(
 		return "", fail(op, ErrNil)
 	}
 	if d.Ctx.server {
-		return "", fail(op, ErrServer)
+		return "", fail(op, errServersCtx)
 	}
 	if err := d.Ctx.withPtr(op, func(ctxPtr) error { return nil }); err != nil {
 		return "", err

@@ -71,6 +71,6 @@ func (c *Conn) waitGate(ctx context.Context) error {
 	case <-c.closing.done():
 		return ErrClosed
 	case <-expired:
-		return os.ErrDeadlineExceeded
+		return c.netError("read", os.ErrDeadlineExceeded)
 	}
 }

@@ -3,7 +3,9 @@ package ssl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -104,6 +106,9 @@ func (c *Conn) readLocked(step pullStep, b []byte) (n int, again bool, err error
 			c.flushSoon()
 		}
 		if err != nil {
+			if c.declined.Load() && isHangup(err) {
+				err = fmt.Errorf("%w: %w", ErrRenegotiation, err)
+			}
 			return 0, false, c.closedOr("read", err)
 		}
 		if r.answered {
@@ -150,6 +155,9 @@ func isHangup(err error) bool {
 
 // whyEnded is the error of all reads from now on.
 func (c *Conn) whyEnded(r *result) error {
+	if c.declined.Load() && (r.status == stepEOF || r.status == stepIOEOF) {
+		return c.closedOr("read", fail("read", ErrRenegotiation))
+	}
 	switch r.status {
 	case stepEOF:
 		return io.EOF
@@ -269,8 +277,21 @@ func (c *Conn) flushSoon() {
 
 // expired reports whether a deadline has passed.
 func (c *Conn) expired(until *atomic.Int64) error {
-	if t := until.Load(); t != 0 && time.Now().UnixNano() >= t {
-		return os.ErrDeadlineExceeded
+	t := until.Load()
+	switch {
+	case t == 0 || time.Now().UnixNano() < t:
+		return nil
+	case until == &c.writing.until:
+		return c.netError("write", os.ErrDeadlineExceeded)
 	}
-	return nil
+	return c.netError("read", os.ErrDeadlineExceeded)
+}
+
+// netError is err as package net returns errors of a Read or Write.
+func (c *Conn) netError(op string, err error) error {
+	e := &net.OpError{Op: op, Source: c.net.LocalAddr(), Addr: c.net.RemoteAddr(), Err: err}
+	if e.Source != nil {
+		e.Net = e.Source.Network()
+	}
+	return e
 }

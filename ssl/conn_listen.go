@@ -100,7 +100,7 @@ func (c *Ctx) checkServer(op string) error {
 		return fail(op, ErrNil)
 	}
 	if !c.server {
-		return fail(op, ErrClient)
+		return fail(op, errClientsCtx)
 	}
 	return c.withPtr(op, func(ctxPtr) error { return nil })
 }

@@ -124,7 +124,7 @@ func (c *Conn) untilWhole(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-expired:
-			return os.ErrDeadlineExceeded
+			return c.netError("write", os.ErrDeadlineExceeded)
 		}
 	}
 }

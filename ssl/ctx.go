@@ -97,6 +97,7 @@ func newCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 }
 
 func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
+	warnOfVersions()
 	if _, err := policyInForce(); err != nil { // before OpenSSL reads the same file
 		return nil, fail(op, err)
 	}

@@ -2,6 +2,7 @@ package ssl
 
 /*
 #cgo nocallback sessl_ctx_free
+#cgo nocallback sessl_ctx_set_legacy_server
 #cgo nocallback sessl_ctx_ca_names
 #include "conn.h"
 #include "ctx.h"
@@ -43,6 +44,7 @@ func setVersions(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 	if C.sessl_ctx_set_versions(p, C.int(lowest), C.int(highest), C.int(cfg.wanted()), &e) == 0 {
 		return asError(op, configError("the library has no %s", versionRange(cfg.versions())), &e)
 	}
+	C.sessl_ctx_set_legacy_server(p, cBool(cfg.InsecureLegacyServer))
 	if len(cfg.CipherSuites) == 0 {
 		return nil
 	}

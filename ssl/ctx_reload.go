@@ -143,6 +143,9 @@ func loadAll(op string, files []CertificateFiles) ([]Certificate, error) {
 			return nil, fail(op, err)
 		}
 		if err := cert.withPtr(op, func(p certPtr) error { return setStaple(op, p, staple) }); err != nil {
+			if e, ok := err.(*Error); ok {
+				err = inFile(e, f.OCSPFile)
+			}
 			return nil, err
 		}
 	}

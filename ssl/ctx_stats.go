@@ -13,6 +13,9 @@ import (
 // Stats count what became of the handshakes of a Ctx since it was made, and what its
 // session stores and caches have done. Only the caches' Sessions can go down.
 type Stats struct {
+	// Library are the versions of OpenSSL, the same in all Stats of a process.
+	Library OpenSSLVersions
+
 	// OpenSSL are libssl's own counters (SSL_CTX_sess_*).
 	OpenSSL SessionStats
 
@@ -78,6 +81,7 @@ func (s *ctxStats) completed(r ReuseState, took time.Duration) {
 func (c *Ctx) Stats() (Stats, error) {
 	var s Stats
 	var err error
+	s.Library = OpenSSLVersion()
 	if s.OpenSSL, err = c.SessionStats(); err != nil {
 		return Stats{}, inOp("Ctx.Stats", err)
 	}
@@ -229,7 +233,7 @@ func (c *Conn) tallyUnfinished() {
 }
 
 func (c *Conn) remember(err error) {
-	c.ctx.seen.failures.add(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: err})
+	c.ctx.seen.failures.add(HandshakeFailure{Time: time.Now(), Peer: c.peer, Err: toKeep(err)})
 }
 
 // LiveHandles writes where each live handle was made, oldest first, if the program was

@@ -32,7 +32,10 @@
 //
 // Failures are *Error: the operation, a cause for errors.Is, and OpenSSL's reasons. If a
 // peer fails verification, the cause is a *VerificationError. Errors of the connection
-// underneath in a Read or Write, deadlines included, are returned unchanged, for net.Error.
+// underneath, deadlines included, are the *net.OpError of package net in an Error. errors.As
+// finds what crypto/tls would have returned, too: a *tls.CertificateVerificationError and
+// crypto/x509's reason in it, a tls.RecordHeaderError for a peer that does not speak TLS, and
+// for an alert a tls.AlertError and a *net.OpError whose Op is "remote error".
 //
 // # Resumption and verification
 //

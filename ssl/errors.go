@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -42,10 +43,10 @@ var (
 	ErrSessionCtx = errors.New("session belongs to another Ctx")
 
 	// ErrServer says that the call is for clients only.
-	ErrServer = errors.New("not possible on the server side")
+	ErrServer = errors.New("for clients only, this is a server's")
 
 	// ErrClient says that the call is for servers only.
-	ErrClient = errors.New("not possible on the client side")
+	ErrClient = errors.New("for servers only, this is a client's")
 
 	// ErrTLS13Only says that the connection's version of TLS lacks the feature.
 	ErrTLS13Only = errors.New("possible in TLS 1.3 only")
@@ -107,6 +108,16 @@ var (
 	// ErrNoMemory says that an allocation in C failed. OpenSSL does not always report that.
 	ErrNoMemory = errors.New("out of memory")
 
+	// ErrLegacyServer says that the server lacks secure renegotiation (RFC 5746): see
+	// [Config].InsecureLegacyServer.
+	ErrLegacyServer = errors.New("server lacks secure renegotiation (RFC 5746), " +
+		"and only Config.InsecureLegacyServer permits that")
+
+	// ErrRenegotiation says that the connection ended after the peer had asked for
+	// renegotiation, which is always refused (SSL_OP_NO_RENEGOTIATION).
+	ErrRenegotiation = errors.New("connection ended after the peer had asked for renegotiation, which is " +
+		"refused (a server that wants a client certificate must ask for it in the handshake)")
+
 	// ErrConfig says that a Config cannot work; the text has the reason.
 	ErrConfig = errors.New("invalid configuration")
 )
@@ -117,6 +128,20 @@ func (closedError) Error() string { return "closed" }
 
 // Is makes errors.Is(err, net.ErrClosed) true, which servers test for.
 func (closedError) Is(target error) bool { return target == net.ErrClosed }
+
+// wrongCtx says what a Ctx is that the call cannot use. It is an ErrServer or ErrClient.
+type wrongCtx struct {
+	is   error
+	text string
+}
+
+func (e *wrongCtx) Error() string { return e.text }
+func (e *wrongCtx) Unwrap() error { return e.is }
+
+var (
+	errServersCtx = &wrongCtx{ErrServer, "the Ctx is a server's, and a client's is needed (NewClientCtx)"}
+	errClientsCtx = &wrongCtx{ErrClient, "the Ctx is a client's, and a server's is needed (NewServerCtx)"}
+)
 
 // errPanicked is the handshake's error for calls that did not see the panic themselves.
 var errPanicked = errors.New("a function of the Config panicked")
@@ -198,6 +223,28 @@ func (e *Error) Alert() (alert uint8, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// As finds an alert that the peer sent in the forms of crypto/tls, too: a tls.AlertError, and a
+// *net.OpError whose Op is "remote error". A record that was changed on the way is a *net.OpError
+// whose Op is "local error".
+func (e *Error) As(target any) bool {
+	op := "remote error"
+	alert, ok := e.Alert()
+	if !ok && e.hasBadRecord() {
+		op, alert = "local error", alertBadRecordMAC
+	} else if !ok {
+		return false
+	}
+	switch t := target.(type) {
+	case *tls.AlertError:
+		*t = tls.AlertError(alert)
+		return ok
+	case **net.OpError:
+		*t = &net.OpError{Op: op, Err: tls.AlertError(alert)}
+		return true
+	}
+	return false
 }
 
 func fail(op string, err error) error {

@@ -7,6 +7,8 @@ package ssl
 */
 import "C"
 
+import "slices"
+
 // cErr receives what a C call took out of its thread's error queue.
 type cErr = C.sessl_err
 
@@ -41,6 +43,21 @@ func asError(op string, cause error, e *cErr) error {
 // peer's certificate. RSA has a reason of the same number, for a signature by another key.
 func isRefusal(code C.ulong) bool {
 	return C.sessl_err_is(code, C.ERR_LIB_SSL, C.SSL_R_CERTIFICATE_VERIFY_FAILED) != 0
+}
+
+// isLegacyServer reports whether a client has refused a server without secure renegotiation.
+func isLegacyServer(e *cErr) bool {
+	return e.n > 0 && C.sessl_err_is(e.code[0], C.ERR_LIB_SSL, C.SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED) != 0
+}
+
+// alertBadRecordMAC is the alert of a record that does not decrypt.
+const alertBadRecordMAC = C.SSL_AD_BAD_RECORD_MAC
+
+// hasBadRecord reports whether a record of the peer did not decrypt.
+func (e *Error) hasBadRecord() bool {
+	return slices.ContainsFunc(e.Entries, func(entry Entry) bool {
+		return C.sessl_err_is(C.ulong(entry.Code), C.ERR_LIB_SSL, C.SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC) != 0
+	})
 }
 
 // textOf is C.GoString without letting its argument escape. With C.GoString, every

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// VerificationError says why the peer's certificate was refused. errors.As finds it in an Error.
+// VerificationError says why the peer's certificate was refused. errors.As finds it in an Error,
+// and finds there what crypto/tls would have returned as well: see [VerificationError.As].
 type VerificationError struct {
 	Code   int    // X509_V_ERR_*, as returned by SSL_get_verify_result
 	Reason string // X509_verify_cert_error_string of Code
@@ -21,6 +22,8 @@ type VerificationError struct {
 	// certificate. Both are set only if they did not match.
 	Host  string
 	Names []string
+
+	sent [][]byte // the certificates that the peer has shown, in DER
 }
 
 // maxNamesShown bounds how many of a certificate's names an error shows.

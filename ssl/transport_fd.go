@@ -1,6 +1,9 @@
 package ssl
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+)
 
 // fdTransport lets the step in C use the socket itself: when the socket is ready, a
 // Read or Write is one crossing. The step must run inside the RawConn callback; outside
@@ -71,10 +74,18 @@ func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (*result, error
 	err := t.rc.Read(t.onRead)
 	t.in = fdPull{}
 	r := &t.c.reading.result
-	if err == nil && r.status == stepIOError {
-		err = r.err
+	if r.status == stepIOError {
+		return r, firstError(t.ownError("read", err), r.err)
 	}
-	return r, err
+	return r, t.ownError("read", err)
+}
+
+// ownError is an error of a Read or Write of rc, without a word of how it came about.
+func (t *fdTransport) ownError(op string, err error) error {
+	if e, ok := err.(*net.OpError); ok {
+		return t.c.netError(op, e.Err)
+	}
+	return err
 }
 
 func (t *fdTransport) push(b []byte) (int, error) {
@@ -94,5 +105,5 @@ func (t *fdTransport) run(p fdPush) (int, error) {
 	err := t.rc.Write(t.onWrite)
 	p = t.out
 	t.out = fdPush{}
-	return p.n, firstError(p.err, err)
+	return p.n, firstError(p.err, t.ownError("write", err))
 }

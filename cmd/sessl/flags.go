@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -73,9 +72,6 @@ func must(err error) {
 // keyPair loads a certificate and its key. Its errors name the two files.
 func keyPair(cert, key string) (ssl.Certificate, error) {
 	c, err := ssl.LoadX509KeyPair(cert, key)
-	if err != nil && !errors.As(err, new(*fs.PathError)) {
-		return c, fmt.Errorf("certificate %s and key %s: %w", cert, key, bare(err))
-	}
 	return c, bare(err)
 }
 

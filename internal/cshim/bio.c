@@ -60,6 +60,22 @@ static int read_ahead(sessl_conn *c)
     return 1;
 }
 
+static void note_first(sessl_conn *c, const char *p, size_t n)
+{
+    while (c->first_n < (int)sizeof(c->first) && n-- > 0)
+        c->first[c->first_n++] = (uint8_t)*p++;
+}
+
+/* 1 when what the peer has sent first is no record that a handshake begins with: plain text, most
+ * often. Types from 0x80 on are hellos of SSL 2, and 0x7F is what hold.c writes. */
+int sessl_conn_is_foreign(const sessl_conn *c)
+{
+    int type = c->first[0];
+
+    return c->first_n == (int)sizeof(c->first) && type < 0x7F
+        && ((type != SSL3_RT_ALERT && type != SSL3_RT_HANDSHAKE) || c->first[1] >= 0x10);
+}
+
 /* Whatever is queued when libssl wants more it has got over: a fatal error reads nothing. It must
  * not be taken for why the step that lacks input has failed, nor for the reason of a later
  * failure. From 3.6 on a staple that cannot be parsed leaves something, for one. */
@@ -89,6 +105,7 @@ static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
         BIO_set_retry_read(bio);
         return 0;
     }
+    note_first(c, p, *got);
     if (c->hello_use == SESSL_HELLO_ASK && c->hello_state == SESSL_HELLO_FIRST
         && !sessl_buf_append(&c->replay, (const uint8_t *)p, *got)) {
         c->alloc_failed = 1;

@@ -35,12 +35,20 @@ void sessl_breath_end(sessl_conn *c)
     c->stretch = 0;
 }
 
-/* SSL_CTX_set_info_callback: libssl's machine has got to another state. */
+/* Whether this side has just answered that it does not renegotiate. libssl goes on then, and says
+ * nothing of it to its caller. */
+static int declines(int where, int ret)
+{
+    return where == SSL_CB_WRITE_ALERT && (ret & 0xff) == SSL_AD_NO_RENEGOTIATION;
+}
+
+/* SSL_CTX_set_info_callback: libssl's machine has got to another state, or has sent an alert. */
 void sessl_info_cb(const SSL *ssl, int where, int ret)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
 
-    (void)where, (void)ret;
+    if (c != NULL && declines(where, ret))
+        c->declined = 1;
     if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
         return;
     breathe();

@@ -147,6 +147,14 @@ void sessl_conn_hello_sent(sessl_conn *c)
         c->offers = SESSL_OFFERS_ANY;
 }
 
+/* An alert means nothing to a peer that does not speak TLS, and would stand before the answer
+ * that the application may have for it. */
+static void drop_output(sessl_conn *c)
+{
+    sessl_buf_free(&c->out);
+    c->answers = 0;
+}
+
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
     int first = SSL_in_before(c->ssl);
@@ -157,6 +165,8 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
     sessl_breath_end(c);
     if (first && !c->server)
         sessl_conn_hello_sent(c);
+    if (st->status == SESSL_FAILED && sessl_conn_is_foreign(c))
+        drop_output(c);
     if (st->status == SESSL_OK) {
         c->early = SESSL_EARLY_NONE;
         sessl_conn_renewed(c);
@@ -192,6 +202,8 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
             st->n += got;
     }
     st->late = more == SESSL_FAILED;
+    if (st->n > 0)
+        c->declined = 0;
     sessl_conn_end(c, st);
 }
 

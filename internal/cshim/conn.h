@@ -65,6 +65,7 @@ struct sessl_conn {
     int more;                             /* the step has ended although there may be more */
     int writes;                           /* the step's output is the application's */
     int mute;                             /* our close_notify has been made */
+    int declined;                         /* the peer wanted to renegotiate, and has sent no data since */
     size_t ahead;                         /* how much recv asks for */
     size_t received;                      /* how much it brought in the step */
     size_t room;                          /* how much the last read had room for */
@@ -76,6 +77,8 @@ struct sessl_conn {
     size_t sink_len, sink_cap;
     sessl_buf in, out; /* input not consumed, output not sent */
     sessl_hold hold;   /* a server's */
+    uint8_t first[5];  /* what libssl has got first: the head of a record, if the peer speaks TLS */
+    int first_n;
 
     /* What this side asks for, or has to offer. */
     sessl_host host;           /* what a client asks for */
@@ -195,6 +198,7 @@ void sessl_conn_output(sessl_conn *c, int fd, uint8_t *sink, size_t cap, sessl_s
 /* ---- bio.c: its input and output ---- */
 
 int sessl_conn_put_back(sessl_conn *c, const uint8_t *p, size_t n);
+int sessl_conn_is_foreign(const sessl_conn *c);
 
 /* ---- conn_session.c: sessions that enter and leave it ---- */
 

@@ -62,6 +62,15 @@ SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, s
     return ctx;
 }
 
+/* Off by default since 3.0. Before, libssl has it on, and openssl.cnf has no word for it. */
+void sessl_ctx_set_legacy_server(SSL_CTX *ctx, int on)
+{
+    if (on)
+        SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+    else if (!SESSL_HAVE_3_0)
+        SSL_CTX_clear_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+}
+
 /* Ends the caller's reference. Emptying the cache allocates, and may fail at that. */
 void sessl_ctx_free(SSL_CTX *ctx)
 {

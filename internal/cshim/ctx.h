@@ -20,6 +20,7 @@ typedef struct sessl_ctx_stats {
 } sessl_ctx_stats;
 
 SSL_CTX *sessl_ctx_new(int server, int want_fips, const char *query, int *why, sessl_err *e);
+void sessl_ctx_set_legacy_server(SSL_CTX *ctx, int on);
 void sessl_ctx_free(SSL_CTX *ctx);
 int sessl_ctx_set_versions(SSL_CTX *ctx, int min, int max, int enable, sessl_err *e);
 int sessl_ctx_set_ciphers(SSL_CTX *ctx, const uint16_t *ids, size_t n, uint16_t *bad, sessl_err *e);

@@ -138,15 +138,19 @@ static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
 static int verify(X509_STORE_CTX *store, void *arg)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    sessl_conn *c = ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot);
     int ok;
 
     ERR_set_mark();
-    ok = verdict(ssl == NULL ? NULL : SSL_get_ex_data(ssl, sessl_ssl_slot), store, arg);
-    if (ok != 0)
+    ok = verdict(c, store, arg);
+    if (ok != 0) {
         ERR_pop_to_mark();
-    else
-        ERR_clear_last_mark();
-    return ok;
+        return ok;
+    }
+    ERR_clear_last_mark();
+    if (c != NULL && c->sent == NULL) /* for the error to show; +1 on each, or nothing without memory */
+        c->sent = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(store));
+    return 0;
 }
 
 void sessl_conn_forget_chains(sessl_conn *c)
