@@ -34,29 +34,26 @@ func stateAnchor(r ssl.ReuseState) string {
 
 // states says where to look if there are more of an outcome than there should be, as the document does.
 var states = map[ssl.ReuseState]string{
-	ssl.ReuseNoSession: "the first connection; a server that issues none, such as one without a current " +
-		"ticket " +
-		"key (TicketKeyStats.Withheld); a client that closes before it has read",
+	ssl.ReuseNoSession: "the first connection; a server that issues none, such as one without a " +
+		"current ticket key (TicketKeyStats.Withheld); a client that closes before it has read",
 	ssl.ReuseExpired:      "SessionTimeout of the server",
 	ssl.ReuseNotResumable: "errors of earlier connections",
 	ssl.ReuseOtherConfig:  "more than one Ctx for one purpose",
 	ssl.ReuseDeclined:     "keys or cache of the server, several servers behind one name",
-	ssl.ReuseUnknownID: "the client has made it up, as crypto/tls does on its first visit; or the cache " +
-		"has lost " +
-		"the session",
+	ssl.ReuseUnknownID: "the client has made it up, as crypto/tls does on its first visit; or the " +
+		"cache has lost the session",
 }
 
 // advice says what to do about a failure, by the anchor of its row in the document, which has the same words.
 var advice = map[string]string{
 	"fail-timeout": "look for peers that stall, packet filters and machines that are too busy; " +
-		"HandshakeTimeout is " +
-		"the limit of a server, its context or Dialer that of a client",
-	"fail-peer-gone": "harmless if few: port scanners and health checks end so; if many, the peer's log " +
-		"has the reason",
+		"HandshakeTimeout is the limit of a server, its context or Dialer that of a client",
+	"fail-peer-gone": "harmless if few: port scanners and health checks end so; if many, the peer's " +
+		"log has the reason",
 	"fail-closed": "nothing, if the program was ending; otherwise look for a Close or a context that " +
 		"comes too early",
-	"fail-not-tls": "give clients the https address, or the port for TLS; after STARTTLS begin TLS only " +
-		"when the server agrees",
+	"fail-not-tls": "give clients the https address, or the port for TLS; after STARTTLS begin TLS " +
+		"only when the server agrees",
 	"fail-version": "update the peer, or lower MinVersion knowing what that means",
 	"fail-no-common": "compare the suites, groups, signature schemes and key types of both sides, and " +
 		"openssl.cnf",
@@ -65,8 +62,8 @@ var advice = map[string]string{
 		"with the name",
 	"fail-time":    "renew the peer's certificate, and compare the clocks of both machines",
 	"fail-revoked": "the peer needs a new certificate; if the list is out of date, get a new one",
-	"fail-unknown-authority": "add the root to RootCAs or ClientCAs, and let the peer send its intermediate " +
-		"certificates",
+	"fail-unknown-authority": "add the root to RootCAs or ClientCAs, and let the peer send its " +
+		"intermediate certificates",
 	"fail-certificate": "the text names the certificate and OpenSSL's reason; openssl verify gives the " +
 		"same answer",
 	"fail-no-certificate": "give the client a certificate in Certificates, or ask for less in ClientAuth",
@@ -78,14 +75,14 @@ var advice = map[string]string{
 	"fail-psk":             "compare identity and key of both sides; the server must know the identity",
 	"fail-session-trust": "nothing, if it happens once after a change of roots or names; the next " +
 		"handshake is a full one",
-	"fail-other": "the text is OpenSSL's or the application's own; bin/sessl probe shows the " +
-		"same handshake step by step",
+	"fail-other": "the text is OpenSSL's or the application's own; bin/sessl probe shows the same " +
+		"handshake step by step",
 	"store-error": "the store's own message says why; clients get full handshakes meanwhile, and " +
 		"nothing is lost",
-	"guard-error": "the guard's own message says why; early data is rejected meanwhile, and " +
-		"clients still resume",
-	"keys-error": "the function's own message says why; clients with tickets of such keys get " +
-		"full handshakes meanwhile",
+	"guard-error": "the guard's own message says why; early data is rejected meanwhile, and clients " +
+		"still resume",
+	"keys-error": "the function's own message says why; clients with tickets of such keys get full " +
+		"handshakes meanwhile",
 }
 
 // byAlert are the rows of alerts that peers send (RFC 8446, section 6).
