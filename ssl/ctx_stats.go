@@ -6,8 +6,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-
-	"sessl/internal/cshim"
 )
 
 // Stats count what became of the handshakes of a Ctx since it was made, and what its
@@ -298,9 +296,6 @@ func ReadCounters() Counters {
 		Certificates: certKind.read(),
 		Roots:        rootsKind.read(),
 	}
-	c.SessionObjectsCreated, c.SessionObjectsFreed = cshim.SessionCounts()
-	c.TicketKeyObjectsCreated, c.TicketKeyObjectsWiped = cshim.TicketKeyCounts()
-	c.IDKeyObjectsCreated, c.IDKeyObjectsWiped = cshim.IDKeyCounts()
-	c.PSKObjectsCreated, c.PSKObjectsWiped = cshim.PSKCounts()
+	c.readObjects()
 	return c
 }

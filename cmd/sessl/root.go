@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sessl/internal/cshim"
+	"sessl/ssl"
 )
 
 // Exit statuses. docs/cli.md documents them.
@@ -98,13 +98,13 @@ probe ends with 3 if the connections worked, but reuse or the early data asked f
 	return root
 }
 
-// version returns the versions of the program and of the library.
+// version returns the versions of the program, of the library, and of its headers if they differ.
 func version() string {
 	v := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		v = info.Main.Version
 	}
-	return v + ", " + cshim.Version()
+	return v + ", " + ssl.OpenSSLVersion().String()
 }
 
 // oneArg demands exactly one argument, which its errors call name.

@@ -1,0 +1,5 @@
+//go:build windows
+
+package unsupported
+
+const _ = sessl_is_not_supported_on_Windows
