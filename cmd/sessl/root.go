@@ -95,7 +95,21 @@ probe ends with 3 if the connections worked, but reuse or the early data asked f
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newFleet(), newSealKey(),
 		newDemo(), newMan())
+	addCompletion(root)
 	return root
+}
+
+// addCompletion adds cobra's command, which would take a shell that it does not know for a wish to read
+// its help.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.RunE = func(*cobra.Command, []string) error {
+				return usagef("bash, zsh, fish or powershell is missing")
+			}
+		}
+	}
 }
 
 // version returns the versions of the program, of the library, and of its headers if they differ.

@@ -32,6 +32,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"nonsense"}, exitUsage, `unknown command "nonsense"`},
 		{[]string{"prob"}, exitUsage, "Did you mean this? probe"},
 		{[]string{"--nonsense"}, exitUsage, "unknown flag: --nonsense"},
+		{[]string{"completion"}, exitUsage, "bash, zsh, fish or powershell is missing"},
+		{[]string{"completion", "nonsense"}, exitUsage, `unknown command "nonsense"`},
 
 		{[]string{"serve"}, exitUsage, "[cert psk]"},
 		{good("more"), exitUsage, "more"},
