@@ -30,7 +30,7 @@ func DebugHandler(ctxs map[string]*ssl.Ctx) http.Handler { return NewDebugHandle
 //
 // For each of ctxs, under its name there, both have the [ssl.Stats] with the counters of the caches, the
 // names and ages of the ticket keys, the last failures, and the last errors of its SessionStore and
-// ReplayGuard. They also have the live handles of the process, [ssl.ReadCounters]; the JSON has OpenSSL's
+// ReplayGuard. They also have the live handles of the process, [ssl.ReadCounters], and OpenSSL's
 // versions. The page shows reuse by
 // reason, the durations of full and resumed handshakes, the keys on a line of time with what each may
 // still open, and what to do about each failure. It needs no script, and the browser loads it again every

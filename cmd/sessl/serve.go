@@ -25,6 +25,7 @@ const (
 
 type serveOptions struct {
 	listen, cert, key, clientCA string
+	debug                       string
 	tls                         tlsVersion
 	www, closeEach              bool
 	sessions                    sessionOptions
@@ -46,6 +47,9 @@ with the state of the connection: as text or, for "Accept: application/json", as
 The first line of the output has the address, which is useful for --listen with port 0.
 SIGINT and SIGTERM end the server with exit status 0. SIGHUP makes it read the files of
 --ticket-keys or --seal-key again.
+
+With --debug it shows what it counts on a page for browsers, and as JSON to programs. The page
+has the addresses of clients, so it belongs on an address that only administrators reach.
 
 With --fleet, servers on several machines share through a database (Valkey, or Redis 7.0 and
 later) what they need to resume each other's sessions, and accept early data once. All of
@@ -77,16 +81,23 @@ names. The database need not be there: meanwhile a server works with what it has
 	f.StringSliceVar(&o.alpn, "alpn", nil,
 		"application `protocols` to accept, such as http/1.1, in order of preference")
 	f.BoolVar(&o.www, "www", false, "answer HTTP requests with the connection's state")
+	f.StringVar(&o.debug, "debug", "",
+		"show a page of sessions, keys and failures on this `address`; a port alone is for this machine only")
 	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
 	pskFlag(cmd, &o.psks,
 		"accept the pre-shared key in the file of `IDENTITY:FILE`, in hexadecimal; several are possible")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
 	cmd.MarkFlagsOneRequired("cert", "psk")
-	valueFlags(cmd, "listen", "alpn")
+	valueFlags(cmd, "listen", "alpn", "debug")
 	return cmd
 }
 
-func (o *serveOptions) check() error {
+func (o *serveOptions) check() (err error) {
+	if o.debug != "" {
+		if o.debug, err = debugAddress(o.debug); err != nil {
+			return err
+		}
+	}
 	if err := o.fleet.check(&o.sessions); err != nil {
 		return err
 	}
@@ -164,6 +175,13 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return bare(err)
 	}
 	defer l.Close()
+	if o.debug != "" {
+		stop, err := s.showDebugPage(o.debug, sctx, errs)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	s.early = cfg.MaxEarlyData > 0
 	defer s.reloadOnHangup(keys)()
 	s.begin(l.Addr())

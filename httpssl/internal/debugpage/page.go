@@ -68,6 +68,7 @@ func (p *Page) Write(w io.Writer, query url.Values, now time.Time) error {
 // A view is what the template gets.
 type view struct {
 	Now     string
+	OpenSSL string
 	Refresh int    // seconds; 0 for never
 	Renew   string // where the page is that renews itself, or does not if this one does
 	JSON    string
@@ -90,7 +91,7 @@ type summary struct {
 
 func (p *Page) view(query url.Values, now time.Time) view {
 	v := view{Now: now.UTC().Format("2006-01-02 15:04:05 UTC"), Refresh: refreshOf(query.Get("refresh")),
-		Many: len(p.ctxs) > fewCtxs, JSON: "?format=json"}
+		OpenSSL: ssl.OpenSSLVersion().String(), Many: len(p.ctxs) > fewCtxs, JSON: "?format=json"}
 	chosen := query.Get("ctx")
 	address := func(ctx string, renews bool) string {
 		q := url.Values{}
