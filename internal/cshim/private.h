@@ -341,6 +341,9 @@ void sessl_conn_settle_form(sessl_conn *c, SSL *ssl);
 #define SESSL_HELLO_SEEN 3
 
 int sessl_hello_cb(SSL *ssl, int *al, void *arg);
+
+/* ---- hello_watch.c ---- */
+
 void sessl_conn_watch_hello(sessl_conn *c);
 
 /* ---- hold.c: a ClientHello that has not come as a whole ---- */
