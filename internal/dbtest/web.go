@@ -23,13 +23,13 @@ type Web struct {
 	run   *process
 }
 
-// suites are the preferences of package ssl: a ticket is tied to the hash of its suite.
-const suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+// Suites are package ssl's of TLS 1.3, in its order. A ticket is tied to the hash of its suite, so servers
+// that share tickets must prefer suites of the same hash, whatever the client prefers.
+const Suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 
 const nginxConf = `daemon off;
-worker_processes 1;
+%[2]s
 pid %[1]s/pid;
-error_log stderr notice;
 events { worker_connections 64; }
 http {
 	access_log off;
@@ -39,7 +39,16 @@ http {
 	uwsgi_temp_path %[1]s/uwsgi;
 	scgi_temp_path %[1]s/scgi;
 	server {
-		listen unix:%[1]s/socket ssl;
+		%[3]s
+	}
+}
+`
+
+// NginxConf is a configuration of nginx that keeps all its files in dir, with those directives outside of
+// all blocks and of its server.
+func NginxConf(dir, main, server string) string { return fmt.Sprintf(nginxConf, dir, main, server) }
+
+const nginxServer = `listen unix:%[1]s/socket ssl;
 		ssl_certificate %[2]s.pem;
 		ssl_certificate_key %[2]s.key;
 		ssl_protocols TLSv1.2 TLSv1.3;
@@ -48,10 +57,7 @@ http {
 		ssl_conf_command Ciphersuites %[3]s;
 		%[4]s
 		default_type text/plain;
-		location / { return 200 "resumed=$ssl_session_reused\n"; }
-	}
-}
-`
+		location / { return 200 "resumed=$ssl_session_reused\n"; }`
 
 // NewNginx returns an nginx with that certificate, a path without .pem and .key, and those files of ticket
 // keys. It is not started.
@@ -63,7 +69,8 @@ func NewNginx(t testing.TB, cert string, keys [3]string) *Web {
 		lines += "ssl_session_ticket_key " + file + "; "
 	}
 	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, fmt.Sprintf(nginxConf, dir, cert, suites, lines))
+	write(t, conf, NginxConf(dir, "worker_processes 1; error_log stderr notice;",
+		fmt.Sprintf(nginxServer, dir, cert, Suites, lines)))
 	words := []string{find("nginx"), "-c", conf}
 	socket := filepath.Join(dir, "socket")
 	return &Web{Addr: socket, Reload: append(words[:3:3], "-s", "reload"), t: t, words: words, probe: socket}
@@ -99,7 +106,7 @@ func NewHAProxy(t testing.TB, cert, keys string) *Web {
 	w := &Web{Addr: freeAddr(t), Socket: filepath.Join(dir, "stats"), t: t,
 		words: []string{find("haproxy"), "-db", "-f", conf}}
 	w.probe = w.Addr
-	write(t, conf, fmt.Sprintf(haproxyConf, w.Socket, w.Addr, both, suites, keys))
+	write(t, conf, fmt.Sprintf(haproxyConf, w.Socket, w.Addr, both, Suites, keys))
 	return w
 }
 

@@ -103,15 +103,12 @@ func TestEarlyDataForGnuTLS(t *testing.T) {
 // early request for /late with 425.
 func nginxEarly(t *testing.T) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"),
-		ssltest.CertFile("server-ecdsa.key"), "1.3",
-		"on", "off")
-	text = strings.NewReplacer("access_log off;",
+	text := strings.NewReplacer("access_log off;",
 		`log_format early "ssl_early_data=$ssl_early_data $status"; access_log /dev/stderr early;`,
 		"default_type", `ssl_early_data on;
 		add_header Early-Seen $ssl_early_data;
 		location /late { if ($ssl_early_data) { return 425; } return 200 "late\n"; }
-		default_type`).Replace(text)
+		default_type`).Replace(nginxConf(dir, "1.3", "on", "off"))
 	return nginxOf(t, dir, text)
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -302,21 +303,7 @@ func nodeReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	return nodeVisits(t, s, strconv.Itoa(returns+1), number(v))
 }
 
-const nginxProxyConf = `
-daemon off;
-master_process off;
-pid %[1]s/pid;
-error_log stderr debug;
-events { worker_connections 64; }
-http {
-	access_log off;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	server {
-		listen unix:%[1]s/socket;
+const nginxProxyServer = `listen unix:%[1]s/socket;
 		location / {
 			proxy_pass https://127.0.0.1:%[2]s;
 			proxy_ssl_protocols %[3]s;
@@ -324,10 +311,7 @@ http {
 			proxy_ssl_server_name on;
 			proxy_ssl_verify on;
 			proxy_ssl_trusted_certificate %[4]s;
-		}
-	}
-}
-`
+		}`
 
 var nginxProxySays = regexp.MustCompile(`(?m)SSL: TLSv1\.\d, cipher: .*\n(?:.*(SSL reused session))?`)
 
@@ -336,7 +320,8 @@ var nginxProxySays = regexp.MustCompile(`(?m)SSL: TLSv1\.\d, cipher: .*\n(?:.*(S
 func nginxReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, fmt.Sprintf(nginxProxyConf, dir, s.port, number(v), ssltest.CertFile("ca.pem")))
+	write(t, conf, dbtest.NginxConf(dir, "master_process off; error_log stderr debug;",
+		fmt.Sprintf(nginxProxyServer, dir, s.port, number(v), ssltest.CertFile("ca.pem"))))
 	p := start(t, command(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "socket"), nil)
 	p.await(t, regexp.MustCompile(`(worker cycle)`))
 	askProxy(t, "unix", p.addr, returns+1)

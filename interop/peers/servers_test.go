@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -145,31 +146,21 @@ func sServer(t *testing.T, f form) *process {
 	return p
 }
 
-const nginxConf = `
-daemon off;
-master_process off;
-pid %[1]s/pid;
-error_log stderr notice;
-events { worker_connections 64; }
-http {
-	access_log off;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	server {
-		listen unix:%[1]s/socket ssl;
+const nginxServer = `listen unix:%[1]s/socket ssl;
 		ssl_certificate %[2]s;
 		ssl_certificate_key %[3]s;
 		ssl_protocols TLSv%[4]s;
 		ssl_session_tickets %[5]s;
 		ssl_session_cache %[6]s;
 		default_type text/plain;
-		location / { return 200 "ssl_session_reused=$ssl_session_reused $ssl_protocol\n"; }
-	}
+		location / { return 200 "ssl_session_reused=$ssl_session_reused $ssl_protocol\n"; }`
+
+// nginxConf is the configuration of an nginx in dir, with the certificate that the tests know.
+func nginxConf(dir, version, tickets, cache string) string {
+	return dbtest.NginxConf(dir, "master_process off; error_log stderr notice;",
+		fmt.Sprintf(nginxServer, dir, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"),
+			version, tickets, cache))
 }
-`
 
 // nginx cannot be given a free port: as one process it crashes on a socket that it inherits,
 // and as two the second would outlive the test. It gets a Unix socket.
@@ -179,8 +170,7 @@ func nginx(t *testing.T, f form) *process {
 	if f.cache {
 		cache = "shared:s:1m"
 	}
-	return nginxOf(t, dir, fmt.Sprintf(nginxConf, dir, ssltest.CertFile("server-ecdsa.pem"),
-		ssltest.CertFile("server-ecdsa.key"), f.number(), onOff(f.tickets), cache))
+	return nginxOf(t, dir, nginxConf(dir, f.number(), onOff(f.tickets), cache))
 }
 
 // nginxOf starts nginx in dir, with text as its configuration.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -32,25 +33,17 @@ func nginxContext(t *testing.T) []byte {
 // haproxyContext is the session id context of haproxy.
 var haproxyContext = []byte("haproxy")
 
-// ourSuites are our suites of TLS 1.3, in our order. A ticket is tied to the hash of its suite,
-// so servers that share tickets must prefer suites of the same hash, whatever the client
-// prefers.
-const ourSuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
-
 func nginxWithKeys(t *testing.T, f form, files ...string) *process {
 	return nginxWith(t, f,
-		"ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites "+ourSuites+";\n", files...)
+		"ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites "+dbtest.Suites+";\n", files...)
 }
 
 func nginxWith(t *testing.T, f form, lines string, files ...string) *process {
 	dir := t.TempDir()
-	text := fmt.Sprintf(nginxConf, dir,
-		ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"),
-		f.number(), "on", "off")
 	for _, file := range files {
 		lines += "ssl_session_ticket_key " + file + ";\n"
 	}
-	text = strings.Replace(text, "default_type", lines+"default_type", 1)
+	text := strings.Replace(nginxConf(dir, f.number(), "on", "off"), "default_type", lines+"default_type", 1)
 	return nginxOf(t, dir, text)
 }
 
@@ -61,7 +54,7 @@ func haproxyWithKeys(t *testing.T, f form, files ...string) *process {
 	write(t, both, read(t, "server-ecdsa.pem")+read(t, "server-ecdsa.key"))
 	conf := filepath.Join(dir, "haproxy.cfg")
 	write(t, conf,
-		fmt.Sprintf(haproxyConf, 0, both, f.number(), "ciphersuites "+ourSuites+" tls-ticket-keys "+files[0]))
+		fmt.Sprintf(haproxyConf, 0, both, f.number(), "ciphersuites "+dbtest.Suites+" tls-ticket-keys "+files[0]))
 	return start(t, command(t, "haproxy", "-db", "-f", conf), addr, socket)
 }
 
