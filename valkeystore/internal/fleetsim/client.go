@@ -53,7 +53,6 @@ func (f *fleet) visit(ctx context.Context, c *client) {
 	if returns {
 		b := f.r.bucket(begun)
 		b.Returns++
-		b.Waited += f.world.now - begun
 		if resumed {
 			b.Resumed++
 		}

@@ -11,7 +11,6 @@ type Result struct {
 	Busy     float64        // seconds that it worked
 	Minutes  []Minute
 	Unasked  int // lookups while the circuit was open
-	Waiting  int // writes at the end
 	Flights  int // of clients
 	Accepted int
 	Attacks  int // flights that were sent again and again
@@ -30,7 +29,6 @@ type Result struct {
 // A Minute is what clients have seen in one of them.
 type Minute struct {
 	Returns, Resumed int
-	Waited           time.Duration
 }
 
 // Excuses are why machines had not the key that another one began to encrypt with.
@@ -85,9 +83,6 @@ func (f *fleet) end() {
 		if until > f.node.clock() {
 			f.r.Claims += f.weight
 		}
-	}
-	for _, m := range f.machines {
-		f.r.Waiting += m.box.Len()
 	}
 	for _, s := range f.order {
 		if s.first > 0 && s.last > 0 {
