@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom fleet soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom browser deps-browser fleet soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -147,6 +147,13 @@ deps-prom: deps ## installs promtool, which checks rules; Prometheus is not left
 prom: deps-prom ## the Prometheus collector's module, its dashboard and its alerts
 	cd promssl && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./...
 
+deps-browser: deps ## installs a browser, 100 MB
+	@scripts/deps chromium
+
+# SHOTS is a directory for screenshots.
+browser: deps-browser ## the page of httpssl.DebugHandler in headless Chromium: windows of all widths, light and dark
+	cd interop && $(GO) vet ./browser && $(GO) test -count=1 ./browser $(if $(SHOTS),-args -shots $(abspath $(SHOTS)))
+
 deps-fleet: deps ## installs the servers that tests of fleets talk to; none is left running
 	@scripts/deps redis-server nginx haproxy
 
@@ -194,5 +201,5 @@ ci: MONKEY = 30s
 ci: ROUNDS = 2
 ci: SOAK = -for 1m
 ci: FLEETSKIP = $(OUTAGES)
-ci: deps-ci deps-interop deps-fleet deps-prom deps-lint ## all of the above except bench, bench-compare, cover, mutants and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-fleet deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127 bench-test
