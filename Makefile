@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom browser deps-browser fleet soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-proof deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom browser deps-browser fleet fleet-proof soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -165,6 +165,18 @@ FLEETSKIP ?= ^$$
 fleet: deps-fleet ## servers that share ticket keys through a database: the module's tests, with real servers
 	cd valkeystore && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -race -skip '$(FLEETSKIP)' ./...
 
+deps-proof: deps-fleet
+	@scripts/deps redis-sentinel curl gnutls-bin nodejs python3
+
+# PROOF chooses what runs, such as PROOF='-run TestRotation' or PROOF='-args -short-proof'.
+PROOF ?=
+
+fleet-proof: deps-proof ## a fleet of real servers behind HAProxy whose databases break, under load: tables in build/fleet-proof.md, in half an hour
+	mkdir -p build
+	cd cmd/sessl && $(GO) test -c -o ../../build/sessl.test .
+	cd interop && $(GO) vet ./fleet && $(GO) run $(STATICCHECK) ./fleet && \
+		SESSL_PROOF=$(CURDIR)/build $(GO) test -count=1 -timeout 2h -v ./fleet $(PROOF)
+
 soak: deps ## resumption in all forms while caches, keys and stores are flushed, rotated and broken
 	cd interop && $(GO) vet ./soak && $(GO) test -race -timeout 30m ./soak -args $(SOAK)
 
@@ -201,5 +213,5 @@ ci: MONKEY = 30s
 ci: ROUNDS = 2
 ci: SOAK = -for 1m
 ci: FLEETSKIP = $(OUTAGES)
-ci: deps-ci deps-interop deps-fleet deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-fleet deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127 bench-test

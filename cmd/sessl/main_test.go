@@ -25,6 +25,10 @@ const (
 	// asProgram makes the test binary the program itself.
 	asProgram = "SESSL_TEST_AS_PROGRAM"
 
+	// asClock, a duration, is by how much the program's clock is fast. Each line of its standard input moves
+	// it by another one.
+	asClock = "SESSL_TEST_CLOCK"
+
 	exitLeak = 99
 )
 
@@ -35,6 +39,7 @@ func TestMain(m *testing.M) {
 		leakcheck.Main(m)
 		return
 	}
+	useClock()
 	code := process()
 	if live := awaitNothingLive(); live != "" {
 		fmt.Fprintln(os.Stderr, "left behind:", live)

@@ -43,7 +43,7 @@ func start(t testing.TB, words func(port, dir string) []string) *Server {
 	t.Helper()
 	s := &Server{t: t, words: words}
 	for range 5 { // another process may have taken the port meanwhile
-		s.Addr = freeAddr(t)
+		s.Addr = FreeAddr(t)
 		if s.start() {
 			t.Cleanup(s.Kill)
 			return s
@@ -53,7 +53,8 @@ func start(t testing.TB, words func(port, dir string) []string) *Server {
 	return nil
 }
 
-func freeAddr(t testing.TB) string {
+// FreeAddr returns an address of loopback on which no socket listens.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 // A database that ends at once is not waited for.
 func TestServerThatDies(t *testing.T) {
-	s := &Server{t: t, Addr: freeAddr(t), words: func(port, dir string) []string {
+	s := &Server{t: t, Addr: FreeAddr(t), words: func(port, dir string) []string {
 		return []string{Program(), "--port", port, "--no-such-option", "1"}
 	}}
 	begun := time.Now()

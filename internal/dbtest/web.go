@@ -103,7 +103,7 @@ func NewHAProxy(t testing.TB, cert, keys string) *Web {
 		text += string(b)
 	}
 	write(t, both, text)
-	w := &Web{Addr: freeAddr(t), Socket: filepath.Join(dir, "stats"), t: t,
+	w := &Web{Addr: FreeAddr(t), Socket: filepath.Join(dir, "stats"), t: t,
 		words: []string{find("haproxy"), "-db", "-f", conf}}
 	w.probe = w.Addr
 	write(t, conf, fmt.Sprintf(haproxyConf, w.Socket, w.Addr, both, Suites, keys))
