@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,10 +35,12 @@ type fleet struct {
 	t       *testing.T
 	options options
 
-	db      *dbtest.Server  // nil if there are several
-	proxies []*dbtest.Proxy // one for each machine, if there is one database
-	urls    []string        // of the database, one for each machine
-	seals   []sealFiles     // one for each machine
+	db      *dbtest.Server   // nil if there are several
+	nodes   []*dbtest.Server // of a cluster
+	proxies []*dbtest.Proxy  // one for each machine, if there is one database
+	urls    []string         // of the database, one for each machine
+	seals   []sealFiles      // one for each machine
+	keys    [2][]byte        // that are in them at first
 
 	all   []*machine
 	gone  []*machine // that were replaced
@@ -58,12 +61,12 @@ func newFleet(t *testing.T, o options) *fleet {
 		o.site = alone
 	}
 	o.site(t, f)
-	first, second := sealKey(t), sealKey(t)
+	f.keys = [2][]byte{sealKey(t), sealKey(t)}
 	var addrs []string
 	for i := range f.all {
 		dir := t.TempDir()
 		f.seals = append(f.seals, sealFiles{filepath.Join(dir, "first"), filepath.Join(dir, "second")})
-		f.setSeals(i, first, second)
+		f.setSeals(i, f.keys[:]...)
 		addrs = append(addrs, dbtest.FreeAddr(t))
 		f.start(i, addrs[i])
 	}
@@ -117,11 +120,12 @@ func (f *fleet) end() {
 	}
 }
 
-// handshakes is what all machines say that they have done, and on which machine.
-func (f *fleet) handshakes() (full, resumed int, by []int) {
+// handshakes is what all machines say that they have done, and how many there were at each address.
+func (f *fleet) handshakes() (full, resumed int, by [machines]int) {
 	for _, m := range append(append([]*machine(nil), f.all...), f.gone...) {
 		n, r := m.handshakes()
-		full, resumed, by = full+n, resumed+r, append(by, n+r)
+		full, resumed = full+n, resumed+r
+		by[slices.IndexFunc(f.all, func(now *machine) bool { return now.addr == m.addr })] += n + r
 	}
 	return full, resumed, by
 }

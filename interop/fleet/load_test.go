@@ -13,11 +13,12 @@ const clients = 25
 
 // A visit of a client is a connection with a request and its answer.
 type visit struct {
-	kind string
-	at   time.Time
-	took time.Duration // to the end of the answer
-	full bool
-	err  error
+	client int
+	kind   string
+	at     time.Time
+	took   time.Duration // to the end of the answer
+	full   bool
+	err    error
 }
 
 // A load is clients that come back to a fleet until it is stopped.
@@ -42,7 +43,7 @@ func startLoad(t *testing.T, f *fleet) *load {
 		if v := c.visit(); v.err != nil {
 			t.Fatalf("the first visit of %s: %v", c.kind, v.err)
 		}
-		l.jobs.Go(func() { l.comeBack(ctx, c, every, time.Duration(i)*every/clients) })
+		l.jobs.Go(func() { l.comeBack(ctx, i, c, every, time.Duration(i)*every/clients) })
 	}
 	return l
 }
@@ -54,7 +55,7 @@ func (l *load) stop() {
 }
 
 // comeBack visits at fixed times, as all other clients do at others.
-func (l *load) comeBack(ctx context.Context, c *client, every, first time.Duration) {
+func (l *load) comeBack(ctx context.Context, n int, c *client, every, first time.Duration) {
 	wait := time.NewTimer(first)
 	defer wait.Stop()
 	select {
@@ -65,6 +66,7 @@ func (l *load) comeBack(ctx context.Context, c *client, every, first time.Durati
 	defer again.Stop()
 	for ctx.Err() == nil {
 		v := c.visit()
+		v.client = n
 		l.mu.Lock()
 		l.visits = append(l.visits, v)
 		l.mu.Unlock()
@@ -109,10 +111,29 @@ func (l *load) between(from, to time.Time) span {
 	return s
 }
 
+// fullOfOne is the number of full handshakes of the client that came back with the most of them.
+func (l *load) fullOfOne() (most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var n [clients]int
+	for _, v := range l.visits {
+		if v.err == nil && v.full {
+			n[v.client]++
+		}
+	}
+	return slices.Max(n[:])
+}
+
 // percentile is how long n of 100 visits took at most.
 func (s span) percentile(n int) time.Duration {
 	if len(s.times) == 0 {
 		return 0
 	}
 	return s.times[min(len(s.times)-1, len(s.times)*n/100)]
+}
+
+// without returns the span without its n slowest visits.
+func (s span) without(n int) span {
+	s.times = s.times[:max(0, len(s.times)-n)]
+	return s
 }

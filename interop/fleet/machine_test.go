@@ -3,6 +3,7 @@ package fleet
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -74,7 +75,13 @@ func (m *machine) collect(stdout io.Reader) {
 // await returns when the machine has printed n lines with that text.
 func (m *machine) await(text string, n int) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	m.awaitFor(text, n, patience)
+}
+
+// awaitFor is await for what may take longer than patience.
+func (m *machine) awaitFor(text string, n int, limit time.Duration) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), limit)
 	defer cancel()
 	for {
 		m.mu.Lock()
@@ -117,6 +124,28 @@ func (m *machine) log() string {
 // handshakes is what the machine says that it has done.
 func (m *machine) handshakes() (full, resumed int) {
 	return m.count(" full "), m.count(" resumed=")
+}
+
+// moveClock has the machine's clock go forward by d, or back.
+func (m *machine) moveClock(d time.Duration) {
+	m.t.Helper()
+	said := fmt.Sprintf("clock moved by %v", d)
+	n := m.count(said)
+	if _, err := fmt.Fprintln(m.stdin, d); err != nil {
+		m.t.Fatal(err)
+	}
+	m.await(said, n+1)
+}
+
+// reload has the machine read its seal keys again.
+func (m *machine) reload() {
+	m.t.Helper()
+	const said = "seal keys read again"
+	n := m.count(said)
+	if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		m.t.Fatal(err)
+	}
+	m.await(said, n+1)
 }
 
 // kill ends the process at once, and returns when it has ended.
