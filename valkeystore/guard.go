@@ -7,6 +7,7 @@ import (
 	"math"
 	mathrand "math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,16 +129,31 @@ func (g *Guard) run() {
 // tend looks after all epochs at one time, and logs when the answer to claims changes.
 func (g *Guard) tend(ctx context.Context) error {
 	before := g.state()
-	var errs [replay.Parts]error
+	looks := g.looks()
+	errs := make([]error, len(looks))
 	var all sync.WaitGroup
-	for part := range errs {
-		all.Go(func() { errs[part] = g.logic.Tend(ctx, part) })
+	for i, parts := range looks {
+		all.Go(func() { errs[i] = g.logic.Tend(ctx, parts...) })
 	}
 	all.Wait()
 	if now := g.state(); now != before {
 		g.c.opts.Logger.Info("valkeystore: early data", "state", now)
 	}
-	return errors.Join(errs[:]...)
+	return errors.Join(errs...)
+}
+
+// looks returns which parts one call looks after: all of them, which costs the database little more than one
+// does, but in a cluster, where a script keeps to one slot, each by itself.
+func (g *Guard) looks() (parts [][]int) {
+	var all []int
+	for part := range replay.Parts {
+		all = append(all, part)
+		parts = append(parts, []int{part})
+	}
+	if db, err := g.c.database(); err == nil && db.Mode() == valkey.ClientModeCluster {
+		return parts
+	}
+	return [][]int{all}
 }
 
 // state says in words what claims get, as far as this machine knows.
@@ -161,11 +177,15 @@ type claims struct{ c *Client }
 
 // Ask runs the script. An answer counts only if it names the question.
 func (d claims) Ask(ctx context.Context, q replay.Question) (a replay.Answer, err error) {
-	tag := "{" + strconv.FormatInt(int64(q.Part), 16) + "}"
-	keys := []string{d.c.name("e", tag)}
-	args := []string{rand.Text()}
+	tag := func(part int) string { return "{" + strconv.FormatInt(int64(part), 16) + "}" }
+	var keys []string
+	for _, part := range q.Parts {
+		keys = append(keys, d.c.name("e", tag(part)))
+	}
+	args, claim := []string{rand.Text()}, ""
 	if q.Claim != "" {
-		keys = append(keys, d.c.name("c", tag+q.Claim))
+		claim = d.c.name("c", tag(q.Parts[0])+q.Claim)
+		keys = append(keys, claim)
 		args = append(args, strconv.FormatInt(int64(math.Ceil(q.Keep.Seconds()*1000)), 10))
 	}
 	defer func() { d.c.guarding.why.note(err) }()
@@ -173,29 +193,28 @@ func (d claims) Ask(ctx context.Context, q replay.Question) (a replay.Answer, er
 	if err != nil {
 		return a, err
 	}
-	return claimAnswer(r, args[0], keys)
+	return claimAnswer(r, args[0], claim)
 }
 
 var errOtherReply = errors.New("the reply is none to the question")
 
-func claimAnswer(r valkey.ValkeyResult, nonce string, keys []string) (a replay.Answer, err error) {
+func claimAnswer(r valkey.ValkeyResult, nonce, claim string) (a replay.Answer, err error) {
 	parts, err := r.ToArray()
 	if err != nil {
 		return a, err
 	}
-	want := ""
-	if len(keys) > 1 {
-		want = keys[1]
-	}
-	if len(parts) < 4 || text(parts[0]) != nonce || text(parts[1]) != want {
+	if len(parts) < 4 || text(parts[0]) != nonce || text(parts[1]) != claim {
 		return a, errOtherReply
 	}
 	ms, err := parts[3].AsInt64()
 	if err != nil {
 		return a, errOtherReply
 	}
-	a.Verdict, a.Now = replay.Verdict(text(parts[2])), time.UnixMilli(ms)
-	if want == "" && len(parts) > 4 {
+	for _, v := range strings.Fields(text(parts[2])) {
+		a.Verdicts = append(a.Verdicts, replay.Verdict(v))
+	}
+	a.Now = time.UnixMilli(ms)
+	if claim == "" && len(parts) > 4 {
 		a.Policy = text(parts[4])
 	}
 	return a, nil

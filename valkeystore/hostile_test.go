@@ -41,8 +41,8 @@ func TestGuardOtherAnswers(t *testing.T) {
 			return "+OK\r\n"
 		}
 		keys, args := script(words)
-		if len(keys) == 1 {
-			return array(args[0], "", "old", now, "noeviction")
+		if len(args) == 1 {
+			return array(args[0], "", strings.Repeat("old ", len(keys)), now, "noeviction")
 		}
 		return answer(keys, args)
 	})

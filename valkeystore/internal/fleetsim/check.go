@@ -78,13 +78,13 @@ func (f *fleet) begun(m *machine, s *secret) {
 		switch {
 		case o.keys.Status().Refused != nil:
 			f.r.Excused.Garbage++
-		case o.told.node != m.told.node || f.split > 0 && o.told.at <= f.rejoined:
+		case o.told.node != m.told.node || len(f.splits) > 0 && o.told.at <= f.rejoined:
 			f.r.Excused.Split++
 		case !fresh(m):
 			f.r.Excused.CutOff++
 		case f.world.now-f.jumped < window+f.c.Poll:
 			f.r.Excused.Clock++
-		case s.stored > 0 && (!m.node.has(s) || s.stored > 1 && o.told.at <= s.at):
+		case s.stored > 0 && f.lost >= s.written && (!m.node.has(s) || s.stored > 1 && o.told.at <= s.at):
 			if f.r.Excused.Lost++; s.lone {
 				f.r.Excused.LostLone++
 			}
@@ -98,11 +98,22 @@ func (f *fleet) begun(m *machine, s *secret) {
 // has reports whether the key is in the schedule.
 func (n *node) has(s *secret) bool { return bytes.Contains(n.value, s.bytes[:]) }
 
-// noteStored notes which keys come into the database by a write.
-func (f *fleet) noteStored(before, value []byte) {
+// wrote looks at a write: what waits for its time in the database must not get lost by it, as it would if a
+// machine wrote over what it has not read. It notes which keys come into the database.
+func (f *fleet) wrote(m *machine, n *node, before, value []byte) {
+	if s, err := schedule.Decode(before, f); err == nil {
+		for _, k := range s.Keys {
+			if of(k) != nil && k.From.Sub(zero) > n.clock() && !bytes.Contains(value, of(k).bytes[:]) {
+				f.broken("machine %d has written over a key that would begin in %v",
+					m.id, k.From.Sub(zero)-n.clock())
+			}
+		}
+	}
 	for _, s := range f.order[max(0, len(f.order)-4*schedule.MaxKeys):] {
 		if bytes.Contains(value, s.bytes[:]) && !bytes.Contains(before, s.bytes[:]) {
-			s.stored++
+			if s.stored++; s.stored == 1 {
+				s.written = f.world.now
+			}
 			s.at = f.world.now
 		}
 	}
@@ -154,15 +165,36 @@ func (m *machine) stops(k schedule.Key) time.Duration {
 
 // twice counts a flight that was accepted once more than it should be.
 func (f *fleet) twice(l *flight) {
-	if slices.ContainsFunc(l.accepted[1:], func(n *node) bool { return n != l.accepted[0] }) && f.split > 0 {
-		f.r.Twice++
-		return
+	last := l.accepted[len(l.accepted)-1]
+	for _, before := range l.accepted[:len(l.accepted)-1] {
+		switch {
+		case f.splitBetween(before, last):
+			f.r.Twice++
+		case f.backBetween(before, last):
+			f.r.Excused.Twice++
+		default:
+			f.broken("a flight was accepted %d times", len(l.accepted))
+		}
 	}
-	if f.back > replay.Window-flightLives-2*replay.MaxSkew {
-		f.r.Excused.Twice++
-		return
+}
+
+// splitBetween reports whether a flight was accepted by both sides of a split that was there meanwhile.
+func (f *fleet) splitBetween(a, b acceptance) bool {
+	return a.by != b.by && slices.ContainsFunc(f.splits, func(s split) bool {
+		return s.nodes[a.by] && s.nodes[b.by] && s.from <= b.to && a.from <= s.to
+	})
+}
+
+// backBetween reports whether the clock of a database was set back meanwhile by so much that a machine whose
+// clock had been wrong was right.
+func (f *fleet) backBetween(a, b acceptance) bool {
+	by := time.Duration(0)
+	for _, j := range f.back {
+		if a.from <= j.at && j.at <= b.to {
+			by += j.by
+		}
 	}
-	f.broken("a flight was accepted %d times", len(l.accepted))
+	return by > replay.Window-flightLives-2*replay.MaxSkew
 }
 
 // differ returns how machines differ in their keys, or in the places of these. All are to be ready.

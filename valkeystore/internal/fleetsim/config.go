@@ -44,7 +44,7 @@ type Config struct {
 // costs are what one call takes of the time of a database: what Redis 7.0.15 says of its commands, and ten
 // microseconds to read and to answer.
 var costs = [Kinds]time.Duration{Fetch: 21 * time.Microsecond, Swap: 27 * time.Microsecond,
-	Lease: 18 * time.Microsecond, Tend: 71 * time.Microsecond, Claim: 56 * time.Microsecond,
+	Lease: 18 * time.Microsecond, Tend: 75 * time.Microsecond, Claim: 56 * time.Microsecond,
 	Get: 12 * time.Microsecond, Put: 15 * time.Microsecond}
 
 // complete returns a copy with the defaults filled in.

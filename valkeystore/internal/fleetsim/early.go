@@ -43,15 +43,13 @@ const (
 func (m *machine) tend(ctx context.Context) {
 	t, w := taskOf(ctx), m.f.world
 	t.sleep(w.up(time.Second))
-	for pause := tendEvery; ; {
-		failed := false
-		for part := range replay.Parts { // a Client asks all at one time
-			failed = m.guard.Tend(ctx, part) != nil || failed
-			if failed {
-				break
-			}
-		}
-		if pause = tendEvery; failed {
+	var all []int
+	for part := range replay.Parts {
+		all = append(all, part)
+	}
+	for {
+		pause := tendEvery
+		if m.guard.Tend(ctx, all...) != nil {
 			pause = time.Second
 		}
 		t.sleep(pause/2 + w.up(pause))
@@ -61,7 +59,13 @@ func (m *machine) tend(ctx context.Context) {
 // A flight is a first flight with early data.
 type flight struct {
 	id       [32]byte
-	accepted []*node // by which databases it was
+	accepted []acceptance
+}
+
+// An acceptance is by a database, from when it was asked until its answer was there.
+type acceptance struct {
+	by       *node
+	from, to time.Duration
 }
 
 func (f *fleet) newFlight() *flight {
@@ -80,13 +84,13 @@ func (f *fleet) early(ctx context.Context, m *machine) {
 
 // claim reports whether the machine accepts the flight.
 func (m *machine) claim(ctx context.Context, l *flight) bool {
-	n := m.node
+	n, begun := m.node, m.f.world.now
 	sum := sha256.Sum256(l.id[:])
 	first, err := m.guard.Claim(ctx, l.id[:], string(sum[:16]), m.wall().Add(replay.Window))
 	if !first || err != nil || m.gone {
 		return false
 	}
-	l.accepted = append(l.accepted, n)
+	l.accepted = append(l.accepted, acceptance{n, begun, m.f.world.now})
 	if len(l.accepted) > 1 {
 		m.f.twice(l)
 	}

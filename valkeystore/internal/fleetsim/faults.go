@@ -45,6 +45,7 @@ func (f *fleet) apply(t Fault) {
 			if n == f.node {
 				f.promote(n.copy(&f.runs))
 				f.node.empty()
+				f.lost = f.world.now
 			}
 		})
 	case Stopped:
@@ -52,6 +53,7 @@ func (f *fleet) apply(t Fault) {
 		end(n.speak)
 	case Flushed:
 		n.empty()
+		f.lost = f.world.now
 	case Failover:
 		lagging := n.copy(&f.runs)
 		f.world.after(t.Amount, func() {
@@ -59,6 +61,7 @@ func (f *fleet) apply(t Fault) {
 				f.set(lagging, t.For)
 				n.down = true
 				f.promote(lagging)
+				f.lost = f.world.now
 			}
 		})
 	case Split:
@@ -67,11 +70,13 @@ func (f *fleet) apply(t Fault) {
 		value := slices.Clone(n.value)
 		f.world.after(t.Amount, func() {
 			if value != nil && string(value) != garbage {
+				f.lost = f.world.now
 				f.node.value, f.node.expires = value, f.node.clock()+f.c.lifetime()
 			}
 		})
 	case Garbage:
 		n.value, n.expires = []byte(garbage), n.clock()+time.Hour
+		f.lost = f.world.now
 		end(f.clean)
 	case Slow:
 		f.slow = t.Amount
@@ -100,9 +105,14 @@ func (f *fleet) set(n *node, d time.Duration) {
 	n.offset += d
 	if d != 0 {
 		f.jumped = f.world.now
-		f.back = max(f.back, -d)
+	}
+	if d < 0 {
+		f.back = append(f.back, jump{f.world.now, -d})
 	}
 }
+
+// A jump is a clock set back.
+type jump struct{ at, by time.Duration }
 
 // promote has all machines go to another node.
 func (f *fleet) promote(n *node) {
@@ -114,6 +124,15 @@ func (f *fleet) promote(n *node) {
 			m.node = n
 		}
 	}
+	if f.second != nil {
+		f.splits[len(f.splits)-1].nodes[n] = true
+	}
+}
+
+// A split is a time in which machines saw one of two databases.
+type split struct {
+	from, to time.Duration
+	nodes    map[*node]bool
 }
 
 // divide has half of the machines go to a replica for a while.
@@ -121,9 +140,9 @@ func (f *fleet) divide(end func(func())) {
 	if f.second != nil {
 		return
 	}
-	f.split++
 	f.second = f.node.copy(&f.runs)
 	second := f.second
+	f.splits = append(f.splits, split{f.world.now, 1<<63 - 1, map[*node]bool{f.node: true, second: true}})
 	second.down, second.silent = false, false
 	for _, m := range f.machines[len(f.machines)/2:] {
 		m.node = second
@@ -131,6 +150,7 @@ func (f *fleet) divide(end func(func())) {
 	end(func() {
 		second.down = true
 		f.second, f.rejoined = nil, f.world.now
+		f.splits[len(f.splits)-1].to = f.world.now
 		for _, m := range f.machines {
 			m.node = f.node
 		}

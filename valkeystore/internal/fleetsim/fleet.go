@@ -25,10 +25,11 @@ type fleet struct {
 	order    []*secret
 	flights  int
 	session  int
-	split    int           // how often
+	splits   []split       // the last one may not have ended
 	rejoined time.Duration // when the last split ended
+	lost     time.Duration // when a database last lost data
 	jumped   time.Duration // when the clock of the database was set
-	back     time.Duration // how far it was set back at most
+	back     []jump        // how far it was set back
 	r        Result
 }
 
@@ -46,7 +47,7 @@ const long = -1000 * time.Hour
 
 func newFleet(c Config) *fleet {
 	f := &fleet{world: newWorld(c.Seed), c: c, weight: c.Clients / float64(max(1, c.Sample)),
-		secrets: map[string]*secret{}, jumped: long}
+		secrets: map[string]*secret{}, jumped: long, lost: long}
 	f.node = newNode(f.world, &f.runs)
 	for i := range c.Servers {
 		f.machines = append(f.machines, f.start(i))
@@ -60,8 +61,8 @@ func newFleet(c Config) *fleet {
 	return f
 }
 
-// lost reports whether a message gets lost.
-func (f *fleet) lost() bool { return f.c.Loss > 0 && f.world.rand.Float64() < f.c.Loss }
+// drops reports whether a message gets lost.
+func (f *fleet) drops() bool { return f.c.Loss > 0 && f.world.rand.Float64() < f.c.Loss }
 
 // A secret is a ticket key, and what the fleet does with it.
 type secret struct {
@@ -72,6 +73,7 @@ type secret struct {
 	everywhere time.Duration // when all of them had it
 	made, from time.Time     // as the schedule has it
 	stored     int           // how often it came into the database; more than once if that lost it
+	written    time.Duration // when it first did so
 	at         time.Duration // when it did so last
 	first      time.Duration // when it began to encrypt; 0 if it has not
 	lone       bool          // no key encrypted when it began

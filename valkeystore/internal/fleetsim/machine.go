@@ -156,7 +156,7 @@ func (m *machine) Swap(ctx context.Context, old, value []byte) (swapped bool, er
 		before := n.value
 		if swapped = n.swap(old, value, m.f.c.lifetime()); swapped {
 			m.told.at = m.f.world.now
-			m.f.noteStored(before, value)
+			m.f.wrote(m, n, before, value)
 		}
 	})
 	return swapped && err == nil, err
@@ -191,14 +191,14 @@ func (m *machine) call(ctx context.Context, k Kind, weight float64, limit time.D
 	f.r.Calls[k] += weight
 	way := f.c.Latency/4 + w.up(f.c.Latency/2) + f.slow/2
 	switch {
-	case m.cut || f.lost():
+	case m.cut || f.drops():
 		t.sleep(limit)
 		return errLate
 	case n.down:
 		t.sleep(way)
 		return errRefused
 	}
-	answered, late, back := false, false, f.lost()
+	answered, late, back := false, false, f.drops()
 	w.after(way, func() {
 		n.hold(func() {
 			if n.down {

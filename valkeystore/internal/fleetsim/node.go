@@ -105,28 +105,37 @@ func (n *node) lease(d time.Duration) bool {
 
 // ask does what replay.Script does, by the same rule in Go.
 func (n *node) ask(q replay.Question, policy string) replay.Answer {
-	now := zero.Add(n.clock()).UnixMilli()
-	if n.seen[q.Part]+2*time.Minute <= n.clock() {
-		n.records[q.Part] = replay.Record{} // it has expired
-	}
-	next, old := n.records[q.Part].Next(n.run, now)
-	if next != n.records[q.Part] {
-		n.records[q.Part], n.seen[q.Part] = next, n.clock()
-	}
-	a := replay.Answer{Verdict: replay.Young, Now: zero.Add(n.clock())}
-	switch {
-	case q.Claim == "":
+	a := replay.Answer{Now: zero.Add(n.clock())}
+	if q.Claim == "" {
 		a.Policy = policy
-		if old {
-			a.Verdict = replay.Old
+	}
+	for _, part := range q.Parts {
+		verdict := replay.Young
+		switch old := n.old(part); {
+		case !old:
+		case q.Claim == "":
+			verdict = replay.Old
+		case n.claims[q.Claim] > n.clock():
+			verdict = replay.Again
+		default:
+			n.claims[q.Claim] = n.clock() + q.Keep
+			verdict = replay.First
 		}
-	case old && n.claims[q.Claim] > n.clock():
-		a.Verdict = replay.Again
-	case old:
-		n.claims[q.Claim] = n.clock() + q.Keep
-		a.Verdict = replay.First
+		a.Verdicts = append(a.Verdicts, verdict)
 	}
 	return a
+}
+
+// old looks after the epoch of a part, and reports whether it is old enough.
+func (n *node) old(part int) bool {
+	if n.seen[part]+2*time.Minute <= n.clock() {
+		n.records[part] = replay.Record{} // it has expired
+	}
+	next, old := n.records[part].Next(n.run, zero.Add(n.clock()).UnixMilli())
+	if next != n.records[part] {
+		n.records[part], n.seen[part] = next, n.clock()
+	}
+	return old
 }
 
 // memory is for how long the use of a node is looked back at.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,18 +23,18 @@ const (
 	Old   Verdict = "old"
 )
 
-// A Question is a claim, or with an empty Claim it looks after the epoch of Part.
+// A Question is a claim, which is in one part, or with an empty Claim it looks after the epochs of Parts.
 type Question struct {
-	Part  int
+	Parts []int
 	Claim string // 16 bytes
 	Keep  time.Duration
 }
 
 // An Answer is what the database makes of a Question.
 type Answer struct {
-	Verdict Verdict
-	Now     time.Time // the database's clock
-	Policy  string    // maxmemory-policy, for a question without a claim
+	Verdicts []Verdict // one for each part
+	Now      time.Time // the database's clock
+	Policy   string    // maxmemory-policy, for a question without a claim
 }
 
 // A Database answers each question in one step, as Script does.
@@ -84,8 +85,9 @@ func (g *Guard) Claim(ctx context.Context, id []byte, key string, until time.Tim
 		}
 		return false, err
 	}
-	q := Question{Part: PartOf(key), Claim: key, Keep: max(until.Sub(g.Now()), Window)}
-	if err := g.checkPolicy(q.Part); err != nil {
+	part := PartOf(key)
+	q := Question{Parts: []int{part}, Claim: key, Keep: max(until.Sub(g.Now()), Window)}
+	if err := g.checkPolicy(part); err != nil {
 		g.Stats.Policy.Add(1)
 		return false, err
 	}
@@ -100,23 +102,27 @@ func (g *Guard) Claim(ctx context.Context, id []byte, key string, until time.Tim
 }
 
 func (g *Guard) decide(a Answer, err error) (first bool, _ error) {
+	verdict := Verdict("")
+	if len(a.Verdicts) == 1 {
+		verdict = a.Verdicts[0]
+	}
 	switch {
 	case err != nil:
-	case a.Verdict == First:
+	case verdict == First:
 		if err = g.clockError(a.Now); err != nil {
 			g.Stats.Clock.Add(1)
 			return false, err
 		}
 		g.Stats.First.Add(1)
 		return true, nil
-	case a.Verdict == Again:
+	case verdict == Again:
 		g.Stats.Again.Add(1)
 		return false, nil
-	case a.Verdict == Young:
+	case verdict == Young:
 		g.Stats.Young.Add(1)
 		return false, ErrYoung
 	default:
-		err = fmt.Errorf("the database's verdict is %.20q", a.Verdict)
+		err = fmt.Errorf("the database's verdicts are %.20q", a.Verdicts)
 	}
 	g.Stats.Failed.Add(1)
 	return false, err
@@ -153,20 +159,24 @@ func policyError(policy string) error {
 	return fmt.Errorf("%w: it is %.32q", ErrPolicy, policy)
 }
 
-// Tend looks after the epoch of a part, so that a lost one begins anew before the next claim, and after the
-// policy of the node that the part is on, and compares the clocks.
-func (g *Guard) Tend(ctx context.Context, part int) error {
-	a, err := g.Database.Ask(ctx, Question{Part: part})
+// Tend looks after the epochs of parts which are on one node, so that a lost one begins anew before the next
+// claim, and after the policy of the node, and compares the clocks.
+func (g *Guard) Tend(ctx context.Context, parts ...int) error {
+	a, err := g.Database.Ask(ctx, Question{Parts: parts})
 	if err != nil {
 		return err
 	}
-	if a.Verdict != Old && a.Verdict != Young || a.Policy == "" {
-		return fmt.Errorf("the database's verdict is %.20q, and its policy %.20q", a.Verdict, a.Policy)
+	strange := func(v Verdict) bool { return v != Old && v != Young }
+	if len(a.Verdicts) != len(parts) || slices.ContainsFunc(a.Verdicts, strange) || a.Policy == "" {
+		return fmt.Errorf("the database's verdicts are %.20q, and its policy %.20q", a.Verdicts, a.Policy)
 	}
 	off := g.clockError(a.Now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.policies[part], g.young[part], g.clock = a.Policy, a.Verdict == Young, off
+	for i, part := range parts {
+		g.policies[part], g.young[part] = a.Policy, a.Verdicts[i] == Young
+	}
+	g.clock = off
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,7 +95,7 @@ func TestScriptIsRecordNext(t *testing.T) {
 		}
 		key, name := fmt.Sprintf("e%d", i), fmt.Sprintf("c%d", i)
 		db.Do("SET", key, r.String())
-		words := []string{"EVAL", Script, "1", key, "nonce"}
+		words := []string{"EVAL", Script, "2", key, "begins" + key, "nonce"}
 		claims := random.IntN(2) == 0
 		if claims {
 			words = []string{"EVAL", Script, "2", key, name, "nonce", "60000"}
@@ -102,11 +103,11 @@ func TestScriptIsRecordNext(t *testing.T) {
 		got := strings.Split(db.Do(words...), "\n")
 		now, _ := strconv.ParseInt(got[3], 10, 64)
 		next, old := r.Next(node, now)
-		want := map[bool]Verdict{true: Old, false: Young}[old]
-		if claims && old {
-			want = First
+		want := map[bool]string{true: "old young", false: "young young"}[old]
+		if claims {
+			want = map[bool]string{true: "first", false: "young"}[old]
 		}
-		if got[0] != "nonce" || Verdict(got[2]) != want || db.Do("GET", key) != next.String() {
+		if got[0] != "nonce" || got[2] != want || db.Do("GET", key) != next.String() {
 			t.Fatalf("%v at %d: %q, %q; want %s, %q", r, now, got, db.Do("GET", key), want, next)
 		}
 		if claims != (got[1] == name) || claims == (len(got) == 5) {
@@ -117,7 +118,7 @@ func TestScriptIsRecordNext(t *testing.T) {
 		}
 		kinds[got[2]]++
 	}
-	if len(kinds) != 3 {
+	if len(kinds) != 4 {
 		t.Errorf("not all verdicts have been seen: %v", kinds)
 	}
 }
@@ -147,6 +148,8 @@ func (a *answers) Ask(_ context.Context, q Question) (Answer, error) {
 	return now, a.err
 }
 
+func answer(v ...Verdict) Answer { return Answer{Verdicts: v} }
+
 func newGuard(t *testing.T, db Database) *Guard {
 	t.Helper()
 	memory, err := ssl.NewReplayGuard(0)
@@ -171,7 +174,7 @@ func ids(i int) (id []byte, key string) {
 
 // A database that lies costs one replay on each machine.
 func TestLyingDatabase(t *testing.T) {
-	db := &answers{Answer: Answer{Verdict: First}}
+	db := &answers{Answer: answer(First)}
 	g := newGuard(t, db)
 	g.Evicts = true
 	id, key := ids(1)
@@ -185,7 +188,8 @@ func TestLyingDatabase(t *testing.T) {
 	if len(db.asked) != 1 || g.Stats.Here.Load() != 2 || g.Stats.First.Load() != 1 {
 		t.Errorf("%d questions, %d known here", len(db.asked), g.Stats.Here.Load())
 	}
-	if q := db.asked[0]; q.Claim != key || q.Keep < Window || q.Part != int(key[0])%Parts {
+	q := db.asked[0]
+	if q.Claim != key || q.Keep < Window || !slices.Equal(q.Parts, []int{int(key[0]) % Parts}) {
 		t.Errorf("asked %+v", q)
 	}
 }
@@ -196,17 +200,17 @@ func TestVerdicts(t *testing.T) {
 		err error
 		is  error
 	}{
-		{Answer{Verdict: Again}, nil, nil},
-		{Answer{Verdict: Young}, nil, ErrYoung},
-		{Answer{Verdict: First}, errors.New("late"), nil},
-		{Answer{Verdict: Old}, nil, nil},
-		{Answer{Verdict: ""}, nil, nil},
+		{answer(Again), nil, nil},
+		{answer(Young), nil, ErrYoung},
+		{answer(First), errors.New("late"), nil},
+		{answer(Old), nil, nil},
+		{answer(""), nil, nil},
 	} {
 		g := newGuard(t, &answers{Answer: c.a, err: c.err})
 		g.Evicts = true
 		id, key := ids(i)
 		first, err := g.Claim(t.Context(), id, key, time.Now().Add(Window))
-		if first || (err == nil) != (c.a.Verdict == Again) || c.is != nil && !errors.Is(err, c.is) {
+		if first || (err == nil) != (c.a.Verdicts[0] == Again) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%+v: %v, %v", c.a, first, err)
 		}
 	}
@@ -214,7 +218,7 @@ func TestVerdicts(t *testing.T) {
 
 // Claims need a policy that is known and right, and each node's counts for its part.
 func TestPolicies(t *testing.T) {
-	db := &answers{Answer: Answer{Verdict: Old}}
+	db := &answers{Answer: answer(Old)}
 	g := newGuard(t, db)
 	until := time.Now().Add(Window)
 	claim := func(i int) error {
@@ -248,7 +252,7 @@ func TestPolicies(t *testing.T) {
 	if young, err := g.State(); young || err != nil {
 		t.Errorf("the state is %v, %v", young, err)
 	}
-	db.Answer = Answer{Verdict: First}
+	db.Answer = answer(First)
 	if err := claim(3); err != nil {
 		t.Errorf("with noeviction: %v", err)
 	}
@@ -259,14 +263,14 @@ func TestPolicies(t *testing.T) {
 func TestClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{0, MaxSkew - time.Second, time.Second - MaxSkew, MaxSkew + time.Second,
 		-MaxSkew - time.Second, 5 * time.Minute, -5 * time.Minute} {
-		g := newGuard(t, &answers{Answer: Answer{Verdict: First, Policy: "noeviction"}, ahead: ahead})
+		g := newGuard(t, &answers{Answer: Answer{Verdicts: []Verdict{First}}, ahead: ahead})
 		g.Evicts = true
 		id, key := ids(1)
 		first, err := g.Claim(t.Context(), id, key, time.Now().Add(Window))
 		if good := ahead.Abs() < MaxSkew; first != good || errors.Is(err, ErrClock) == good {
 			t.Errorf("%v ahead: %v, %v", ahead, first, err)
 		}
-		g.Database = &answers{Answer: Answer{Verdict: Old, Policy: "noeviction"}, ahead: ahead}
+		g.Database = &answers{Answer: Answer{Verdicts: []Verdict{Old}, Policy: "noeviction"}, ahead: ahead}
 		err = g.Tend(t.Context(), 0)
 		if _, state := g.State(); err != nil || errors.Is(state, ErrClock) == (ahead.Abs() < MaxSkew) {
 			t.Errorf("%v ahead: %v, %v", ahead, err, state)
