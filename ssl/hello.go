@@ -33,6 +33,23 @@ type ClientHelloInfo struct {
 // the Conn is closed.
 func (h *ClientHelloInfo) Context() context.Context { return h.ctx }
 
+// TLS returns h in the type of crypto/tls, for functions that choose certificates by it. Its slices are
+// h's, its Context is nil, and the formats of points, which only old curves have, are those without
+// compression.
+func (h *ClientHelloInfo) TLS() *tls.ClientHelloInfo {
+	return &tls.ClientHelloInfo{
+		CipherSuites:      h.CipherSuites,
+		ServerName:        h.ServerName,
+		SupportedCurves:   h.SupportedCurves,
+		SupportedPoints:   []uint8{0},
+		SignatureSchemes:  h.SignatureSchemes,
+		SupportedProtos:   h.SupportedProtos,
+		SupportedVersions: h.SupportedVersions,
+		Extensions:        h.Extensions,
+		Conn:              h.Conn,
+	}
+}
+
 // Numbers of extensions in the TLS registry.
 const (
 	extServerName          = 0
