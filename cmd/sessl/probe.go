@@ -16,6 +16,7 @@ import (
 type probeOptions struct {
 	addr, host            string // HOST:PORT, and HOST
 	n                     int
+	starttls              upgrade
 	tls                   tlsVersion
 	noTickets             bool
 	ca, serverName        string
@@ -40,6 +41,11 @@ offer the newest session. Print whether the server resumed the sessions, how (id
 how long both kinds of handshake took, and how long a ticket may be used, as the server
 says. The default port is 443. The time of a handshake does not include the TCP connection.
 
+--starttls is for servers that speak in the clear until they are asked for TLS: smtp, imap, pop3,
+ftp (the control connection), postgres or xmpp, with their usual ports as the default. A server
+that does not offer TLS, says too much, or sends more in the clear behind its answer is an
+error. No data is sent but that of --send.
+
 Some servers send their TLS 1.3 tickets only after data. If a connection brings no ticket,
 the next ones send a minimal HTTP request. --send sends another text, with \r, \n and \xHH
 as escapes; --send "" sends nothing.
@@ -58,6 +64,7 @@ Exit status: 0 if every session that was offered was resumed and, with --early-d
 early data was accepted; 3 if a session was not resumed, the server gave none, or early data
 was not accepted; 1 for an error; 2 for wrong usage.`,
 		Example: `  sessl probe example.com
+  sessl probe mail.example.com:587 --starttls smtp
   sessl probe localhost:4433 --ca ca.pem --tls 1.2 --no-tickets
   sessl probe localhost:4433 --ca ca.pem --session-out s.pem
   sessl probe localhost:4433 --ca ca.pem --session-in s.pem -n 1`,
@@ -79,6 +86,7 @@ was not accepted; 1 for an error; 2 for wrong usage.`,
 	}
 	f := cmd.Flags()
 	f.IntVarP(&o.n, "handshakes", "n", 10, "`number` of handshakes of each kind")
+	upgradeFlag(cmd, &o.starttls)
 	tlsFlag(cmd, &o.tls)
 	f.BoolVar(&o.noTickets, "no-tickets", false,
 		"do not ask for TLS 1.2 tickets, so that the server has to use ids")
@@ -109,7 +117,7 @@ func (o *probeOptions) check(target string) error {
 	host, port, err := net.SplitHostPort(target)
 	var bad *net.AddrError
 	if errors.As(err, &bad) && bad.Err == "missing port in address" {
-		host, port, err = strings.Trim(target, "[]"), "443", nil
+		host, port, err = strings.Trim(target, "[]"), o.starttls.port(), nil
 	}
 	switch {
 	case err != nil:
@@ -126,6 +134,8 @@ func (o *probeOptions) check(target string) error {
 		return usagef("--psk and --insecure-skip-verify contradict each other")
 	case o.early && o.send != nil && *o.send == "":
 		return usagef("--early-data has nothing to send: --send is empty")
+	case o.early && o.send == nil && o.starttls != 0:
+		return usagef("--early-data with --starttls needs --send")
 	case o.insecure && o.ca != "":
 		return usagef("--insecure-skip-verify and --ca contradict each other")
 	}
@@ -176,6 +186,9 @@ func (o *probeOptions) config() (*ssl.Config, error) {
 
 // request is the HTTP request for servers that wait for data, if they may speak HTTP.
 func (o *probeOptions) request(alpn string) string {
+	if o.starttls != 0 {
+		return ""
+	}
 	switch alpn {
 	case "", "http/1.1", "http/1.0":
 		return fmt.Sprintf("HEAD / HTTP/1.1\r\nHost: %s\r\nUser-Agent: sessl\r\nConnection: close\r\n\r\n", o.host)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"sessl/ssl"
@@ -168,7 +167,7 @@ func (p *prober) connect(ctx context.Context, offer *ssl.Session) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.o.timeout,
 		fmt.Errorf("it did not end within %s", p.o.timeout))
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(limited, "tcp", p.o.addr)
+	raw, err := p.o.dial(limited)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"probe", "a:1", "-n", "x"}, exitUsage, "invalid"},
 		{[]string{"probe", "a:1", "--timeout", "-1s"}, exitUsage, "positive"},
 		{[]string{"probe", "a:1", "--send", `\q`}, exitUsage, "escapes"},
+		{[]string{"probe", "a:1", "--starttls", "gopher"}, exitUsage, "only smtp, imap, pop3, ftp, postgres, xmpp"},
+		{[]string{"probe", "a:1", "--starttls", "smtp", "--early-data"}, exitUsage, "needs --send"},
 		{[]string{"probe", "a:1", "--early-data", "--send", ""}, exitUsage, "--early-data has nothing to send"},
 		{[]string{"probe", "a:1", "--cert", "x"}, exitUsage, "key"},
 		{[]string{"probe", "a:1", "--insecure-skip-verify", "--ca", "x"}, exitUsage, "contradict"},
