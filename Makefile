@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-proof deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps prom browser deps-browser fleet fleet-proof soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-proof deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps drivers deps-drivers prom browser deps-browser fleet fleet-proof soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -141,6 +141,13 @@ grpc: deps ## gRPC over ssl: its module, with gRPC's own interoperability tests
 ftps: deps-interop ## an FTP client whose data connections resume, against vsftpd, which demands it
 	cd examples/ftps && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
 
+deps-drivers: deps ## installs the servers that drivers talk to; none is left running
+	@scripts/deps postgresql redis-server nats-server mariadb-server exim4-daemon-light
+
+# The race detector shares its build of valkey-go, the largest of them, with cli.
+drivers: deps-drivers ## drivers of databases, NATS, mail and WebSockets over ssl, against real servers: docs/recipes.md
+	cd examples/drivers && $(GO) vet -race ./... && $(GO) run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./... && $(GO) test -race ./...
+
 deps-prom: deps ## installs promtool, which checks rules; Prometheus is not left running
 	@scripts/deps prometheus
 
@@ -213,5 +220,5 @@ ci: MONKEY = 30s
 ci: ROUNDS = 2
 ci: SOAK = -for 1m
 ci: FLEETSKIP = $(OUTAGES)
-ci: deps-ci deps-interop deps-fleet deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
-	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps lint demo fuzz monkey cli prom fleet man release-try go127 bench-test
+ci: deps-ci deps-interop deps-fleet deps-drivers deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps drivers lint demo fuzz monkey cli prom fleet man release-try go127 bench-test

@@ -1,11 +1,11 @@
 // Command quickstart is a TLS server and a client that resumes its session. Without flags it
 // is both, over loopback, with a certificate made for the occasion. As a server alone:
 //
-//	go run ./examples/quickstart -serve 127.0.0.1:4433 -ca-out root.pem
+//	go run ./examples/quickstart -serve 127.0.0.1:8443 -ca-out root.pem
 //
 // and as a client alone, of this server or of any other:
 //
-//	go run ./examples/quickstart -connect localhost:4433 -ca root.pem
+//	go run ./examples/quickstart -connect localhost:8443 -ca root.pem
 package main
 
 import (
