@@ -114,6 +114,32 @@ func TestSessionsAfterAnOutage(t *testing.T) {
 	}
 }
 
+// While lookups find nothing in time, no handshake waits for a write: what is to be put waits by itself, and
+// is made.
+func TestSessionsPutWhileLookupsFail(t *testing.T) {
+	db := dbtest.Start(t)
+	proxy := dbtest.NewProxy(t, db.Addr)
+	c := opened(t, proxy.Addr)
+	c.Cache()
+	proxy.Set(dbtest.Reset, 0)
+	for range circuit.MaxFailures {
+		if _, err := (store{c}).Get(t.Context(), []byte("id")); err == nil {
+			t.Fatal("there is an answer")
+		}
+	}
+	proxy.Set(dbtest.None, 0)
+	given, up := context.WithCancel(t.Context())
+	up() // it would be an error to begin a write with it
+	item := ssl.StoreItem{ID: []byte("id"), Sealed: []byte("sealed"), Expires: time.Now().Add(time.Hour)}
+	if errs := (store{c}).PutAll(given, []ssl.StoreItem{item}); errs != nil {
+		t.Error(errs)
+	}
+	if err := c.keeping.writer.Why(); err != nil {
+		t.Error("the write was begun: ", err)
+	}
+	await(t, "the write", func() bool { return len(db.Keys("shop:s:")) == 1 })
+}
+
 // A database that is stopped costs one lookup's deadline, and after five of them nothing; a lookup is then
 // a miss. It comes back with what it had.
 func TestSessionsStopped(t *testing.T) {

@@ -22,14 +22,19 @@ func (s store) Put(ctx context.Context, id, sealed []byte, expires time.Time) er
 }
 
 // PutAll implements [ssl.SessionBatchStore]: one pipeline. What the database does not take now waits
-// for it, which is no error.
+// for it, which is no error. While lookups are late, all waits: a handshake that is to wait for the write,
+// because of WriteThrough, gains nothing from a session that no machine finds in time.
 func (s store) PutAll(ctx context.Context, items []ssl.StoreItem) []error {
 	ws := make([]outbox.Write, len(items))
 	for i, it := range items {
 		ws[i] = outbox.Write{Key: s.key(it.ID), Value: it.Sealed,
 			Until: s.c.keeping.now() + it.Expires.Sub(clock.Now())}
 	}
-	s.c.keeping.writer.Write(ctx, ws)
+	if s.c.keeping.gets.Slow() {
+		s.c.keeping.writer.Later(ws)
+	} else {
+		s.c.keeping.writer.Write(ctx, ws)
+	}
 	return nil
 }
 

@@ -33,8 +33,8 @@ const sealHelp = "`file` with a seal key of the fleet, as sessl seal-key makes t
 
 // Limits on a database that stalls.
 const (
-	writeThrough = 250 * time.Millisecond // a handshake waits for the database that long at most
-	farewell     = 5 * time.Second        // for what it has not taken yet when the server ends
+	writeThrough = 50 * time.Millisecond // a handshake waits that long at most, as for a lookup
+	farewell     = 5 * time.Second       // for what it has not taken yet when the server ends
 )
 
 // fleetDB is how a database is reached.

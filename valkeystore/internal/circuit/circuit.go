@@ -49,6 +49,8 @@ type Circuit struct {
 	probing bool          // a probe is under way
 	next    time.Duration // when the next probe is due
 	row     int           // failures in a row
+	slow    bool          // the last answer was late
+	last    time.Duration // when it was
 	late    [Window]bool  // the last answers, a ring
 	seen    int           // answers in this term
 	lates   int           // late ones in the ring
@@ -130,6 +132,7 @@ func (c *Circuit) probed(o Outcome) (open, turned bool) {
 // count adds an answer to the row and to the ring. mu is held.
 func (c *Circuit) count(o Outcome) {
 	c.row++
+	c.slow, c.last = o == Late, c.now()
 	if o == OK {
 		c.row = 0
 	}
@@ -147,7 +150,7 @@ func (c *Circuit) count(o Outcome) {
 // turn begins a new term with nothing counted. mu is held.
 func (c *Circuit) turn(open bool) {
 	c.open, c.term = open, c.term+1
-	c.probing, c.row, c.seen, c.lates = false, 0, 0, 0
+	c.probing, c.slow, c.row, c.seen, c.lates = false, false, 0, 0, 0
 }
 
 // gap is the time until the next probe.
@@ -166,6 +169,13 @@ func (c *Circuit) Open() (since time.Duration, open bool) {
 		return 0, false
 	}
 	return c.now() - c.since, true
+}
+
+// Slow reports whether the Circuit is open, or the last answer was late, less than ProbeGap ago.
+func (c *Circuit) Slow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open || c.slow && c.now()-c.last < ProbeGap
 }
 
 // Due reports whether a call would be allowed now.

@@ -130,6 +130,33 @@ func TestLateOnesInARowAreFailures(t *testing.T) {
 	}
 }
 
+func TestSlow(t *testing.T) {
+	var clk clock
+	c := New(clk.now, half, nil)
+	want := func(what string, want bool) {
+		t.Helper()
+		if c.Slow() != want {
+			t.Errorf("%s: %v", what, !want)
+		}
+	}
+	want("at first", false)
+	call(t, c, Late)
+	want("after a late answer", true)
+	call(t, c, OK)
+	want("after one in time", false)
+	call(t, c, Late)
+	call(t, c, Failed)
+	want("after a failure at once", false)
+	call(t, c, Late)
+	clk.move(ProbeGap)
+	want("a second after a late answer", false)
+	for !isOpen(c) {
+		call(t, c, Failed)
+	}
+	clk.move(time.Hour)
+	want("while it is open", true)
+}
+
 func TestOneProbeASecond(t *testing.T) {
 	var clk clock
 	c := opened(t, &clk)

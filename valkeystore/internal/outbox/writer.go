@@ -58,6 +58,9 @@ func (w *Writer) Write(ctx context.Context, ws []Write) error {
 	return w.sent(ctx, call, errs, func() { w.later(ws, errs) })
 }
 
+// Later has writes wait, and be made soon.
+func (w *Writer) Later(ws []Write) { w.later(ws, nil) }
+
 // sent ends a call, and has what failed done again. It returns the first error.
 func (w *Writer) sent(ctx context.Context, call circuit.Call, errs []error, again func()) error {
 	var first error
