@@ -33,7 +33,7 @@ REPEAT := MemoryStaysFlat|SessionGotWhileItChanges|HostileEnd|HostileFlip|Hostil
 # A suite that the mirror does not have is reported as not run, never as passed.
 MATRIX ?= bullseye bookworm trixie sid experimental
 
-.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-proof deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps drivers deps-drivers prom browser deps-browser fleet fleet-proof soak man go127 rename release release-try ci
+.PHONY: matrix-ci deps deps-lint deps-ci deps-interop deps-fleet deps-proof deps-prom demo test long race asan valgrind checkptr stress matrix bench bench-compare bench-test fuzz monkey lint vet cover mutants interop cli grpc ftps drivers deps-drivers prom browser deps-browser fleet fleet-valkey fleet-proof soak man go127 rename release release-try ci
 
 deps: ## installs what building and testing need
 	@scripts/deps libssl-dev pkg-config gcc libc6-dev openssl
@@ -172,6 +172,11 @@ FLEETSKIP ?= ^$$
 fleet: deps-fleet ## servers that share ticket keys through a database: the module's tests, with real servers
 	cd valkeystore && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -race -skip '$(FLEETSKIP)' ./...
 
+# What a mirror does not serve is not run: the script then says so and fails.
+fleet-valkey: deps-fleet ## the tests of fleet with Debian's Valkey in the place of Redis, without root
+	cd valkeystore && SESSL_DATABASE=$$(../scripts/matrix/valkey ../build) && export SESSL_DATABASE && \
+		$(GO) test -count=1 ./...
+
 deps-proof: deps-fleet
 	@scripts/deps redis-sentinel curl gnutls-bin nodejs python3
 
@@ -220,5 +225,5 @@ ci: MONKEY = 30s
 ci: ROUNDS = 2
 ci: SOAK = -for 1m
 ci: FLEETSKIP = $(OUTAGES)
-ci: deps-ci deps-interop deps-fleet deps-drivers deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-fleet deps-drivers deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-valkey, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps drivers lint demo fuzz monkey cli prom fleet man release-try go127 bench-test

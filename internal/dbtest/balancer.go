@@ -1,12 +1,18 @@
 package dbtest
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
-const balancerConf = `defaults
+const balancerConf = `global
+	stats socket %s level admin
+defaults
 	mode tcp
 	balance roundrobin
 	option redispatch
@@ -17,17 +23,50 @@ listen all
 	bind %s
 `
 
-// NewBalancer returns a HAProxy that gives each connection to the next of those addresses, whatever is in it.
-// It looks three times a second which of them are there. It is not started.
-func NewBalancer(t testing.TB, addrs ...string) *Web {
+// A Balancer is a HAProxy that gives each connection to the next server, whatever is in it.
+type Balancer struct {
+	*Web
+	addrs []string
+}
+
+// NewBalancer returns a Balancer for those addresses. It looks three times a second which of them are there.
+// It is not started.
+func NewBalancer(t testing.TB, addrs ...string) *Balancer {
 	t.Helper()
-	conf := filepath.Join(t.TempDir(), "haproxy.cfg")
-	w := &Web{Addr: FreeAddr(t), t: t, words: []string{find("haproxy"), "-db", "-f", conf}}
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "haproxy.cfg")
+	w := &Web{Addr: FreeAddr(t), Socket: filepath.Join(dir, "stats"), t: t,
+		words: []string{find("haproxy"), "-db", "-f", conf}}
 	w.probe = w.Addr
-	text := fmt.Sprintf(balancerConf, w.Addr)
+	text := fmt.Sprintf(balancerConf, w.Socket, w.Addr)
 	for i, addr := range addrs {
 		text += fmt.Sprintf("\tserver m%d %s check inter 300ms\n", i, addr)
 	}
 	write(t, conf, text)
-	return w
+	return &Balancer{w, addrs}
+}
+
+// Drain has an address get no further connections, until Ready.
+func (b *Balancer) Drain(addr string) {
+	b.t.Helper()
+	b.set(addr, "drain")
+}
+
+// Ready ends Drain.
+func (b *Balancer) Ready(addr string) {
+	b.t.Helper()
+	b.set(addr, "ready")
+}
+
+func (b *Balancer) set(addr, state string) {
+	b.t.Helper()
+	c, err := net.Dial("unix", b.Socket)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "set server all/m%d state %s\n", slices.Index(b.addrs, addr), state)
+	if said, err := io.ReadAll(c); err != nil || len(bytes.TrimSpace(said)) > 0 {
+		b.t.Fatalf("HAProxy says %q, %v", said, err)
+	}
 }

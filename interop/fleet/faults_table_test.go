@@ -51,7 +51,7 @@ func suffer(t *testing.T, b *table, x fault, share string) {
 		if x.again != nil {
 			x.again(f)
 		}
-		pass(min(250*time.Millisecond, max(0, lasts-time.Since(begun))))
+		pass(min(50*time.Millisecond, max(0, lasts-time.Since(begun))))
 	}
 	if x.end != nil {
 		x.end(f)

@@ -15,7 +15,7 @@ type fault struct {
 	name    string
 	site    func(t *testing.T, f *fleet) // nil means one database
 	begin   func(f *fleet)
-	again   func(f *fleet) // every quarter of a second while it lasts; nil means nothing
+	again   func(f *fleet) // twenty times a second while it lasts; nil means nothing
 	end     func(f *fleet) // nil means nothing
 	misses  bool           // clients of other machines cannot resume meanwhile, whatever is shared
 	cutsOff bool           // connections to a machine end with it, and their clients see that
@@ -24,7 +24,7 @@ type fault struct {
 // faults are all that docs/fleet.md tells of.
 var faults = []fault{
 	{name: "database stopped", begin: func(f *fleet) { f.db.Kill() }, end: func(f *fleet) { f.db.Restart() }},
-	{name: "database frozen (SIGSTOP)", begin: func(f *fleet) { f.db.Stop() },
+	{name: "database frozen (SIGSTOP)", again: func(f *fleet) { f.db.Stop() }, // it may be continued by others
 		end: func(f *fleet) { f.db.Continue() }},
 	{name: "database silent", begin: set(dbtest.Silent, 0), end: set(dbtest.None, 0)},
 	{name: "slow by 200 ms", begin: set(dbtest.None, 200*time.Millisecond), end: set(dbtest.None, 0)},
@@ -95,14 +95,12 @@ func putBack(f *fleet) {
 // otherSeal starts machine 1 again with other seal keys, and ownSeal with those of the fleet.
 func otherSeal(f *fleet) {
 	f.setSeals(1, sealKey(f.t), sealKey(f.t))
-	f.all[1].end()
-	f.again(1)
+	f.restart(1, false)
 }
 
 func ownSeal(f *fleet) {
 	f.setSeals(1, f.keys[0], f.keys[1])
-	f.all[1].end()
-	f.again(1)
+	f.restart(1, true)
 }
 
 // replaceSeals takes the three steps of docs/fleet.md.

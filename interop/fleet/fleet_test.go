@@ -44,7 +44,7 @@ type fleet struct {
 
 	all   []*machine
 	gone  []*machine // that were replaced
-	front *dbtest.Web
+	front *dbtest.Balancer
 }
 
 // sealFiles are the two files of seal keys that each machine has: the first one seals.
@@ -110,6 +110,20 @@ func (f *fleet) again(i int) {
 	f.t.Helper()
 	f.gone = append(f.gone, f.all[i])
 	f.start(i, f.all[i].addr)
+}
+
+// restart starts machine i again, as an administrator does: it gets no connections meanwhile, until it has
+// ticket keys if that is waited for.
+func (f *fleet) restart(i int, wait bool) {
+	f.t.Helper()
+	addr := f.all[i].addr
+	f.front.Drain(addr)
+	f.all[i].end()
+	f.again(i)
+	if wait {
+		f.all[i].await(ready, 1)
+	}
+	f.front.Ready(addr)
 }
 
 // end ends all machines as an administrator does.

@@ -51,7 +51,7 @@ func rotate(t *testing.T, b *table, f *fleet) {
 	try("the two periods after it", none, none, 2*period)
 	try("no answers for two periods", func() { f.setProxies(dbtest.Silent, 0) },
 		func() { f.setProxies(dbtest.None, 0) }, 2*period)
-	try("one machine started again", func() { f.all[1].end(); f.again(1) }, none, 2*period)
+	try("one machine started again", func() { f.restart(1, true) }, none, 2*period)
 	l.stop()
 	f.end()
 	visited(t, f, l)
