@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -40,5 +41,21 @@ func TestPlainAnswer(t *testing.T) {
 				t.Errorf("%s, by proxy %t: %v", head, proxied, err)
 			}
 		}
+	}
+}
+
+// The same from a server of net/http without TLS.
+func TestPlainServer(t *testing.T) {
+	leakcheck.Test(t)
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: clientCtx(t)}, &http.Transport{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	_, err = (&http.Client{Transport: tr}).Get("https" + strings.TrimPrefix(srv.URL, "http"))
+	if !errors.Is(err, http.ErrSchemeMismatch) || !errors.As(err, new(tls.RecordHeaderError)) {
+		t.Error(err)
 	}
 }
