@@ -5,6 +5,10 @@
 
 /* The socket of a step: what is received is for libssl, and what it has written is sent. */
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: Go's runtime takes the signal, and send returns EPIPE */
+#endif
+
 #define STEP_MAX SESSL_AHEAD_MAX /* received by a step, after which there is no further recv */
 
 /* A peer can keep libssl busy with what brings no data, KeyUpdates for one, as fast as it
