@@ -241,21 +241,30 @@ func TestMaxSessionAgeOfTheFuture(t *testing.T) {
 			leakcheck.Test(t)
 			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			srv.MaxVersion, cli.MaxVersion = fm.Version, fm.Version
-			srv.MaxSessionAge = 100 * time.Second
-			a := ssltest.NewAging(t, srv, fm.Setup(t, srv))
-			cctx := ssltest.NewClientCtx(t, cli)
-			for fast, want := range map[time.Duration]bool{50 * time.Second: true, 90 * time.Second: false,
-				240 * time.Hour: false} {
-				a.Pass(fast)
-				s := ssltest.Dup(t, ssltest.WantVisit(t, cctx, a.Next(), nil, false))
-				a.Pass(-fast)
-				if err := s.SetTime(a.Now()); err != nil { // the client's clock was right
-					t.Fatal(err)
-				}
-				if reused, _ := ssltest.Visit(t, cctx, a.Next(), s); reused != want {
-					t.Errorf("made %v ahead: resumed is %t", fast, reused)
-				}
+			for limit, cases := range map[time.Duration]map[time.Duration]bool{
+				100 * time.Second: {50 * time.Second: true, 90 * time.Second: false, 240 * time.Hour: false},
+				time.Hour:         {290 * time.Second: true, 340 * time.Second: false},
+				24 * time.Hour:    {290 * time.Second: true, 340 * time.Second: false},
+			} {
+				srv.MaxSessionAge = limit
+				madeAhead(t, ssltest.NewAging(t, srv, fm.Setup(t, srv)), ssltest.NewClientCtx(t, cli), cases)
 			}
 		})
+	}
+}
+
+// madeAhead has sessions made by a clock that is fast by so much, and resumed by one that is right, or not.
+func madeAhead(t *testing.T, a *ssltest.Aging, cctx *ssl.Ctx, cases map[time.Duration]bool) {
+	t.Helper()
+	for fast, want := range cases {
+		a.Pass(fast)
+		s := ssltest.Dup(t, ssltest.WantVisit(t, cctx, a.Next(), nil, false))
+		a.Pass(-fast)
+		if err := s.SetTime(a.Now()); err != nil { // the client's clock was right
+			t.Fatal(err)
+		}
+		if reused, _ := ssltest.Visit(t, cctx, a.Next(), s); reused != want {
+			t.Errorf("made %v ahead: resumed is %t", fast, reused)
+		}
 	}
 }

@@ -193,7 +193,18 @@ static int begun_cb(SSL *ssl, int forward_secure)
     return c->appdata.veto;
 }
 
-#define CLOCK_SKEW 60 /* seconds by which another server's clock may be fast */
+#define LEAST_SKEW 60
+#define MOST_SKEW 300
+
+/* The seconds by which another server's clock may be fast: a twelfth of ctx's limit, which a session
+ * then lasts longer here, but a minute at least and five at most. */
+static int64_t fast_by(const SSL_CTX *ctx)
+{
+    const sessl_policy *p = sessl_ctx_policy(ctx);
+    int64_t skew = p == NULL ? 0 : p->max_age / 12;
+
+    return skew < LEAST_SKEW ? LEAST_SKEW : skew > MOST_SKEW ? MOST_SKEW : skew;
+}
 
 /* Whether the age of a session with that frame is within the limits. A session that begins
  * later than now was made while a clock was wrong, and its age is not known. */
@@ -201,7 +212,7 @@ static int is_young(const SSL_CTX *ctx, const sessl_frame *f)
 {
     int64_t end = end_of_life(ctx, f), now = sessl_now();
 
-    return end == 0 || (now < end && f->born <= now + CLOCK_SKEW);
+    return end == 0 || (now < end && f->born <= now + fast_by(ctx));
 }
 
 /* Whether s has a cipher suite of ctx: in TLS 1.2 libssl looks for it among the client's only.
