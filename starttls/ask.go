@@ -2,6 +2,7 @@ package starttls
 
 import (
 	"errors"
+	"fmt"
 	"net/textproto"
 	"strings"
 )
@@ -42,7 +43,7 @@ func offersSTARTTLS(reply string) bool {
 func notOffered(err error) error {
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
-		return errors.Join(ErrNotOffered, err)
+		return fmt.Errorf("%w: %w", ErrNotOffered, err)
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func startPostgres(t *testing.T) (p *program, url string) {
 	}
 	p.start(syscall.SIGINT, filepath.Join(bin, "postgres"), settings...)
 	p.await(1, "ready to accept connections")
-	return p, fmt.Sprintf("postgres://gopher:secret@%s/postgres?sslmode=disable", p.addr)
+	return p, fmt.Sprintf("postgres://gopher:secret@%s/postgres?sslmode=verify-full", p.addr)
 }
 
 func newPool(t *testing.T, client *ssl.Ctx, url string) *pgxpool.Pool {
