@@ -24,8 +24,8 @@ type Config struct {
 	// OpenSSL chooses by key type, and of one type it takes the first that the peer can use.
 	Certificates []Certificate
 
-	// ReloadableCertificates replace Certificates, which must be empty. A connection
-	// uses the certificates of the moment at which it is made.
+	// ReloadableCertificates replace Certificates, which must be empty. A client's connection uses
+	// those of the moment at which it is made, a server's those of when its ClientHello has come.
 	ReloadableCertificates *ReloadableCertificates
 
 	// RootCAs are the roots that a client verifies the server against; nil means OpenSSL's

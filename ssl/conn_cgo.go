@@ -1,9 +1,6 @@
 package ssl
 
 /*
-#cgo noescape sessl_conn_new
-#cgo nocallback sessl_conn_new
-#cgo nocallback sessl_conn_free
 #cgo noescape sessl_conn_read
 #cgo nocallback sessl_conn_read
 #cgo noescape sessl_conn_peek
@@ -27,52 +24,6 @@ import (
 	"os"
 	"syscall"
 )
-
-// freeConn ends a connection that is not used any more. SSL_SENT_SHUTDOWN is set in the
-// same call, unless the connection failed, so that its sessions stay resumable.
-func freeConn(p connPtr) {
-	makers.enter()
-	defer makers.leave()
-	C.sessl_conn_free(p)
-}
-
-func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
-	makers.enter()
-	defer makers.leave()
-	var e cErr
-	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), &e)
-	if p == nil {
-		return nil, asError(op, nil, &e)
-	}
-	if err := c.prepare(op, p); err != nil {
-		C.sessl_conn_free(p) // freeConn would wait for a second place
-		return nil, err
-	}
-	return p, nil
-}
-
-// equip gives a connection the settings of its Ctx that an SSL does not inherit from
-// its SSL_CTX: to a new connection, and to one whose server has chosen another Ctx. mu
-// is held, or the connection is new.
-func (c *Conn) equip(op string, p connPtr) error {
-	c.setForms(p)
-	p.lookup = cBool(c.ctx.cache != nil)
-	p.only_tls12 = cBool(c.ctx.highest < VersionTLS13)
-	p.psk.ask = cBool(c.ctx.psk.get != nil)
-	p.guarded = cBool(c.ctx.guard != nil)
-	p.ask_key = cBool(c.ctx.ticketKeys.asksForKeys())
-	c.sessions.tickets13 = nil
-	return c.takeCertificates(op, p)
-}
-
-// prepare makes a new connection ready for its handshake.
-func (c *Conn) prepare(op string, p connPtr) error {
-	p.hello_use = helloUse(c.ctx) // only once: a chosen Ctx does not choose again
-	if err := c.equip(op, p); err != nil || c.name == "" {
-		return err
-	}
-	return c.setName(op, p)
-}
 
 type status int
 
@@ -110,8 +61,19 @@ type result struct {
 // noFD makes a step use memory, or do no input and output at all.
 const noFD = -1
 
-// enter begins a step: the pointer is valid and mu held until leave.
+// enter begins a step: the pointer is valid, there is an SSL, and mu is held until leave.
 func (c *Conn) enter() (connPtr, bool) {
+	p, ok := c.enterUnmade()
+	if ok && c.makeSSL("", p) != nil {
+		c.leave()
+		return nil, false
+	}
+	return p, ok
+}
+
+// enterUnmade is enter for what can do without the SSL, which a server does not make before its client
+// has sent a ClientHello.
+func (c *Conn) enterUnmade() (connPtr, bool) {
 	p, err := c.h.acquire()
 	if err == nil {
 		c.mu.Lock()
@@ -226,18 +188,24 @@ func (c *Conn) reason(op string, p connPtr) error {
 
 // stepHandshake continues the handshake (SSL_do_handshake), with input from fd or in.
 func (c *Conn) stepHandshake(fd int, in []byte) *result {
-	p, ok := c.enter()
+	const op = "handshake"
+	p, ok := c.enterUnmade()
 	if !ok {
-		return c.pulled(closedResult("handshake"))
+		return c.pulled(closedResult(op))
 	}
 	defer c.leave()
 	c.handshaking.started = true
 	p.breathes = cBool(c.gate.idle())
 	st := &c.reading.step
 	C.sessl_conn_handshake(p, C.int(fd), bytePtr(in), C.size_t(len(in)), st) // may call sesslBreathe
-
+	if st.status == C.SESSL_UNMADE {
+		if err := c.makeSSL(op, p); err != nil {
+			return c.pulled(result{status: stepFailed, err: err})
+		}
+		C.sessl_conn_handshake(p, C.int(fd), nil, 0, st)
+	}
 	st.answers = st.out_waiting // no output is the application's yet
-	return c.pulledStep("handshake", p)
+	return c.pulledStep(op, p)
 }
 
 // stepRead decrypts input from fd or in into b (SSL_read_ex). It consumes all of in.
@@ -316,7 +284,7 @@ func (c *Conn) stepShutdown(fd int, block bool) result {
 
 // stepOutput moves waiting output to fd or sink.
 func (c *Conn) stepOutput(fd int, sink []byte) result {
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok {
 		return closedResult("write")
 	}

@@ -82,7 +82,7 @@ func (c *Conn) allowEarly() { c.withLive(func(p connPtr) { p.claimed = 1 }) }
 // decrypts a record of it into b (SSL_read_early_data).
 func (c *Conn) stepReadEarly(fd int, in, b []byte) *result {
 	const op = "handshake"
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok {
 		return c.pulled(closedResult(op))
 	}
@@ -90,6 +90,12 @@ func (c *Conn) stepReadEarly(fd int, in, b []byte) *result {
 	c.handshaking.started = true
 	st := &c.reading.step
 	C.sessl_conn_read_early(p, C.int(fd), bytePtr(in), C.size_t(len(in)), bytePtr(b), C.size_t(len(b)), st)
+	if st.status == C.SESSL_UNMADE {
+		if err := c.makeSSL(op, p); err != nil {
+			return c.pulled(result{status: stepFailed, err: err})
+		}
+		C.sessl_conn_read_early(p, C.int(fd), nil, 0, bytePtr(b), C.size_t(len(b)), st)
+	}
 	if !c.early.open.Load() {
 		st.answers = st.out_waiting // no output is the application's yet
 	}
@@ -221,7 +227,7 @@ func (c *Conn) MaxEarlyData() (n uint32) {
 	if c.usable("") != nil || !c.server {
 		return 0
 	}
-	c.withLive(func(p connPtr) { n = uint32(C.SSL_get_max_early_data(p.ssl)) })
+	c.withMade(func(p connPtr) { n = uint32(C.SSL_get_max_early_data(p.ssl)) })
 	return n
 }
 
@@ -255,7 +261,7 @@ func (c *Conn) SkipEarlyData() (n uint32) {
 	if c.usable("") != nil || !c.server {
 		return 0
 	}
-	c.withLive(func(p connPtr) { n = uint32(C.SSL_get_recv_max_early_data(p.ssl)) })
+	c.withMade(func(p connPtr) { n = uint32(C.SSL_get_recv_max_early_data(p.ssl)) })
 	return n
 }
 

@@ -28,7 +28,7 @@ func (c *Conn) SetNextProtos(protos []string) error {
 	if err := (&Config{NextProtos: protos}).checkProtos(c.server); err != nil {
 		return fail(op, err)
 	}
-	p, ok := c.enter()
+	p, ok := c.enterUnmade() // a client's is made
 	if !ok {
 		return fail(op, ErrClosed)
 	}

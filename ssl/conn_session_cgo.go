@@ -94,7 +94,7 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 	if c == nil {
 		return fail(op, ErrNil)
 	}
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok || c.closing.closed.Load() {
 		if ok {
 			c.leave()

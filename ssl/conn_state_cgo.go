@@ -271,8 +271,16 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 	return nil
 }
 
-// withLive runs f under mu if the connection still exists.
+// withLive runs f under mu if the connection still exists. Before the handshake there may be no SSL.
 func (c *Conn) withLive(f func(connPtr)) {
+	if p, ok := c.enterUnmade(); ok {
+		defer c.leave()
+		f(p)
+	}
+}
+
+// withMade is withLive where f needs the SSL.
+func (c *Conn) withMade(f func(connPtr)) {
 	if p, ok := c.enter(); ok {
 		defer c.leave()
 		f(p)

@@ -49,7 +49,7 @@ func (c *Conn) SetTicketData(data []byte) error {
 	if len(data) > MaxTicketData {
 		return fail(op, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxTicketData))
 	}
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok {
 		return fail(op, ErrClosed)
 	}
@@ -87,13 +87,14 @@ func (c *Conn) SetNotResumable() error {
 	if !c.server {
 		return fail(op, ErrClient)
 	}
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
-	late := c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION // VerifyConnection may decide
-	if p.appdata.settled != 0 && !late || c.handshaking.done.Load() {
+	// In TLS 1.3 VerifyConnection may decide.
+	late := func() bool { return c.ctx.issues && C.SSL_version(p.ssl) == C.TLS1_3_VERSION }
+	if p.appdata.settled != 0 && !late() || c.handshaking.done.Load() {
 		return fail(op, ErrHandshakeStarted)
 	}
 	p.appdata.veto = 1

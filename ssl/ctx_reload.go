@@ -12,10 +12,11 @@ import (
 // clients go on: see [Config].ReloadableCertificates. Nothing watches files: the
 // application calls Reload or Replace, on a signal or after a renewal.
 //
-// A connection keeps to its end the certificates that were current when Client or
-// Server made it, or when GetConfigForClient chose its Ctx. The next connection has the
-// new ones. Both can be in use at the same time. An old certificate is freed, and its
-// key wiped, when no connection and no Certificate of the application has it any more.
+// A connection keeps to its end the certificates that were current when Client made it, on a
+// server when its ClientHello had come, or when GetConfigForClient chose its Ctx. The next
+// connection has the new ones. A server's call before the handshake that needs an SSL, such as
+// SetNumTickets, settles them already. Both can be in use at the same time. An old certificate is
+// freed, and its key wiped, when no connection and no Certificate of the application has it any more.
 //
 // Sessions are not affected, because a resumption shows no certificate. Sessions made
 // with the old certificates are resumed with the new ones: the Ctx keeps its session id
@@ -233,7 +234,6 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 // takeCertificates gives the connection the current certificates of its Ctx. mu is
 // held, or no other goroutine has the connection yet.
 func (c *Conn) takeCertificates(op string, p connPtr) error {
-	c.own = c.ctx.own
 	set := c.ctx.reload.current()
 	if set == nil {
 		return nil

@@ -135,7 +135,7 @@ func (c *Conn) NumTickets() (n int) {
 	if c.usable("") != nil || !c.server {
 		return 0
 	}
-	c.withLive(func(p connPtr) {
+	c.withMade(func(p connPtr) {
 		if n = int(C.SSL_get_num_tickets(p.ssl)); c.ctx.issues || c.auth.held {
 			n = c.ownTickets()
 		}
@@ -211,13 +211,16 @@ func (c *Conn) beforeHandshake(op string, f func(connPtr) error) error {
 	if !c.server {
 		return fail(op, ErrClient)
 	}
-	p, ok := c.enter()
+	p, ok := c.enterUnmade()
 	if !ok {
 		return fail(op, ErrClosed)
 	}
 	defer c.leave()
 	if c.handshaking.started {
 		return fail(op, ErrHandshakeStarted)
+	}
+	if err := c.makeSSL(op, p); err != nil {
+		return err
 	}
 	return f(p)
 }

@@ -93,7 +93,9 @@ func TestGateLosesNoInput(t *testing.T) {
 func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 	leakcheck.Test(t)
 	r := ssltest.Reloadable(t, "server-ecdsa")
-	ctx := ssltest.NewServerCtx(t, &ssl.Config{ReloadableCertificates: r})
+	cli := ssltest.ClientConfig(t)
+	cli.ReloadableCertificates = r
+	ctx := ssltest.NewClientCtx(t, cli)
 	r.Spoil()
 	defer ssl.TakeMakers()()
 	a, b := net.Pipe()
@@ -101,7 +103,7 @@ func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 	defer b.Close()
 	done := make(chan error)
 	go func() {
-		_, err := ssl.Server(a, ctx)
+		_, err := ssl.Client(a, ctx)
 		done <- err
 	}()
 	select {
@@ -110,7 +112,7 @@ func TestFailedConnectionNeedsOnePlace(t *testing.T) {
 			t.Error("a connection without a certificate was made")
 		}
 	case <-time.After(ssltest.Timeout):
-		t.Fatal("Server waits for a place that only it could give back")
+		t.Fatal("Client waits for a place that only it could give back")
 	}
 }
 

@@ -196,10 +196,11 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
         c->answers = 0;
     st->answers = c->answers;
     st->fresh = c->fresh_n;
-    st->removed = sessl_ctx_removed_waiting(SSL_get_SSL_CTX(c->ssl));
+    st->removed = sessl_ctx_removed_waiting(c->ssl == NULL ? c->ctx : SSL_get_SSL_CTX(c->ssl));
     st->values = sessl_values_pending();
     st->more = c->more;
-    st->midway = c->early != SESSL_EARLY_NONE || SSL_in_init(c->ssl); /* libssl pauses for early data */
+    /* libssl pauses for early data. */
+    st->midway = c->early != SESSL_EARLY_NONE || c->ssl == NULL || SSL_in_init(c->ssl);
     st->ask = c->ask;
     st->answered = sessl_conn_answered(c);
     if (!st->midway) { /* what was asked in a handshake, or later, has been answered */

@@ -23,26 +23,49 @@ int sessl_conn_attach(sessl_conn *c)
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
+/* A server's has no SSL yet: a client that says nothing is to cost little. */
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e)
 {
     sessl_conn *c;
 
     sessl_err_begin(e);
-    sessl_set_current_ctx(ctx_id);
     c = OPENSSL_zalloc(sizeof(*c));
+    if (c != NULL && !SSL_CTX_up_ref(ctx)) { /* +1, until the SSL has its own */
+        OPENSSL_free(c);
+        c = NULL;
+    }
     if (c != NULL) {
+        c->ctx = ctx;
         c->ctx_id = ctx_id;
         c->server = c->hold.due = server;
         c->fd = -1;
-        c->ssl = SSL_new(ctx); /* returns +1, and holds its own reference on ctx */
-        if (c->ssl == NULL || !sessl_conn_attach(c)) {
-            sessl_err_take(e); /* freeing clears the queue */
-            sessl_conn_free(c);
-            c = NULL;
-        }
     }
     sessl_err_take(e);
+    if (c != NULL && !server && !sessl_conn_make(c, e)) {
+        sessl_conn_free(c);
+        c = NULL;
+    }
     return c;
+}
+
+/* Makes the SSL, which there is only once. */
+int sessl_conn_make(sessl_conn *c, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    sessl_set_current_ctx(c->ctx_id);
+    c->ssl = SSL_new(c->ctx); /* returns +1, and holds its own reference on ctx */
+    ok = c->ssl != NULL && sessl_conn_attach(c);
+    sessl_err_take(e);
+    if (!ok) {
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+        return 0;
+    }
+    SSL_CTX_free(c->ctx); /* -1 */
+    c->ctx = NULL;
+    return 1;
 }
 
 /* Frees everything the connection holds. Without SSL_SENT_SHUTDOWN, SSL_free would mark
@@ -56,6 +79,7 @@ void sessl_conn_free(sessl_conn *c)
     if (c->ssl != NULL && !c->fatal)
         SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_get_shutdown(c->ssl));
     SSL_free(c->ssl); /* with it its references on the session, the Ctx and the BIO */
+    SSL_CTX_free(c->ctx);
     for (i = 0; i < c->fresh_n; i++)
         sessl_drop_session(c->fresh[i]);
     sessl_drop_session(c->offered);
@@ -121,10 +145,24 @@ int sessl_step_status(sessl_conn *c, int ok)
     return SESSL_FAILED;
 }
 
-/* 1 when the step is over before libssl has been called. */
-int sessl_step_holds(sessl_conn *c)
+/* 1 when the step is over before libssl has been called. Otherwise there is an SSL. */
+int sessl_step_holds(sessl_conn *c, sessl_step *st)
 {
-    return sessl_conn_holds(c) && !c->alloc_failed;
+    if (sessl_conn_holds(c) && !c->alloc_failed) {
+        st->status = SESSL_WANT_READ;
+        return 1;
+    }
+    if (c->ssl != NULL)
+        return 0;
+    if (c->go_makes) {
+        st->status = SESSL_UNMADE;
+        return 1;
+    }
+    if (sessl_conn_make(c, &c->err))
+        return 0;
+    c->fatal = 1;
+    st->status = SESSL_FAILED;
+    return 1;
 }
 
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
@@ -157,13 +195,14 @@ static void drop_output(sessl_conn *c)
 
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st)
 {
-    int first = SSL_in_before(c->ssl);
+    int first = !c->server && SSL_in_before(c->ssl);
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     sessl_breath_begin(c);
-    st->status = sessl_step_holds(c) ? SESSL_WANT_READ : sessl_step_status(c, SSL_do_handshake(c->ssl));
+    if (!sessl_step_holds(c, st))
+        st->status = sessl_step_status(c, SSL_do_handshake(c->ssl));
     sessl_breath_end(c);
-    if (first && !c->server)
+    if (first)
         sessl_conn_hello_sent(c);
     if (st->status == SESSL_FAILED && sessl_conn_is_foreign(c))
         drop_output(c);
@@ -228,7 +267,7 @@ static int write_some(sessl_conn *c, const uint8_t *p, size_t n, size_t *put)
  * go on with the message is for a read, which can ask Go. */
 int sessl_conn_midway(const sessl_conn *c)
 {
-    return SSL_in_init(c->ssl) && !c->fatal;
+    return (c->ssl == NULL || SSL_in_init(c->ssl)) && !c->fatal;
 }
 
 /* As many records as p fills, so that one send carries them all; in the middle of a handshake

@@ -52,9 +52,11 @@ typedef struct sessl_psk_use {
 #define SESSL_FORM_IDS 2     /* the session is in a cache of Go's, and the client has its id */
 
 struct sessl_conn {
-    SSL *ssl;
+    SSL *ssl;        /* NULL on a server until a ClientHello is whole, or Go needs it */
+    SSL_CTX *ctx;    /* what it will be made from; one reference until then */
     uint64_t ctx_id; /* the number of the Ctx, for the sessions born here */
     int server;
+    int go_makes;     /* Go makes the SSL, and gives it certificates */
     int fatal;        /* libssl reported a fatal error */
     int alloc_failed; /* an input or output byte could not be kept */
     sessl_err err;    /* of the last step that failed */
@@ -152,6 +154,7 @@ struct sessl_conn {
 #define SESSL_IO_ERROR 6  /* recv failed with recv_errno */
 #define SESSL_SUSPENDED 7 /* until Go has answered what ask says */
 #define SESSL_EARLY_END 8 /* there is no more early data */
+#define SESSL_UNMADE 9    /* Go must make the SSL, and take the step again without input */
 
 /* What a handshake waits for. */
 #define SESSL_ASK_HELLO 1
@@ -184,6 +187,7 @@ void sessl_set_breath(void (*f)(void));
 /* ---- conn.c: its steps ---- */
 
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e);
+int sessl_conn_make(sessl_conn *c, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
 void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *p, size_t n,

@@ -70,8 +70,7 @@ void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_l
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     if (c->early == SESSL_EARLY_NONE)
         c->early = SESSL_EARLY_BEGUN;
-    if (sessl_step_holds(c)) {
-        st->status = SESSL_WANT_READ;
+    if (sessl_step_holds(c, st)) {
         sessl_conn_end(c, st);
         return;
     }

@@ -292,7 +292,7 @@ int sessl_ctx_frame_tickets(SSL_CTX *ctx);
 
 int sessl_conn_attach(sessl_conn *c);
 int sessl_step_status(sessl_conn *c, int ok);
-int sessl_step_holds(sessl_conn *c);
+int sessl_step_holds(sessl_conn *c, sessl_step *st);
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
                       sessl_step *st);
 void sessl_conn_hello_sent(sessl_conn *c);
