@@ -150,6 +150,7 @@ func (f *fleet) divide(end func(func())) {
 	end(func() {
 		second.down = true
 		f.second, f.rejoined = nil, f.world.now
+		f.lost = f.world.now
 		f.splits[len(f.splits)-1].to = f.world.now
 		for _, m := range f.machines {
 			m.node = f.node
