@@ -40,7 +40,8 @@ func newServe() *cobra.Command {
 		Short: "Serve TLS, and report for each connection whether its session was reused",
 		Long: `Serve TLS connections and print one line for each handshake: the client's address, the
 protocol, the cipher, whether the session was reused and how (id or ticket), the identity
-of a pre-shared key if one was used, and the session id. Without --www the server sends
+of a pre-shared key if one was used, and the session id. A handshake that failed has the error
+and what became of its early data. Without --www the server sends
 back everything that a client sends. With --www it answers each GET, whatever its path,
 with the state of the connection: as text or, for "Accept: application/json", as JSON.
 
@@ -318,7 +319,11 @@ func (s *server) report(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.err != nil {
-		fmt.Fprintf(s.out, "%s failed: %s\n", c.RemoteAddr(), oneLine(c.err))
+		word := ""
+		if early := earlyWord(c.Conn); early != "none" {
+			word = " early=" + early
+		}
+		fmt.Fprintf(s.out, "%s%s failed: %s\n", c.RemoteAddr(), word, oneLine(c.err))
 		return
 	}
 	s.handshakes++

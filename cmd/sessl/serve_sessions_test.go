@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/ssl"
 )
 
 // Each cache resumes, TLS 1.2 by ids, and a cache of one session remembers only the last.
@@ -60,6 +62,39 @@ func TestServeEarlyData(t *testing.T) {
 				t.Error(line)
 			}
 		})
+	}
+}
+
+// The line of a handshake that fails says what became of its early data: a recording, which cannot end its
+// handshake, is accepted once.
+func TestServeEarlyDataThatFails(t *testing.T) {
+	leakcheck.Test(t)
+	s, addr := startServe(t, "--early-data", "1000", "--session-cache", cacheMemory)
+	cctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t))
+	first, err := ssl.Dial("tcp", addr, cctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if _, err := first.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := ssltest.ReadUntil(first, "x"); err != nil { // the tickets come before it
+		t.Fatal(err)
+	}
+	flight := ssltest.EarlyFlight(t, cctx, ssltest.SessionOf(t, first), "early bird")
+	for i, want := range []string{" early=accepted failed: ", " early=rejected failed: "} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(flight); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if line := s.await(i+1, " failed: "); !strings.Contains(line, c.LocalAddr().String()+want) {
+			t.Errorf("%d: %s", i, line)
+		}
 	}
 }
 

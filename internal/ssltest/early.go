@@ -1,6 +1,7 @@
 package ssltest
 
 import (
+	"io"
 	"net"
 	"testing"
 
@@ -40,6 +41,27 @@ func WriteEarly(c *ssl.Conn, text string) error {
 		return err
 	}
 	return c.Handshake()
+}
+
+// EarlyFlight is the first flight of a client that sends text early with s; it is not sent.
+func EarlyFlight(t testing.TB, cctx *ssl.Ctx, s *ssl.Session, text string) []byte {
+	t.Helper()
+	a, b := net.Pipe()
+	defer b.Close()
+	go io.Copy(io.Discard, b)
+	r := &Recorder{Conn: a}
+	c, err := ssl.Client(r, cctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetSession(s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WriteEarlyData([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return r.Sent
 }
 
 // EarlyReader reads early data.

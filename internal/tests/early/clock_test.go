@@ -17,7 +17,7 @@ func TestReplayGuardWindow(t *testing.T) {
 		clock := ssltest.NewClock(t)
 		memory := g.ReplayGuard.(*ssl.MemoryReplayGuard)
 		s := storedSession(t, cctx, a, b)
-		f := flight(t, cctx, s, "pay")
+		f := ssltest.EarlyFlight(t, cctx, s, "pay")
 		if got, st := replay(t, b, f); got != "pay" || st != ssl.EarlyDataAccepted {
 			t.Fatalf("first: %q, %v", got, st)
 		}

@@ -3,7 +3,6 @@ package early_test
 import (
 	"errors"
 	"io"
-	"net"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -345,26 +344,6 @@ func TestEarlyDataForgotten(t *testing.T) {
 	}
 }
 
-// flight is the first flight of a client that sends text early with s; it is not sent.
-func flight(t testing.TB, cctx *ssl.Ctx, s *ssl.Session, text string) []byte {
-	t.Helper()
-	a, b := net.Pipe()
-	go io.Copy(io.Discard, b)
-	r := &ssltest.Recorder{Conn: a}
-	c, err := ssl.Client(r, cctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.SetSession(s); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.WriteEarlyData([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	return r.Sent
-}
-
 // replay sends a flight, and returns what the server reads of it before the handshake.
 func replay(t testing.TB, sctx *ssl.Ctx, flight []byte) (read string, status ssl.EarlyDataStatus) {
 	t.Helper()
@@ -387,7 +366,7 @@ func TestEarlyDataReplayed(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.EarlyConfigs(t)
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
-	f := flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "pay")
+	f := ssltest.EarlyFlight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "pay")
 	if got, s := replay(t, sctx, f); got != "pay" || s != ssl.EarlyDataAccepted {
 		t.Fatalf("first: %q, %v", got, s)
 	}

@@ -180,7 +180,7 @@ func TestHostileEarlyClose(t *testing.T) {
 			srv, cli := ssltest.EarlyConfigs(t)
 			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 			ssltest.PlainTCP = false
-			f := flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "x")
+			f := ssltest.EarlyFlight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "x")
 			a, b := w.Pipe(t)
 			s, err := ssl.Server(b, sctx)
 			if err != nil {
@@ -303,7 +303,9 @@ func TestHostileEarlyCut(t *testing.T) {
 	leakcheck.Test(t)
 	srv, cli := ssltest.EarlyConfigs(t)
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
-	fresh := func() []byte { return flight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "all or nothing") }
+	fresh := func() []byte {
+		return ssltest.EarlyFlight(t, cctx, ssltest.EarlySession(t, cctx, sctx), "all or nothing")
+	}
 	for _, cut := range []int{0, 1, 15, 40} { // bytes that are missing
 		f := fresh()
 		if got, _ := replay(t, sctx, f[:len(f)-cut]); got != map[bool]string{true: "all or nothing"}[cut == 0] {

@@ -15,7 +15,7 @@ func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 	t.Helper()
 	_, cli := ssltest.EarlyConfigs(t)
 	cli.InsecureSkipVerify, cli.ServerName = true, "" // what has been through DER has no name
-	f := flight(t, ssltest.NewClientCtx(t, cli), withEarlyTicket(t, other, ssltest.TicketOf(t, s)), "theft")
+	f := ssltest.EarlyFlight(t, ssltest.NewClientCtx(t, cli), withEarlyTicket(t, other, ssltest.TicketOf(t, s)), "theft")
 	if got, status := replay(t, sctx, f); got != "" || status == ssl.EarlyDataAccepted {
 		t.Fatalf("a thief's early data: %q, %v", got, status)
 	}
@@ -64,7 +64,7 @@ func TestStolenTicketOfOneServer(t *testing.T) {
 	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 	s, other := ssltest.EarlySession(t, cctx, sctx), ssltest.EarlySession(t, cctx, sctx)
 	steal(t, sctx, s, other)
-	f := flight(t, cctx, s, "pay")
+	f := ssltest.EarlyFlight(t, cctx, s, "pay")
 	if got, status := replay(t, sctx, f); got != "pay" || status != ssl.EarlyDataAccepted {
 		t.Fatalf("first: %q, %v", got, status)
 	}

@@ -46,7 +46,7 @@ func storedSession(t testing.TB, cctx, a, b *ssl.Ctx) *ssl.Session {
 // accepts it, once.
 func TestEarlyDataReplayedToAFleet(t *testing.T) {
 	forEachFleet(t, func(t *testing.T, g *ssltest.SpyGuard, cctx, a, b *ssl.Ctx) {
-		f := flight(t, cctx, storedSession(t, cctx, a, b), "pay")
+		f := ssltest.EarlyFlight(t, cctx, storedSession(t, cctx, a, b), "pay")
 		if got, s := replay(t, b, f); got != "pay" || s != ssl.EarlyDataAccepted {
 			t.Fatalf("first: %q, %v", got, s)
 		}
