@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,7 @@ const (
 	maxCacheSize = 1 << 30
 	maxAge       = 10 * 365 * 24 * time.Hour
 	maxEarly     = 16 << 20
+	maxContext   = 32
 )
 
 var cacheKinds = []string{cacheNone, cacheLibssl, cacheMemory}
@@ -36,6 +39,7 @@ type sessionOptions struct {
 	shared     bool // a fleet has a cache
 	maxAge     time.Duration
 	earlyData  uint32
+	context    string // of session ids, as --session-id-context has it
 }
 
 func (o *sessionOptions) flags(cmd *cobra.Command) {
@@ -56,7 +60,10 @@ func (o *sessionOptions) flags(cmd *cobra.Command) {
 	f.Uint32Var(&o.earlyData, "early-data", 0,
 		"accept up to this many `bytes` of early data (0-RTT), and treat them like later data: a "+
 			"recording of them can be sent again")
-	valueFlags(cmd, "cache-size", "max-age", "early-data")
+	f.StringVar(&o.context, "session-id-context", "",
+		"resume sessions of servers with this `context` alone: text, or 0x and hexadecimal digits; servers "+
+			"such as haproxy, whose context is that word, then share tickets with this one")
+	valueFlags(cmd, "cache-size", "max-age", "early-data", "session-id-context")
 }
 
 func (o *sessionOptions) check() error {
@@ -79,16 +86,29 @@ func (o *sessionOptions) check() error {
 		return usagef("--cache-size %d: a cache holds %d sessions at most", o.cacheSize, maxCacheSize)
 	case o.maxAge < 0 || o.maxAge > 0 && o.maxAge < time.Second || o.maxAge > maxAge:
 		return usagef("--max-age %v: it is from 1s to %v", o.maxAge, maxAge)
+	case len(o.contextBytes()) > maxContext:
+		return usagef("--session-id-context: it has %d bytes at most", maxContext)
 	case o.earlyData > maxEarly:
 		return usagef("--early-data %d: it is %d bytes at most", o.earlyData, maxEarly)
 	}
 	return nil
 }
 
+// contextBytes is nil for the context of the names in the certificate.
+func (o *sessionOptions) contextBytes() []byte {
+	if digits, ok := strings.CutPrefix(o.context, "0x"); ok {
+		if b, err := hex.DecodeString(digits); err == nil {
+			return b
+		}
+	}
+	return []byte(o.context)
+}
+
 // apply sets up cfg. closeSessions closes the objects that it opens.
 func (o *sessionOptions) apply(cfg *ssl.Config) (err error) {
 	cfg.MaxSessionAge = o.maxAge
 	cfg.MaxEarlyData = o.earlyData
+	cfg.SessionIDContext = o.contextBytes()
 	switch o.cache {
 	case cacheLibssl:
 		cfg.SessionTicketsDisabled, cfg.SessionCacheSize = true, o.cacheSize

@@ -1,10 +1,13 @@
 package dbtest
 
 import (
+	"encoding/csv"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +24,7 @@ type Web struct {
 	words []string
 	probe string // takes connections when it is up
 	run   *process
+	count func() (full, resumed int)
 }
 
 // Suites are package ssl's of TLS 1.3, in its order. A ticket is tied to the hash of its suite, so servers
@@ -76,6 +80,54 @@ func NewNginx(t testing.TB, cert string, keys [3]string) *Web {
 	return &Web{Addr: socket, Reload: append(words[:3:3], "-s", "reload"), t: t, words: words, probe: socket}
 }
 
+const countingServer = `listen %[4]s ssl;
+		ssl_certificate %[2]s.pem;
+		ssl_certificate_key %[2]s.key;
+		ssl_protocols TLSv1.2 TLSv1.3;
+		ssl_session_cache off;
+		ssl_prefer_server_ciphers on;
+		ssl_conf_command Ciphersuites %[3]s;
+		%[5]s
+		default_type text/plain;
+		keepalive_timeout 0;
+		location / {
+			access_log %[1]s/full;
+			if ($ssl_session_reused = r) {
+				access_log %[1]s/resumed;
+				return 200 "resumed=r\n";
+			}
+			return 200 "resumed=.\n";
+		}`
+
+// NewCountingNginx is NewNginx on an address of loopback, whose Handshakes are counted.
+func NewCountingNginx(t testing.TB, cert string, keys [3]string) *Web {
+	t.Helper()
+	dir := t.TempDir()
+	lines := ""
+	for _, file := range keys {
+		lines += "ssl_session_ticket_key " + file + "; "
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	w := &Web{Addr: FreeAddr(t), t: t, words: []string{find("nginx"), "-c", conf}}
+	w.probe, w.Reload = w.Addr, append(w.words[:3:3], "-s", "reload")
+	write(t, conf, NginxConf(dir, "worker_processes 1; error_log stderr notice;",
+		fmt.Sprintf(countingServer, dir, cert, Suites, w.Addr, lines)))
+	w.count = func() (full, resumed int) { return lineCount(dir + "/full"), lineCount(dir + "/resumed") }
+	return w
+}
+
+// lineCount is how many lines a file has; none if it is not there.
+func lineCount(name string) int {
+	b, _ := os.ReadFile(name)
+	return strings.Count(string(b), "\n")
+}
+
+// Handshakes is what a HAProxy or a counting nginx says that it has done.
+func (w *Web) Handshakes() (full, resumed int) {
+	w.t.Helper()
+	return w.count()
+}
+
 const haproxyConf = `global
 	stats socket %[1]s level operator
 defaults
@@ -107,7 +159,33 @@ func NewHAProxy(t testing.TB, cert, keys string) *Web {
 		words: []string{find("haproxy"), "-db", "-f", conf}}
 	w.probe = w.Addr
 	write(t, conf, fmt.Sprintf(haproxyConf, w.Socket, w.Addr, both, Suites, keys))
+	w.count = w.haproxyCount
 	return w
+}
+
+// haproxyCount asks the stats socket.
+func (w *Web) haproxyCount() (full, resumed int) {
+	w.t.Helper()
+	c, err := net.Dial("unix", w.Socket)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	io.WriteString(c, "show stat -1 1 -1\n")
+	rows, err := csv.NewReader(c).ReadAll()
+	if err != nil || len(rows) < 2 {
+		w.t.Fatalf("HAProxy's figures: %q, %v", rows, err)
+	}
+	for i, name := range rows[0] {
+		switch n, _ := strconv.Atoi(rows[1][i]); name {
+		case "ssl_sess":
+			full += n
+		case "ssl_reused_sess":
+			full, resumed = full-n, n
+		}
+	}
+	return full, resumed
 }
 
 // find knows where Debian has servers, which is not in every PATH.

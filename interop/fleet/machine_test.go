@@ -100,6 +100,33 @@ func (m *machine) awaitFor(text string, n int, limit time.Duration) {
 	}
 }
 
+// printed is how many lines the machine has printed.
+func (m *machine) printed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.lines)
+}
+
+// line returns the first line behind the first n that begins so, when it is there.
+func (m *machine) line(prefix string, n int) string {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	for {
+		m.mu.Lock()
+		grown, lines := m.grown, m.lines[n:]
+		m.mu.Unlock()
+		if i := slices.IndexFunc(lines, func(s string) bool { return strings.HasPrefix(s, prefix) }); i >= 0 {
+			return lines[i]
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			m.t.Fatalf("the machine at %s has no line that begins with %q", m.addr, prefix)
+		}
+	}
+}
+
 // count is how many lines with that text the machine has printed.
 func (m *machine) count(text string) (n int) {
 	m.mu.Lock()

@@ -1,10 +1,11 @@
 // Makes COUNT connections to 127.0.0.1:PORT, each with the newest earlier session.
-// usage: node client.js PORT CAFILE COUNT [VERSION], e.g. node client.js 443 ca.pem 3 TLSv1.2
+// usage: node client.js PORT CAFILE COUNT [VERSION [PAUSE]], e.g. node client.js 443 ca.pem 3 TLSv1.2 25
+// The pause, in milliseconds, is after each connection.
 'use strict';
 const fs = require('node:fs');
 const tls = require('node:tls');
 
-const [port, cafile, count, version] = process.argv.slice(2);
+const [port, cafile, count, version, pause] = process.argv.slice(2);
 let session;
 
 function connect(left) {
@@ -23,7 +24,7 @@ function connect(left) {
   conn.setTimeout(20000, () => conn.destroy(new Error('timeout')));
   conn.on('session', (s) => { session = s; });
   conn.on('error', (err) => { throw err; });
-  conn.on('close', () => connect(left - 1));
+  conn.on('close', () => setTimeout(connect, Number(pause ?? 0), left - 1));
   conn.resume();
 }
 

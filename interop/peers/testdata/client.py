@@ -1,11 +1,13 @@
 """Makes COUNT connections to 127.0.0.1:PORT, each with the session of the previous one.
 
-usage: client.py PORT CAFILE COUNT [VERSION], e.g. client.py 443 ca.pem 3 TLSv1.2
+usage: client.py PORT CAFILE COUNT [VERSION [PAUSE]], e.g. client.py 443 ca.pem 3 TLSv1.2 25
+The pause, in milliseconds, is after each connection.
 """
 
 import socket
 import ssl
 import sys
+import time
 
 port, cafile, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 context = ssl.create_default_context(cafile=cafile)
@@ -24,3 +26,5 @@ for _ in range(count):
                 pass
             print(f"session_reused={conn.session_reused} {conn.version()}")
             session = conn.session  # after the read: TLS 1.3 tickets arrive with data
+    if len(sys.argv) > 5:
+        time.sleep(int(sys.argv[5]) / 1000)

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"sessl/internal/dbtest"
+	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
+	"sessl/ssl"
+	"sessl/valkeystore"
+)
+
+// A party is a fleet that programs come back to, and how many connections its machines say that they had.
+type party struct {
+	name    string
+	start   func(t *testing.T) (f *fleet, port string, tally func() (full, resumed int))
+	tickets bool // one machine has no ids of the others
+	asks    bool // one machine counts only connections with a request, and gnutls-cli's first one has none
+}
+
+var parties = []party{
+	{name: "three of sessl serve", start: func(t *testing.T) (*fleet, string, func() (int, int)) {
+		f := newFleet(t, options{share: "both"})
+		return f, f.port(), func() (full, resumed int) { full, resumed, _ = f.handshakes(); return full, resumed }
+	}},
+	{name: "two and HAProxy with keys by socket", tickets: true, start: func(t *testing.T) (*fleet, string,
+		func() (int, int)) {
+		file := t.TempDir() + "/keys"
+		w := dbtest.NewHAProxy(t, ssltest.CertFile("server-ecdsa"), file)
+		return beside(t, w, "haproxy", valkeystore.KeyFiles{HAProxy: file}, w.Handshakes)
+	}},
+	{name: "two and nginx with keys by files", tickets: true, asks: true, start: func(t *testing.T) (*fleet, string,
+		func() (int, int)) {
+		dir := t.TempDir()
+		files := [3]string{dir + "/current", dir + "/next", dir + "/old"}
+		w := dbtest.NewCountingNginx(t, ssltest.CertFile("server-ecdsa"), files)
+		leaf := sha1.Sum(ssltest.KeyPair(t, "server-ecdsa").Leaf().Raw)
+		context := sha1.Sum(append([]byte("HTTP"), leaf[:]...))
+		return beside(t, w, "0x"+hex.EncodeToString(context[:]),
+			valkeystore.KeyFiles{Nginx: files, Command: w.Reload}, w.Handshakes)
+	}},
+}
+
+// beside has a neighbour in the place of the third machine. This process has it follow the schedule.
+func beside(t *testing.T, w *dbtest.Web, context string, files valkeystore.KeyFiles,
+	counts func() (full, resumed int)) (f *fleet, port string, tally func() (int, int)) {
+	t.Helper()
+	f = newFleet(t, options{share: "both", more: []string{"--session-id-context", context}})
+	follow(t, f, files, w.Socket)
+	w.Start()
+	front := dbtest.NewBalancer(t, f.all[0].addr, f.all[1].addr, w.Addr)
+	front.Start()
+	_, port, _ = net.SplitHostPort(front.Addr)
+	return f, port, func() (full, resumed int) {
+		full, resumed, _ = f.handshakes()
+		n, r := counts()
+		return full + n, resumed + r
+	}
+}
+
+// follow returns when the files are there.
+func follow(t *testing.T, f *fleet, files valkeystore.KeyFiles, socket string) {
+	t.Helper()
+	seal, err := ssl.LoadSealKeys(f.seals[0][:]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vk, err := valkeystore.Open(f.urls[2], &valkeystore.Options{SealKeys: seal, RotateEvery: f.options.rotate,
+		KeepFor: time.Minute, KeyFiles: files, HAProxySocket: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		vk.Close(context.Background())
+		seal.Close()
+	})
+	for end := time.Now().Add(patience); vk.Stats().Neighbours.Files.Done == 0; pass(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no files: %v", vk.Health())
+		}
+	}
+}
+
+// Each program comes back 200 times, and resumes each time by its own word and that of the machines.
+func TestEveryClient(t *testing.T) {
+	leakcheck.Test(t)
+	b := newTable(t, "Every client, every machine", "machines", "client", "TLS", "keys made", "returns",
+		"resumed, says the client", "resumed, say the machines")
+	for _, p := range parties {
+		t.Run(p.name, func(t *testing.T) {
+			f, port, tally := p.start(t)
+			for _, c := range programs {
+				for _, v := range []string{v12, v13} {
+					if p.tickets && c.ids && v == v12 {
+						b.row(p.name, c.name, v, "", "not possible: it knows only ids", "", "")
+						continue
+					}
+					t.Run(c.name+" "+v, func(t *testing.T) { p.welcome(t, b, c, v, f, port, tally) })
+				}
+			}
+			f.end()
+		})
+	}
+	b.note("Forms of session: `--share both`. A key encrypts for 2 s. HAProxy in front gives each connection " +
+		"to the next machine.")
+}
+
+func (p party) welcome(t *testing.T, b *table, c program, v string, f *fleet, port string,
+	tally func() (full, resumed int)) {
+	n := whole(200, 20)
+	keys := f.generation()
+	full, resumed := tally()
+	all := c.back(t, port, v, n)
+	first := 1
+	if c.alone {
+		first = n
+	}
+	var full2, resumed2 int
+	for end := time.Now().Add(patience); time.Now().Before(end); pass(10 * time.Millisecond) {
+		full2, resumed2 = tally()
+		if resumed2-resumed >= n && (full2-full >= first || p.asks && c.alone) {
+			break // what a machine prints may be on its way
+		}
+	}
+	said := 0
+	for _, r := range all {
+		if r {
+			said++
+		}
+	}
+	b.row(p.name, c.name, v, f.generation()-keys, n, said, resumed2-resumed)
+	if len(all) != n+first || said != n || resumed2-resumed != n ||
+		full2-full != first && !(p.asks && c.alone) {
+		t.Errorf("%d of %d returns were resumed by the client's word; the machines say %d, and %d full: %v",
+			said, n, resumed2-resumed, full2-full, fmt.Sprint(all))
+	}
+}
