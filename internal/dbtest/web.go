@@ -179,10 +179,10 @@ func (w *Web) haproxyCount() (full, resumed int) {
 	}
 	for i, name := range rows[0] {
 		switch n, _ := strconv.Atoi(rows[1][i]); name {
-		case "ssl_sess":
-			full += n
+		case "ssl_sess": // full ones, whatever its name
+			full = n
 		case "ssl_reused_sess":
-			full, resumed = full-n, n
+			resumed = n
 		}
 	}
 	return full, resumed

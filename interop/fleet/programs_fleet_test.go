@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -35,8 +36,8 @@ var parties = []party{
 		w := dbtest.NewHAProxy(t, ssltest.CertFile("server-ecdsa"), file)
 		return beside(t, w, "haproxy", valkeystore.KeyFiles{HAProxy: file}, w.Handshakes)
 	}},
-	{name: "two and nginx with keys by files", tickets: true, asks: true, start: func(t *testing.T) (*fleet, string,
-		func() (int, int)) {
+	{name: "two and nginx with keys by files", tickets: true, asks: true, start: func(t *testing.T) (*fleet,
+		string, func() (int, int)) {
 		dir := t.TempDir()
 		files := [3]string{dir + "/current", dir + "/next", dir + "/old"}
 		w := dbtest.NewCountingNginx(t, ssltest.CertFile("server-ecdsa"), files)
@@ -72,7 +73,8 @@ func follow(t *testing.T, f *fleet, files valkeystore.KeyFiles, socket string) {
 		t.Fatal(err)
 	}
 	vk, err := valkeystore.Open(f.urls[2], &valkeystore.Options{SealKeys: seal, RotateEvery: f.options.rotate,
-		KeepFor: time.Minute, KeyFiles: files, HAProxySocket: socket})
+		KeepFor: time.Minute, KeyFiles: files, HAProxySocket: socket,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

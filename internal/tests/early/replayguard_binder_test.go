@@ -15,7 +15,8 @@ func steal(t testing.TB, sctx *ssl.Ctx, s, other *ssl.Session) {
 	t.Helper()
 	_, cli := ssltest.EarlyConfigs(t)
 	cli.InsecureSkipVerify, cli.ServerName = true, "" // what has been through DER has no name
-	f := ssltest.EarlyFlight(t, ssltest.NewClientCtx(t, cli), withEarlyTicket(t, other, ssltest.TicketOf(t, s)), "theft")
+	other = withEarlyTicket(t, other, ssltest.TicketOf(t, s))
+	f := ssltest.EarlyFlight(t, ssltest.NewClientCtx(t, cli), other, "theft")
 	if got, status := replay(t, sctx, f); got != "" || status == ssl.EarlyDataAccepted {
 		t.Fatalf("a thief's early data: %q, %v", got, status)
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	Policy  string        // noeviction
 	Cost    [Kinds]time.Duration
 
+	Record bool // flights are recorded, and sent again and again
 	Faults []Fault
 }
 

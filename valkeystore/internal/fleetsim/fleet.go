@@ -37,6 +37,9 @@ type fleet struct {
 func Run(c Config) *Result {
 	f := newFleet(c.complete())
 	defer f.world.close()
+	if c.Record {
+		f.record()
+	}
 	f.world.run(f.c.Length)
 	f.end()
 	return &f.r
