@@ -18,10 +18,9 @@ import (
 type Config struct {
 	// # Certificates and trust
 	//
-	// Certificates are a server's, or a client's for a server that asks for one. A server shows
-	// a certificate for the name that the client has sent, by the rules of docs/names.md, or
-	// else the first; a client shows one of an authority that the server names. Among several,
-	// OpenSSL chooses by key type, and of one type it takes the first that the peer can use.
+	// Certificates are a server's, or a client's for a server that asks for one. A server shows a
+	// certificate for the name that the client has sent, by the rules of docs/names.md, or else the first; a
+	// client shows one of an authority that the server names. Among several, OpenSSL chooses by key type.
 	Certificates []Certificate
 
 	// ReloadableCertificates replace Certificates, which must be empty. A client's connection uses
@@ -82,9 +81,8 @@ type Config struct {
 	ClientAuth ClientAuthType
 	ClientCAs  *CertPool
 
-	// NoClientCANames makes a server not send the names of ClientCAs; the client then
-	// chooses a certificate without them. More than 60 KB of names do not fit into the
-	// message (CertificateRequest) and give ErrConfig, unless NoClientCANames is set.
+	// NoClientCANames makes a server not send the names of ClientCAs; the client then chooses a certificate
+	// without them. More than 60 KB of names do not fit into the message and give ErrConfig without it.
 	NoClientCANames bool
 
 	// PostHandshakeAuth lets TLS 1.3 servers ask clients for a certificate after the handshake
@@ -105,8 +103,7 @@ type Config struct {
 
 	// # Versions, suites and protocols
 	//
-	// MinVersion and MaxVersion bound the protocol version. 0 means what openssl.cnf
-	// says, or else TLS 1.2 and the highest version that OpenSSL has.
+	// MinVersion and MaxVersion bound the protocol version. 0 means openssl.cnf's, or TLS 1.2 and the highest.
 	MinVersion, MaxVersion uint16
 
 	// CipherSuites lists the suites to offer or accept, in order of preference, by their
@@ -121,6 +118,11 @@ type Config struct {
 	// the library lacks gives ErrUnsupported, as X25519MLKEM768 does before OpenSSL 3.5.
 	CurvePreferences []tls.CurveID
 
+	// KeyShares are those CurvePreferences for which a client sends a key share in its first ClientHello,
+	// instead of the first alone. A server that wants another group asks for a second ClientHello, which
+	// costs a round trip. More than one, or another than the first, needs OpenSSL 3.5, else ErrUnsupported.
+	KeyShares []tls.CurveID
+
 	// SignatureSchemes lists the schemes to sign with and to accept from the peer, in
 	// order of preference (SSL_CTX_set1_sigalgs_list). Empty means OpenSSL's default.
 	SignatureSchemes []tls.SignatureScheme
@@ -132,18 +134,15 @@ type Config struct {
 	// or if the level disables something that this Config lists. See [InsecureSecurityLevel0].
 	SecurityLevel int
 
-	// FIPS makes every algorithm of the Ctx's connections come from OpenSSL's FIPS provider.
-	// The Ctx is made in a library context of its own (SSL_CTX_new_ex, OSSL_LIB_CTX_new) with
-	// the providers fips and base, set up as the system's openssl.cnf says. If the provider
-	// cannot be loaded, the error is ErrNoProvider, and before OpenSSL 3.0 ErrUnsupported;
-	// there is no fallback to other algorithms. All Ctxs with FIPS share that library
-	// context, which lasts as long as the process. A client offers only sessions that were
-	// verified under the same setting. This package makes no claim about a certification.
+	// FIPS makes every algorithm of the Ctx's connections come from OpenSSL's FIPS provider. The Ctx is made
+	// in a library context of its own (SSL_CTX_new_ex, OSSL_LIB_CTX_new) with the providers fips and base,
+	// set up as the system's openssl.cnf says. If the provider cannot be loaded, the error is ErrNoProvider,
+	// and before OpenSSL 3.0 ErrUnsupported; there is no fallback to other algorithms. A client offers only
+	// sessions that were verified under the same setting. This package makes no claim about a certification.
 	FIPS bool
 
-	// PropertyQuery chooses among the implementations of the providers that OpenSSL has loaded,
-	// for example "provider=default" or "?fips=yes": see property(7). If no implementation has
-	// the properties, the error is ErrNoProvider, and before OpenSSL 3.0 ErrUnsupported.
+	// PropertyQuery chooses among the implementations of the providers that OpenSSL has loaded, for example
+	// "?fips=yes": see property(7). If none fits, the error is ErrNoProvider, before 3.0 ErrUnsupported.
 	PropertyQuery string
 
 	// NextProtos are the application protocols to offer or accept by ALPN, in order of preference;
@@ -163,8 +162,8 @@ type Config struct {
 	// resumes its sessions, also not after a restart.
 	SessionIDContext []byte
 
-	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in
-	// whole seconds and at least one. 0 means two hours; TLS 1.3 caps it at seven days.
+	// SessionTimeout is for how long new sessions may be resumed (SSL_CTX_set_timeout), in whole seconds, at
+	// least one. 0 means two hours; TLS 1.3 caps it at seven days.
 	SessionTimeout time.Duration
 
 	// MaxSessionAge is for how long after its full handshake a session of this server may be resumed,
@@ -172,22 +171,19 @@ type Config struct {
 	// by itself: each resumption issues a ticket whose SessionTimeout begins anew, so a client that comes
 	// often enough never authenticates itself again.
 	//
-	// The limit holds for every form of session: ids, tickets, libssl's cache, and SessionCache with its
-	// store. The time of the full handshake and the deadline are kept inside the ticket
-	// (SSL_CTX_set_session_ticket_cb, SSL_SESSION_set1_ticket_appdata) or with the session, whose timeout
-	// ends at the deadline at the latest (SSL_CTX_set_timeout, SSL_SESSION_set_timeout). A session past the
-	// deadline, or of unknown age, such as one in a ticket of a server without the limit, costs a full
-	// handshake. Servers that share keys or a store should have the same limit, and clocks that agree: the
-	// earlier deadline counts. Values below a second or above ten years give ErrConfig.
+	// The limit holds for every form of session. The time of the full handshake and the deadline are kept
+	// inside the ticket (SSL_SESSION_set1_ticket_appdata) or with the session. A session past the deadline,
+	// or of unknown age, such as one in a ticket of a server without the limit, costs a full handshake.
+	// Servers that share keys or a store should have the same limit, and clocks that agree: the earlier
+	// deadline counts. Values below a second or above ten years give ErrConfig.
 	MaxSessionAge time.Duration
 
 	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in front of
 	// several servers, or their common store, can tell from an id whose session it is
 	// (SSL_CTX_set_generate_session_id). It appears in the ids that clients send in TLS 1.2, and, if
-	// sessions are kept in a cache, in tickets of TLS 1.3, which are such ids. Stateless tickets do
-	// not have it. The rest of the 32 bytes is random, but with a Store the last 8 are a MAC; an id
-	// that libssl's cache has already is not used (SSL_has_matching_session_id). The prefix is
-	// visible on the network. It has at most 16 bytes, and 8 with a Store.
+	// sessions are kept in a cache, in tickets of TLS 1.3, which are such ids. The rest of the 32 bytes
+	// is random, but with a Store the last 8 are a MAC. The prefix is visible on the network. It has at
+	// most 16 bytes, and 8 with a Store.
 	SessionIDPrefix []byte
 
 	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead
@@ -212,12 +208,10 @@ type Config struct {
 	SessionCache       *ServerSessionCache
 	PreferSessionCache bool
 
-	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a
-	// server without SessionCache keeps sessions that have an id. SessionCacheMode says
-	// how it works (SSL_CTX_set_session_cache_mode), and SessionCacheSize how many
-	// sessions it holds (SSL_CTX_sess_set_cache_size); the least recently used go
-	// first. A size of 0 means libssl's default, 20480, and a negative size no limit.
-	// From OpenSSL 3.0 on, the cache holds one session less than its size.
+	// SessionCacheMode and SessionCacheSize are for libssl's internal cache, in which a server without
+	// SessionCache keeps sessions that have an id: how it works (SSL_CTX_set_session_cache_mode), and how
+	// many it holds (SSL_CTX_sess_set_cache_size; one less from OpenSSL 3.0 on); the least recently used
+	// go first. A size of 0 means libssl's default, 20480, and a negative size no limit.
 	SessionCacheMode SessionCacheMode
 	SessionCacheSize int
 
@@ -235,10 +229,10 @@ type Config struct {
 	// fits TLS 1.2, TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 comes in front of the other
 	// suites of TLS 1.2; CipherSuites may name others.
 	//
-	// If a TLS 1.3 server does not know the identity, it goes on with its certificate, which the
-	// client verifies as usual, or refuses if PSKOnly is set. In TLS 1.2 the handshake fails then,
-	// as it does with a wrong key. A server without Certificates serves only clients with keys. A
-	// session that began with a PSK is resumed only as long as the same keys are configured.
+	// If a TLS 1.3 server does not know the identity, it goes on with its certificate, which the client
+	// verifies as usual, or refuses if PSKOnly is set. In TLS 1.2 the handshake fails then. A server without
+	// Certificates serves only clients with keys. A session that began with a PSK is resumed only as long
+	// as the same keys are configured.
 	PSKs []PSK
 
 	// PSKOnly makes a client refuse every server that does not use its key, whatever
@@ -275,23 +269,15 @@ type Config struct {
 	// its session (SSL_CTX_set_allow_early_data_cb). VerifyConnection gives ErrConfig with it, since it
 	// would come too late. Clients do not use the field.
 	//
-	// An attacker can record a client's first flight and send it again. How replays are
-	// refused depends on the server's keys:
-	//   - With libssl's own ticket key, the Ctx remembers the flights of the last minute,
-	//     up to 131072 of them (SSL_OP_NO_ANTI_REPLAY and a [MemoryReplayGuard]).
-	//   - With SessionTicketsDisabled or a BuiltinTicketKey, TLS 1.3 tickets are entries
-	//     of libssl's internal cache that resume once. libssl removes an entry as soon
-	//     as a client shows its ticket, so an observer of the ticket can use it up, and
-	//     a client that is asked for a second ClientHello does not resume at all.
-	//   - With TicketKeys or a SessionCache, other servers must know of the flight as
-	//     well: ReplayGuard must be set, else the error is ErrConfig.
+	// An attacker can record a client's first flight and send it again. docs/resumption.md says how replays
+	// are refused, which depends on the server's keys. With TicketKeys or a SessionCache, other servers must
+	// know of the flight as well: ReplayGuard must be set, else the error is ErrConfig.
 	MaxEarlyData uint32
 
-	// ReplayGuard is asked about each first flight with early data that a server with TicketKeys
-	// or a SessionCache could accept (SSL_OP_NO_ANTI_REPLAY), so that several servers together
-	// accept it once. It is called while the ClientHello is suspended, and holds up no lock and
-	// no thread of OpenSSL. It is asked only if the session is known here or its ticket's MAC is
-	// right, and the binder shows that the client has the session (RFC 8446, section 8.2).
+	// ReplayGuard is asked about each first flight with early data that a server with TicketKeys or a
+	// SessionCache could accept (SSL_OP_NO_ANTI_REPLAY), so that several servers together accept it once. It
+	// is asked while the ClientHello is suspended, with no lock of OpenSSL held, and only if the session is
+	// known here, or its ticket's MAC is right, and the binder shows that the client has it (RFC 8446, 8.2).
 	ReplayGuard ReplayGuard
 
 	// ReplayGuardTimeout bounds how long the ReplayGuard may hold up a handshake; 0 means 50 ms. A
@@ -315,10 +301,9 @@ type Config struct {
 	GetConfigForClient func(*ClientHelloInfo) (*Ctx, error)
 
 	// GetCertificate, if set, chooses a server's certificate, by the ClientHello
-	// (SSL_CTX_set_cert_cb). It is called once in each full handshake, but not in a resumption,
-	// which shows no certificate, on the goroutine of the Handshake, with no lock of OpenSSL
-	// held. nil means one of Certificates. An error ends the handshake with the alert
-	// internal_error. Unless SessionIDContext is set, no other Ctx resumes sessions of this one.
+	// (SSL_CTX_set_cert_cb). It is called once in each full handshake, but not in a resumption, on the
+	// goroutine of the Handshake, with no lock of OpenSSL held. nil means one of Certificates. An error ends
+	// it with the alert internal_error. Unless SessionIDContext is set, no other Ctx resumes its sessions.
 	GetCertificate func(*ClientHelloInfo) (*Certificate, error)
 
 	// GetClientCertificate, if set, chooses a client's certificate for a server that asks for one
@@ -372,11 +357,10 @@ type Config struct {
 	// by itself. It is not called for sessions that are in the cache when the Ctx ends. Clients do not use
 	// it.
 	//
-	// It runs on the goroutine whose call noticed the removal, possibly that of another connection, after
-	// the C call has returned, with no lock held, and never twice at the same time. It may use the Ctx in
-	// any way. A caller of the Ctx's methods must not hold a lock that the function takes. If the function
-	// panics, so does that call: for example a connection's handshake, Read or Write. It should be quick:
-	// of the sessions removed meanwhile, at most 1 MiB of ids is noted.
+	// It runs on the goroutine whose call noticed the removal, possibly that of another connection, with no
+	// lock held, and never twice at the same time. It may use the Ctx in any way. A caller of the Ctx's
+	// methods must not hold a lock that the function takes. If the function panics, so does that call. It
+	// should be quick: of the sessions removed meanwhile, at most 1 MiB of ids is noted.
 	OnRemoveSession func(ctx *Ctx, id []byte)
 
 	// # Limits
@@ -389,11 +373,9 @@ type Config struct {
 	// HandshakeTimeout is for how long a server waits for its client to complete the handshake, from its
 	// first step on, over all calls that take part. 0 means [DefaultHandshakeTimeout], 30 seconds, and a
 	// negative duration no limit. After it the connection underneath is closed, and the call returns
-	// [ErrHandshakeTimeout]; otherwise a client that stalls could hold the connection for ever. Shorter
-	// deadlines and contexts of the application come first. If ReadEarlyData has returned data, the time
-	// begins anew with the next call. After the handshake the limit has no effect: a server must then set
-	// deadlines of its own, as http.Server does. Clients do not use the field: their handshakes end with
-	// the context of HandshakeContext or of a Dialer.
+	// [ErrHandshakeTimeout]. Shorter deadlines and contexts of the application come first. If ReadEarlyData
+	// has returned data, the time begins anew with the next call. After the handshake a server must set
+	// deadlines of its own, as http.Server does. Clients do not use the field.
 	HandshakeTimeout time.Duration
 
 	system *systemSettings // openssl.cnf's; only set in a copy made by underSystem

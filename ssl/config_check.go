@@ -3,6 +3,7 @@ package ssl
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (cfg *Config) check(server bool) error {
 		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkForms,
 		cfg.checkLimits,
 		cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos,
-		cfg.checkGroups, cfg.checkSchemes,
+		cfg.checkGroups, cfg.checkKeyShares, cfg.checkSchemes,
 	} {
 		if err := check(server); err != nil {
 			return err
@@ -204,6 +205,27 @@ func (cfg *Config) checkGroups(bool) error {
 		return configError("CurvePreferences has no group for %s", versionRange(lowest, highest))
 	}
 	return nil
+}
+
+// checkKeyShares refuses shares for groups that are not offered.
+func (cfg *Config) checkKeyShares(server bool) error {
+	if server && len(cfg.KeyShares) > 0 {
+		return configError("KeyShares are a client's")
+	}
+	for i, id := range cfg.KeyShares {
+		switch {
+		case !slices.Contains(cfg.CurvePreferences, id):
+			return configError("KeyShares has %v, which is not in CurvePreferences", id)
+		case slices.Contains(cfg.KeyShares[:i], id):
+			return configError("KeyShares has %v twice", id)
+		}
+	}
+	return nil
+}
+
+// sharesFirst reports whether KeyShares say no more than CurvePreferences alone would.
+func (cfg *Config) sharesFirst() bool {
+	return len(cfg.KeyShares) == 0 || len(cfg.KeyShares) == 1 && cfg.KeyShares[0] == cfg.CurvePreferences[0]
 }
 
 func (cfg *Config) checkSchemes(bool) error {

@@ -6,6 +6,7 @@ package ssl
 #cgo noescape sessl_conn_ask_auth
 #cgo nocallback sessl_conn_ask_auth
 #cgo nocallback sessl_conn_auth_done
+#cgo nocallback sessl_conn_peer_scheme
 #include "conn.h"
 */
 import "C"
@@ -76,6 +77,7 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	defer c.leave()
 	info := c.info
 	info.state.Verified = c.ctx.verify && c.hasPeer(p)
+	info.state.PeerSignatureScheme = schemeByName(heapString(C.sessl_conn_peer_scheme(p)))
 	var stamp []byte // without a verified peer the earlier stamp must go
 	if info.state.Verified {
 		stamp = c.stampNow()
@@ -101,6 +103,7 @@ func (c *Conn) adoptAnswer(info connInfo) error {
 	}
 	defer c.leave()
 	c.info.state.Verified = info.state.Verified
+	c.info.state.PeerSignatureScheme = info.state.PeerSignatureScheme
 	c.info.peer = info.peer
 	C.sessl_conn_auth_done(p)
 	return nil

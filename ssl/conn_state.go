@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 )
@@ -14,6 +15,17 @@ type ConnectionState struct {
 	Group              string // key exchange group, "" on 1.1.1 or if none (SSL_get0_group_name)
 	NegotiatedProtocol string // by ALPN (SSL_get0_alpn_selected)
 	DidResume          bool   // a session was reused (SSL_session_reused, except for external keys)
+
+	// HelloRetryRequest says that a HelloRetryRequest was sent or received: the client had to send a second
+	// ClientHello, because the first had no key share that the server wanted, and the handshake took one
+	// more round trip. TLS 1.3 only.
+	HelloRetryRequest bool
+
+	// PeerSignatureScheme is the scheme of the peer's signature in the handshake
+	// (SSL_get_peer_signature_type_nid, SSL_get0_peer_signature_name). It is 0 if the peer did not sign: on
+	// a resumed connection, with a PSK, and on a server whose client showed no certificate. It is also 0
+	// before TLS 1.2, and for a scheme that Config.SignatureSchemes cannot have.
+	PeerSignatureScheme tls.SignatureScheme
 
 	// PSKIdentity is the identity of the external pre-shared key that authenticates both
 	// sides, on this connection or on the one that began its session, or "" for none

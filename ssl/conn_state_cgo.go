@@ -40,6 +40,9 @@ func (c *Conn) readInfo(p connPtr) settled {
 		PSKIdentity:        pskIdentity(uint16(i.version), heapString(i.psk_identity)),
 		PSKIdentityHint:    heapString(i.psk_hint),
 		ServerName:         c.name,
+		HelloRetryRequest:  i.retried != 0,
+
+		PeerSignatureScheme: schemeByName(heapString(i.scheme)),
 	}
 	sent := i.offered != 0
 	if c.server && i.external_psk != 0 {

@@ -12,6 +12,7 @@ package ssl
 import "C"
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -27,7 +28,13 @@ func setParams(op string, cfg *Config, _ *Ctx, p ctxPtr) error {
 		if err := setGroups(op, p, g.name, unsupportedIn("group "+g.name, g.need)); err != nil {
 			return err
 		}
+		if slices.Contains(cfg.KeyShares, id) && C.SESSL_HAVE_KEY_SHARES != 0 {
+			g.name = "*" + g.name
+		}
 		names = append(names, g.name)
+	}
+	if C.SESSL_HAVE_KEY_SHARES == 0 && !cfg.sharesFirst() {
+		return fail(op, unsupportedIn("KeyShares", "OpenSSL 3.5"))
 	}
 	if len(names) > 0 {
 		if err := setGroups(op, p, strings.Join(names, ":"), configError("CurvePreferences")); err != nil {

@@ -95,3 +95,18 @@ func schemeByID(id tls.SignatureScheme) (scheme, bool) {
 	}
 	return schemes[i], true
 }
+
+// schemeByName returns the number of a scheme that libssl names, or 0 for one that is not in schemes.
+func schemeByName(name string) tls.SignatureScheme {
+	switch name { // by these names SSL_CTX_set1_sigalgs_list does not know them in all versions
+	case "ecdsa_sha1":
+		return tls.ECDSAWithSHA1
+	case "rsa_pkcs1_sha1":
+		return tls.PKCS1WithSHA1
+	}
+	i := slices.IndexFunc(schemes, func(s scheme) bool { return s.name == name })
+	if i < 0 {
+		return 0
+	}
+	return schemes[i].id
+}

@@ -42,6 +42,16 @@ static int declines(int where, int ret)
     return where == SSL_CB_WRITE_ALERT && (ret & 0xff) == SSL_AD_NO_RENEGOTIATION;
 }
 
+/* A client sends a ClientHello after the server's only where that was a HelloRetryRequest, of which
+ * 1.1.1w, 3.0, 3.5, 3.6 and 4.0 do not tell otherwise. */
+static void note_retry(sessl_conn *c, const SSL *ssl)
+{
+    OSSL_HANDSHAKE_STATE now = SSL_get_state(ssl);
+
+    c->greeted |= now == TLS_ST_CR_SRVR_HELLO;
+    c->retried |= c->greeted && now == TLS_ST_CW_CLNT_HELLO;
+}
+
 /* SSL_CTX_set_info_callback: libssl's machine has got to another state, or has sent an alert. */
 void sessl_info_cb(const SSL *ssl, int where, int ret)
 {
@@ -49,6 +59,8 @@ void sessl_info_cb(const SSL *ssl, int where, int ret)
 
     if (c != NULL && declines(where, ret))
         c->declined = 1;
+    if (c != NULL && where == SSL_CB_CONNECT_LOOP)
+        note_retry(c, ssl);
     if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
         return;
     breathe();

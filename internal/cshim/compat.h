@@ -21,6 +21,12 @@
 /* SSL_get0_group_name: 3.2. */
 #define SESSL_HAVE_GROUP_NAME (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 
+/* SSL_get0_peer_signature_name: 3.5. */
+#define SESSL_HAVE_SIGNATURE_NAME (OPENSSL_VERSION_NUMBER >= 0x30500000L)
+
+/* "*" before a group of SSL_CTX_set1_groups_list: 3.5. */
+#define SESSL_HAVE_KEY_SHARES (OPENSSL_VERSION_NUMBER >= 0x30500000L)
+
 /* SSL_new_session_ticket and ERR_get_error_all: 3.0. */
 #define SESSL_HAVE_3_0 (OPENSSL_VERSION_NUMBER >= 0x30000000L)
 

@@ -116,6 +116,7 @@ struct sessl_conn {
 
     /* The handshake. */
     int ask;              /* what it waits for: SESSL_ASK_* */
+    int greeted, retried; /* a client has a ServerHello, and it was a HelloRetryRequest */
     int breathes;         /* the step may go back to Go in between: see breath.c */
     int64_t stretch;      /* since when it has been in C; 0 if it does not */
     int refused, alert;   /* the answer was no, and how the peer is told */
@@ -289,6 +290,8 @@ typedef struct sessl_conn_info {
     int unknown_id;                      /* a server was shown the id of none */
     uint16_t cipher;
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
+    const char *scheme;                            /* static, or the SSL_CTX's */
+    int retried;                                   /* there was a HelloRetryRequest */
     const uint8_t *alpn;                           /* borrowed from the SSL */
     unsigned alpn_len;
     uint64_t sent_cert;    /* what this side has sent */
@@ -300,6 +303,7 @@ typedef struct sessl_conn_info {
 } sessl_conn_info;
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);
+const char *sessl_conn_peer_scheme(const sessl_conn *c);
 int sessl_conn_peer_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_verified_cert(sessl_conn *c, int i, uint8_t **out);
 int sessl_conn_export(sessl_conn *c, uint8_t *out, size_t n, const char *label, size_t label_len,

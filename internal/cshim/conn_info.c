@@ -46,6 +46,67 @@ static int unknown_id(const sessl_conn *c)
         && (c->offers & what) == SESSL_OFFERS_MAYBE;
 }
 
+#if !SESSL_HAVE_SIGNATURE_NAME
+/* What libssl tells of a scheme, besides the type of key that it is for. */
+static const struct {
+    int type, hash, key;
+    const char *name;
+} schemes[] = {
+    {EVP_PKEY_ED25519, 0, 0, "ed25519"},
+    {EVP_PKEY_ED448, 0, 0, "ed448"},
+    {EVP_PKEY_EC, NID_sha256, 0, "ecdsa_secp256r1_sha256"},
+    {EVP_PKEY_EC, NID_sha384, 0, "ecdsa_secp384r1_sha384"},
+    {EVP_PKEY_EC, NID_sha512, 0, "ecdsa_secp521r1_sha512"},
+    {EVP_PKEY_EC, NID_sha1, 0, "ecdsa_sha1"},
+    {EVP_PKEY_RSA_PSS, NID_sha256, EVP_PKEY_RSA, "rsa_pss_rsae_sha256"},
+    {EVP_PKEY_RSA_PSS, NID_sha384, EVP_PKEY_RSA, "rsa_pss_rsae_sha384"},
+    {EVP_PKEY_RSA_PSS, NID_sha512, EVP_PKEY_RSA, "rsa_pss_rsae_sha512"},
+    {EVP_PKEY_RSA_PSS, NID_sha256, EVP_PKEY_RSA_PSS, "rsa_pss_pss_sha256"},
+    {EVP_PKEY_RSA_PSS, NID_sha384, EVP_PKEY_RSA_PSS, "rsa_pss_pss_sha384"},
+    {EVP_PKEY_RSA_PSS, NID_sha512, EVP_PKEY_RSA_PSS, "rsa_pss_pss_sha512"},
+    {EVP_PKEY_RSA, NID_sha256, 0, "rsa_pkcs1_sha256"},
+    {EVP_PKEY_RSA, NID_sha384, 0, "rsa_pkcs1_sha384"},
+    {EVP_PKEY_RSA, NID_sha512, 0, "rsa_pkcs1_sha512"},
+    {EVP_PKEY_RSA, NID_sha1, 0, "rsa_pkcs1_sha1"},
+};
+
+/* What a scheme with RSA-PSS is called depends on the key. */
+static int key_type(const SSL *ssl)
+{
+    SSL_SESSION *s = SSL_get0_session(ssl);                       /* borrowed */
+    X509 *leaf = s == NULL ? NULL : SSL_SESSION_get0_peer(s);     /* borrowed */
+    EVP_PKEY *key = leaf == NULL ? NULL : X509_get0_pubkey(leaf); /* borrowed */
+
+    return key == NULL ? 0 : EVP_PKEY_base_id(key);
+}
+#endif
+
+/* The scheme of the peer's signature in the handshake, by its name in the TLS registry; NULL where it
+ * has not signed. TLS 1.2 has no signature of a client without a certificate, and TLS 1.0 and 1.1 have
+ * no schemes. */
+const char *sessl_conn_peer_scheme(const sessl_conn *c)
+{
+    const char *name = NULL;
+
+#if SESSL_HAVE_SIGNATURE_NAME
+    if (SSL_get0_peer_signature_name(c->ssl, &name) != 1)
+        name = NULL;
+#else
+    int type = 0, hash = 0;
+    size_t i;
+
+    if (SSL_get_peer_signature_type_nid(c->ssl, &type) != 1)
+        return NULL;
+    if (SSL_get_peer_signature_nid(c->ssl, &hash) != 1)
+        hash = 0;
+    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]) && name == NULL; i++)
+        if (schemes[i].type == type && schemes[i].hash == hash
+            && (schemes[i].key == 0 || schemes[i].key == key_type(c->ssl)))
+            name = schemes[i].name;
+#endif
+    return name;
+}
+
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl); /* static */
@@ -62,6 +123,8 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
     i->group = group_name(c->ssl);
+    i->scheme = sessl_conn_peer_scheme(c);
+    i->retried = c->retried || c->hold.again;
     i->server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
     SSL_get0_alpn_selected(c->ssl, &i->alpn, &i->alpn_len);
     i->sent_cert = sessl_conn_sent_cert(c);
