@@ -35,7 +35,7 @@ func rotate(t *testing.T, b *table, f *fleet) {
 		pass(d)
 		end()
 		s := l.between(from, time.Now())
-		b.row(f.options.share, name, f.generation()-before, s.visits, s.full, s.errors, s.percentile(50),
+		b.row(f.options.share, name, int64(f.generation()-before), s.visits, s.full, s.errors, s.percentile(50),
 			s.percentile(99))
 		if s.full > 0 || s.errors > 0 || s.visits == 0 {
 			t.Errorf("%s: %d visits, full %v, errors %d: %v", name, s.visits, s.kinds, s.errors, s.why)
