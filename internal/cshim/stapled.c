@@ -114,9 +114,12 @@ void sessl_conn_watch_staple(sessl_conn *c)
 /* Whether the step that has failed was about a staple that cannot be parsed. */
 int sessl_conn_staple_failed(const sessl_conn *c)
 {
-    OSSL_HANDSHAKE_STATE state = SSL_get_state(c->ssl);
+    OSSL_HANDSHAKE_STATE state;
 
-    return c->bad_staple && (state == TLS_ST_CR_CERT_STATUS || state == TLS_ST_CR_CERT);
+    if (!c->bad_staple) /* it may be a server's that has no SSL */
+        return 0;
+    state = SSL_get_state(c->ssl);
+    return state == TLS_ST_CR_CERT_STATUS || state == TLS_ST_CR_CERT;
 }
 
 /* The staple that a server sent, borrowed from the SSL; 0 for none, and for what is not one. */
