@@ -54,8 +54,8 @@ var curveNames = map[string][]string{
 }
 
 // fit reports whether the server of s may have its key under these rules (SSL_SESSION_get0_peer).
-func (r leafRules) fit(s sessionPtr) bool {
-	tls13 := C.SSL_SESSION_get_protocol_version(s) == VersionTLS13
+func (r leafRules) fit(s sessionPtr, version C.int) bool {
+	tls13 := version == VersionTLS13
 	if (tls13 || len(r.groups) == 0) && len(r.schemes) == 0 {
 		return true
 	}

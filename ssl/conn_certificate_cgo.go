@@ -1,8 +1,6 @@
 package ssl
 
 /*
-#cgo nocallback sessl_conn_set_name
-#cgo noescape sessl_conn_set_name
 #cgo nocallback sessl_conn_staple_failed
 #cgo noescape sessl_conn_staple_failed
 #cgo nocallback sessl_ctx_ask_for_staple
@@ -20,7 +18,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"unsafe"
 )
 
@@ -99,20 +96,4 @@ func (c *Conn) blameStaple(p connPtr, err error) error {
 		e.Err = errBadStaple
 	}
 	return err
-}
-
-// setName makes libssl send SNI (SSL_set_tlsext_host_name), unless the name is an
-// address, and, if the Ctx verifies, check the name in the certificate.
-func (c *Conn) setName(op string, p connPtr) error {
-	var ip []byte
-	if addr, err := netip.ParseAddr(c.name); err == nil {
-		ip = addr.AsSlice()
-	}
-	name := (*C.char)(unsafe.Pointer(unsafe.StringData(c.name)))
-	var e cErr
-	if C.sessl_conn_set_name(p, name, C.size_t(len(c.name)),
-		bytePtr(ip), C.size_t(len(ip)), cBool(c.ctx.verify), &e) == 0 {
-		return asError(op, ErrNoMemory, &e) // hostName has excluded all other failures
-	}
-	return nil
 }

@@ -23,6 +23,7 @@ import "C"
 import (
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 type status int
@@ -90,14 +91,14 @@ func closedResult(op string) result {
 	return result{status: stepFailed, err: fail(op, ErrClosed)}
 }
 
-// takeFresh moves n new sessions from C's queue to handles, so that no session stays in C
+// takeFresh moves all new sessions from C's queue to handles, so that no session stays in C
 // longer than the step that brought it. mu is held.
-func (c *Conn) takeFresh(p connPtr, n int) {
-	for range n {
-		q := C.sessl_conn_next_session(p)
+func (c *Conn) takeFresh(p connPtr) {
+	for _, q := range unsafe.Slice(p.fresh, int(p.fresh_n)) {
 		c.sessions.fresh = append(c.sessions.fresh, adoptSession(q)) // the queue's reference
-		c.sessions.freshWeight += int(C.sessl_session_weight(q))
 	}
+	c.sessions.freshWeight += int(p.fresh_weight)
+	p.fresh_n, p.fresh_weight = 0, 0
 	for !c.server && c.sessions.freshWeight > C.SESSL_FRESH_MAX && len(c.sessions.fresh) > 1 {
 		c.takeOldest().Close() // the application does not read
 	}
@@ -118,7 +119,7 @@ func (c *Conn) takeOldest() *Session {
 // result must end every step. r is what st came to.
 func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 	if st.fresh > 0 {
-		c.takeFresh(p, int(st.fresh))
+		c.takeFresh(p)
 	}
 	if st.removed != 0 {
 		c.sessions.removed.Store(true)

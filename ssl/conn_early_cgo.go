@@ -130,7 +130,6 @@ func (c *Conn) admitEarly() error {
 		return nil
 	}
 	now := c.readInfo(p)
-	c.takeTicketData(p)
 	if c.ctx.verify && !c.resumedOK(now) {
 		condemn(p)
 		return fail("handshake", ErrUnverified)
@@ -153,16 +152,16 @@ func (c *Conn) noteEarly(now EarlyDataStatus) {
 
 // earlyTerms are the terms under which q, a session that is about to be offered, allows
 // early data. mu is held.
-func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
-	if C.SSL_SESSION_get_protocol_version(q) != VersionTLS13 || c.ctx.highest < VersionTLS13 {
+func (c *Conn) earlyTerms(q sessionPtr, w *weighed) (t earlyTerms) {
+	if w.version != VersionTLS13 || c.ctx.highest < VersionTLS13 {
 		return earlyTerms{not: "it needs TLS 1.3"}
 	}
-	if t.limit = uint32(C.SSL_SESSION_get_max_early_data(q)); t.limit == 0 {
+	if t.limit = uint32(w.max_early); t.limit == 0 {
 		return earlyTerms{not: "the session does not allow it"}
 	}
 	t.proto = earlyProto(q)
 	switch {
-	case !c.earlyPeer(q):
+	case !c.earlyPeer(q, w):
 		t.not = "the session was not verified for this name and configuration"
 	case !c.ctx.offersProto(t.proto):
 		t.not = "the session's protocol is not offered"
@@ -174,7 +173,7 @@ func (c *Conn) earlyTerms(q sessionPtr) (t earlyTerms) {
 
 // earlyPeer reports whether the holder of the keys of q was verified as the peer that
 // is now meant: early data leaves before it could be verified again.
-func (c *Conn) earlyPeer(q sessionPtr) bool {
+func (c *Conn) earlyPeer(q sessionPtr, w *weighed) bool {
 	host, has := "", false
 	if h := C.SSL_SESSION_get0_hostname(q); h != nil {
 		host, has = heapString(h), true
@@ -182,7 +181,7 @@ func (c *Conn) earlyPeer(q sessionPtr) bool {
 	if has && host != c.sni() {
 		return false
 	}
-	kind, name := c.stampOf(q)
+	kind, name := c.stampOf(w)
 	if !c.ctx.verify {
 		if kind == stampUnverified {
 			return name == c.name

@@ -276,7 +276,6 @@ func (c *Conn) inspect() error {
 	now := c.readInfo(p)
 	c.noteEarly(now.early)
 	c.takeStaple(p)
-	c.takeTicketData(p)
 	if err := c.checkPeer(p, now); err != nil {
 		condemn(p)
 		return err

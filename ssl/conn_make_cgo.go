@@ -10,6 +10,11 @@ package ssl
 */
 import "C"
 
+import (
+	"net/netip"
+	"unsafe"
+)
+
 // freeConn ends a connection that is not used any more. SSL_SENT_SHUTDOWN is set in the
 // same call, unless the connection failed, so that its sessions stay resumable.
 func freeConn(p connPtr) {
@@ -18,12 +23,19 @@ func freeConn(p connPtr) {
 	C.sessl_conn_free(p)
 }
 
-// newConnPtr makes a connection: a client's with its SSL, a server's without.
+// newConnPtr makes a connection: a client's with its SSL, a server's without. A client sends its name as SNI
+// (SSL_set_tlsext_host_name), unless it is an address, and checks it in the certificate if the Ctx verifies.
 func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	makers.enter()
 	defer makers.leave()
+	var ip []byte
+	if addr, err := netip.ParseAddr(c.name); err == nil {
+		ip = addr.AsSlice()
+	}
+	name := (*C.char)(unsafe.Pointer(unsafe.StringData(c.name)))
 	var e cErr
-	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), &e)
+	p := C.sessl_conn_new(ctx, cBool(c.server), C.uint64_t(c.ctx.number), name, C.size_t(len(c.name)),
+		bytePtr(ip), C.size_t(len(ip)), cBool(c.ctx.verify), &e)
 	if p == nil {
 		return nil, asError(op, nil, &e)
 	}
@@ -70,8 +82,5 @@ func (c *Conn) equip(op string, p connPtr) error {
 // prepare makes a new connection ready for its handshake.
 func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx) // only once: a chosen Ctx does not choose again
-	if err := c.equip(op, p); err != nil || c.name == "" {
-		return err
-	}
-	return c.setName(op, p)
+	return c.equip(op, p)
 }

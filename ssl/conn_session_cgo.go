@@ -4,11 +4,10 @@ package ssl
 #cgo noescape sessl_conn_set_session
 #cgo nocallback sessl_conn_set_session
 #cgo nocallback sessl_conn_withhold
-#cgo nocallback sessl_conn_fits
+#cgo noescape sessl_conn_weigh
+#cgo nocallback sessl_conn_weigh
 #cgo noescape sessl_conn_set_stamp
 #cgo nocallback sessl_conn_set_stamp
-#cgo noescape sessl_session_note
-#cgo nocallback sessl_session_note
 #cgo noescape sessl_session_peer_ok
 #cgo nocallback sessl_session_peer_ok
 #cgo nocallback sessl_conn_verify_again
@@ -24,6 +23,7 @@ import "C"
 import (
 	"bytes"
 	"cmp"
+	"time"
 	"unsafe"
 )
 
@@ -190,18 +190,22 @@ func (c *Conn) setSession(op string, s *Session, dup, set bool) error {
 	})
 }
 
+// weighed is what decides about offering a session, read in one crossing and borrowed from it.
+type weighed = C.sessl_weighed
+
 // offer offers q or a copy of it, if that is allowed. mu is held.
 func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
-	fits := C.sessl_conn_fits(p, q)
-	if fits == C.SESSL_FIT_NEVER {
+	var w weighed
+	C.sessl_conn_weigh(p, q, &w)
+	if w.fits == C.SESSL_FIT_NEVER {
 		c.sessions.notOffered = ReuseNotResumable
 		return fail(op, ErrNotResumable)
 	}
-	if fits != C.SESSL_FIT_OK || !c.trusts(p, q) {
+	if w.fits != C.SESSL_FIT_OK || !c.trusts(p, q, &w) {
 		C.sessl_conn_withhold(p) // also undoes an earlier call
 		c.sessions.offered = withheld
 		c.sessions.notOffered = ReuseOtherConfig
-		why := cmp.Or(c.earlyTerms(q).not, "the session cannot be offered by this connection")
+		why := cmp.Or(c.earlyTerms(q, &w).not, "the session cannot be offered by this connection")
 		c.early.terms = earlyTerms{not: why}
 		return nil
 	}
@@ -211,7 +215,7 @@ func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 	}
 	c.sessions.offered = offered
 	c.sessions.notOffered = ReuseUnknown
-	c.early.terms = c.earlyTerms(q)
+	c.early.terms = c.earlyTerms(q, &w)
 	return nil
 }
 
@@ -228,32 +232,30 @@ func (c *Conn) SessionOffered() bool {
 
 // trusts reports whether resuming s would not weaken verification: in a resumption
 // libssl checks neither certificate nor name. mu is held.
-func (c *Conn) trusts(p connPtr, s sessionPtr) bool {
+func (c *Conn) trusts(p connPtr, s sessionPtr, w *weighed) bool {
 	if !c.ctx.verify {
 		return true
 	}
-	kind, name := c.stampOf(s)
+	kind, name := c.stampOf(w)
 	if kind == stampPSK {
 		return name == c.name // there is no certificate to check
 	}
 	if kind != stampCertificate || c.ctx.trustEnded() {
-		return !c.ctx.strict && c.ctx.leafs.fit(s) && C.sessl_conn_verify_again(p, s) != 0
+		return !c.ctx.strict && c.ctx.leafs.fit(s, w.version) && C.sessl_conn_verify_again(p, s) != 0
 	}
-	if !chainInTime(s) || !c.ctx.leafs.fit(s) {
+	if !chainInTime(w) || !c.ctx.leafs.fit(s, w.version) {
 		return false
 	}
 	if name == c.name {
-		return C.sessl_session_peer_ok(s, nil) != 0
+		return w.peer_ok != 0
 	}
 	return C.sessl_session_peer_ok(s, &p.host) != 0
 }
 
-// stampOf returns how the peer of s was verified under this Ctx's fingerprint, and for
+// stampOf returns how the peer was verified under this Ctx's fingerprint, and for
 // which name; 0 if it was not.
-func (c *Conn) stampOf(s sessionPtr) (kind byte, name string) {
-	var out *C.uint8_t
-	n := C.sessl_session_note(s, C.SESSL_STAMP, &out)
-	stamp := unsafe.Slice((*byte)(out), int(n))
+func (c *Conn) stampOf(w *weighed) (kind byte, name string) {
+	stamp := unsafe.Slice((*byte)(w.stamp), int(w.stamp_len))
 	if len(stamp) == 0 || !bytes.HasPrefix(stamp[1:], c.ctx.stamp[1:]) {
 		return 0, ""
 	}
@@ -299,16 +301,9 @@ func condemn(p connPtr) {
 }
 
 // chainInTime reports whether all certificates of the verified chain are valid now.
-func chainInTime(s sessionPtr) bool {
-	peer, ok := notedChain(chainNote(s))
-	return ok && peer.inTime(libraryTime())
-}
-
-// chainNote is the note of the peer's chain, borrowed from the session.
-func chainNote(s sessionPtr) []byte {
-	var out *C.uint8_t
-	n := C.sessl_session_note(s, C.SESSL_CHAIN, &out)
-	return unsafe.Slice((*byte)(out), int(n))
+func chainInTime(w *weighed) bool {
+	peer, ok := notedChain(unsafe.Slice((*byte)(w.chain), int(w.chain_len)))
+	return ok && peer.inTime(time.Unix(int64(w.now), 0))
 }
 
 // inTime reports whether a certificate, in DER, is valid now.

@@ -59,12 +59,18 @@ func (c *Conn) readInfo(p connPtr) settled {
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}
-	return settled{session: i.session, hasPeer: i.has_peer != 0, early: EarlyDataStatus(i.early)}
+	if i.ticket_data_len > 0 {
+		c.info.state.TicketData = C.GoBytes(unsafe.Pointer(i.ticket_data), C.int(i.ticket_data_len))
+	}
+	return settled{session: i.session, hasPeer: i.has_peer != 0, early: EarlyDataStatus(i.early),
+		chain: unsafe.Slice((*byte)(i.chain), int(i.chain_len))}
 }
 
-// settled is what only the end of the handshake has to know. session is borrowed, under mu.
+// settled is what only the end of the handshake has to know. session is borrowed, under mu, and chain,
+// the note of the peer's chain, from it.
 type settled struct {
 	session sessionPtr
+	chain   []byte
 	hasPeer bool
 	early   EarlyDataStatus
 }
@@ -77,8 +83,8 @@ func (c *Conn) readPeer(p connPtr, now settled) error {
 		return nil
 	}
 	if c.info.state.DidResume {
-		if note := chainNote(s); len(note) > 0 {
-			peer, ok := notedChain(note)
+		if len(now.chain) > 0 {
+			peer, ok := notedChain(now.chain)
 			if !ok {
 				return fail("handshake", ErrMalformed)
 			}
@@ -261,7 +267,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		l.Lock()
 		defer l.Unlock()
 	}
-	defer func() { c.takeFresh(p, int(p.fresh_n)) }()
+	defer func() { c.takeFresh(p) }()
 	var e cErr
 	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
 	case -1:

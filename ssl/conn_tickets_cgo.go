@@ -4,8 +4,6 @@ package ssl
 #cgo nocallback SSL_version
 #cgo noescape sessl_conn_set_ticket_data
 #cgo nocallback sessl_conn_set_ticket_data
-#cgo noescape sessl_conn_ticket_data
-#cgo nocallback sessl_conn_ticket_data
 #include "ticket.h"
 */
 import "C"
@@ -13,7 +11,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"unsafe"
 )
 
 // MaxTicketData is how many bytes [Conn.SetTicketData] accepts. A client sends the
@@ -58,17 +55,6 @@ func (c *Conn) SetTicketData(data []byte) error {
 		return fail(op, ErrNoMemory)
 	}
 	return nil
-}
-
-// takeTicketData reads the data of the resumed session. mu is held.
-func (c *Conn) takeTicketData(p connPtr) {
-	if !c.server || !c.info.state.DidResume {
-		return
-	}
-	var out *C.uint8_t
-	if n := C.sessl_conn_ticket_data(p, &out); n > 0 {
-		c.info.state.TicketData = C.GoBytes(unsafe.Pointer(out), C.int(n))
-	}
 }
 
 // SetNotResumable makes this server's connection issue no session that could be resumed

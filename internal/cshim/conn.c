@@ -23,8 +23,10 @@ int sessl_conn_attach(sessl_conn *c)
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
-/* A server's has no SSL yet: a client that says nothing is to cost little. */
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e)
+/* A server's has no SSL yet: a client that says nothing is to cost little. A client's is for the peer of that
+ * name, which may be empty: see sessl_conn_set_name. */
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, const char *name, size_t n,
+                           const uint8_t *ip, size_t ip_len, int check, sessl_err *e)
 {
     sessl_conn *c;
 
@@ -41,7 +43,8 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err 
         c->fd = -1;
     }
     sessl_err_take(e);
-    if (c != NULL && !server && !sessl_conn_make(c, e)) {
+    if (c != NULL && !server
+        && !(sessl_conn_make(c, e) && (n == 0 || sessl_conn_set_name(c, name, n, ip, ip_len, check, e)))) {
         sessl_conn_free(c);
         c = NULL;
     }

@@ -92,7 +92,7 @@ struct sessl_conn {
 
     /* Sessions. */
     int keep_new;        /* which new ones are wanted by Go: SESSL_KEEP_* */
-    SSL_SESSION **fresh; /* each holds one reference, oldest first */
+    SSL_SESSION **fresh; /* each holds one reference, oldest first; Go takes all of them */
     int fresh_n, fresh_cap, fresh_weight;
     SSL_SESSION *offered;                /* one reference, until the handshake ends */
     int lookup;                          /* Go has a cache that may know what the client offers */
@@ -187,7 +187,8 @@ void sessl_set_breath(void (*f)(void));
 
 /* ---- conn.c: its steps ---- */
 
-sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, sessl_err *e);
+sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, const char *name, size_t n,
+                           const uint8_t *ip, size_t ip_len, int check, sessl_err *e);
 int sessl_conn_make(sessl_conn *c, sessl_err *e);
 void sessl_conn_free(sessl_conn *c);
 void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, sessl_step *st);
@@ -210,7 +211,6 @@ int sessl_conn_is_foreign(const sessl_conn *c);
 #define SESSL_FRESH_MAX 256 /* by weight; a server of ours sends 255 */
 
 int sessl_session_weight(const SSL_SESSION *s);
-SSL_SESSION *sessl_conn_next_session(sessl_conn *c);
 SSL_SESSION *sessl_conn_retain_session(sessl_conn *c);
 int sessl_conn_set_session(sessl_conn *c, SSL_SESSION *s, int dup, sessl_err *e);
 void sessl_conn_withhold(sessl_conn *c);
@@ -223,7 +223,18 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 #define SESSL_FIT_NOT 1   /* not in a ClientHello of this connection */
 #define SESSL_FIT_NEVER 2 /* in none */
 
-int sessl_conn_fits(sessl_conn *c, SSL_SESSION *s);
+/* What decides about offering a session, and is borrowed from it. */
+typedef struct sessl_weighed {
+    int fits; /* SESSL_FIT_* */
+    int version;
+    uint32_t max_early;
+    int64_t now; /* as libssl sees it */
+    int peer_ok; /* there is a leaf, which has not expired */
+    const uint8_t *stamp, *chain;
+    size_t stamp_len, chain_len;
+} sessl_weighed;
+
+void sessl_conn_weigh(sessl_conn *c, SSL_SESSION *s, sessl_weighed *w);
 
 /* ---- hello.c: the questions that a handshake waits for ---- */
 
@@ -300,6 +311,10 @@ typedef struct sessl_conn_info {
     int early;            /* what became of early data, in Go's numbers */
     SSL_SESSION *session; /* borrowed from the SSL, as long as its mutex is held */
     int has_peer;         /* there is a certificate of the peer in it */
+    const uint8_t *chain; /* the note of the peer's chain, borrowed from it */
+    size_t chain_len;
+    const uint8_t *ticket_data; /* what a resumed one has brought to a server, borrowed */
+    size_t ticket_data_len;
 } sessl_conn_info;
 
 void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i);

@@ -13,6 +13,16 @@ int sessl_session_weight(const SSL_SESSION *s)
     return 1 + (int)(n / 4096);
 }
 
+static void drop_oldest(sessl_conn *c)
+{
+    SSL_SESSION *s = c->fresh[0];
+
+    c->fresh_n--;
+    c->fresh_weight -= sessl_session_weight(s);
+    memmove(c->fresh, c->fresh + 1, sizeof(s) * (size_t)c->fresh_n);
+    sessl_drop_session(s);
+}
+
 /* Takes over one reference on s; without room for it, gives it back. A server can send tickets
  * without end: the oldest go, which it had the least reason to remember. */
 static int queue_push(sessl_conn *c, SSL_SESSION *s)
@@ -31,7 +41,7 @@ static int queue_push(sessl_conn *c, SSL_SESSION *s)
     c->fresh[c->fresh_n++] = s;
     c->fresh_weight += sessl_session_weight(s);
     while (!c->server && c->fresh_weight > SESSL_FRESH_MAX && c->fresh_n > 1)
-        sessl_drop_session(sessl_conn_next_session(c));
+        drop_oldest(c);
     return 1;
 }
 
@@ -86,20 +96,6 @@ void sessl_conn_renewed(sessl_conn *c)
         announce(c, now);
     sessl_drop_session(c->offered);
     c->offered = NULL;
-}
-
-/* The oldest new session, with its reference; NULL when the queue is empty. */
-SSL_SESSION *sessl_conn_next_session(sessl_conn *c)
-{
-    SSL_SESSION *s;
-
-    if (c->fresh_n == 0)
-        return NULL;
-    s = c->fresh[0];
-    c->fresh_n--;
-    c->fresh_weight -= sessl_session_weight(s);
-    memmove(c->fresh, c->fresh + 1, sizeof(s) * (size_t)c->fresh_n);
-    return s;
 }
 
 /* The current session, borrowed, and one reference more that is the caller's. */

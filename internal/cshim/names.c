@@ -149,7 +149,8 @@ void sessl_host_clear(sessl_host *h)
     memset(h, 0, sizeof(*h));
 }
 
-/* SNI, which is never an address, and what verification demands when check is set. */
+/* SNI, which is never an address, and what verification demands when check is set. Go has refused names that
+ * libssl would not take. */
 int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len,
                         int check, sessl_err *e)
 {

@@ -74,22 +74,34 @@ static int is_whole(SSL_SESSION *s)
         && (SSL_SESSION_get_protocol_version(s) == TLS1_3_VERSION ? key > 0 : key == TLS12_KEY);
 }
 
-int sessl_conn_fits(sessl_conn *c, SSL_SESSION *s)
+static int fits(sessl_conn *c, SSL_SESSION *s)
 {
     const unsigned char *ticket;
     size_t ticket_len = 0;
     unsigned context;
-    int fits, version = SSL_SESSION_get_protocol_version(s);
+    int ok, version = SSL_SESSION_get_protocol_version(s);
 
     if (!is_whole(s))
         return SESSL_FIT_NEVER;
     SSL_SESSION_get0_ticket(s, &ticket, &ticket_len);
     SSL_SESSION_get0_id_context(s, &context);
-    fits = sessl_has_version(c->ssl, version, version)
+    ok = sessl_has_version(c->ssl, version, version)
         && context == 0 /* libssl compares it on clients, too, where it means nothing */
         && SSL_SESSION_get_max_fragment_length(s) == TLSEXT_max_fragment_length_DISABLED
         && SSL_SESSION_get_compress_id(s) == 0 && ticket_len <= MAX_TICKET
         && offers_suite(c->ssl, SSL_SESSION_get0_cipher(s)) && !lacks_ems(c->ssl, s);
+    return ok ? SESSL_FIT_OK : SESSL_FIT_NOT;
+}
+
+/* The caller keeps setters away from s. */
+void sessl_conn_weigh(sessl_conn *c, SSL_SESSION *s, sessl_weighed *w)
+{
+    w->fits = fits(c, s);
+    w->version = SSL_SESSION_get_protocol_version(s);
+    w->max_early = SSL_SESSION_get_max_early_data(s);
+    w->now = sessl_now();
+    w->peer_ok = sessl_session_peer_ok(s, NULL);
+    w->stamp_len = sessl_session_note(s, SESSL_STAMP, &w->stamp);
+    w->chain_len = sessl_session_note(s, SESSL_CHAIN, &w->chain);
     sessl_err_clear();
-    return fits ? SESSL_FIT_OK : SESSL_FIT_NOT;
 }

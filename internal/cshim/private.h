@@ -152,6 +152,8 @@ int sessl_ctx_have_last_word(SSL_CTX *ctx);
 
 /* ---- names.c ---- */
 
+int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len,
+                        int check, sessl_err *e);
 int sessl_cert_is_for(X509 *x, const sessl_host *h);
 int sessl_names_have(const GENERAL_NAMES *names, const sessl_host *h);
 int sessl_host_asked(SSL *ssl, sessl_host *h);
@@ -284,6 +286,7 @@ int sessl_chain_pack_note(const SSL_SESSION *s, sessl_buf *b);
 
 /* ---- appdata.c ---- */
 
+size_t sessl_conn_ticket_data(sessl_conn *c, const uint8_t **p);
 void sessl_conn_drop_ticket_data(sessl_conn *c);
 int sessl_session_admit(SSL_CTX *ctx, SSL_SESSION *s);
 int sessl_ctx_frame_tickets(SSL_CTX *ctx);

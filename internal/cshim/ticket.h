@@ -41,7 +41,6 @@ int sessl_ctx_set_ticket_keys(SSL_CTX *ctx, sessl_ticket_keys *k, int want_fips,
 /* ---- appdata.c: what a server keeps in its tickets besides the session ---- */
 
 int sessl_conn_set_ticket_data(sessl_conn *c, const uint8_t *p, size_t n);
-size_t sessl_conn_ticket_data(sessl_conn *c, const uint8_t **p);
 int sessl_session_admit_to_cache(SSL_CTX *ctx, SSL_SESSION *s);
 
 /* ---- binder.c: whether a client has the session whose ticket it shows ---- */

@@ -57,8 +57,6 @@ typedef struct sessl_host {
     size_t ip_len; /* 4, also for an IPv4 address that IPv6 carries, or 16; 0 for a name */
 } sessl_host;
 
-int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t *ip, size_t ip_len,
-                        int check, sessl_err *e);
 int sessl_der_is_for(const uint8_t *der, size_t n, const char *name, size_t name_len, const uint8_t *ip,
                      size_t ip_len);
 

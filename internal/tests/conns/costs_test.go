@@ -71,7 +71,7 @@ func TestHandshakeCosts(t *testing.T) {
 			name              string
 			session           *ssl.Session
 			crossings, allocs uint64
-		}{{"full", nil, 31, 76}, {"resumed", ssltest.SessionOf(t, first.Client), 31, 52}} {
+		}{{"full", nil, 30, 76}, {"resumed", ssltest.SessionOf(t, first.Client), 20, 52}} {
 			crossings, allocs := uint64(1<<63), uint64(1<<63)
 			for range 20 {
 				a, b, err := ssltest.Loopback()
