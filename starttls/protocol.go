@@ -74,7 +74,8 @@ func (p Protocol) String() string {
 }
 
 // DialContext connects by a net.Dialer and calls Upgrade with the host of addr. It has the form of
-// ssl.Dialer's DialFunc.
+// ssl.Dialer's DialFunc. An XMPP domain whose server has another name, by an SRV record, needs Upgrade with
+// the domain, and ssl.Dialer.Client.
 func (p Protocol) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return p.DialFunc(new(net.Dialer).DialContext)(ctx, network, addr)
 }

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 
 	"sessl/internal/leakcheck"
 	"sessl/starttls"
@@ -167,12 +169,21 @@ func TestUpgradeRefused(t *testing.T) {
 		{starttls.XMPP, turns{"", good[starttls.XMPP][1], "<!DOCTYPE a []><a/>"}, "not a stream of XMPP", nil},
 		{starttls.XMPP, turns{"", good[starttls.XMPP][1], xmppHead + xmppFeatures, good[starttls.XMPP][3],
 			"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"}, `"failure"`, no},
+		{starttls.XMPP, turns{"", good[starttls.XMPP][1], "<\u009b2J>"}, `stream: not XMPP: "XML syntax error`,
+			nil},
+		{starttls.XMPP, turns{"", good[starttls.XMPP][1], xmppHead + "<" + strings.Repeat("a", 50_000) + "></b>"},
+			`features: `, nil},
+		{starttls.XMPP, turns{"", good[starttls.XMPP][1], xmppHead + "<stream:features>"}, "unexpected EOF",
+			io.ErrUnexpectedEOF},
 	} {
 		t.Run(c.p.String()+" "+c.want, func(t *testing.T) {
 			leakcheck.Test(t)
 			err := upgrade(t, c.p, c.script)
 			if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("%v\nwant %s, and errors.Is %v", err, c.want, c.is)
+			}
+			if raw := strings.ContainsFunc(err.Error(), unicode.IsControl); raw || len(err.Error()) > 500 {
+				t.Errorf("%.600q is long, or has what the server said as it is", err)
 			}
 			var reply *textproto.Error
 			if regexp.MustCompile(`\d{3} "`).MatchString(c.want) && !errors.As(err, &reply) {
@@ -187,19 +198,31 @@ func TestUpgradeContext(t *testing.T) {
 	leakcheck.Test(t)
 	ours, theirs := net.Pipe()
 	defer ours.Close()
-	ctx, cancel := context.WithCancel(t.Context())
+	cause := errors.New("the cause")
+	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
 		io.WriteString(theirs, "220 a") // no end
-		cancel()
+		cancel(cause)
 	}()
-	if err := starttls.SMTP.Upgrade(ctx, ours, ""); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want %v", err, context.Canceled)
+	if err := starttls.SMTP.Upgrade(ctx, ours, ""); !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+		t.Errorf("%v, want %v and %v", err, context.Canceled, cause)
+	}
+	if err := starttls.SMTP.Upgrade(ctx, endless{ours}, ""); !errors.Is(err, cause) {
+		t.Errorf("without deadlines: %v, want %v", err, cause)
+	}
+	if err := starttls.SMTP.Upgrade(t.Context(), nil, ""); err == nil {
+		t.Error("no error without a connection")
 	}
 	theirs.Close()
 	if err := starttls.Protocol(99).Upgrade(t.Context(), ours, ""); err == nil {
 		t.Error("no error for a protocol that is none")
 	}
 }
+
+// endless is a connection without deadlines.
+type endless struct{ net.Conn }
+
+func (endless) SetDeadline(time.Time) error { return errors.ErrUnsupported }
 
 func TestWithGreeting(t *testing.T) {
 	for p := range good {

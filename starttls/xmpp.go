@@ -24,14 +24,14 @@ func askXMPP(t *talk, host string) error {
 		return err
 	}
 	d := xml.NewDecoder(t.r.R) // reads byte by byte, because t.r.R is an io.ByteReader
-	stream, err := xmppElement(d, "stream")
+	stream, err := t.element(d, "stream")
 	if err != nil {
 		return err
 	}
 	if stream.Name != (xml.Name{Space: xmppStreams, Local: "stream"}) {
 		return refused("stream", stream.Name.Local)
 	}
-	offered, err := xmppOffers(d)
+	offered, err := t.offers(d)
 	if err != nil {
 		return err
 	}
@@ -41,22 +41,34 @@ func askXMPP(t *talk, host string) error {
 	if _, err := io.WriteString(t.w, "<starttls xmlns='"+xmppTLS+"'/>"); err != nil {
 		return err
 	}
-	answer, err := xmppElement(d, "starttls")
+	answer, err := t.element(d, "starttls")
 	if err != nil {
 		return err
 	}
 	if answer.Name != (xml.Name{Space: xmppTLS, Local: "proceed"}) {
 		return refused("starttls", answer.Name.Local)
 	}
-	return at("starttls", d.Skip()) // to the end of the element
+	return t.notXML("starttls", d.Skip()) // to the end of the element
 }
 
-// xmppElement returns the next one that begins. Space and declarations may stand before it.
-func xmppElement(d *xml.Decoder, step string) (xml.StartElement, error) {
+// notXML is the error of a step in which the decoder failed: the connection's, or in quotes what the decoder
+// says of the server's text, of which it repeats names as they are and as long as they are.
+func (t *talk) notXML(step string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case t.in.failed != nil:
+		return at(step, t.in.failed)
+	}
+	return fmt.Errorf("%s: not XMPP: %.*q", step, enough, err.Error())
+}
+
+// element returns the next one that begins. Space and declarations may stand before it.
+func (t *talk) element(d *xml.Decoder, step string) (xml.StartElement, error) {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return xml.StartElement{}, at(step, err)
+			return xml.StartElement{}, t.notXML(step, err)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
@@ -67,9 +79,9 @@ func xmppElement(d *xml.Decoder, step string) (xml.StartElement, error) {
 	}
 }
 
-// xmppOffers reads the features of a stream, and says whether starttls is one.
-func xmppOffers(d *xml.Decoder) (bool, error) {
-	features, err := xmppElement(d, "features")
+// offers reads the features of a stream, and says whether starttls is one.
+func (t *talk) offers(d *xml.Decoder) (bool, error) {
+	features, err := t.element(d, "features")
 	if err != nil {
 		return false, err
 	}
@@ -80,7 +92,7 @@ func xmppOffers(d *xml.Decoder) (bool, error) {
 		StartTLS *struct{} `xml:"urn:ietf:params:xml:ns:xmpp-tls starttls"`
 	}
 	if err := d.DecodeElement(&offers, &features); err != nil {
-		return false, at("features", err)
+		return false, t.notXML("features", err)
 	}
 	return offers.StartTLS != nil, nil
 }
