@@ -196,6 +196,9 @@ func (d claims) Ask(ctx context.Context, q replay.Question) (a replay.Answer, er
 	return claimAnswer(r, args[0], claim)
 }
 
+// maxVerdicts is the length of as many as there are parts.
+const maxVerdicts = replay.Parts * len("young ")
+
 var errOtherReply = errors.New("the reply is none to the question")
 
 func claimAnswer(r valkey.ValkeyResult, nonce, claim string) (a replay.Answer, err error) {
@@ -203,7 +206,8 @@ func claimAnswer(r valkey.ValkeyResult, nonce, claim string) (a replay.Answer, e
 	if err != nil {
 		return a, err
 	}
-	if len(parts) < 4 || text(parts[0]) != nonce || text(parts[1]) != claim {
+	if len(parts) < 4 || text(parts[0]) != nonce || text(parts[1]) != claim ||
+		len(text(parts[2])) > maxVerdicts {
 		return a, errOtherReply
 	}
 	ms, err := parts[3].AsInt64()
