@@ -86,6 +86,8 @@ func (o *sessionOptions) check() error {
 		return usagef("--cache-size %d: a cache holds %d sessions at most", o.cacheSize, maxCacheSize)
 	case o.maxAge < 0 || o.maxAge > 0 && o.maxAge < time.Second || o.maxAge > maxAge:
 		return usagef("--max-age %v: it is from 1s to %v", o.maxAge, maxAge)
+	case o.context != "" && len(o.contextBytes()) == 0:
+		return usagef("--session-id-context %q: behind 0x stand hexadecimal digits, two for each byte", o.context)
 	case len(o.contextBytes()) > maxContext:
 		return usagef("--session-id-context: it has %d bytes at most", maxContext)
 	case o.earlyData > maxEarly:
@@ -94,14 +96,17 @@ func (o *sessionOptions) check() error {
 	return nil
 }
 
-// contextBytes is nil for the context of the names in the certificate.
+// contextBytes is empty for the context of the names in the certificate, and for digits that are none.
 func (o *sessionOptions) contextBytes() []byte {
-	if digits, ok := strings.CutPrefix(o.context, "0x"); ok {
-		if b, err := hex.DecodeString(digits); err == nil {
-			return b
-		}
+	digits, ok := strings.CutPrefix(o.context, "0x")
+	if !ok {
+		return []byte(o.context)
 	}
-	return []byte(o.context)
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // apply sets up cfg. closeSessions closes the objects that it opens.

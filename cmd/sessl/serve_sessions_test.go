@@ -114,6 +114,8 @@ func TestServeSessionFlags(t *testing.T) {
 		"--max-age 1ms":                                   "--max-age 1ms",
 		"--max-age 100000h":                               "--max-age 100000h",
 		"--early-data 99999999":                           "--early-data 99999999",
+		"--session-id-context 0xABC":                      "--session-id-context \"0xABC\"",
+		"--session-id-context 0x":                         "--session-id-context \"0x\"",
 		"--session-id-context " + strings.Repeat("x", 33): "--session-id-context: it has 32 bytes at most",
 		"--early-data 1 --tls 1.2":                        "--early-data and --tls 1.2 contradict",
 	} {
