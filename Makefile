@@ -238,5 +238,5 @@ ci: MONKEY = 20s
 ci: ROUNDS = 1
 ci: SOAK = -for 30s
 ci: FLEETSKIP = $(OUTAGES)
-ci: deps-ci deps-interop deps-fleet deps-drivers deps-prom deps-lint ## all of the above except bench, bench-compare, browser, cover, mutants, fleet-valkey, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
+ci: deps-ci deps-interop deps-fleet deps-drivers deps-prom deps-lint ## all of the above except arm64, bench, bench-compare, browser, cover, mutants, fleet-valkey, fleet-proof and the outages of fleet; the matrix on OpenSSL 1.1.1, 3.5 and 4.0
 	$(MAKE) -j2 --output-sync=target FUZZTIME=$(FUZZTIME) MONKEY=$(MONKEY) ROUNDS=$(ROUNDS) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' test long asan matrix-ci stress race soak checkptr valgrind interop interop-matrix grpc ftps drivers lint demo fuzz monkey cli prom fleet man release-try go127 bench-test

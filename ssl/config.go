@@ -171,11 +171,13 @@ type Config struct {
 	// by itself: each resumption issues a ticket whose SessionTimeout begins anew, so a client that comes
 	// often enough never authenticates itself again.
 	//
-	// The limit holds for every form of session. The time of the full handshake and the deadline are kept
-	// inside the ticket (SSL_SESSION_set1_ticket_appdata) or with the session. A session past the deadline,
-	// or of unknown age, such as one in a ticket of a server without the limit, costs a full handshake.
-	// Servers that share keys or a store should have the same limit, and clocks that agree: the earlier
-	// deadline counts. Values below a second or above ten years give ErrConfig.
+	// The limit holds for every form of session: ids, tickets, libssl's cache, and SessionCache with its
+	// store. The time of the full handshake and the deadline are kept inside the ticket
+	// (SSL_CTX_set_session_ticket_cb, SSL_SESSION_set1_ticket_appdata) or with the session, whose timeout
+	// ends at the deadline at the latest (SSL_CTX_set_timeout, SSL_SESSION_set_timeout). A session past the
+	// deadline, or of unknown age, such as one in a ticket of a server without the limit, costs a full
+	// handshake. Servers that share keys or a store should have the same limit, and clocks that agree: the
+	// earlier deadline counts. Values below a second or above ten years give ErrConfig.
 	MaxSessionAge time.Duration
 
 	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in front of

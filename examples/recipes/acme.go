@@ -7,7 +7,7 @@ import (
 	"sessl/ssl"
 )
 
-// acme returns a web server's Ctx with the certificates of an autocert.Manager, or a certmagic.Config.
+// acme returns a web server's Ctx with the certificates of an autocert.Manager.
 func acme(m interface {
 	GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }) (*ssl.Ctx, error) {
