@@ -207,10 +207,16 @@ func (cfg *Config) checkGroups(bool) error {
 	return nil
 }
 
+const maxKeyShares = 4 // OPENSSL_CLIENT_MAX_KEY_SHARES
+
 // checkKeyShares refuses shares for groups that are not offered.
 func (cfg *Config) checkKeyShares(server bool) error {
 	if server && len(cfg.KeyShares) > 0 {
 		return configError("KeyShares are a client's")
+	}
+	if len(cfg.KeyShares) > maxKeyShares {
+		return configError("KeyShares has %d groups, and OpenSSL sends %d at most", len(cfg.KeyShares),
+			maxKeyShares)
 	}
 	for i, id := range cfg.KeyShares {
 		switch {

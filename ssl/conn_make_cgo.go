@@ -46,18 +46,28 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	return p, nil
 }
 
-// makeSSL makes the SSL of a server's connection, if there is none (SSL_new). mu is held.
+// makeSSL makes the SSL of a server's connection, if there is none (SSL_new), and gives it the certificates
+// of now. One without them is not used: another call tries again. mu is held.
 func (c *Conn) makeSSL(op string, p connPtr) error {
-	if p.ssl != nil {
+	if p.ssl != nil && p.go_makes == 0 {
 		return nil
 	}
 	makers.enter()
 	defer makers.leave()
 	var e cErr
-	if C.sessl_conn_make(p, &e) == 0 {
+	if p.ssl == nil && C.sessl_conn_make(p, &e) == 0 {
 		return asError(op, nil, &e)
 	}
-	return c.takeCertificates(op, p)
+	return c.endow(op, p)
+}
+
+// endow gives the SSL certificates, if Go does that.
+func (c *Conn) endow(op string, p connPtr) error {
+	if err := c.takeCertificates(op, p); err != nil {
+		return err
+	}
+	p.go_makes = 0
+	return nil
 }
 
 // equip gives a connection the settings of its Ctx that an SSL does not inherit from
@@ -76,7 +86,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 	if p.ssl == nil {
 		return nil
 	}
-	return c.takeCertificates(op, p)
+	return c.endow(op, p)
 }
 
 // prepare makes a new connection ready for its handshake.

@@ -76,8 +76,12 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	}
 	defer c.leave()
 	info := c.info
-	info.state.Verified = c.ctx.verify && c.hasPeer(p)
-	info.state.PeerSignatureScheme = schemeByName(heapString(C.sessl_conn_peer_scheme(p)))
+	has := c.hasPeer(p)
+	info.state.Verified = c.ctx.verify && has
+	info.state.PeerSignatureScheme = 0
+	if has { // libssl keeps the scheme of an earlier answer
+		info.state.PeerSignatureScheme = schemeByName(heapString(C.sessl_conn_peer_scheme(p)))
+	}
 	var stamp []byte // without a verified peer the earlier stamp must go
 	if info.state.Verified {
 		stamp = c.stampNow()

@@ -155,13 +155,11 @@ int sessl_step_holds(sessl_conn *c, sessl_step *st)
         st->status = SESSL_WANT_READ;
         return 1;
     }
-    if (c->ssl != NULL)
-        return 0;
     if (c->go_makes) {
         st->status = SESSL_UNMADE;
         return 1;
     }
-    if (sessl_conn_make(c, &c->err))
+    if (c->ssl != NULL || sessl_conn_make(c, &c->err))
         return 0;
     c->fatal = 1;
     st->status = SESSL_FAILED;

@@ -56,7 +56,7 @@ struct sessl_conn {
     SSL_CTX *ctx;    /* what it will be made from; one reference until then */
     uint64_t ctx_id; /* the number of the Ctx, for the sessions born here */
     int server;
-    int go_makes;     /* Go makes the SSL, and gives it certificates */
+    int go_makes;     /* Go has yet to make the SSL, or to give it certificates */
     int fatal;        /* libssl reported a fatal error */
     int alloc_failed; /* an input or output byte could not be kept */
     sessl_err err;    /* of the last step that failed */

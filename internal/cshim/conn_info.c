@@ -88,6 +88,8 @@ const char *sessl_conn_peer_scheme(const sessl_conn *c)
 {
     const char *name = NULL;
 
+    if (SSL_version(c->ssl) < TLS1_2_VERSION) /* libssl makes one up for ECDSA */
+        return NULL;
 #if SESSL_HAVE_SIGNATURE_NAME
     if (SSL_get0_peer_signature_name(c->ssl, &name) != 1)
         name = NULL;

@@ -163,6 +163,7 @@ int sessl_conn_set_name(sessl_conn *c, const char *name, size_t n, const uint8_t
     /* The subject is no name: name constraints are not about it either. */
     X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(c->ssl), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     sessl_err_take(e);
+    e->no_memory |= !ok; /* not all versions queue that */
     return ok;
 }
 

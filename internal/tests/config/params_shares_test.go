@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"crypto/tls"
+	"errors"
+	"strings"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -45,6 +47,13 @@ func TestKeySharesMistakes(t *testing.T) {
 		cli := ssltest.ClientConfig(t)
 		cli.CurvePreferences, cli.KeyShares = one, shares
 		ssltest.Refuses(t, name, cli.CheckClient(), ssl.ErrConfig)
+	}
+	cli := ssltest.ClientConfig(t)
+	cli.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521,
+		tls.X25519MLKEM768}
+	cli.KeyShares = cli.CurvePreferences
+	if err := cli.CheckClient(); !errors.Is(err, ssl.ErrConfig) || !strings.Contains(err.Error(), "4 at most") {
+		t.Error("five shares: ", err)
 	}
 	srv := ssltest.ServerConfig(t)
 	srv.CurvePreferences, srv.KeyShares = one, one

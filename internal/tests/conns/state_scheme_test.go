@@ -61,6 +61,21 @@ func TestPeerSignatureScheme(t *testing.T) {
 	}
 }
 
+// TLS 1.1 has no schemes, although libssl knows one for an ECDSA key.
+func TestPeerSignatureSchemeOfOldVersions(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	for _, c := range []*ssl.Config{srv, cli} {
+		c.MinVersion, c.MaxVersion, c.SecurityLevel = ssl.VersionTLS11, ssl.VersionTLS11, ssl.InsecureSecurityLevel0
+		c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
+	}
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), nil)
+	defer p.CloseBoth()
+	if s := p.Client.ConnectionState(); s.Version != ssl.VersionTLS11 || s.PeerSignatureScheme != 0 {
+		t.Errorf("%v in %s", s.PeerSignatureScheme, ssl.VersionName(s.Version))
+	}
+}
+
 // crypto/tls, which sends a share for its first group only, says on both sides what we say.
 func TestHelloRetryRequestAsCryptoTLSHasIt(t *testing.T) {
 	leakcheck.Test(t)
