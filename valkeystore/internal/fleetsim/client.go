@@ -23,7 +23,7 @@ type client struct {
 // join has a client come for the first time at some moment of its way.
 func (f *fleet) join() {
 	c := &client{seen: -1}
-	f.world.after(f.world.up(f.pause()), func() { f.come(c) })
+	f.world.after(f.c.Open+f.world.up(f.pause()), func() { f.come(c) })
 }
 
 // pause is for how long a client stays away.

@@ -26,6 +26,7 @@ type Config struct {
 	Sample   int           // how many of them are simulated; 1000 at most if it is 0
 	Return   time.Duration // the median; 5 minutes
 	Spread   float64       // the deviation of the logarithm; 1
+	Open     time.Duration // when the first may come
 	Lifetime time.Duration // of a session; 2 hours
 	Early    float64       // the share of returns with early data
 
