@@ -1,12 +1,10 @@
 package dbtest
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -60,13 +58,8 @@ func (b *Balancer) Ready(addr string) {
 
 func (b *Balancer) set(addr, state string) {
 	b.t.Helper()
-	c, err := net.Dial("unix", b.Socket)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprintf(c, "set server all/m%d state %s\n", slices.Index(b.addrs, addr), state)
-	if said, err := io.ReadAll(c); err != nil || len(bytes.TrimSpace(said)) > 0 {
-		b.t.Fatalf("HAProxy says %q, %v", said, err)
+	said := b.ask(fmt.Sprintf("set server all/m%d state %s", slices.Index(b.addrs, addr), state))
+	if strings.TrimSpace(said) != "" {
+		b.t.Fatalf("HAProxy says %q", said)
 	}
 }

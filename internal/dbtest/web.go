@@ -52,7 +52,7 @@ http {
 // all blocks and of its server.
 func NginxConf(dir, main, server string) string { return fmt.Sprintf(nginxConf, dir, main, server) }
 
-const nginxServer = `listen unix:%[1]s/socket ssl;
+const nginxServer = `listen %[1]s ssl;
 		ssl_certificate %[2]s.pem;
 		ssl_certificate_key %[2]s.key;
 		ssl_protocols TLSv1.2 TLSv1.3;
@@ -61,35 +61,36 @@ const nginxServer = `listen unix:%[1]s/socket ssl;
 		ssl_conf_command Ciphersuites %[3]s;
 		%[4]s
 		default_type text/plain;
-		location / { return 200 "resumed=$ssl_session_reused\n"; }`
+		%[5]s`
 
 // NewNginx returns an nginx with that certificate, a path without .pem and .key, and those files of ticket
 // keys. It is not started.
 func NewNginx(t testing.TB, cert string, keys [3]string) *Web {
 	t.Helper()
 	dir := t.TempDir()
+	return nginx(t, dir, filepath.Join(dir, "socket"), cert, keys,
+		`location / { return 200 "resumed=$ssl_session_reused\n"; }`)
+}
+
+// nginx listens on addr, an address or a path; what is the rest of its server's configuration.
+func nginx(t testing.TB, dir, addr, cert string, keys [3]string, what string) *Web {
+	t.Helper()
+	listen := addr
+	if Network(addr) == "unix" {
+		listen = "unix:" + addr
+	}
 	lines := ""
 	for _, file := range keys {
 		lines += "ssl_session_ticket_key " + file + "; "
 	}
 	conf := filepath.Join(dir, "nginx.conf")
 	write(t, conf, NginxConf(dir, "worker_processes 1; error_log stderr notice;",
-		fmt.Sprintf(nginxServer, dir, cert, Suites, lines)))
+		fmt.Sprintf(nginxServer, listen, cert, Suites, lines, what)))
 	words := []string{find("nginx"), "-c", conf}
-	socket := filepath.Join(dir, "socket")
-	return &Web{Addr: socket, Reload: append(words[:3:3], "-s", "reload"), t: t, words: words, probe: socket}
+	return &Web{Addr: addr, Reload: append(words[:3:3], "-s", "reload"), t: t, words: words, probe: addr}
 }
 
-const countingServer = `listen %[4]s ssl;
-		ssl_certificate %[2]s.pem;
-		ssl_certificate_key %[2]s.key;
-		ssl_protocols TLSv1.2 TLSv1.3;
-		ssl_session_cache off;
-		ssl_prefer_server_ciphers on;
-		ssl_conf_command Ciphersuites %[3]s;
-		%[5]s
-		default_type text/plain;
-		keepalive_timeout 0;
+const counted = `keepalive_timeout 0;
 		location / {
 			access_log %[1]s/full;
 			if ($ssl_session_reused = r) {
@@ -103,15 +104,7 @@ const countingServer = `listen %[4]s ssl;
 func NewCountingNginx(t testing.TB, cert string, keys [3]string) *Web {
 	t.Helper()
 	dir := t.TempDir()
-	lines := ""
-	for _, file := range keys {
-		lines += "ssl_session_ticket_key " + file + "; "
-	}
-	conf := filepath.Join(dir, "nginx.conf")
-	w := &Web{Addr: FreeAddr(t), t: t, words: []string{find("nginx"), "-c", conf}}
-	w.probe, w.Reload = w.Addr, append(w.words[:3:3], "-s", "reload")
-	write(t, conf, NginxConf(dir, "worker_processes 1; error_log stderr notice;",
-		fmt.Sprintf(countingServer, dir, cert, Suites, w.Addr, lines)))
+	w := nginx(t, dir, FreeAddr(t), cert, keys, fmt.Sprintf(counted, dir))
 	w.count = func() (full, resumed int) { return lineCount(dir + "/full"), lineCount(dir + "/resumed") }
 	return w
 }
@@ -163,8 +156,8 @@ func NewHAProxy(t testing.TB, cert, keys string) *Web {
 	return w
 }
 
-// haproxyCount asks the stats socket.
-func (w *Web) haproxyCount() (full, resumed int) {
+// ask gives HAProxy's socket a command, and returns the answer.
+func (w *Web) ask(command string) string {
 	w.t.Helper()
 	c, err := net.Dial("unix", w.Socket)
 	if err != nil {
@@ -172,8 +165,18 @@ func (w *Web) haproxyCount() (full, resumed int) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
-	io.WriteString(c, "show stat -1 1 -1\n")
-	rows, err := csv.NewReader(c).ReadAll()
+	fmt.Fprintln(c, command)
+	said, err := io.ReadAll(c)
+	if err != nil {
+		w.t.Fatalf("HAProxy says %q, %v", said, err)
+	}
+	return string(said)
+}
+
+// haproxyCount asks the stats socket.
+func (w *Web) haproxyCount() (full, resumed int) {
+	w.t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(w.ask("show stat -1 1 -1"))).ReadAll()
 	if err != nil || len(rows) < 2 {
 		w.t.Fatalf("HAProxy's figures: %q, %v", rows, err)
 	}
