@@ -29,8 +29,10 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	makers.enter()
 	defer makers.leave()
 	var ip []byte
-	if addr, err := netip.ParseAddr(c.name); err == nil {
-		ip = addr.AsSlice()
+	if !c.server { // which has no name, and would pay for the error
+		if addr, err := netip.ParseAddr(c.name); err == nil {
+			ip = addr.AsSlice()
+		}
 	}
 	name := (*C.char)(unsafe.Pointer(unsafe.StringData(c.name)))
 	var e cErr

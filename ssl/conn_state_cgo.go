@@ -267,7 +267,7 @@ func (c *Conn) issueTickets(op string, n int, block bool) error {
 		l.Lock()
 		defer l.Unlock()
 	}
-	defer func() { c.takeFresh(p) }()
+	defer c.takeFresh(p)
 	var e cErr
 	switch C.sessl_conn_issue_tickets(p, C.int(n), &e) {
 	case -1:
