@@ -2,14 +2,15 @@ package drivers
 
 import (
 	"context"
-	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
 	"sessl/httpssl"
+	"sessl/httpssl/httpssltest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -19,11 +20,6 @@ import (
 // the other. It speaks HTTP/2, too.
 func startWebSockets(t *testing.T) (addr string) {
 	t.Helper()
-	cert := ssltest.KeyPair(t, "server-ecdsa")
-	ctx, err := httpssl.NewServerCtx(&ssl.Config{Certificates: []ssl.Certificate{cert}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/coder", func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, nil)
@@ -47,22 +43,11 @@ func startWebSockets(t *testing.T) (addr string) {
 			c.ReadMessage() // the close
 		}
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &http.Server{Handler: mux}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		httpssl.Serve(srv, l, ctx)
-	}()
-	t.Cleanup(func() {
-		srv.Close()
-		<-done
-		ctx.Close()
-	})
-	return "wss://" + l.Addr().String()
+	srv := httpssltest.NewUnstartedServer(mux)
+	srv.TLS = &ssl.Config{Certificates: []ssl.Certificate{ssltest.KeyPair(t, "server-ecdsa")}}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return "wss" + strings.TrimPrefix(srv.URL, "https")
 }
 
 func TestCoderWebSocket(t *testing.T) {
