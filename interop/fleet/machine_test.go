@@ -81,13 +81,19 @@ func (m *machine) await(text string, n int) {
 // awaitFor is await for what may take longer than patience.
 func (m *machine) awaitFor(text string, n int, limit time.Duration) {
 	m.t.Helper()
+	m.until(text, limit, func() bool { return m.count(text) >= n })
+}
+
+// until returns when there are lines that are enough; text stands for them in errors.
+func (m *machine) until(text string, limit time.Duration, enough func() bool) {
+	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), limit)
 	defer cancel()
 	for {
 		m.mu.Lock()
 		grown := m.grown
 		m.mu.Unlock()
-		if m.count(text) >= n {
+		if enough() {
 			return
 		}
 		select {
@@ -108,23 +114,18 @@ func (m *machine) printed() int {
 }
 
 // line returns the first line behind the first n that begins so, when it is there.
-func (m *machine) line(prefix string, n int) string {
+func (m *machine) line(prefix string, n int) (found string) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
-	defer cancel()
-	for {
+	m.until(prefix, patience, func() bool {
 		m.mu.Lock()
-		grown, lines := m.grown, m.lines[n:]
-		m.mu.Unlock()
-		if i := slices.IndexFunc(lines, func(s string) bool { return strings.HasPrefix(s, prefix) }); i >= 0 {
-			return lines[i]
+		defer m.mu.Unlock()
+		i := slices.IndexFunc(m.lines[n:], func(s string) bool { return strings.HasPrefix(s, prefix) })
+		if i >= 0 {
+			found = m.lines[n+i]
 		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			m.t.Fatalf("the machine at %s has no line that begins with %q", m.addr, prefix)
-		}
-	}
+		return i >= 0
+	})
+	return found
 }
 
 // count is how many lines with that text the machine has printed.
