@@ -63,7 +63,7 @@ func exampleMailServer() (addr string, stop func()) {
 			if err != nil {
 				return
 			}
-			play(raw, good[starttls.SMTP])
+			good[starttls.SMTP].Play(raw)
 			if conn, err := ssl.Server(raw, ctx); err == nil {
 				conn.Read(make([]byte, len("NOOP\r\n")))
 				io.WriteString(conn, "250 OK\r\n")

@@ -1,7 +1,6 @@
 package starttls_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -15,53 +14,26 @@ import (
 	"unicode"
 
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/starttls"
 )
 
-const xmppHead = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' ` +
-	`xmlns:stream='http://etherx.jabber.org/streams' id='1' from='host.example' version='1.0'>`
+type turns = ssltest.Turns
 
-const xmppFeatures = `<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/>` +
-	`</starttls></stream:features>`
+const xmppHead, xmppFeatures = ssltest.XMPPHead, ssltest.XMPPFeatures
 
-const xmppProceed = `<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`
-
-// turns are what a server says, and after each but the last what it waits for.
-type turns []string
-
-// play is a server that follows the turns, and ends with the last of them. It returns what it has not
-// been told, if anything.
-func play(c net.Conn, script turns) (missed string) {
-	r := bufio.NewReader(c)
-	for i, say := range script {
-		if i%2 == 0 && say == "" {
-			continue // a Write of nothing would wait, too
+// good is what is said in each protocol.
+var good = func() map[starttls.Protocol]turns {
+	all := map[starttls.Protocol]turns{}
+	for name, said := range ssltest.StartTLS("host.example") {
+		p, err := starttls.ParseProtocol(name)
+		if err != nil {
+			panic(err)
 		}
-		if i%2 == 0 {
-			if _, err := io.WriteString(c, say); err != nil {
-				return "" // the client has gone
-			}
-			continue
-		}
-		got := make([]byte, len(say))
-		if _, err := io.ReadFull(r, got); err != nil || string(got) != say {
-			return say
-		}
+		all[p] = said
 	}
-	return ""
-}
-
-var good = map[starttls.Protocol]turns{
-	starttls.SMTP: {"220-mail\r\n220 ready\r\n", "EHLO localhost\r\n",
-		"250-mail\r\n250-SIZE\r\n250 StartTLS\r\n", "STARTTLS\r\n", "220 go\r\n"},
-	starttls.IMAP:     {"* OK [CAPABILITY STARTTLS]\r\n", "a STARTTLS\r\n", "* 3 EXISTS\r\na OK go\r\n"},
-	starttls.POP3:     {"+OK <1@host>\r\n", "STLS\r\n", "+OK\r\n"},
-	starttls.FTP:      {"220 ready\r\n", "AUTH TLS\r\n", "234 go\r\n"},
-	starttls.Postgres: {"", "\x00\x00\x00\x08\x04\xd2\x16\x2f", "S"},
-	starttls.XMPP: {"", "<?xml version='1.0'?><stream:stream to='host.example' version='1.0' " +
-		"xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>",
-		xmppHead + xmppFeatures, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", xmppProceed},
-}
+	return all
+}()
 
 // upgrade runs p against a server of one script. Its Writes are whole, so that what stands in one of
 // them arrives together.
@@ -72,7 +44,7 @@ func upgrade(t *testing.T, p starttls.Protocol, script turns) error {
 	missed := make(chan string, 1)
 	go func() {
 		defer theirs.Close()
-		missed <- play(theirs, script)
+		missed <- script.Play(theirs)
 	}()
 	err := p.Upgrade(t.Context(), ours, "host.example")
 	ours.Close()
