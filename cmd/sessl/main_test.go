@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -231,12 +232,7 @@ func startServe(t testing.TB, more ...string) (*background, string) {
 // startOpenSSL starts openssl s_server.
 func startOpenSSL(t testing.TB, more ...string) (*background, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := dbtest.FreeAddr(t)
 	args := []string{"s_server", "-accept", addr, "-cert", ssltest.CertFile("server-ecdsa.pem"),
 		"-key", ssltest.CertFile("server-ecdsa.key")}
 	cmd := openssl(t, append(args, more...)...)

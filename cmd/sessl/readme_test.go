@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 )
 
@@ -25,7 +26,8 @@ type console struct {
 // newConsole replaces a port of the document by a free one. quickstart is the program of that example.
 func newConsole(t *testing.T, quickstart, port string) *console {
 	t.Helper()
-	dir, free := t.TempDir(), freePort(t)
+	dir := t.TempDir()
+	_, free, _ := net.SplitHostPort(dbtest.FreeAddr(t))
 	wrapper := filepath.Join(dir, "sessl")
 	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec %s '%s' \"$@\"\n", asProgram, os.Getenv("SESSL_EXEC"),
 		os.Args[0])
@@ -47,17 +49,6 @@ func (c *console) command(line string) *exec.Cmd {
 	}
 	cmd.Dir, cmd.WaitDelay = "../..", time.Second
 	return cmd
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // The README's commands do what it shows: the sample of the command line, and both ways to run the quick

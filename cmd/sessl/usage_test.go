@@ -1,13 +1,13 @@
 package main
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 )
@@ -15,12 +15,7 @@ import (
 // Every mistake is one line on the standard error, with the right exit status.
 func TestErrors(t *testing.T) {
 	leakcheck.Test(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := l.Addr().String()
-	l.Close()
+	refused := dbtest.FreeAddr(t)
 	missing := filepath.Join(t.TempDir(), "missing")
 	good := func(more ...string) []string { return serverFlags(more...) }
 	serve := func(cert, key string) []string { return []string{"serve", "--cert", cert, "--key", key} }

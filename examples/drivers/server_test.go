@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -43,18 +44,13 @@ const noUser = 65534
 // newProgram has a free port and a directory.
 func newProgram(t *testing.T, unprivileged bool) *program {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	// The path of t.TempDir is too long for a Unix socket, and closed to others.
 	dir, err := os.MkdirTemp("", "drivers")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &program{t: t, addr: l.Addr().String(), dir: dir, log: filepath.Join(dir, "log")}
+	p := &program{t: t, addr: dbtest.FreeAddr(t), dir: dir, log: filepath.Join(dir, "log")}
 	for _, name := range []string{"server-ecdsa.pem", "server-ecdsa.key"} {
 		b, err := os.ReadFile(ssltest.CertFile(name))
 		if err == nil {
