@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 	"sessl/ssl"
 )
 
@@ -85,7 +86,7 @@ func dialStd(t *testing.T, version uint16) func(context.Context, string) (net.Co
 	}
 }
 
-const request = "GET / HTTP/1.0\r\n\r\n"
+const request = visits.Request
 
 // visit connects, asks, reads the answer to its end, and closes.
 func (c *client) visit() (v visit) {

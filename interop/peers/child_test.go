@@ -2,64 +2,34 @@ package peers
 
 import (
 	"bytes"
-	"context"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"sessl/interop/visits"
 )
 
 // patience bounds every wait. No test waits for it.
 const patience = 60 * time.Second
 
-// program finds a peer. Debian's own comes first, because the versions in docs/interop.md are
-// Debian's. Servers are in /usr/sbin, which is not in every PATH.
 func program(t *testing.T, name string) string {
 	t.Helper()
-	for _, dir := range []string{"/usr/bin", "/usr/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is missing: run `make deps-interop` in the root of the tree", name)
-	}
-	return path
+	return visits.Program(t, name)
 }
 
-// command makes a process that is asked to end when the test does, and that is killed if it
-// does not, or if this process dies. (The kernel ties that to the thread that started it; Go
-// ends no thread before the process.)
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, program(t, name), args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	// Messages in English, and no configuration of the user's.
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+os.TempDir(), "OPENSSL_CONF=/dev/null", "SSLKEYLOGFILE=")
-	return cmd
+	return visits.Command(t, patience, name, args...)
 }
 
-// run runs a peer to its end and returns everything that it printed.
 func run(t *testing.T, stdin string, name string, args ...string) string {
 	t.Helper()
-	cmd := command(t, name, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
-	}
-	return string(out)
+	return visits.Run(t, patience, stdin, name, args...)
 }
 
 // process is a server that is a peer.

@@ -1,14 +1,13 @@
 package peers
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 )
 
 // clients are the peers that connect to our server. connect makes connections that try to
@@ -50,41 +49,19 @@ func TestClients(t *testing.T) {
 	}
 }
 
-const request = "GET / HTTP/1.0\r\n\r\n"
+const request = visits.Request
 
-// words returns one word for each match of re in the output. It reports a resumed connection if
-// the first group matched.
-func words(printed string, re *regexp.Regexp) []word {
-	var ws []word
-	for _, m := range re.FindAllStringSubmatch(printed, -1) {
-		ws = append(ws, word{m[1] != "", strings.ReplaceAll(strings.TrimSpace(m[0]), "\n", "; ")})
-	}
-	return ws
-}
+func words(printed string, re *regexp.Regexp) []word { return visits.Words(printed, re) }
 
-var sClientSays = regexp.MustCompile(`(?m)^(?:New|(Reused)), TLSv1\.\d, Cipher is .*$`)
+// host is s as programs visit it.
+func (s *server) host() visits.Host { return visits.Host{Port: s.port, Limit: patience} }
 
 // sClient uses a file, so the session also passes from process to process.
-func sClient(t *testing.T, s *server, f form) []word { return sClientTimes(t, s, 3) }
-
-func sClientTimes(t *testing.T, s *server, times int, more ...string) []word {
-	file := filepath.Join(t.TempDir(), "session.pem")
-	var all []word
-	for range times {
-		args := []string{"s_client", "-connect", "127.0.0.1:" + s.port, "-servername", "localhost",
-			"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-ign_eof", "-sess_out", file}
-		args = append(args, more...)
-		if _, err := os.Stat(file); err == nil { // without tickets TLS 1.3 has nothing to write
-			args = append(args, "-sess_in", file)
-		}
-		all = append(all, words(run(t, request, "openssl", args...), sClientSays)...)
-	}
-	return all
-}
+func sClient(t *testing.T, s *server, f form) []word { return visits.SClient(t, s.host(), 3) }
 
 func sClientReconnect(t *testing.T, s *server, f form) []word {
 	return words(run(t, "", "openssl", "s_client", "-connect", "127.0.0.1:"+s.port, "-servername", "localhost",
-		"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-reconnect"), sClientSays)
+		"-CAfile", ssltest.CertFile("ca.pem"), "-verify_return_error", "-reconnect"), visits.SClientSays)
 }
 
 var sTimeSays = regexp.MustCompile(`(?m)^[rt*]+$`)
@@ -94,79 +71,31 @@ var sTimeSays = regexp.MustCompile(`(?m)^[rt*]+$`)
 func sTime(t *testing.T, s *server, f form) []word {
 	printed := run(t, "", "openssl", "s_time", "-connect", "127.0.0.1:"+s.port,
 		"-CAfile", ssltest.CertFile("ca.pem"), "-reuse", "-time", "1", "-www", "/")
-	all := []word{{false, "(nothing)"}}
+	all := []word{{Text: "(nothing)"}}
 	for _, c := range sTimeSays.FindString(printed) {
-		all = append(all, word{c == 'r', string(c)})
+		all = append(all, word{Resumed: c == 'r', Text: string(c)})
 	}
 	return all
 }
 
-var (
-	curlConnected = regexp.MustCompile(`(?m)^\* Connected to `)
-	curlOffers    = regexp.MustCompile(`(?m)^\* (SSL re-?using session.*)$`)
-	curlSees      = regexp.MustCompile(`(?m)^\* TLSv1\.\d \(IN\), TLS handshake, Certificate \(11\)`)
-)
-
-// curl reports that it offers a session, and shows the messages that it gets: the certificate
-// is among them unless the server resumes.
 func curl(t *testing.T, s *server, f form) []word {
 	url := "https://localhost:" + s.port + "/"
-	return curlVisits(t, s, url, url, url)
+	return visits.Curl(t, s.host(), url, url, url)
 }
-
-func curlVisits(t *testing.T, s *server, more ...string) []word {
-	args := []string{"--disable", "--silent", "--show-error", "--verbose", "--http1.1", "--noproxy", "*",
-		"--resolve", "localhost:" + s.port + ":127.0.0.1", "--cacert", ssltest.CertFile("ca.pem"),
-		"--header", "Connection: close"}
-	printed := run(t, "", "curl", append(args, more...)...)
-	var all []word
-	for _, part := range curlConnected.Split(printed, -1)[1:] {
-		w := word{text: "Certificate (11) received"}
-		if !curlSees.MatchString(part) {
-			w.text = "no Certificate (11) received"
-		}
-		// The line about the offer follows the line that begins the part.
-		if m := curlOffers.FindStringSubmatch(part); m != nil {
-			w.resumed = !curlSees.MatchString(part)
-			w.text = m[1] + ", " + w.text
-		}
-		all = append(all, w)
-	}
-	return all
-}
-
-var gnutlsSays = regexp.MustCompile(
-	`(?m)^- (?:Resume )?Handshake was completed\n(\*\*\* This is a resumed session)?`)
 
 func gnutlsCLI(t *testing.T, s *server, f form) []word {
 	if !f.resumes() { // gnutls-cli would wait for ever
-		return gnutlsVisits(t, s)
+		return visits.GnuTLS(t, s.host())
 	}
-	return gnutlsVisits(t, s, "--waitresumption")
+	return visits.GnuTLS(t, s.host(), "--waitresumption")
 }
 
-func gnutlsVisits(t *testing.T, s *server, more ...string) []word {
-	args := append(more, "--resume", "--x509cafile", ssltest.CertFile("ca.pem"), "--sni-hostname", "localhost",
-		"--verify-hostname", "localhost", "--port", s.port, "127.0.0.1")
-	return words(run(t, request, "gnutls-cli", args...), gnutlsSays)
+func pythonClient(t *testing.T, s *server, f form) []word {
+	return visits.Python(t, s.host(), "testdata", "3")
 }
 
-var pythonSays = regexp.MustCompile(`(?m)^session_reused=(?:(True)|False) TLSv1\.\d$`)
-
-func pythonClient(t *testing.T, s *server, f form) []word { return pythonVisits(t, s, "3") }
-
-func pythonVisits(t *testing.T, s *server, more ...string) []word {
-	args := append([]string{filepath.Join("testdata", "client.py"), s.port, ssltest.CertFile("ca.pem")}, more...)
-	return words(run(t, "", "python3", args...), pythonSays)
-}
-
-var nodeSays = regexp.MustCompile(`(?m)^isSessionReused=(?:(true)|false) TLSv1\.\d$`)
-
-func nodeClient(t *testing.T, s *server, f form) []word { return nodeVisits(t, s, "3") }
-
-func nodeVisits(t *testing.T, s *server, more ...string) []word {
-	args := append([]string{filepath.Join("testdata", "client.js"), s.port, ssltest.CertFile("ca.pem")}, more...)
-	return words(run(t, "", "node", args...), nodeSays)
+func nodeClient(t *testing.T, s *server, f form) []word {
+	return visits.Node(t, s.host(), "testdata", "3")
 }
 
 var javaSays = regexp.MustCompile(`(?m)^resumed=(?:(true)|false) TLSv1\.\d$`)

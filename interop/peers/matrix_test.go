@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+
+	"sessl/interop/visits"
 )
 
 // A cell of the matrix is one peer in one role, with one form of resumption.
@@ -51,11 +53,7 @@ func find(role, peer string, f form) *cell {
 	panic("not declared: " + peer)
 }
 
-// A word is a peer's report of one connection.
-type word struct {
-	resumed bool
-	text    string
-}
+type word = visits.Word
 
 // judge compares the peer's reports with the expected outcomes, and with the reports of our
 // end: the first connection is a full handshake, and the others are what the form promises.
@@ -63,7 +61,7 @@ func (c *cell) judge(t *testing.T, f form, peer []word, ours []bool) {
 	t.Helper()
 	c.Result = "disagreed"
 	if len(peer) > 0 {
-		c.Says = peer[len(peer)-1].text
+		c.Says = peer[len(peer)-1].Text
 	}
 	if len(peer) < 2 || len(peer) != len(ours) {
 		t.Fatalf("the peer tells of %d connections, our end of %d; want two at least\npeer: %v\nours: %v",
@@ -71,8 +69,8 @@ func (c *cell) judge(t *testing.T, f form, peer []word, ours []bool) {
 	}
 	for i, w := range peer {
 		want := i > 0 && f.resumes()
-		if w.resumed != want || ours[i] != want {
-			t.Errorf("connection %d: the peer says %q, our end resumed=%t; want resumed=%t", i, w.text, ours[i], want)
+		if w.Resumed != want || ours[i] != want {
+			t.Errorf("connection %d: the peer says %q, our end resumed=%t; want resumed=%t", i, w.Text, ours[i], want)
 		}
 	}
 	if !t.Failed() {

@@ -5,6 +5,7 @@ import (
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 	"sessl/ssl"
 )
 
@@ -25,7 +26,7 @@ func TestGuestsWithoutTicketKey(t *testing.T) {
 				}
 				before := stats(t, s)
 				if g.name == "gnutls-cli" { // asked to wait for a ticket, it would wait for ever
-					gnutlsVisits(t, s, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+form{version: v}.number())
+					visits.GnuTLS(t, s.host(), "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+form{version: v}.number())
 				} else {
 					g.visit(t, s, v, 3)
 				}

@@ -114,10 +114,10 @@ func (c *cell) judgeTravel(t *testing.T, g guest, f form, peer []word, ours tall
 	}
 	said := 0
 	for _, w := range peer {
-		if w.resumed {
+		if w.Resumed {
 			said++
 		}
-		c.Says = w.text
+		c.Says = w.Text
 	}
 	c.Result, c.Returns, c.Resumed = "disagreed", len(peer)-first, said
 	want, elsewhere := 0, 0

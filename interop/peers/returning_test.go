@@ -17,6 +17,7 @@ import (
 	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 	"sessl/ssl"
 )
 
@@ -171,9 +172,9 @@ func (c *cell) judgeReturns(t *testing.T, g guest, peer []word, ours map[ssl.Reu
 	}
 	said := 0
 	for _, w := range peer {
-		if w.resumed {
+		if w.Resumed {
 			said++
-			c.Says = w.text
+			c.Says = w.Text
 		}
 	}
 	counted, all := 0, 0
@@ -237,7 +238,7 @@ func oursReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 			t.Fatal(err)
 		}
 		talk(t, conn)
-		all = append(all, word{conn.SessionReused(), conn.ReuseState().String()})
+		all = append(all, word{Resumed: conn.SessionReused(), Text: conn.ReuseState().String()})
 		conn.Close()
 	}
 	return all
@@ -256,7 +257,7 @@ func goReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 		}
 		talk(t, conn)
 		resumed := conn.ConnectionState().DidResume
-		all = append(all, word{resumed, fmt.Sprintf("DidResume=%t", resumed)})
+		all = append(all, word{Resumed: resumed, Text: fmt.Sprintf("DidResume=%t", resumed)})
 		conn.Close()
 	}
 	return all
@@ -275,7 +276,7 @@ func talk(t *testing.T, c net.Conn) {
 
 // sClientReturns uses a file, from process to process.
 func sClientReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
-	return sClientTimes(t, s, returns+1, "-tls"+strings.ReplaceAll(form{version: v}.number(), ".", "_"))
+	return visits.SClient(t, s.host(), returns+1, "-tls"+strings.ReplaceAll(form{version: v}.number(), ".", "_"))
 }
 
 // number returns the version as curl, nginx and haproxy write it.
@@ -283,24 +284,24 @@ func number(v uint16) string { return "TLSv" + form{version: v}.number() }
 
 func curlReturns(t *testing.T, s *server, v uint16, returns int) []word {
 	urls := fmt.Sprintf("https://localhost:%s/[0-%d]", s.port, returns)
-	return curlVisits(t, s, "--tls-max", form{version: v}.number(), urls)
+	return visits.Curl(t, s.host(), "--tls-max", form{version: v}.number(), urls)
 }
 
 // gnutlsReturns: gnutls-cli returns once, so each return is one of another client.
 func gnutlsReturns(t *testing.T, s *server, v uint16, returns int) (all []word) {
 	for range returns {
-		all = append(all, gnutlsVisits(t, s,
+		all = append(all, visits.GnuTLS(t, s.host(),
 			"--waitresumption", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+form{version: v}.number())...)
 	}
 	return all
 }
 
 func pythonReturns(t *testing.T, s *server, v uint16, returns int) []word {
-	return pythonVisits(t, s, strconv.Itoa(returns+1), number(v))
+	return visits.Python(t, s.host(), "testdata", strconv.Itoa(returns+1), number(v))
 }
 
 func nodeReturns(t *testing.T, s *server, v uint16, returns int) []word {
-	return nodeVisits(t, s, strconv.Itoa(returns+1), number(v))
+	return visits.Node(t, s.host(), "testdata", strconv.Itoa(returns+1), number(v))
 }
 
 const nginxProxyServer = `listen unix:%[1]s/socket;

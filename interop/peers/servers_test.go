@@ -14,6 +14,7 @@ import (
 	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 	"sessl/ssl"
 )
 
@@ -29,7 +30,7 @@ var servers = []struct {
 }{
 	{"openssl s_server", "openssl", []string{"version"},
 		[]form{id12, ticket12, none12, stateful13, ticket13, none13},
-		sServer, sClientSays, false},
+		sServer, visits.SClientSays, false},
 	{"nginx", "nginx", []string{"-v"}, []form{id12, ticket12, none12, stateful13, ticket13, none13},
 		nginx, regexp.MustCompile(`ssl_session_reused=(?:(r)|\.) TLSv1\.\d`), false},
 	{"haproxy", "haproxy", []string{"-v"}, []form{id12, ticket12, none12, stateful13, ticket13, none13},
@@ -37,9 +38,9 @@ var servers = []struct {
 	{"gnutls-serv", "gnutls-serv", []string{"--version"}, []form{id12, ticket12, none12, ticket13, none13},
 		gnutlsServ, regexp.MustCompile(`(?m)^(\*\*\* This is a resumed session\n)?- Description: .*$`), true},
 	{"python ssl", "python3", []string{"--version"}, []form{id12, ticket12, stateful13, ticket13},
-		pythonServer, pythonSays, false},
+		pythonServer, visits.PythonSays, false},
 	{"node tls", "node", []string{"--version"}, []form{id12, ticket12, none12, ticket13},
-		nodeServer, nodeSays, false},
+		nodeServer, visits.NodeSays, false},
 	{"java SSLSocket", "java", []string{"-version"}, []form{id12, ticket12, stateful13, ticket13},
 		javaServer, javaSays, false},
 }

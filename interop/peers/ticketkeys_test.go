@@ -15,6 +15,7 @@ import (
 	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
+	"sessl/interop/visits"
 	"sessl/ssl"
 )
 
@@ -144,7 +145,7 @@ func (v *visitor) visit(t *testing.T, what, addr string, says *regexp.Regexp, wa
 	t.Helper()
 	answer, state := get(t, addr, v.ctx, v.newest)
 	ws := words(answer, says)
-	if len(ws) != 1 || ws[0].resumed != want || state.DidResume != want {
+	if len(ws) != 1 || ws[0].Resumed != want || state.DidResume != want {
 		t.Errorf("%s: the server says %v, the client resumed=%t; want %t", what, ws, state.DidResume, want)
 	}
 }
@@ -235,8 +236,8 @@ func TestTicketKeysSClient(t *testing.T) {
 				if _, err := os.Stat(file); err == nil {
 					args = append(args, "-sess_in", file)
 				}
-				ws := words(run(t, request, "openssl", args...), sClientSays)
-				if len(ws) != 1 || ws[0].resumed != (i > 0) {
+				ws := words(run(t, request, "openssl", args...), visits.SClientSays)
+				if len(ws) != 1 || ws[0].Resumed != (i > 0) {
 					t.Errorf("connection %d: %v", i, ws)
 				}
 			}
@@ -259,8 +260,8 @@ func TestTicketKeysOtherHash(t *testing.T) {
 		"-verify_return_error", "-ign_eof"}
 	run(t, request, "openssl", append(slices.Clone(common), "-unix", theirs.addr, "-sess_out", file)...)
 	ws := words(run(t, request, "openssl",
-		append(slices.Clone(common), "-connect", "127.0.0.1:"+ours.port, "-sess_in", file)...), sClientSays)
-	if len(ws) != 1 || ws[0].resumed || keys.Stats().Declined != 1 {
+		append(slices.Clone(common), "-connect", "127.0.0.1:"+ours.port, "-sess_in", file)...), visits.SClientSays)
+	if len(ws) != 1 || ws[0].Resumed || keys.Stats().Declined != 1 {
 		t.Errorf("%v, %+v", ws, keys.Stats())
 	}
 	ours.finish(t)
