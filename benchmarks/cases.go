@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	api "sessl/benchmarks/contender"
 )
@@ -85,7 +86,7 @@ const (
 
 // groups returns what is measured. short leaves out rows, and makes the others shorter.
 func groups(short bool) []*group {
-	all := []*group{basic(), forms(), free(), many(), alone(), rhythms(), memories(), tables(short), counted()}
+	all := []*group{basic(), forms(), free(), many(), alone(), bare(), rhythms(), memories(), tables(short), counted()}
 	for _, g := range all {
 		if short {
 			g.shorten()
@@ -159,6 +160,23 @@ func alone() *group {
 			row("full", "1.3", api.Full, 200, server),
 			row("resumed, 16 clients", "1.3", api.Ticket, 480, server, at(16)),
 		}}
+}
+
+// bare is what TLS comes on top of. What a connection of package net costs more than one in C is no library's.
+func bare() *group {
+	g := &group{name: "Without TLS",
+		about: "The same connections without TLS, in C and, in crypto/tls's column, with package net: processor " +
+			"time of both ends, in µs, and resident memory of a server.",
+		metrics: []metric{cost, memory}, contenders: []string{plainC, goTLS},
+		cases: []testCase{
+			row("connection", "none", api.Full, 600),
+			row("round trip of 1 byte", "none", api.RTT, 8000),
+			row("idle, with a goroutine in Read", "none", api.Idle, 1000, server, freely, few),
+		}}
+	for i := range g.cases {
+		g.cases[i].name = strings.TrimPrefix(g.cases[i].name, "TLS none, ")
+	}
+	return g
 }
 
 func rhythms() *group {

@@ -64,6 +64,12 @@ func TestEachContenderRuns(t *testing.T) {
 			c := row(form, "1.3", form, 50, server)
 			t.Run(who.name+", "+form, func(t *testing.T) { mustRun(t, &c, who) })
 		}
+		for _, c := range bare().cases {
+			c.n, c.rounds = 50, 0
+			if c.form != api.Idle && slices.Contains([]string{plainC, goTLS}, who.name) {
+				t.Run(who.name+", without TLS, "+c.name, func(t *testing.T) { mustRun(t, &c, who) })
+			}
+		}
 		c := row(api.Table, "1.3", api.Table, 1000)
 		t.Run(who.name+", "+api.Table, func(t *testing.T) { mustRun(t, &c, who) })
 	}

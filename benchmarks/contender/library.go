@@ -41,6 +41,9 @@ type State struct {
 }
 
 func (o *Options) check(st State) error {
+	if o.Version == 0 {
+		return nil
+	}
 	if st.Version != o.Version || !slices.Contains(o.Suites(), st.Suite) ||
 		st.Group != "" && !strings.EqualFold(st.Group, "x25519") {
 		return fmt.Errorf("not what was to be measured: %s, suite %#04x, group %s",

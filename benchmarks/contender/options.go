@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Role      string // both ends in this process, or one of them: server, client
 	Addr      string // where a client finds the server
-	Version   uint16
+	Version   uint16 // 0 for no TLS
 	Form      string
 	Clients   int // at once
 	N         int // units that are measured, of all clients together
@@ -53,7 +53,7 @@ func parse() (*Options, error) {
 	pause, busy := 0, 0
 	flag.StringVar(&o.Role, "role", "both", "both, server or client")
 	flag.StringVar(&o.Addr, "addr", "", "of the server, for a client")
-	flag.StringVar(&version, "version", "1.3", "1.2 or 1.3")
+	flag.StringVar(&version, "version", "1.3", "1.2 or 1.3, or none for no TLS")
 	flag.StringVar(&o.Form, "form", Ticket, fmt.Sprint(forms))
 	flag.IntVar(&o.Clients, "clients", 1, "at once")
 	flag.IntVar(&o.N, "n", 100, "units to measure, of all clients together")
@@ -66,12 +66,15 @@ func parse() (*Options, error) {
 	flag.Parse()
 	o.Pause, o.Busy = time.Duration(pause)*time.Microsecond, time.Duration(busy)*time.Millisecond
 	o.Mutual = auth == "mutual"
-	o.Version = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[version]
+	known := false
+	o.Version, known = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13, "none": 0}[version]
 	switch {
-	case o.Version == 0:
+	case !known:
 		return nil, fmt.Errorf("version %q", version)
 	case !slices.Contains(forms, o.Form):
 		return nil, fmt.Errorf("form %q", o.Form)
+	case o.Version == 0 && !slices.Contains([]string{Full, RTT, Idle}, o.Form):
+		return nil, Unsupported("does not measure that without TLS")
 	case !slices.Contains([]string{"both", "server", "client"}, o.Role):
 		return nil, fmt.Errorf("role %q", o.Role)
 	case o.Clients < 1 || o.N < o.Clients:

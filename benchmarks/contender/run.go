@@ -39,6 +39,9 @@ func run(open func(*Options) (Library, error), table func(*Options) (*Report, er
 		}
 		return table(o)
 	}
+	if o.Version == 0 {
+		open = bare
+	}
 	lib, err := open(o)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ enum form { FULL, TICKET, ID, BULK, RTT, IDLE, STALL, TABLE };
 
 struct options {
     const char *role, *addr, *certs, *key;
-    int version; /* TLS1_2_VERSION or TLS1_3_VERSION */
+    int version; /* TLS1_2_VERSION or TLS1_3_VERSION, or 0 for no TLS */
     enum form form;
     int clients, n, tuned, mutual, pause;
 };
@@ -60,6 +60,7 @@ void put(SSL *ssl, const void *data, int n);
 void flush(SSL *ssl);
 void get(SSL *ssl, void *data, int n);
 void close_conn(SSL *ssl);
+int reused(SSL *ssl);
 void check_conn(SSL *ssl);
 
 /* ---- net.c: sockets ---- */

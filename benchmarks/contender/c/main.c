@@ -119,7 +119,9 @@ static void option(const char *name, const char *value)
     else if (strcmp(name, "-key") == 0)
         opt.key = value;
     else if (strcmp(name, "-version") == 0)
-        opt.version = strcmp(value, "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+        opt.version = strcmp(value, "1.2") == 0 ? TLS1_2_VERSION
+            : strcmp(value, "none") == 0        ? 0
+                                                : TLS1_3_VERSION;
     else if (strcmp(name, "-form") == 0)
         set_form(value);
     else if (strcmp(name, "-clients") == 0)

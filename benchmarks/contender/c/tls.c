@@ -50,9 +50,28 @@ static void trust(SSL_CTX *ctx, int mode)
     SSL_CTX_set_verify(ctx, mode, NULL);
 }
 
+/* Without TLS there is no SSL_CTX, and what is an SSL elsewhere is the socket plus one. */
+static int without_tls(void)
+{
+    return opt.version == 0;
+}
+
+static SSL *bare_conn(int fd)
+{
+    return (SSL *)(intptr_t)(fd + 1);
+}
+
+static int socket_of(const SSL *ssl)
+{
+    return without_tls() ? (int)(intptr_t)ssl - 1 : SSL_get_fd(ssl);
+}
+
 SSL_CTX *server_ctx(void)
 {
-    SSL_CTX *ctx = new_ctx(TLS_server_method());
+    SSL_CTX *ctx;
+    if (without_tls())
+        return NULL;
+    ctx = new_ctx(TLS_server_method());
     use_cert(ctx, strcmp(opt.key, "rsa2048") == 0 ? "server-rsa" : "server-ecdsa");
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"contender", 9);
@@ -69,7 +88,10 @@ SSL_CTX *server_ctx(void)
 
 SSL_CTX *client_ctx(void)
 {
-    SSL_CTX *ctx = new_ctx(TLS_client_method());
+    SSL_CTX *ctx;
+    if (without_tls())
+        return NULL;
+    ctx = new_ctx(TLS_client_method());
     trust(ctx, SSL_VERIFY_PEER);
     if (opt.mutual)
         use_cert(ctx, "client");
@@ -101,14 +123,20 @@ static SSL *conn(SSL_CTX *ctx, int fd)
 
 SSL *server_conn(SSL_CTX *ctx, int fd)
 {
-    SSL *ssl = conn(ctx, fd);
+    SSL *ssl;
+    if (without_tls())
+        return bare_conn(fd);
+    ssl = conn(ctx, fd);
     SSL_set_accept_state(ssl);
     return ssl;
 }
 
 SSL *client_conn(SSL_CTX *ctx, int fd, SSL_SESSION *session)
 {
-    SSL *ssl = conn(ctx, fd);
+    SSL *ssl;
+    if (without_tls())
+        return bare_conn(fd);
+    ssl = conn(ctx, fd);
     SSL_set_connect_state(ssl);
     if (SSL_set_tlsext_host_name(ssl, SERVER_NAME) != 1 || SSL_set1_host(ssl, SERVER_NAME) != 1)
         die("name");
@@ -121,43 +149,54 @@ SSL *client_conn(SSL_CTX *ctx, int fd, SSL_SESSION *session)
  * see that a server has replaced the ticket of a resumed session. */
 void keep_session(SSL *ssl, SSL_SESSION **kept)
 {
+    if (without_tls())
+        return;
     SSL_SESSION_free(*kept);
     *kept = SSL_get1_session(ssl); /* +1, owned by *kept */
 }
 
 void flush(SSL *ssl)
 {
-    if (opt.tuned && BIO_flush(SSL_get_wbio(ssl)) != 1)
+    if (opt.tuned && !without_tls() && BIO_flush(SSL_get_wbio(ssl)) != 1)
         die("flush");
 }
 
 void put(SSL *ssl, const void *data, int n)
 {
-    if (SSL_write(ssl, data, n) != n)
-        die("SSL_write");
+    if ((without_tls() ? (int)write(socket_of(ssl), data, n) : SSL_write(ssl, data, n)) != n)
+        die("write");
 }
 
 void get(SSL *ssl, void *data, int n)
 {
     for (int k; n > 0; n -= k, data = (char *)data + k)
-        if ((k = SSL_read(ssl, data, n)) <= 0)
-            die("SSL_read");
+        if ((k = without_tls() ? (int)read(socket_of(ssl), data, n) : SSL_read(ssl, data, n)) <= 0)
+            die("read");
 }
 
 void close_conn(SSL *ssl)
 {
-    int fd = SSL_get_fd(ssl);
-    ERR_clear_error();
-    SSL_shutdown(ssl);
-    if (opt.tuned)
-        (void)BIO_flush(SSL_get_wbio(ssl)); /* the peer may be gone */
-    SSL_free(ssl);
+    int fd = socket_of(ssl);
+    if (!without_tls()) {
+        ERR_clear_error();
+        SSL_shutdown(ssl);
+        if (opt.tuned)
+            (void)BIO_flush(SSL_get_wbio(ssl)); /* the peer may be gone */
+        SSL_free(ssl);
+    }
     close(fd);
+}
+
+int reused(SSL *ssl)
+{
+    return !without_tls() && SSL_session_reused(ssl);
 }
 
 void check_conn(SSL *ssl)
 {
     int group = NID_X25519;
+    if (without_tls())
+        return;
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
     group = SSL_get_negotiated_group(ssl);
 #endif

@@ -132,7 +132,7 @@ static void exchange(struct client *c, SSL *ssl, int look)
     if (look)
         check_conn(ssl);
     else
-        c->resumed += SSL_session_reused(ssl);
+        c->resumed += reused(ssl);
     close_conn(ssl);
 }
 
