@@ -25,7 +25,7 @@ func await(t testing.TB, what string, so func() bool) {
 }
 
 // opened returns a Client of the database at addr that is connected to it.
-func opened(t *testing.T, addr string, change ...func(*Options)) *Client {
+func opened(t testing.TB, addr string, change ...func(*Options)) *Client {
 	t.Helper()
 	o := &Options{SealKeys: sealKeys(t, 1)}
 	for _, f := range change {
@@ -44,7 +44,7 @@ func opened(t *testing.T, addr string, change ...func(*Options)) *Client {
 }
 
 // guards returns the guards of n machines, after they have looked at the epochs.
-func guards(t *testing.T, addr string, n int) []*Guard {
+func guards(t testing.TB, addr string, n int) []*Guard {
 	t.Helper()
 	all := make([]*Guard, n)
 	for i := range all {
@@ -57,7 +57,7 @@ func guards(t *testing.T, addr string, n int) []*Guard {
 }
 
 // age has all epochs have begun two minutes ago.
-func age(t *testing.T, db *dbtest.Server) {
+func age(t testing.TB, db *dbtest.Server) {
 	t.Helper()
 	for part := range replay.Parts {
 		key := fmt.Sprintf("shop:e:{%x}", part)

@@ -19,7 +19,7 @@ func sealKey(b byte) []byte {
 	return key
 }
 
-func sealKeys(t *testing.T, b byte) *ssl.SealKeys {
+func sealKeys(t testing.TB, b byte) *ssl.SealKeys {
 	t.Helper()
 	k, err := ssl.NewSealKeys(sealKey(b))
 	if err != nil {

@@ -20,7 +20,7 @@ func patient(o *Options) {
 }
 
 // machine is a server whose sessions are in the database at addr, once the era is known.
-func machine(t *testing.T, addr string, srv *ssl.Config, change ...func(*Options)) (*Client, *ssl.Ctx) {
+func machine(t testing.TB, addr string, srv *ssl.Config, change ...func(*Options)) (*Client, *ssl.Ctx) {
 	t.Helper()
 	c := opened(t, addr, append([]func(*Options){patient}, change...)...)
 	cfg := ssltest.CopyOf(srv, func(cfg *ssl.Config) { cfg.SessionCache = c.Cache() })

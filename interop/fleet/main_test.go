@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +30,16 @@ func place(t testing.TB, name string) string {
 // patience bounds every wait for an event. No test waits for it.
 const patience = 60 * time.Second
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+func TestMain(m *testing.M) {
+	if words, ok := os.LookupEnv(costly); ok {
+		if err := serveCost(strings.Split(words, "\n")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	leakcheck.Main(m)
+}
 
 // whole is a number of the whole proof, or of the short one.
 func whole[T any](long, brief T) T {
