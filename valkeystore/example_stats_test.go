@@ -41,8 +41,8 @@ func ExampleClient_Stats() {
 	// ticket keys: starting with 0 keys
 }
 
-// Health is for a page that says whether somebody should look. A machine whose database is away goes on
-// serving, so it is no reason to take it out of service.
+// Health is for a page of administrators. A machine whose database is away goes on serving, so that is no
+// reason to take it out of service.
 func ExampleClient_Health() {
 	vk, end := exampleClient(valkeystore.Options{})
 	defer end()
@@ -97,8 +97,8 @@ func ExampleClient_Metrics() {
 	// fleet_claims_total result error 0
 }
 
-// A machine was taken over: all sessions and tickets of before are void on each machine within Options.Poll. An
-// error says that they perhaps are not, and then it is to be called again.
+// A machine was taken over: all sessions and tickets of before are void on each machine within Options.Poll.
+// An error says that they perhaps are not, and then it is to be called again.
 func ExampleClient_RevokeAll() {
 	vk, end := exampleClient(valkeystore.Options{})
 	defer end()

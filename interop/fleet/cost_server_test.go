@@ -26,8 +26,8 @@ const (
 	agreedKeys = "vk.TicketKeys()"
 )
 
-// costly names the variable with the form of a process that does nothing but handshakes: what sessl serve does
-// besides would hide what a form costs. The next words of it are the database's URL and the seal keys.
+// costly names the variable with the form of a process that does nothing but handshakes: what sessl serve
+// does besides would hide what a form costs. The next words of it are the database's URL and the seal keys.
 const costly = "SESSL_PROOF_COST"
 
 // serveCost is that process. For each line that it reads, it prints what processor time it has taken.
