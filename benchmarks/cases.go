@@ -86,7 +86,8 @@ const (
 
 // groups returns what is measured. short leaves out rows, and makes the others shorter.
 func groups(short bool) []*group {
-	all := []*group{basic(), forms(), free(), many(), alone(), bare(), rhythms(), memories(), tables(short), counted()}
+	all := []*group{basic(), forms(), free(), many(), alone(), bare(), rhythms(), memories(), tables(short),
+		counted()}
 	for _, g := range all {
 		if short {
 			g.shorten()
@@ -162,7 +163,8 @@ func alone() *group {
 		}}
 }
 
-// bare is what TLS comes on top of. What a connection of package net costs more than one in C is no library's.
+// bare is what TLS comes on top of. What a connection of package net costs more than one in C is no
+// library's.
 func bare() *group {
 	g := &group{name: "Without TLS",
 		about: "The same connections without TLS, in C and, in crypto/tls's column, with package net: processor " +
