@@ -85,13 +85,19 @@ func (b *Box) drop(key string) bool {
 	return true
 }
 
-// Take takes up to n writes out, the oldest first. Landed must be called when they have been tried.
-// What is worth nothing any more is not among them.
+// batchBytes is what Take takes out at one time, unless a single write is more.
+const batchBytes = 1 << 20
+
+// Take takes up to n writes out, the oldest first, and fewer if they are long. Landed must be called when
+// they have been tried. What is worth nothing any more is not among them.
 func (b *Box) Take(n int) (ws []Write) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(ws) < n && b.order.Len() > 0 {
+	for room := batchBytes; len(ws) < n && b.order.Len() > 0; {
 		w := *b.order.Front().Value.(*Write)
+		if room -= w.size(); room < 0 && len(ws) > 0 {
+			break
+		}
 		b.drop(w.Key)
 		if w.Until <= b.now() {
 			b.aged++

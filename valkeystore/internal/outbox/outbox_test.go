@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sessl/valkeystore/internal/circuit"
 )
 
 type clock struct {
@@ -116,6 +118,42 @@ func TestReturned(t *testing.T) {
 	b.Add(put("e", "1"))
 	b.Return(ws)
 	want(t, "the oldest has no room", taken(b), "b1 c1 d1 e1")
+}
+
+// Long writes are taken a few at a time, and one that is longer than that by itself.
+func TestLongWrites(t *testing.T) {
+	c := &clock{}
+	b := New(c.now, 10, 16<<20)
+	for i, size := range []int{batchBytes / 2, batchBytes / 4, batchBytes / 2, 2 * batchBytes, 1} {
+		b.Add(put(string(rune('a'+i)), strings.Repeat("x", size)))
+	}
+	for _, want := range []int{2, 1, 1, 1, 0} {
+		ws := b.Take(10)
+		b.Landed(ws)
+		if len(ws) != want {
+			t.Errorf("%d were taken, want %d", len(ws), want)
+		}
+	}
+}
+
+// A thousand writes that have waited take one pipeline, so that a database which is slow by 200 ms gets
+// 5,000 a second.
+func TestManyInOnePipeline(t *testing.T) {
+	c := &clock{}
+	b := New(c.now, 2*batch, 1<<20)
+	var sent []int
+	w := &Writer{Box: b, Wake: func() {}, Jitter: func() float64 { return 0 },
+		Circuit: circuit.New(c.now, func() float64 { return 0 }, func(bool) {}),
+		Send: func(_ context.Context, ws []Write) []error {
+			sent = append(sent, len(ws))
+			return make([]error, len(ws))
+		}}
+	for i := range 1000 {
+		w.Later([]Write{put(fmt.Sprint(i), "1")})
+	}
+	if _, more := w.Step(t.Context()); more || !slices.Equal(sent, []int{1000}) {
+		t.Errorf("%v went at one time", sent)
+	}
 }
 
 // Who supersedes a write that is being made waits for its end.
