@@ -16,14 +16,15 @@ import (
 func newFleet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fleet",
-		Short: "Look at what a fleet of servers has agreed on",
-		Long: `Look at what the servers of a fleet, such as sessl serve --fleet, share through a database.
+		Short: "Look at what a fleet of servers has agreed on, or make it void",
+		Long: `Look at what the servers of a fleet, such as sessl serve --fleet, share through a database, or
+make it void.
 
 ` + exitHelp,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("status is missing") },
+		RunE: func(*cobra.Command, []string) error { return usagef("status or revoke-all is missing") },
 	}
-	cmd.AddCommand(newFleetStatus())
+	cmd.AddCommand(newFleetStatus(), newFleetRevokeAll())
 	return cmd
 }
 
@@ -51,12 +52,8 @@ has begun, and with one that the seal keys do not open, the status is 1.
 			return fleetStatus(cmd.Context(), &db, args[0], timeout, asJSON, cmd.OutOrStdout())
 		},
 	}
+	db.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&db.seals, "seal-key", nil, sealHelp)
-	must(cmd.MarkFlagFilename("seal-key"))
-	must(cmd.MarkFlagRequired("seal-key"))
-	fileFlag(cmd, &db.password, "password", "`file` with the password of the database's user")
-	fileFlag(cmd, &db.ca, "ca", "trust the roots in this `file` for the database, not the system's")
 	f.DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for the database")
 	f.BoolVar(&asJSON, "json", false, "print JSON; docs/cli.md describes it")
 	valueFlags(cmd, "timeout")

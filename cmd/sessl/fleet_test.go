@@ -233,7 +233,7 @@ func TestFleetErrors(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"fleet"}, exitUsage, "status is missing"},
+		{[]string{"fleet"}, exitUsage, "status or revoke-all is missing"},
 		{[]string{"fleet", "status", "--seal-key", seal}, exitUsage, "URL is missing"},
 		{[]string{"fleet", "status", url}, exitUsage, "seal-key"},
 		{[]string{"fleet", "status", "http://h/n", "--seal-key", seal}, exitUsage, "unknown scheme in the URL"},

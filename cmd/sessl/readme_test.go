@@ -129,7 +129,8 @@ func TestDocumentedFlags(t *testing.T) {
 	leakcheck.Test(t)
 	help := ""
 	for _, args := range [][]string{{}, {"serve"}, {"probe"}, {"inspect"}, {"tickets"}, {"tickets", "new"},
-		{"tickets", "show"}, {"tickets", "rotate"}, {"seal-key"}, {"fleet", "status"}} {
+		{"tickets", "show"}, {"tickets", "rotate"}, {"seal-key"}, {"fleet", "status"},
+		{"fleet", "revoke-all"}} {
 		help += sessl(t, append(args, "--help")...).want(t, exitOK).out
 	}
 	docs, err := filepath.Glob("../../docs/*.md")
