@@ -52,7 +52,9 @@ func serveCost(words []string) error {
 		return err
 	}
 	if words[0] == inDatabase || words[0] == agreedKeys {
-		vk, err := valkeystore.Open(words[1], &valkeystore.Options{SealKeys: seal})
+		vk, err := valkeystore.Open(words[1], &valkeystore.Options{SealKeys: seal,
+			// All others are looked up in the database, however busy the machine is.
+			Cache: ssl.ServerCacheOptions{MaxSessions: 1, LookupTimeout: time.Second}})
 		if err != nil {
 			return err
 		}
