@@ -79,7 +79,8 @@ func TestFleetOperations(t *testing.T) {
 // wantResumed offers a session that was made by the first machine.
 func wantResumed(t *testing.T, what, addr, session string, want bool) {
 	t.Helper()
-	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "--json", "-n", "1", "--session-in", session)
+	r := sessl(t, "probe", addr, "--ca", ssltest.CertFile("ca.pem"), "--json", "-n", "1", "--session-in",
+		session)
 	var rep report
 	if err := json.Unmarshal([]byte(r.out), &rep); err != nil {
 		t.Fatalf("%v in %s%s", err, r.out, r.errOut)

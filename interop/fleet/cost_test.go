@@ -113,7 +113,8 @@ func (s *stall) run(t *testing.T, rounds int) time.Duration {
 func TestCost(t *testing.T) {
 	leakcheck.Test(t)
 	b := newTable(t, "Processor time of a resumption, clients and servers together", "", "alone", "in a fleet",
-		"ratio, middle of the rounds", "from", "to", "not resumed", "lookups of a visit", "of the database, besides")
+		"ratio, middle of the rounds", "from", "to", "not resumed", "lookups of a visit",
+		"of the database, besides")
 	db := dbtest.Start(t)
 	seal := filepath.Join(t.TempDir(), "seal")
 	if err := os.WriteFile(seal, sealKey(t), 0o600); err != nil {
@@ -162,8 +163,8 @@ func TestCost(t *testing.T) {
 			}
 		})
 	}
-	b.note("Two processes that do nothing but handshakes and one byte, %d clients, of which %d come at one time, "+
-		"%v.", slots, atOnce, ssl.OpenSSLVersion())
+	b.note("Two processes that do nothing but handshakes and one byte, %d clients, of which %d come at one "+
+		"time, %v.", slots, atOnce, ssl.OpenSSLVersion())
 }
 
 func middle[T int | float64 | time.Duration](all []T) T {
