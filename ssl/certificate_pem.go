@@ -53,7 +53,7 @@ func certBlocks(data []byte) (blocks []certBlock) {
 		}
 		blocks = append(blocks, b)
 	}
-	if len(blocks) == 0 && len(data) > 0 {
+	if len(blocks) == 0 && len(data) > 0 && lineWith(data, pemBegin) < 0 { // PEM of other kinds is no DER
 		blocks = append(blocks, certBlock{der: data})
 	}
 	return blocks

@@ -42,7 +42,7 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 		return fail(op, err)
 	}
 	if len(sealed) > maxCacheFile {
-		return fail(op, ErrTooLarge)
+		return fail(op, fmt.Errorf("%s: %w", name, ErrTooLarge))
 	}
 	if err := replaceFile(name, sealed); err != nil {
 		return fail(op, err)
@@ -52,8 +52,9 @@ func (c *LRUClientSessionCache) Save(name string, keys *SealKeys) error {
 
 // Load takes the sessions out of a file that Save has written, and returns how many it
 // took, expired ones not counted. It removes the file, so that no other process offers
-// the same sessions. If the file does not exist, the error is os.ErrNotExist. If keys
-// do not open the file, the error is ErrSealed or ErrMalformed, and the file stays.
+// the same sessions: call Save however the program ends, also after a failed Dial, or they are lost.
+// If the file does not exist, the error is os.ErrNotExist. If keys do not open the file, the
+// error is ErrSealed or ErrMalformed and names it, and the file stays for the next Save to replace.
 func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err error) {
 	const op = "LRUClientSessionCache.Load"
 	if err := c.forFiles(op, keys); err != nil {
@@ -65,7 +66,7 @@ func (c *LRUClientSessionCache) Load(name string, keys *SealKeys) (n int, err er
 		return 0, fail(op, err)
 	}
 	if n, err = c.unpack(sealed, keys); err != nil {
-		return 0, fail(op, errors.Join(err, putBack(taken, name)))
+		return 0, fail(op, errors.Join(fmt.Errorf("%s: %w", name, causeOf(err)), putBack(taken, name)))
 	}
 	os.Remove(taken)
 	return n, nil
@@ -90,7 +91,7 @@ func takeFile(name string) (content []byte, taken string, err error) {
 		return nil, "", err
 	}
 	if len(b) > maxCacheFile {
-		return nil, "", ErrTooLarge
+		return nil, "", fmt.Errorf("%s: %w", name, ErrTooLarge)
 	}
 	taken = fmt.Sprintf("%s.%d-%d", name, os.Getpid(), clock.Now().UnixNano())
 	if err := os.Rename(name, taken); err != nil {

@@ -96,6 +96,8 @@ func TestDamagedCacheFile(t *testing.T) {
 			if n, err := cache.Load(file, test.keys); n != 0 || !errors.Is(err, test.want) ||
 				cache.Stats().Stores != 0 {
 				t.Errorf("%s: %d, %v", name, n, err)
+			} else if test.keys != nil && !strings.Contains(err.Error(), "LRUClientSessionCache.Load: "+file+": ") {
+				t.Errorf("%s: the file is not named: %v", name, err)
 			}
 			if left, err := os.ReadFile(file); err != nil || !bytes.Equal(left, test.data) {
 				t.Errorf("%s: the file has changed: %v", name, err)
