@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -171,6 +172,38 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { <-done }) // after the context of the test has ended
+}
+
+// A SIGHUP makes the process read the files again; a bad file changes nothing.
+func TestOnSignal(t *testing.T) {
+	leakcheck.Test(t)
+	dir := t.TempDir()
+	crt, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	renew := func(name string) {
+		t.Helper()
+		for file, from := range map[string]string{crt: name + ".pem", key: name + ".key"} {
+			b, err := os.ReadFile(ssltest.CertFile(from))
+			if err == nil {
+				err = os.WriteFile(file, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	renew("server-ecdsa")
+	certs, err := ssl.LoadReloadableCertificates(ssl.CertificateFiles{CertFile: crt, KeyFile: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	onSignal(t.Context(), certs)
+	renew("server-rsa")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ssltest.Eventually(t, "the certificate is the new one", func() bool {
+		return certs.Certificates()[0].Leaf().PublicKeyAlgorithm == x509.RSA
+	})
 }
 
 func TestSPIFFE(t *testing.T) {

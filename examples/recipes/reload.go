@@ -4,6 +4,8 @@ import (
 	"context"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"sessl/ssl"
@@ -27,4 +29,23 @@ func follow(ctx context.Context, certs *ssl.ReloadableCertificates, link string,
 			current = now
 		}
 	}
+}
+
+// onSignal reloads certificates whenever the process gets a SIGHUP, until ctx ends.
+func onSignal(ctx context.Context, certs *ssl.ReloadableCertificates) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				if err := certs.Reload(); err != nil {
+					log.Print(err) // the old ones stay
+				}
+			}
+		}
+	}()
 }
