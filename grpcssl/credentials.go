@@ -112,6 +112,15 @@ func (c *Credentials) Close() error {
 	return c.ctx.Close()
 }
 
+// Ctx returns the Ctx of the credentials, for its Stats, LastFailures and debug pages. Close closes it if
+// it was made from a Config. It is nil for nil or zero Credentials.
+func (c *Credentials) Ctx() *ssl.Ctx {
+	if c == nil {
+		return nil
+	}
+	return c.ctx
+}
+
 // Clone returns independent credentials with the same Ctx, which is immutable: a change of the
 // server name in one does not affect the other.
 func (c *Credentials) Clone() credentials.TransportCredentials {

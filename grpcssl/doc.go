@@ -19,7 +19,15 @@
 //
 // A client that connects to an authority again, in the same channel or in another with the same
 // credentials, resumes: its sessions are in the cache of its ssl.Ctx, or in the cache of
-// [WithSessionCache]. Servers behind one authority should have the same ticket keys.
+// [WithSessionCache]. Servers behind one authority should have the same ticket keys, and so should
+// a server and the one that takes its place after a restart.
+//
+// # Errors
+//
+// An RPC whose connection could not be made fails with the code Unavailable, and gRPC makes text
+// of the reason: errors.As finds nothing in it. gRPC's server says nothing of a failed handshake,
+// unless GRPC_GO_LOG_SEVERITY_LEVEL is info. On both sides LastFailures of [Credentials.Ctx] has
+// the errors themselves, and Stats counts them.
 //
 // # Ends of a connection
 //

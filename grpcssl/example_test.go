@@ -2,6 +2,7 @@ package grpcssl_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"sessl/grpcssl"
 	"sessl/internal/ssltest"
@@ -126,6 +128,35 @@ func ExampleNewClientCredentials() {
 	}
 	fmt.Println(resp.Status)
 	// Output: SERVING
+}
+
+// RPCs have only the text of an error; the Ctx has the error.
+func ExampleCredentials_Ctx() {
+	addr, stop := exampleHealthServer()
+	defer stop()
+	roots, err := ssl.LoadCertPool(ssltest.CertFile("other-ca.pem")) // not the server's
+	if err != nil {
+		log.Fatal(err)
+	}
+	creds, err := grpcssl.NewClientCredentials(&ssl.Config{RootCAs: roots})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer creds.Close()
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cc.Close()
+	_, err = healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{})
+	fmt.Println(status.Code(err))
+	var refused *ssl.VerificationError
+	if errors.As(creds.Ctx().LastFailures()[0].Err, &refused) {
+		fmt.Println(refused.Reason)
+	}
+	// Output:
+	// Unavailable
+	// unable to get local issuer certificate
 }
 
 // The second channel of the same credentials resumes the session of the first automatically.

@@ -230,7 +230,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("on a connection that was there before: %v", err)
 	}
 	if err := call(t, dial(t, l.Addr().String(), clone)); status.Code(err) != codes.Unavailable ||
-		!strings.Contains(err.Error(), "closed") {
+		!strings.Contains(err.Error(), "the Ctx is closed") {
 		t.Errorf("a new connection: %v", err)
 	}
 
@@ -244,6 +244,9 @@ func TestClose(t *testing.T) {
 	given, err := grpcssl.NewClientCredentialsFromCtx(ctx)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if given.Ctx() != ctx || (*grpcssl.Credentials)(nil).Ctx() != nil {
+		t.Error("another Ctx than the given one")
 	}
 	given.Close()
 	if err := call(t, dial(t, l.Addr().String(), given)); err != nil {

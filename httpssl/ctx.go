@@ -47,6 +47,15 @@ func (t *Transport) Close() error {
 	return t.own.Close()
 }
 
+// Ctx returns the Ctx that the Transport dials with, for its Stats, LastFailures and debug pages. Close
+// closes it if NewClientTransport has made it. It is nil for a nil or zero Transport.
+func (t *Transport) Ctx() *ssl.Ctx {
+	if t == nil {
+		return nil
+	}
+	return t.dialer.Ctx
+}
+
 // withProtos returns a copy of cfg that has protocols.
 func withProtos(cfg *ssl.Config) *ssl.Config {
 	c := *cfg

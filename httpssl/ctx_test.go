@@ -78,6 +78,33 @@ func TestProtocolsAreAdded(t *testing.T) {
 	post(t, open, s.URL, "")
 }
 
+// The Ctx of a Transport counts its handshakes, whoever has made it.
+func TestTransportCtx(t *testing.T) {
+	leakcheck.Test(t)
+	s := start(t, serverCtx(t), nil)
+	tr, err := httpssl.NewClientTransport(&ssl.Config{RootCAs: ssltest.Roots(t, "ca")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	post(t, &http.Client{Transport: tr, Timeout: ssltest.Timeout}, s.URL, "")
+	if st, err := tr.Ctx().Stats(); err != nil || st.Full.Count != 1 {
+		t.Errorf("%d handshakes, %v, want 1", st.Full.Count, err)
+	}
+	tr.Close()
+	_, err = (&http.Client{Transport: tr}).Get(s.URL)
+	if !errors.Is(err, ssl.ErrClosed) || !strings.HasSuffix(err.Error(), ": the Ctx is closed") {
+		t.Errorf("after Close: %v", err)
+	}
+	given := clientCtx(t)
+	if tr, err := httpssl.NewTransport(&ssl.Dialer{Ctx: given}, nil); err != nil || tr.Ctx() != given {
+		t.Errorf("another Ctx than the given one, %v", err)
+	}
+	if (*httpssl.Transport)(nil).Ctx() != nil || new(httpssl.Transport).Ctx() != nil {
+		t.Error("no Transport has a Ctx")
+	}
+}
+
 // HTTP/2 is not lost in silence where NextProtos were forgotten, and only there.
 func TestForgottenProtocolsAreSaid(t *testing.T) {
 	const said = "HTTP/2 is not spoken"

@@ -162,7 +162,7 @@ func TestDebugPageOfManyCtxs(t *testing.T) {
 	const docs = "https://git.example/sessl/docs"
 	_, page := ask(t, httpssl.NewDebugHandler(ctxs, &httpssl.DebugOptions{DocsURL: docs}), "/", browser)
 	if shown(page) != 4 || strings.Contains(page, `class="all"`) ||
-		strings.Count(page, "No handshake yet") != 3 || strings.Count(page, "Ctx.Stats: closed") != 1 ||
+		strings.Count(page, "No handshake yet") != 3 || strings.Count(page, "Ctx.Stats: the Ctx is closed") != 1 ||
 		strings.Count(page, docs+"/resumption.md#ticket-keys") != 3 {
 		t.Error(page)
 	}

@@ -67,7 +67,7 @@ type Ctx struct {
 }
 
 var (
-	ctxKind    = kind[ctxPtr]{name: "ctx", free: freeCtx, gone: ErrClosed}
+	ctxKind    = kind[ctxPtr]{name: "ctx", free: freeCtx, gone: errCtxClosed}
 	ctxNumbers atomic.Uint64
 )
 

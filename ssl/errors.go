@@ -143,6 +143,10 @@ var (
 	errClientsCtx = &wrongCtx{ErrClient, "the Ctx is a client's, and a server's is needed (NewServerCtx)"}
 )
 
+// errCtxClosed says what is closed, because most calls that meet it are those of a Dialer, a listener or a
+// connection.
+var errCtxClosed = fmt.Errorf("the Ctx is %w", ErrClosed)
+
 // errPanicked is the handshake's error for calls that did not see the panic themselves.
 var errPanicked = errors.New("a function of the Config panicked")
 

@@ -133,3 +133,13 @@ func oneArg(name string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// noArgs demands that there are no arguments. Its errors say hint, where users look for one.
+func noArgs(hint string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("no argument is wanted, but %q is there: %s", args[0], hint)
+		}
+		return nil
+	}
+}

@@ -61,7 +61,7 @@ names. The database need not be there: meanwhile a server works with what it has
 		Example: `  sessl serve --cert server.pem --key server.key --www
   sessl serve --cert server.pem --key server.key --tls 1.2 --no-tickets --listen 127.0.0.1:0
   sessl serve --cert server.pem --key server.key --fleet valkeys://fleet@db1/shop --seal-key seal.key`,
-		Args:              cobra.NoArgs,
+		Args:              noArgs("--listen has the address"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {

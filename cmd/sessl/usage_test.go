@@ -31,7 +31,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"completion", "nonsense"}, exitUsage, `unknown command "nonsense"`},
 
 		{[]string{"serve"}, exitUsage, "[cert psk]"},
-		{good("more"), exitUsage, "more"},
+		{good("a:1"), exitUsage, `no argument is wanted, but "a:1" is there: --listen has the address`},
 		{good("--close"), exitUsage, "--close needs --www"},
 		{good("--www", "--alpn", "h2"), exitUsage, "--alpn"},
 		{good("--tls", "1.1"), exitUsage, "only 1.2 and 1.3 are possible"},
