@@ -20,7 +20,8 @@ type Config struct {
 	//
 	// Certificates are a server's, or a client's for a server that asks for one. A server shows a
 	// certificate for the name that the client has sent, by the rules of docs/names.md, or else the first; a
-	// client shows one of an authority that the server names. Among several, OpenSSL chooses by key type.
+	// client one of an authority that the server names, or else, unlike crypto/tls, the first that the
+	// server can use by its key type. GetClientCertificate can show none instead.
 	Certificates []Certificate
 
 	// ReloadableCertificates replace Certificates, which must be empty. A client's connection uses

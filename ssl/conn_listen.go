@@ -27,6 +27,9 @@ func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
 // as with Listen. Close closes inner. ctx stays the caller's and must stay open as long
 // as the listener accepts. If ctx cannot serve, Accept returns the error.
 //
+// http.Server's Serve is not for this listener: up to Go 1.26 it takes the connections for plain ones, speaks
+// HTTP/1.1 also where h2 was negotiated, and leaves the requests' TLS nil. Package httpssl serves HTTP.
+//
 // If memory is too short to make a Conn, the connection is closed. Accept then returns
 // a net.Error whose Temporary is true, as package net does when files are short:
 // http.Server waits a moment and goes on.

@@ -9,7 +9,8 @@ import (
 )
 
 // AlertError is an error with which a function called by a handshake can choose the
-// alert for the peer, by its number in RFC 8446, section 6. It may be wrapped.
+// alert for the peer, by its number in RFC 8446, section 6. It may be wrapped. An alert that the peer has
+// sent is found by [Error.Alert], and as a tls.AlertError by errors.As.
 //   - GetConfigForClient and GetPSK can choose any alert; their other errors give internal_error.
 //   - VerifyConnection on a server can choose any alert for TLS 1.3 clients, with OpenSSL 3.0 and
 //     later; its other errors give bad_certificate. Other clients only see the connection end.
