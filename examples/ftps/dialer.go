@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"io"
 	"net"
-	"net/textproto"
-	"strings"
 
 	"github.com/jlaffaye/ftp"
 
 	"sessl/ssl"
+	"sessl/starttls"
 )
 
 // dialer makes the connections of one FTP session. The first is the control connection, the
@@ -48,41 +43,30 @@ func (d *dialer) connect(ctx context.Context, addr string) (*ftp.ServerConn, err
 	return conn, err
 }
 
-func (d *dialer) dialControl(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
+func (d *dialer) dialControl(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	if d.host, _, err = net.SplitHostPort(addr); err != nil {
 		return nil, err
 	}
-	d.host = host
-	raw, err := dialNet(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	var greeting io.Reader = strings.NewReader("")
+	control := ssl.Dialer{Ctx: d.ssl}
 	if d.explicit {
-		if greeting, err = authTLS(raw); err != nil {
-			raw.Close()
-			return nil, err
-		}
+		control.DialFunc = starttls.FTP.DialContext
 	}
-	c, err := ssl.ClientWithServerName(raw, d.ssl, d.host)
+	c, err := control.DialContext(ctx, network, addr)
 	if err != nil {
-		raw.Close()
-		return nil, err
-	}
-	if err := c.HandshakeContext(ctx); err != nil {
-		c.Close()
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { c.Close() })
 	d.control = c
-	return greeted{c, io.MultiReader(greeting, c)}, nil
+	if d.explicit {
+		return starttls.FTP.WithGreeting(c), nil // the server has greeted in the clear
+	}
+	return c, nil
 }
 
 // dialData leaves the handshake to the first Read or Write, because servers begin theirs after
 // the command of the transfer.
 func (d *dialer) dialData(ctx context.Context, network, addr string) (net.Conn, error) {
-	raw, err := dialNet(ctx, network, addr)
+	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -115,47 +99,3 @@ func offerSessionOf(data, control *ssl.Conn) error {
 	defer s.Close()
 	return data.SetSession(s)
 }
-
-// dialNet dials. Its connection is closed when ctx ends, even before TLS begins on it.
-func dialNet(ctx context.Context, network, addr string) (net.Conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() { raw.Close() })
-	return raw, nil
-}
-
-// maxClear is the largest number of bytes that a server may send before TLS.
-const maxClear = 64 << 10
-
-// authTLS asks for TLS (RFC 4217). It returns the greeting before TLS, for which the library
-// waits.
-func authTLS(raw net.Conn) (greeting io.Reader, err error) {
-	r := bufio.NewReader(io.LimitReader(raw, maxClear))
-	text := textproto.NewReader(r)
-	_, hello, err := text.ReadResponse(ftp.StatusReady)
-	if err != nil {
-		return nil, fmt.Errorf("greeting: %w", err)
-	}
-	if _, err := io.WriteString(raw, "AUTH TLS\r\n"); err != nil {
-		return nil, err
-	}
-	if _, _, err := text.ReadResponse(ftp.StatusAuthOK); err != nil {
-		return nil, fmt.Errorf("AUTH TLS: %w", err)
-	}
-	if r.Buffered() > 0 {
-		// It would be taken for an answer that arrived through TLS.
-		return nil, errors.New("AUTH TLS: the server, or someone on the way, sent more in the clear")
-	}
-	line := strings.ReplaceAll(hello, "\n", " ")
-	return strings.NewReader(fmt.Sprintf("%d %s\r\n", ftp.StatusReady, line)), nil
-}
-
-// greeted is a control connection whose reader begins with the greeting.
-type greeted struct {
-	net.Conn
-	r io.Reader
-}
-
-func (g greeted) Read(b []byte) (int, error) { return g.r.Read(b) }

@@ -18,6 +18,7 @@ import (
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
+	"sessl/starttls"
 )
 
 // payload needs many records, and is larger than the sockets' buffers.
@@ -148,46 +149,37 @@ func TestNoReuseIsRefused(t *testing.T) {
 	})
 }
 
-func TestAuthTLS(t *testing.T) {
-	for name, c := range map[string]struct{ greeting, answer, want, err string }{
-		"one line":    {"220 hello\r\n", "234 go\r\n", "220 hello\r\n", ""},
-		"many lines":  {"220-hello\r\n220 there\r\n", "234 go\r\n", "220 hello there\r\n", ""},
-		"busy":        {"421 too many\r\n", "", "", `greeting: 421 "too many"`},
-		"no TLS":      {"220 hello\r\n", "502 what?\r\n", "", `AUTH TLS: 502 "what?"`},
-		"too much":    {"220 hello\r\n", "234 go\r\n230 you are in\r\n", "", "more in the clear"},
-		"cut":         {"220 hello\r\n", "23", "", "AUTH TLS: short response"},
-		"without end": {"220-" + strings.Repeat("a", maxClear), "", "", "greeting: EOF"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			leakcheck.Test(t)
-			ours, theirs := net.Pipe()
-			defer ours.Close()
-			asked := make(chan string, 1)
-			go func() {
-				defer theirs.Close()
-				io.WriteString(theirs, c.greeting)
-				b := make([]byte, len("AUTH TLS\r\n"))
-				io.ReadFull(theirs, b)
-				asked <- string(b)
-				io.WriteString(theirs, c.answer)
-			}()
-			r, err := authTLS(ours)
-			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) {
-					t.Fatalf("%v, want %s", err, c.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := io.ReadAll(r); string(got) != c.want || err != nil {
-				t.Errorf("%q, %v handed on, want %q", got, err, c.want)
-			}
-			if got := <-asked; got != "AUTH TLS\r\n" {
-				t.Errorf("asked %q", got)
-			}
-		})
+// A server that does not offer TLS gets no password in the clear.
+func TestNoTLSIsRefused(t *testing.T) {
+	leakcheck.Test(t)
+	client, err := ssl.NewClientCtx(&ssl.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan []byte, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			close(heard)
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "220 hello\r\n502 what?\r\n")
+		all, _ := io.ReadAll(c)
+		heard <- all
+	}()
+	d := dialer{ssl: client, explicit: true}
+	if _, err := d.connect(t.Context(), l.Addr().String()); !errors.Is(err, starttls.ErrNotOffered) {
+		t.Errorf("%v, want %v", err, starttls.ErrNotOffered)
+	}
+	if got := string(<-heard); got != "AUTH TLS\r\n" {
+		t.Errorf("the server heard %q", got)
 	}
 }
 
