@@ -11,9 +11,11 @@ package ssl
 #cgo noescape sessl_conn_set_max_early
 #cgo nocallback sessl_conn_set_max_early
 #cgo nocallback SSL_get_max_early_data
+#cgo nocallback SSL_CTX_get_max_early_data
 #cgo noescape sessl_conn_set_skip_early
 #cgo nocallback sessl_conn_set_skip_early
 #cgo nocallback SSL_get_recv_max_early_data
+#cgo nocallback SSL_CTX_get_recv_max_early_data
 #cgo noescape sessl_conn_export_early
 #cgo nocallback sessl_conn_export_early
 #cgo noescape sessl_conn_binder_good
@@ -223,10 +225,8 @@ func (c *Conn) SetMaxEarlyData(n uint32) error {
 // MaxEarlyData returns how many bytes of early data the tickets of this server's
 // connection allow (SSL_get_max_early_data), or 0 on a client and after Close.
 func (c *Conn) MaxEarlyData() (n uint32) {
-	if c.usable("") != nil || !c.server {
-		return 0
-	}
-	c.withMade(func(p connPtr) { n = uint32(C.SSL_get_max_early_data(p.ssl)) })
+	c.setting(func(s *C.SSL) { n = uint32(C.SSL_get_max_early_data(s)) },
+		func(ctx *C.SSL_CTX) { n = uint32(C.SSL_CTX_get_max_early_data(ctx)) })
 	return n
 }
 
@@ -257,10 +257,8 @@ func (c *Conn) SetSkipEarlyData(n uint32) error {
 // SkipEarlyData returns how much rejected early data this server's connection skips
 // (SSL_get_recv_max_early_data), or 0 on a client and after Close.
 func (c *Conn) SkipEarlyData() (n uint32) {
-	if c.usable("") != nil || !c.server {
-		return 0
-	}
-	c.withMade(func(p connPtr) { n = uint32(C.SSL_get_recv_max_early_data(p.ssl)) })
+	c.setting(func(s *C.SSL) { n = uint32(C.SSL_get_recv_max_early_data(s)) },
+		func(ctx *C.SSL_CTX) { n = uint32(C.SSL_CTX_get_recv_max_early_data(ctx)) })
 	return n
 }
 

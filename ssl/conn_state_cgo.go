@@ -288,14 +288,6 @@ func (c *Conn) withLive(f func(connPtr)) {
 	}
 }
 
-// withMade is withLive where f needs the SSL.
-func (c *Conn) withMade(f func(connPtr)) {
-	if p, ok := c.enter(); ok {
-		defer c.leave()
-		f(p)
-	}
-}
-
 // Pending returns how many decrypted bytes a Read would return without further input (SSL_pending).
 func (c *Conn) Pending() int {
 	n := 0

@@ -9,6 +9,7 @@ package ssl
 #cgo noescape sessl_conn_set_sid_ctx
 #cgo nocallback sessl_conn_set_sid_ctx
 #cgo nocallback SSL_get_num_tickets
+#cgo nocallback SSL_CTX_get_num_tickets
 #cgo noescape sessl_conn_set_psk_hint
 #cgo nocallback sessl_conn_set_psk_hint
 #include "ctx.h"
@@ -132,15 +133,32 @@ func (c *Conn) SetNumTickets(n int) error {
 // NumTickets returns how many TLS 1.3 tickets the server issues after a full handshake
 // (SSL_get_num_tickets), or 0 on a client and after Close.
 func (c *Conn) NumTickets() (n int) {
-	if c.usable("") != nil || !c.server {
-		return 0
-	}
-	c.withMade(func(p connPtr) {
-		if n = int(C.SSL_get_num_tickets(p.ssl)); c.ctx.issues || c.auth.held {
+	c.setting(func(s *C.SSL) {
+		if n = int(C.SSL_get_num_tickets(s)); c.ctx.issues || c.auth.held {
+			n = c.ownTickets()
+		}
+	}, func(ctx *C.SSL_CTX) {
+		if n = int(C.SSL_CTX_get_num_tickets(ctx)); c.ctx.issues {
 			n = c.ownTickets()
 		}
 	})
 	return n
+}
+
+// setting asks the SSL of a server's connection for a number or, before there is one, the SSL_CTX that
+// the SSL will take it from: a question makes no SSL.
+func (c *Conn) setting(made func(*C.SSL), unmade func(*C.SSL_CTX)) {
+	if c.usable("") != nil || !c.server {
+		return
+	}
+	c.withLive(func(p connPtr) {
+		switch {
+		case p.ssl != nil:
+			made(p.ssl)
+		case p.ctx != nil:
+			unmade(p.ctx)
+		}
+	})
 }
 
 // ownTickets is how many tickets Go issues, where it does so instead of libssl.

@@ -120,7 +120,12 @@ func TestReloadBetweenTheConnAndItsHandshake(t *testing.T) {
 			t.Errorf("%q was shown, want one of the new ones", got)
 		}
 		p = connect()
-		mustReplace(t, r, "server-chain")
+		settings, err := sctx.SessionSettings()
+		if p.Server.NumTickets() != settings.NumTickets || p.Server.MaxEarlyData() != settings.MaxEarlyData ||
+			p.Server.SkipEarlyData() != settings.SkipEarlyData || err != nil {
+			t.Errorf("before its handshake the connection has not the settings of its Ctx: %+v, %v", settings, err)
+		}
+		mustReplace(t, r, "server-chain") // the questions have not settled the certificates
 		p.MustShake(t)
 		mustReplace(t, r, "server-rsa")
 		if got := shown(p.Client, false); got != named+"server-chain" {

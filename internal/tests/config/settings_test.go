@@ -159,6 +159,9 @@ func TestSetMaxEarlyData(t *testing.T) {
 	for _, n := range []uint32{0, 5, srv.MaxEarlyData} {
 		a, b := ssltest.TCPPipe(t)
 		p := ssltest.NewPair(t, cctx, sctx, a, b)
+		if got := p.Server.MaxEarlyData(); got != srv.MaxEarlyData {
+			t.Errorf("%d before anything was set, want that of the Ctx, %d", got, srv.MaxEarlyData)
+		}
 		if err := p.Server.SetMaxEarlyData(n); err != nil || p.Server.MaxEarlyData() != n {
 			t.Fatalf("%d, %v", p.Server.MaxEarlyData(), err)
 		}
