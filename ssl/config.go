@@ -151,6 +151,21 @@ type Config struct {
 	// fails with the alert no_application_protocol. If one side names none, none is negotiated.
 	NextProtos []string
 
+	// # Encrypted Client Hello (RFC 9849; OpenSSL 4.0, else ErrUnsupported)
+	//
+	// EncryptedClientHelloConfigList is a server's ECHConfigList, with which a client encrypts its
+	// ClientHello: only the public name in it is sent in the clear (SSL_CTX_set1_echstore). TLS 1.3 only. A
+	// server that cannot read it must prove to be the public name, to RootCAs even with InsecureSkipVerify.
+	// The error is then a *tls.ECHRejectionError, whose RetryConfigList is for another connection.
+	// EncryptedClientHelloRejectionVerify, if set, judges who has refused, in place of that verification.
+	EncryptedClientHelloConfigList      []byte
+	EncryptedClientHelloRejectionVerify func(ConnectionState) error
+
+	// EncryptedClientHelloGREASE has a client without a list look as if it had one (SSL_OP_ECH_GREASE).
+	// EncryptedClientHelloKeys are a server's; a Ctx that GetConfigForClient chooses does not change them.
+	EncryptedClientHelloGREASE bool
+	EncryptedClientHelloKeys   *EncryptedClientHelloKeys
+
 	// # Sessions and tickets
 	//
 	// SessionIDContext separates this server's sessions from those of other servers with the same ticket

@@ -176,6 +176,9 @@ func (c *Conn) reason(op string, p connPtr) error {
 		}
 		return asError(op, cause, &p.err)
 	}
+	if cause := rejection(p); cause != nil {
+		return asError(op, cause, &p.err)
+	}
 	switch {
 	case p.declined != 0:
 		return asError(op, ErrRenegotiation, &p.err)

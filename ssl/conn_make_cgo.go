@@ -49,7 +49,7 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 }
 
 // makeSSL makes the SSL of a server's connection, if there is none (SSL_new), and gives it the certificates
-// of now. One without them is not used: another call tries again. mu is held.
+// and keys of now. One without them is not used: another call tries again. mu is held.
 func (c *Conn) makeSSL(op string, p connPtr) error {
 	if p.ssl != nil && p.go_makes == 0 {
 		return nil
@@ -59,6 +59,9 @@ func (c *Conn) makeSSL(op string, p connPtr) error {
 	var e cErr
 	if p.ssl == nil && C.sessl_conn_make(p, &e) == 0 {
 		return asError(op, nil, &e)
+	}
+	if err := c.serveECH(op, p); err != nil {
+		return err
 	}
 	return c.endow(op, p)
 }
@@ -82,7 +85,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 	p.psk.ask = cBool(c.ctx.psk.get != nil)
 	p.guarded = cBool(c.ctx.guard != nil)
 	p.ask_key = cBool(c.ctx.ticketKeys.asksForKeys())
-	p.go_makes = cBool(c.ctx.reload != nil)
+	p.go_makes = cBool(c.ctx.reload != nil || c.ctx.ech.keys != nil)
 	c.sessions.tickets13 = nil
 	c.own = c.ctx.own
 	if p.ssl == nil {
@@ -94,5 +97,6 @@ func (c *Conn) equip(op string, p connPtr) error {
 // prepare makes a new connection ready for its handshake.
 func (c *Conn) prepare(op string, p connPtr) error {
 	p.hello_use = helloUse(c.ctx) // only once: a chosen Ctx does not choose again
+	c.offerECH(p)
 	return c.equip(op, p)
 }

@@ -27,6 +27,10 @@ type ConnectionState struct {
 	// before TLS 1.2, and for a scheme that Config.SignatureSchemes cannot have.
 	PeerSignatureScheme tls.SignatureScheme
 
+	// ECHAccepted says that the client has encrypted its ClientHello (ECH, RFC 9849), and the server has read
+	// it (SSL_ech_get1_status). ServerName is the one that was hidden.
+	ECHAccepted bool
+
 	// PSKIdentity is the identity of the external pre-shared key that authenticates both
 	// sides, on this connection or on the one that began its session, or "" for none
 	// (SSL_get_psk_identity). With a PSK there are no certificates, and Verified is false.

@@ -41,6 +41,7 @@ func (c *Conn) readInfo(p connPtr) settled {
 		PSKIdentityHint:    heapString(i.psk_hint),
 		ServerName:         c.name,
 		HelloRetryRequest:  i.retried != 0,
+		ECHAccepted:        echAccepted(p),
 
 		PeerSignatureScheme: schemeByName(heapString(i.scheme)),
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // TLS returns the state as crypto/tls's type, for http.Request.TLS and for other code that
-// needs it. It fills in all fields except three, which OpenSSL does not tell or this
-// package does not ask for: SignedCertificateTimestamps, TLSUnique (never defined for TLS 1.3) and
-// ECHAccepted. CurveID is 0 if Group is empty or unknown here.
+// needs it. It fills in all fields except two, which OpenSSL does not tell or this
+// package does not ask for: SignedCertificateTimestamps, and TLSUnique, which is never defined for TLS
+// 1.3. CurveID is 0 if Group is empty or unknown here.
 //
 // The method ExportKeyingMaterial of the result returns an error, because it has no connection:
 // use [Conn.ExportKeyingMaterial]. The zero state gives a state in which no handshake is complete.
@@ -29,6 +29,7 @@ func (s ConnectionState) TLS() tls.ConnectionState {
 	t.DidResume = s.DidResume
 	t.ServerName = s.ServerName
 	t.HelloRetryRequest = s.HelloRetryRequest
+	t.ECHAccepted = s.ECHAccepted
 	t.PeerCertificates = s.PeerCertificates
 	t.OCSPResponse = s.OCSPResponse
 	if len(s.VerifiedChain) > 0 {

@@ -88,7 +88,7 @@ func (c *Conn) askContext(ctx context.Context, until *atomic.Int64) (context.Con
 func (c *Conn) askAboutServer() error {
 	state, err := c.stateToJudge()
 	if err == nil {
-		err = refusal(c.ctx.verifyConnection(state))
+		err = refusal(c.judge()(state))
 	}
 	if err != nil {
 		c.refuse(alertFor(err, alertBadCertificate))
@@ -97,6 +97,18 @@ func (c *Conn) askAboutServer() error {
 	c.handshaking.asked = true
 	c.goOn()
 	return nil
+}
+
+// judge is who decides about the server: about the one that was asked for, or about the provider that has
+// refused an encrypted ClientHello.
+func (c *Conn) judge() func(ConnectionState) error {
+	judge := c.ctx.verifyConnection
+	c.withLive(func(p connPtr) {
+		if _, refused := provider(p); refused {
+			judge = c.ctx.ech.judge
+		}
+	})
+	return judge
 }
 
 // answerHello settles what depends on the ClientHello: the Ctx, and the sessions and

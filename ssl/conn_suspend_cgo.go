@@ -159,6 +159,9 @@ func (c *Conn) stateToJudge() (ConnectionState, error) {
 	c.readInfo(p)
 	state := c.info.state
 	state.Verified = c.ctx.verify
+	if name, refused := provider(p); refused {
+		state.ServerName, state.Verified = name, false
+	}
 	chain := func(built C.int) ([][]byte, error) {
 		return certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_judged_cert(p, built, i, out) })
 	}

@@ -58,6 +58,7 @@ type Ctx struct {
 
 	reloadNames []string // names in its first certificates; only with reload
 
+	ech      ctxECH
 	early    earlyCounters
 	maxEarly uint32
 	guard    *guarding // only on a server; nil: none
@@ -105,6 +106,7 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg = cfg.underECH()
 	if err := cfg.check(server); err != nil {
 		return nil, fail(op, err)
 	}

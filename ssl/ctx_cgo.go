@@ -28,7 +28,7 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
 		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache,
 		setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs,
-		setAsksForStaple, setLaterAuth, setIdentity, setALPN, setKeyLog, checkBuilt,
+		setAsksForStaple, setLaterAuth, setECH, setIdentity, setALPN, setKeyLog, checkBuilt,
 	} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)
@@ -138,7 +138,7 @@ func setTrust(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	} else {
 		C.sessl_ctx_set_verify(p, 1, 0, cBool(c.verify), cBool(c.verifyConnection != nil))
 	}
-	if !c.verify && !c.server {
+	if !c.verify && !c.server && !cfg.offersECH() {
 		return nil
 	}
 	for s := range c.roots.sets() {

@@ -237,7 +237,7 @@ func (c *Conn) remember(err error) {
 // LiveHandles writes where each live handle was made, oldest first, if the program was
 // built with the tag ssldebug, and reports whether it was. Under that tag the same
 // stacks are in the runtime/pprof profiles ssl.session, ssl.borrowed, ssl.conn,
-// ssl.ctx, ssl.certificate, ssl.ticketkeys, ssl.ticketkey and ssl.psk.
+// ssl.ctx, ssl.certificate, ssl.ticketkeys, ssl.ticketkey, ssl.psk and ssl.echkeys.
 func LiveHandles(w io.Writer) (bool, error) {
 	return writeLiveHandles(w)
 }
@@ -259,6 +259,10 @@ type Counters struct {
 	// Roots are what was added to CertPools, one for each call; the collector ends them
 	// with the pool.
 	Roots HandleCounts
+
+	// ECHKeys are sets of keys for Encrypted ClientHello, one each time that they are set; the
+	// collector ends the last ones.
+	ECHKeys HandleCounts
 
 	// SSL_SESSION objects of the whole process as counted by ex_data callbacks,
 	// including those that libssl made for itself, since connections and internal caches
@@ -295,6 +299,7 @@ func ReadCounters() Counters {
 
 		Certificates: certKind.read(),
 		Roots:        rootsKind.read(),
+		ECHKeys:      echKind.read(),
 	}
 	c.readObjects()
 	return c

@@ -107,6 +107,9 @@ func (c *Conn) explain(p connPtr, err error) {
 	}
 	if v.Code == C.X509_V_ERR_HOSTNAME_MISMATCH || v.Code == C.X509_V_ERR_IP_ADDRESS_MISMATCH {
 		v.Host = c.name
+		if name, refused := provider(p); refused {
+			v.Host = name
+		}
 		if v.Certificate != nil {
 			v.Names = namesOf(v.Certificate)
 		}

@@ -26,6 +26,7 @@ type probeOptions struct {
 	sessionIn, sessionOut string
 	send                  *string // nil: depends on whether the server gives tickets without data
 	early                 bool
+	ech                   string
 	timeout               time.Duration
 	json                  bool
 }
@@ -103,6 +104,8 @@ was not accepted; 1 for an error; 2 for wrong usage.`,
 	fileFlag(cmd, &o.sessionIn, "session-in", "offer the session in this `file` first")
 	fileFlag(cmd, &o.sessionOut, "session-out", "keep the newest session in this `file`")
 	f.StringVar(&send, "send", "", "`text` to send on each connection")
+	fileFlag(cmd, &o.ech, "ech",
+		"encrypt the ClientHello with the ECHConfigList in this `file`, in PEM or base64 (OpenSSL 4.0)")
 	f.BoolVar(&o.early, "early-data", false,
 		"send the text, or the HTTP request, as early data with each offered session: it can be replayed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "limit for each connection")
@@ -173,6 +176,11 @@ func (o *probeOptions) config() (*ssl.Config, error) {
 			return nil, err
 		}
 		cfg.RootCAs = pool
+	}
+	if o.ech != "" {
+		if cfg.EncryptedClientHelloConfigList, err = readECHList(o.ech); err != nil {
+			return nil, err
+		}
 	}
 	if o.cert != "" {
 		cert, err := keyPair(o.cert, o.key)

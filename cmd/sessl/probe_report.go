@@ -23,6 +23,7 @@ type report struct {
 	Cipher     string `json:"cipher"`
 	Group      string `json:"group"`
 	ALPN       string `json:"alpn"`
+	ECH        bool   `json:"ech"`
 
 	Reuse     bool     `json:"reuse"`
 	How       string   `json:"how"`
@@ -66,7 +67,7 @@ func (r *report) add(c *ssl.Conn, took time.Duration, offer *ssl.Session, file s
 	r.Address = c.RemoteAddr().String()
 	r.Verified, r.PSK = st.Verified, st.PSKIdentity
 	r.Protocol, r.Cipher = ssl.VersionName(st.Version), st.CipherName
-	r.ALPN = st.NegotiatedProtocol
+	r.ALPN, r.ECH = st.NegotiatedProtocol, st.ECHAccepted
 	if offer == nil {
 		r.Group = st.Group
 		r.full = append(r.full, took)

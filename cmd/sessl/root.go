@@ -93,7 +93,7 @@ probe ends with 3 if the connections worked, but reuse or the early data asked f
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newFleet(), newSealKey(),
+	root.AddCommand(newServe(), newProbe(), newInspect(), newTickets(), newFleet(), newSealKey(), newECHKey(),
 		newDemo(), newMan())
 	addCompletion(root)
 	return root

@@ -30,7 +30,7 @@ type serveOptions struct {
 	www, closeEach              bool
 	sessions                    sessionOptions
 	fleet                       fleetOptions
-	alpn, psks                  []string
+	alpn, psks, echKeys         []string
 }
 
 func newServe() *cobra.Command {
@@ -85,6 +85,9 @@ names. The database need not be there: meanwhile a server works with what it has
 	f.StringVar(&o.debug, "debug", "",
 		"show a page of sessions, keys and failures on this `address`; a port alone is for this machine only")
 	f.BoolVar(&o.closeEach, "close", false, "with --www: close the connection after each answer")
+	f.StringSliceVar(&o.echKeys, "ech-key", nil,
+		"decrypt ClientHellos with the keys in these `files`; clients are told to use the first (OpenSSL 4.0)")
+	must(cmd.MarkFlagFilename("ech-key"))
 	pskFlag(cmd, &o.psks,
 		"accept the pre-shared key in the file of `IDENTITY:FILE`, in hexadecimal; several are possible")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
@@ -134,6 +137,11 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 			return nil, err
 		}
 		cfg.Certificates = []ssl.Certificate{cert}
+	}
+	if len(o.echKeys) > 0 {
+		if cfg.EncryptedClientHelloKeys, err = ssl.LoadEncryptedClientHelloKeys(o.echKeys...); err != nil {
+			return nil, bare(err)
+		}
 	}
 	if o.clientCA != "" {
 		cfg.ClientAuth = ssl.RequireAndVerifyClientCert

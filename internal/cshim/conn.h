@@ -117,6 +117,7 @@ struct sessl_conn {
     /* The handshake. */
     int ask;              /* what it waits for: SESSL_ASK_* */
     int greeted, retried; /* a client has a ServerHello, and it was a HelloRetryRequest */
+    int ech;              /* how far it is with Encrypted Client Hello: SESSL_ECH_* */
     int breathes;         /* the step may go back to Go in between: see breath.c */
     int64_t stretch;      /* since when it has been in C; 0 if it does not */
     int refused, alert;   /* the answer was no, and how the peer is told */

@@ -23,6 +23,22 @@ static int put_extensions(sessl_buf *b, const sessl_conn *c)
     return extensions == NULL || sessl_buf_append(b, extensions, n);
 }
 
+/* Those of a ClientHello that was encrypted, of which there is no other record: without the ones that
+ * libssl does not know. */
+static int put_inner(sessl_buf *b, SSL *ssl)
+{
+    const unsigned char *p;
+    int *types = NULL, ok;
+    size_t n = 0, len, i;
+
+    ok = SSL_client_hello_get1_extensions_present(ssl, &types, &n);
+    for (i = 0; i < n && ok; i++)
+        if (SSL_client_hello_get0_ext(ssl, (unsigned)types[i], &p, &len)) /* borrowed */
+            ok = sessl_buf_number(b, (size_t)types[i], 2) && sessl_buf_counted(b, p, len, 2);
+    OPENSSL_free(types);
+    return ok;
+}
+
 /* The parts of a ClientHello that matter for a choice, laid out much as on the wire:
  * version, session id, cipher suites, extensions. */
 static int copy_hello(const sessl_conn *c, SSL *ssl, sessl_buf *b)
@@ -37,7 +53,8 @@ static int copy_hello(const sessl_conn *c, SSL *ssl, sessl_buf *b)
     if (!sessl_buf_counted(b, p, n, 1))
         return 0;
     n = SSL_client_hello_get0_ciphers(ssl, &p);
-    return sessl_buf_counted(b, p, n, 2) && put_extensions(b, c);
+    return sessl_buf_counted(b, p, n, 2)
+        && (sessl_conn_ech_accepted(c) ? put_inner(b, ssl) : put_extensions(b, c));
 }
 
 /* What the first hello said about type; NULL for nothing. */
@@ -108,6 +125,8 @@ int sessl_hello_cb(SSL *ssl, int *al, void *arg)
     if (c == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
     SSL_set_msg_callback(ssl, NULL);
+    if (sessl_conn_ech_accepted(c))
+        sessl_conn_forget_message(c); /* its binder is not that of the inner one */
     c->offers |= sessl_hello_offers(ssl, c->only_tls12);
     if (c->hello_use == SESSL_HELLO_UNSEEN && !has_question(c, ssl))
         return proceed(c, ssl);
@@ -156,7 +175,7 @@ int sessl_conn_restart(sessl_conn *c, SSL_CTX *ctx, uint64_t ctx_id, sessl_err *
     sessl_set_current_ctx(ctx_id);
     ok = sessl_buf_append(&c->replay, c->in.p + c->in.head, c->in.tail - c->in.head);
     c->ssl = ok ? SSL_new(ctx) : NULL; /* returns +1, and holds its own reference on ctx */
-    ok = c->ssl != NULL && sessl_conn_attach(c);
+    ok = c->ssl != NULL && sessl_conn_attach(c) && sessl_ech_carry(c, old, c->ssl);
     sessl_err_take(e);
     if (!ok) {
         SSL_free(c->ssl);

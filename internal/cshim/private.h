@@ -19,6 +19,7 @@
 #include "cert.h"
 #include "conn.h"
 #include "ctx.h"
+#include "ech.h"
 #include "err.h"
 #include "psk.h"
 #include "session.h"
@@ -344,6 +345,10 @@ void sessl_conn_settle_form(sessl_conn *c, SSL *ssl);
 #define SESSL_HELLO_SEEN 3
 
 int sessl_hello_cb(SSL *ssl, int *al, void *arg);
+
+/* ---- ech.c ---- */
+
+int sessl_ech_carry(const sessl_conn *c, SSL *from, SSL *to);
 
 /* ---- hello_watch.c ---- */
 

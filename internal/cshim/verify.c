@@ -63,17 +63,18 @@ static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
     return 0;
 }
 
-/* 1 when the chain has a root and the leaf is for the host that was asked for. */
-static int verify_chain(sessl_conn *c, X509_STORE_CTX *store)
+/* 1 when the chain has a root and the leaf is for the host, unless there is none to compare with. */
+static int verify_chain(sessl_conn *c, X509_STORE_CTX *store, const sessl_host *host)
 {
     X509 *leaf = X509_STORE_CTX_get0_cert(store); /* borrowed */
-    int mismatch = c->host.ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH;
+    int mismatch;
 
     if (!sessl_verify_paths(store))
         return 0;
     sessl_conn_blame(c, NULL, 0); /* what was wrong with other paths is of no consequence */
-    if (!c->check_host || (leaf != NULL && sessl_cert_is_for(leaf, &c->host)))
+    if (host == NULL || (leaf != NULL && sessl_cert_is_for(leaf, host)))
         return 1;
+    mismatch = host->ip_len > 0 ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH;
     X509_STORE_CTX_set_error(store, mismatch);
     X509_STORE_CTX_set_error_depth(store, 0);
     X509_STORE_CTX_set_current_cert(store, leaf);
@@ -109,8 +110,36 @@ static int go_on(sessl_conn *c, X509_STORE_CTX *store)
     X509_STORE_CTX_set0_verified_chain(store, c->built); /* takes the references over */
     c->built = NULL;
     sessl_conn_forget_chains(c);
+    if ((c->ech & SESSL_ECH_PROVIDER) != 0)
+        c->ech |= SESSL_ECH_REFUSED;
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
+}
+
+/* The server could not read the inner ClientHello, and shows a certificate for the public name. Only one
+ * that is verified can say so, and what to encrypt with instead: whatever the Ctx demands otherwise. libssl
+ * ends the handshake after it. */
+static int verify_provider(sessl_conn *c, X509_STORE_CTX *store)
+{
+    char *name = sessl_conn_ech_public_name(c);
+    sessl_host host = {0};
+    int ok;
+
+    c->ech |= SESSL_ECH_PROVIDER;
+#if SESSL_HAVE_3_0
+    if ((c->ech & SESSL_ECH_ASKS) != 0) {
+        OPENSSL_free(name);
+        return ask(c, store, 1);
+    }
+#endif
+    ok = name != NULL && sessl_host_set(&host, name, strlen(name), NULL, 0)
+        ? verify_chain(c, store, &host)
+        : refuse(store, X509_V_ERR_OUT_OF_MEM);
+    if (ok)
+        c->ech |= SESSL_ECH_REFUSED;
+    sessl_host_clear(&host);
+    OPENSSL_free(name);
+    return ok;
 }
 
 static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
@@ -121,7 +150,9 @@ static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
         return go_on(c, store);
     if (has_big_key(c, store))
         return refuse(store, X509_V_ERR_CERT_REJECTED);
-    if (r->check && !verify_chain(c, store))
+    if ((c->ech & SESSL_ECH_OFFERED) != 0 && !sessl_conn_ech_accepted(c))
+        return verify_provider(c, store);
+    if (r->check && !verify_chain(c, store, c->check_host ? &c->host : NULL))
         return 0;
 #if SESSL_HAVE_3_0
     if (r->ask)

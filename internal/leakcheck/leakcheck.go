@@ -111,6 +111,9 @@ func surplus(before, after ssl.Counters) string {
 	if after.Roots.Live > before.Roots.Live { // the same
 		add("roots", before.Roots.Live, after.Roots.Live)
 	}
+	if after.ECHKeys.Live > before.ECHKeys.Live { // the same
+		add("ECH keys", before.ECHKeys.Live, after.ECHKeys.Live)
+	}
 	if b, a := ticketKeyObjects(before), ticketKeyObjects(after); a > b {
 		add("ticket key objects, or not wiped", b, a)
 	}

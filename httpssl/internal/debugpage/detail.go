@@ -130,6 +130,7 @@ func handlesOf(c ssl.Counters) (handles []handle, objects []object) {
 		{"Conn", c.Conns, false}, {"Session", c.Sessions, false}, {"BorrowedSession", c.Borrowed, false},
 		{"Ctx", c.Ctxs, false}, {"TicketKeys", c.TicketKeys, false}, {"keys of session ids", c.IDKeys, false},
 		{"Certificate", c.Certificates, true}, {"roots of CertPools", c.Roots, true},
+		{"keys of Encrypted ClientHello", c.ECHKeys, true},
 	} {
 		n := h.counts
 		if n.Opened == 0 {
