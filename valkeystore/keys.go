@@ -8,8 +8,8 @@ import (
 	"github.com/valkey-io/valkey-go"
 )
 
-// hash is what the database knows a session or a claim by: 16 bytes that cannot be recognized by whoever has
-// recorded the id on the network, unless the namespace is known too.
+// hash is what the database knows a session or a claim by: 16 bytes that are no id. Who has recorded an id on
+// the network and knows the namespace can recognize them.
 func (c *Client) hash(id []byte) string {
 	h := sha256.New()
 	h.Write([]byte{byte(len(c.at.namespace))})
