@@ -1,6 +1,8 @@
 package valkeystore
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,7 +12,9 @@ import (
 
 	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
+	"sessl/internal/ssltest"
 	"sessl/ssl"
+	"sessl/valkeystore/internal/schedule"
 )
 
 // Options about neighbours that cannot work are refused with their names.
@@ -67,4 +71,26 @@ func TestNeighboursWithoutDatabase(t *testing.T) {
 	if after, err := os.ReadFile(name); err != nil || string(before) != string(after) {
 		t.Error("the file has changed: ", err)
 	}
+}
+
+// A HAProxy that is started again, with the file of before, gets the keys without a turn of them.
+func TestHAProxyRestarted(t *testing.T) {
+	db, file := dbtest.Start(t), filepath.Join(t.TempDir(), "keys")
+	text := ""
+	for i := range 3 {
+		text += base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{byte(i + 1)}, schedule.SecretLen)) + "\n"
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	web := dbtest.NewHAProxy(t, ssltest.CertFile("server-ecdsa"), file)
+	web.Start()
+	vk := opened(t, db.Addr, func(o *Options) {
+		o.Poll, o.HAProxySocket, o.HAProxyKeys = 50*time.Millisecond, web.Socket, file
+	})
+	sent := func(n uint64) func() bool { return func() bool { return vk.Stats().Neighbours.Socket.Done == n } }
+	await(t, "the keys", sent(3))
+	web.End()
+	web.Start()
+	await(t, "the keys, again", sent(6))
 }

@@ -138,7 +138,12 @@ func TestRun(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if err := <-read; err != nil {
-		t.Error(err)
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("what the command has started goes on")
 	}
 }
