@@ -9,6 +9,8 @@ package ssl
 #cgo nocallback sessl_cert_nth
 #cgo nocallback sessl_cert_free
 #cgo nocallback sessl_cert_number
+#include <stdlib.h>
+
 #include "cert.h"
 #include "ctx.h"
 */

@@ -7,6 +7,8 @@ package ssl
 #cgo noescape sessl_policy_text
 #cgo nocallback sessl_policy_text
 #cgo nocallback sessl_providers
+#include <openssl/ssl.h>
+
 #include "trust.h"
 */
 import "C"

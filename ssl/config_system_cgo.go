@@ -3,6 +3,8 @@ package ssl
 /*
 #cgo noescape sessl_system_of
 #cgo nocallback sessl_system_of
+#include <openssl/ssl.h>
+
 #include "ctx.h"
 */
 import "C"

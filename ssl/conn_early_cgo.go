@@ -20,6 +20,10 @@ package ssl
 #cgo nocallback sessl_conn_export_early
 #cgo noescape sessl_conn_binder_good
 #cgo nocallback sessl_conn_binder_good
+#include <stdlib.h>
+
+#include <openssl/ssl.h>
+
 #include "conn.h"
 #include "session.h"
 #include "ticket.h"

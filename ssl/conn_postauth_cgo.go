@@ -7,6 +7,9 @@ package ssl
 #cgo nocallback sessl_conn_ask_auth
 #cgo nocallback sessl_conn_auth_done
 #cgo nocallback sessl_conn_peer_scheme
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include "conn.h"
 */
 import "C"

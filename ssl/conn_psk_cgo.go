@@ -6,6 +6,8 @@ package ssl
 #cgo noescape sessl_ctx_add_psk_suites
 #cgo nocallback sessl_ctx_set_psks
 #cgo noescape sessl_ctx_set_psks
+#include <stdlib.h>
+
 #include "ctx.h"
 #include "psk.h"
 #include "ticket.h"

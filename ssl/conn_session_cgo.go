@@ -15,6 +15,8 @@ package ssl
 #cgo nocallback sessl_der_in_time
 #cgo nocallback SSL_get1_session
 #cgo nocallback SSL_get0_session
+#include <openssl/ssl.h>
+
 #include "conn.h"
 #include "session.h"
 */

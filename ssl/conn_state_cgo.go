@@ -14,6 +14,8 @@ package ssl
 #cgo noescape sessl_conn_key_update
 #cgo nocallback sessl_conn_key_update
 #cgo nocallback sessl_conn_midway
+#include <openssl/ssl.h>
+
 #include "conn.h"
 #include "session.h"
 */

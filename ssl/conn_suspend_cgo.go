@@ -12,6 +12,8 @@ package ssl
 #cgo nocallback sessl_conn_judged_cert
 #cgo nocallback sessl_conn_judged
 #cgo nocallback SSL_alert_desc_string_long
+#include <openssl/ssl.h>
+
 #include "cert.h"
 #include "conn.h"
 */

@@ -4,6 +4,8 @@ package ssl
 #cgo nocallback SSL_version
 #cgo noescape sessl_conn_set_ticket_data
 #cgo nocallback sessl_conn_set_ticket_data
+#include <openssl/ssl.h>
+
 #include "ticket.h"
 */
 import "C"

@@ -4,6 +4,8 @@ package ssl
 #cgo nocallback sessl_ctx_free
 #cgo nocallback sessl_ctx_set_legacy_server
 #cgo nocallback sessl_ctx_ca_names
+#include <openssl/ssl.h>
+
 #include "conn.h"
 #include "ctx.h"
 */

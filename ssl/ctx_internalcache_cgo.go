@@ -16,6 +16,8 @@ package ssl
 #cgo nocallback sessl_ctx_flush
 #cgo noescape sessl_ctx_get_stats
 #cgo nocallback sessl_ctx_get_stats
+#include <openssl/ssl.h>
+
 #include "cache.h"
 #include "ctx.h"
 #include "session.h"

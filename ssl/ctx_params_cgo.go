@@ -7,6 +7,10 @@ package ssl
 #cgo nocallback sessl_ctx_set_sigalgs
 #cgo nocallback sessl_ctx_params
 #cgo nocallback SSL_CTX_set_security_level
+#include <stdlib.h>
+
+#include <openssl/ssl.h>
+
 #include "ctx.h"
 */
 import "C"

@@ -3,6 +3,8 @@ package ssl
 /*
 #cgo noescape sessl_ctx_new
 #cgo nocallback sessl_ctx_new
+#include <stdlib.h>
+
 #include "ctx.h"
 */
 import "C"

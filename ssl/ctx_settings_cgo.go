@@ -12,6 +12,10 @@ package ssl
 #cgo nocallback SSL_CTX_get_num_tickets
 #cgo noescape sessl_conn_set_psk_hint
 #cgo nocallback sessl_conn_set_psk_hint
+#include <stdlib.h>
+
+#include <openssl/ssl.h>
+
 #include "ctx.h"
 */
 import "C"

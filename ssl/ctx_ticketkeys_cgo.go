@@ -7,6 +7,8 @@ package ssl
 #cgo noescape sessl_ctx_use_ticket_key
 #cgo nocallback sessl_ctx_set_ticket_keys
 #cgo noescape sessl_ctx_set_ticket_keys
+#include <stdlib.h>
+
 #include "ticket.h"
 */
 import "C"

@@ -12,6 +12,8 @@ package ssl
 #cgo noescape sessl_conn_bad_cert
 #cgo nocallback sessl_conn_bad_cert
 #cgo nocallback sessl_now
+#include <openssl/ssl.h>
+
 #include "ctx.h"
 #include "trust.h"
 */

@@ -3,6 +3,9 @@ package ssl
 /*
 #cgo pkg-config: libssl libcrypto
 #cgo CFLAGS: -std=gnu11 -I${SRCDIR}/../internal/cshim
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include "err.h"
 */
 import "C"

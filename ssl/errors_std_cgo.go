@@ -1,6 +1,8 @@
 package ssl
 
 /*
+#include <openssl/ssl.h>
+
 #include "err.h"
 */
 import "C"

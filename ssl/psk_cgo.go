@@ -6,6 +6,8 @@ package ssl
 #cgo nocallback sessl_psk_free
 #cgo noescape sessl_psk_fingerprint
 #cgo nocallback sessl_psk_fingerprint
+#include <openssl/ssl.h>
+
 #include "psk.h"
 */
 import "C"

@@ -6,6 +6,8 @@ package ssl
 #cgo nocallback sessl_roots_add
 #cgo nocallback sessl_roots_free
 #cgo nocallback sessl_default_roots
+#include <openssl/err.h>
+
 #include "session.h"
 */
 import "C"

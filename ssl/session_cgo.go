@@ -15,6 +15,8 @@ package ssl
 #cgo nocallback sessl_session_write_pem
 #cgo nocallback SSL_SESSION_up_ref
 #cgo nocallback SSL_SESSION_free
+#include <openssl/ssl.h>
+
 #include "session.h"
 */
 import "C"

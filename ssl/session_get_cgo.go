@@ -11,6 +11,8 @@ package ssl
 #cgo nocallback SSL_SESSION_get0_ticket
 #cgo noescape sessl_session_get0_appdata
 #cgo nocallback sessl_session_get0_appdata
+#include <openssl/ssl.h>
+
 #include "session.h"
 */
 import "C"

@@ -9,6 +9,8 @@ package ssl
 #cgo nocallback sessl_session_print
 #cgo noescape sessl_session_keylog
 #cgo nocallback sessl_session_keylog
+#include <openssl/ssl.h>
+
 #include "session.h"
 */
 import "C"

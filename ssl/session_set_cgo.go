@@ -15,6 +15,10 @@ package ssl
 #cgo nocallback sessl_session_set1_master_key
 #cgo noescape sessl_session_set1_appdata
 #cgo nocallback sessl_session_set1_appdata
+#include <stdlib.h>
+
+#include <openssl/ssl.h>
+
 #include "session.h"
 */
 import "C"

@@ -10,10 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
+#include <openssl/ossl_typ.h>
+#include <openssl/safestack.h>
 
 #include "compat.h"
+
+/* The names of types are enough for what Go sees here, and cgo compiles each Go file's headers several
+ * times. Whoever calls libssl, too, includes <openssl/ssl.h>. */
+typedef struct ssl_session_st SSL_SESSION;
 
 typedef struct sessl_cert sessl_cert;
 typedef struct sessl_conn sessl_conn;

@@ -10,6 +10,9 @@ package cshim
 #cgo linux LDFLAGS: -pthread
 #cgo noescape sessl_session_counts
 #cgo nocallback sessl_session_counts
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
 #include "cache.h"
 #include "ctx.h"
 #include "psk.h"
