@@ -1,6 +1,7 @@
 package ssl
 
 import (
+	"crypto"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -21,9 +22,10 @@ type certificate struct {
 	chain *ownChain
 }
 
-// ownChain is a chain that a Conn may have sent, without the key. It outlives the Certificate.
+// ownChain is a chain that a Conn may have sent, without a key in software. It outlives the Certificate.
 type ownChain struct {
-	number uint64 // of the leaf in C
+	number uint64        // of the leaf in C
+	signer crypto.Signer // has the key; nil if OpenSSL has it
 	der    [][]byte
 	leaf   *x509.Certificate
 	once   sync.Once
@@ -52,12 +54,17 @@ var certKind = kind[certPtr]{name: "certificate", free: freeCert, gone: ErrClose
 
 // adoptCert takes over the caller's object.
 func adoptCert(op string, ptr certPtr, chain [][]byte) (Certificate, error) {
+	return adoptSignersCert(op, ptr, chain, nil)
+}
+
+// adoptSignersCert is adoptCert for a key that Go has, unless it is nil.
+func adoptSignersCert(op string, ptr certPtr, chain [][]byte, key crypto.Signer) (Certificate, error) {
 	leaf, err := x509.ParseCertificate(chain[0])
 	if err != nil {
 		freeCert(ptr)
 		return Certificate{}, fail(op, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
-	c := &certificate{chain: &ownChain{number: certNumber(ptr), der: chain, leaf: leaf}}
+	c := &certificate{chain: &ownChain{number: certNumber(ptr), der: chain, leaf: leaf, signer: key}}
 	c.h.adopt(&certKind, ptr)
 	return Certificate{c}, nil
 }

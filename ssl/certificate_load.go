@@ -2,6 +2,7 @@ package ssl
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -145,16 +146,31 @@ func LoadCertificateURI(certURI, keyURI string, password func() ([]byte, error))
 	return adoptCert(op, ptr, chain)
 }
 
-// CertificateFromTLS takes over a certificate of crypto/tls, with its chain. Only a key in
-// software can be handed to OpenSSL (d2i_AutoPrivateKey): an *rsa.PrivateKey, *ecdsa.PrivateKey
-// or ed25519.PrivateKey. For any other crypto.Signer CertificateFromTLS returns ErrUnsupported.
-// The key also remains in cert, and crypto/x509's encoder may leave traces of it in Go's memory.
+// CertificateFromTLS takes over a certificate of crypto/tls, with its chain. A key in software is
+// handed to OpenSSL (d2i_AutoPrivateKey): an *rsa.PrivateKey, *ecdsa.PrivateKey or
+// ed25519.PrivateKey. It also remains in cert, and crypto/x509's encoder may leave traces of it in
+// Go's memory.
+//
+// Any other crypto.Signer stays where it is, for example in a KMS, an agent or a TPM, and signs once
+// in each full handshake, but not in a resumed one; a client's also where RequestClientCertificate
+// asks for its certificate. Sign, or SignMessage of a crypto.MessageSigner, gets the options of
+// crypto/tls, and may be called from several goroutines at once. The handshake is suspended
+// meanwhile: its context, deadlines and Close end its wait, but cannot end the call. Up to 256
+// handshakes of the process wait at once, each with a thread in C, and more of them for their turn.
+// An error of the Signer is wrapped, and so is a signature that the leaf's public key does not
+// verify; the peer gets the alert internal_error. A panic goes on in the handshake's goroutine.
+//
+// Such a key is an RSA, ECDSA or Ed25519 key, and the leaf's, else the error is ErrUnsupported or
+// ErrConfig. It needs OpenSSL 3.0, else ErrUnsupported. It cannot decrypt, so suites of TLS 1.2 with
+// RSA as key exchange are not chosen. A Ctx with [Config].FIPS, or with a PropertyQuery that rules
+// out the provider of this package in which it is, refuses it with ErrConfig.
 //
 // OCSPStaple is taken over as by SetOCSPStaple. SignedCertificateTimestamps and
-// SupportedSignatureAlgorithms are not.
+// SupportedSignatureAlgorithms are not: [Config].SignatureSchemes says what is signed with.
 func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	const op = "CertificateFromTLS"
 	key := cert.PrivateKey
+	var signer crypto.Signer
 	switch k := key.(type) {
 	case *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey:
 	case *ed25519.PrivateKey:
@@ -163,19 +179,21 @@ func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 		}
 	case nil:
 		return Certificate{}, fail(op, fmt.Errorf("%w: no private key", ErrMalformed))
+	case crypto.Signer:
+		signer = k
 	default:
-		return Certificate{}, fail(op, hardwareKeyError{fmt.Sprintf("%T", k)})
+		return Certificate{}, fail(op, keyTypeError{fmt.Sprintf("%T", k)})
 	}
 	chain, err := parsedAll(cert.Certificate)
 	if err != nil {
 		return Certificate{}, fail(op, err)
 	}
-	der, err := marshalKey(key)
-	if err != nil {
-		return Certificate{}, fail(op, fmt.Errorf("%w: private key: %w", ErrMalformed, err))
+	var ptr certPtr
+	if signer != nil {
+		ptr, err = certificateOfSigner(op, chain, signer)
+	} else {
+		ptr, err = certificateOfKey(op, chain, key)
 	}
-	defer clear(der)
-	ptr, err := readCert(op, chain, der, nil)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -183,7 +201,17 @@ func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 		freeCert(ptr)
 		return Certificate{}, err
 	}
-	return adoptCert(op, ptr, chain)
+	return adoptSignersCert(op, ptr, chain, signer)
+}
+
+// certificateOfKey hands a key in software to OpenSSL.
+func certificateOfKey(op string, chain [][]byte, key any) (certPtr, error) {
+	der, err := marshalKey(key)
+	if err != nil {
+		return nil, fail(op, fmt.Errorf("%w: private key: %w", ErrMalformed, err))
+	}
+	defer clear(der)
+	return readCert(op, chain, der, nil)
 }
 
 // marshalKey is x509.MarshalPKCS8PrivateKey, which panics on a nil pointer or a pointer
@@ -197,16 +225,15 @@ func marshalKey(key any) (der []byte, err error) {
 	return x509.MarshalPKCS8PrivateKey(key)
 }
 
-// hardwareKeyError is an ErrUnsupported that no other version of OpenSSL would avoid.
-type hardwareKeyError struct{ keyType string }
+// keyTypeError is an ErrUnsupported that no other version of OpenSSL would avoid.
+type keyTypeError struct{ keyType string }
 
-func (e hardwareKeyError) Error() string {
+func (e keyTypeError) Error() string {
 	return "a private key of type " + e.keyType +
-		" cannot be handed to OpenSSL: it must be an *rsa.PrivateKey, " +
-		"*ecdsa.PrivateKey or ed25519.PrivateKey; for keys in hardware see LoadCertificateURI"
+		" cannot sign: it must be an *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or crypto.Signer"
 }
 
-func (hardwareKeyError) Is(target error) bool { return target == ErrUnsupported }
+func (keyTypeError) Is(target error) bool { return target == ErrUnsupported }
 
 // withPassword calls read without a password, and again with one if a password was missing.
 func withPassword(

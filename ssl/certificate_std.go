@@ -13,9 +13,9 @@ const maxConverted = 1000
 // GetCertificateFromTLS makes a Config.GetCertificate of a function for crypto/tls, such as the method of
 // autocert.Manager. get is called in each full handshake, with ClientHelloInfo.TLS, whose Context is nil: a
 // function that needs one, as certmagic's does, must be given one of its own. What it returns is converted by
-// CertificateFromTLS, with the same limits. The result remembers up to 1,000 conversions by chain and staple,
-// because each takes some hundred microseconds, and forgets all of them with the last Ctx that has it. It may
-// be called from several goroutines at once, and get is.
+// CertificateFromTLS, with the same limits. The result remembers up to 1,000 conversions by chain, staple and
+// crypto.Signer, because each takes some hundred microseconds, and forgets all of them with the last Ctx that
+// has it. It may be called from several goroutines at once, and get is.
 //
 // The result of get that is nil without an error is passed on as such, and means [Config].Certificates. For
 // the challenges of ACME over TLS, NextProtos needs "acme-tls/1".
@@ -43,7 +43,7 @@ func (c *converted) convert(std *tls.Certificate) (*Certificate, error) {
 	c.mu.Lock()
 	cert := c.certs[id]
 	c.mu.Unlock()
-	if cert != nil {
+	if cert != nil && sameSigner(cert.signerOf(), std.PrivateKey) {
 		return cert, nil
 	}
 	fresh, err := CertificateFromTLS(*std)

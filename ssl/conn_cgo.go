@@ -126,6 +126,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 	}
 	c.sessions.unkept.Store(p.unkept != 0)
 	c.takeKeyLog(p)
+	noteThread(p)
 	if st.values != 0 {
 		drainValues() // of sessions that libssl has copied and dropped meanwhile
 	}

@@ -267,6 +267,8 @@ func (c *Conn) awaitWhole(reads bool) {
 		switch {
 		case err != nil:
 			return
+		case r.status == stepAsks && r.ask == askSignature: // the application's, too
+			return
 		case r.status == stepAsks: // the application is not called any more
 			if c.show(&Certificate{}) != nil {
 				return

@@ -20,7 +20,11 @@ import (
 func freeConn(p connPtr) {
 	makers.enter()
 	defer makers.leave()
+	place := p.place != 0
 	C.sessl_conn_free(p)
+	if place {
+		signers.leave()
+	}
 }
 
 // newConnPtr makes a connection: a client's with its SSL, a server's without. A client sends its name as SNI
@@ -87,7 +91,7 @@ func (c *Conn) equip(op string, p connPtr) error {
 	p.ask_key = cBool(c.ctx.ticketKeys.asksForKeys())
 	p.go_makes = cBool(c.ctx.reload != nil || c.ctx.ech.keys != nil)
 	c.sessions.tickets13 = nil
-	c.own = c.ctx.own
+	c.setOwn(p, c.ctx.own)
 	if p.ssl == nil {
 		return nil
 	}

@@ -58,6 +58,10 @@ func (c *Conn) answer(ctx context.Context, a ask) (err error) {
 		err = c.askAboutServer()
 	case askCertificate:
 		err = c.pickCertificate(ctx)
+	case askThread:
+		err = c.takeThread(ctx)
+	case askSignature:
+		err = c.sign(ctx)
 	}
 	answered = true
 	return err

@@ -96,10 +96,14 @@ func (c *Conn) show(cert *Certificate) error {
 		p.chosen = C.SESSL_CHOSEN_OWN
 		return nil
 	case cert.c == nil:
+		c.setOwn(p, nil)
 		C.sessl_conn_no_cert(p)
 		return nil
 	}
-	c.own = []*ownChain{cert.c.chain}
+	if err := signersFit("handshake", c.ctx.query, *cert); err != nil {
+		return err
+	}
+	c.setOwn(p, []*ownChain{cert.c.chain})
 	return c.useCertificate("handshake", p, *cert)
 }
 

@@ -40,6 +40,7 @@ type Ctx struct {
 	checks  *Config // what other certificates are tried with; only with reload
 	protos  []string
 	strict  bool      // sessions verified without the Ctx's own providers do not count
+	query   string    // Config.FIPS and PropertyQuery
 	leafs   leafRules // only on a client
 	until   int64     // when the first of the CRLs is out of date, in Unix seconds; 0: never
 	stamp   []byte    // of verified sessions of this Ctx, without the name
@@ -128,7 +129,11 @@ func makeCtx(op string, cfg *Config, server bool) (*Ctx, error) {
 	c.later = cfg.laterAuth(server)
 	_, c.highest = cfg.versions()
 	c.psk = cfg.pskRules()
-	c.strict = cfg.query() != ""
+	c.query = cfg.query()
+	c.strict = c.query != ""
+	if err := signersFit(op, c.query, cfg.Certificates...); err != nil {
+		return nil, err
+	}
 	if !server {
 		c.sessions = NewClientSessionCache(0)
 	}

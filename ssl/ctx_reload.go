@@ -181,6 +181,9 @@ func (r *ReloadableCertificates) replace(op string, seq uint64, certs []Certific
 func (r *ReloadableCertificates) tryLocked(op string, set *certSet) error {
 	for _, ctx := range r.liveLocked() {
 		err := ctx.withPtr(op, func(p ctxPtr) error {
+			if err := signersFit(op, ctx.query, set.certs...); err != nil {
+				return err
+			}
 			return tryCertificates(op, ctx.checks, ctx.server, p, set.certs)
 		})
 		if err != nil && !ctx.h.isClosed() { // closed meanwhile
@@ -241,6 +244,6 @@ func (c *Conn) takeCertificates(op string, p connPtr) error {
 	if err := c.useCertificates(op, p, set.certs); err != nil { // the SSL_CTX has none
 		return err
 	}
-	c.own = set.own
+	c.setOwn(p, set.own)
 	return c.followNames(op, p, set)
 }

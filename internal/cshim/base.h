@@ -22,6 +22,8 @@ typedef struct ssl_session_st SSL_SESSION;
 typedef struct sessl_cert sessl_cert;
 typedef struct sessl_conn sessl_conn;
 typedef struct sessl_psk sessl_psk;
+typedef struct sessl_signing sessl_signing;
+typedef struct sessl_tbs sessl_tbs;
 
 /* ---- init.c: what all others need ---- */
 

@@ -27,7 +27,7 @@ static int64_t monotonic(void)
 
 void sessl_breath_begin(sessl_conn *c)
 {
-    c->stretch = c->breathes ? monotonic() : 0;
+    c->stretch = c->breathes && c->signing == NULL ? monotonic() : 0; /* Go does not know that thread */
 }
 
 void sessl_breath_end(sessl_conn *c)

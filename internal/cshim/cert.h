@@ -12,7 +12,9 @@
 #define SESSL_KEY_MISMATCH 5
 #define SESSL_CERT_MALFORMED 6
 #define SESSL_CERT_MISSING 7
-#define SESSL_STORE_SCHEME 8 /* nothing is loaded that knows the URI's scheme */
+#define SESSL_STORE_SCHEME 8   /* nothing is loaded that knows the URI's scheme */
+#define SESSL_KEY_KIND 13      /* only its owner can sign with it, and its kind is none that is known */
+#define SESSL_KEY_NEEDS_3_0 14 /* the same, whatever the kind */
 
 /* Why an OCSP response is not one to staple. */
 #define SESSL_STAPLE_MALFORMED 9
@@ -24,6 +26,7 @@
 
 sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
                             const uint8_t *pass, int pass_len, int *why, sessl_err *e);
+sessl_cert *sessl_cert_of_signer(const uint8_t *chain, size_t n, int *why, sessl_err *e);
 int sessl_cert_nth(const sessl_cert *c, int i, uint8_t **out);
 void sessl_cert_free(sessl_cert *c);
 int sessl_conn_use_cert(sessl_conn *c, const sessl_cert *cert, sessl_err *e);

@@ -31,18 +31,45 @@ static int copy_request(SSL *ssl, sessl_buf *b)
     return 1;
 }
 
+/* The security callback of a server with a key that only signs, behind the one that all SSLs have:
+ * a suite with RSA as key exchange would have to decrypt. */
+static int (*standard)(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+
+static int no_decryption(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
+{
+    if (op == SSL_SECOP_CIPHER_SHARED && SSL_CIPHER_get_kx_nid(other) == NID_kx_rsa)
+        return 0;
+    return standard(ssl, ctx, op, bits, nid, other, ex);
+}
+
+/* Whether the handshake must wait until it has a thread to sign on. From here on libssl signs
+ * without another pause. */
+static int needs_thread(const sessl_conn *c, SSL *ssl)
+{
+    if (c->signs == 0 || c->signing != NULL)
+        return 0;
+    if (c->server && (c->signs & SESSL_SIGNS_RSA) != 0 && SSL_get_security_callback(ssl) != no_decryption) {
+        __atomic_store_n(&standard, SSL_get_security_callback(ssl), __ATOMIC_RELAXED); /* always the same */
+        SSL_set_security_callback(ssl, no_decryption);
+    }
+    return 1;
+}
+
 /* SSL_CTX_set_cert_cb; with arg, Go is asked. It may be called twice a handshake, when there is
  * a HelloRetryRequest: the answer is kept in the SSL. */
 static int cert_cb(SSL *ssl, void *arg)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
+    int given = c == NULL || c->chosen == SESSL_CHOSEN_GIVEN;
 
-    if (c == NULL || c->chosen == SESSL_CHOSEN_GIVEN)
-        return 1;
-    if (arg == NULL || c->chosen == SESSL_CHOSEN_OWN)
-        return sessl_conn_pick(c, ssl);
-    if (c->refused)
+    if (c != NULL && c->refused)
         return 0; /* internal_error */
+    if (given || arg == NULL || c->chosen == SESSL_CHOSEN_OWN) {
+        if (c == NULL || !needs_thread(c, ssl))
+            return given ? 1 : sessl_conn_pick(c, ssl);
+        c->ask = SESSL_ASK_THREAD;
+        return -1;
+    }
     if (!c->server && !copy_request(ssl, &c->hello)) {
         c->alloc_failed = 1;
         return 0;

@@ -1,4 +1,5 @@
 #include "private.h"
+#include "signer.h"
 
 /* One step of a connection: it never blocks, and tells what it came to in a sessl_step.
  * The caller holds the connection's mutex: an SSL is not safe for concurrent use. */
@@ -79,6 +80,7 @@ void sessl_conn_free(sessl_conn *c)
 {
     int i;
 
+    sessl_signing_end(c);
     if (c->ssl != NULL && !c->fatal)
         SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_get_shutdown(c->ssl));
     SSL_free(c->ssl); /* with it its references on the session, the Ctx and the BIO */
@@ -166,6 +168,21 @@ int sessl_step_holds(sessl_conn *c, sessl_step *st)
     return 1;
 }
 
+static int shake_hands(sessl_conn *c)
+{
+    return sessl_step_status(c, SSL_do_handshake(c->ssl));
+}
+
+/* Takes the handshake as far as it goes on the thread that the connection has been lent, if any. 1 when
+ * there is no more to do in this step. */
+int sessl_step_elsewhere(sessl_conn *c, sessl_step *st)
+{
+    if (c->signing == NULL)
+        return 0;
+    st->status = sessl_signing_step(c, shake_hands);
+    return st->status != SESSL_OK;
+}
+
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
                       sessl_step *st)
 {
@@ -200,8 +217,8 @@ void sessl_conn_handshake(sessl_conn *c, int fd, const uint8_t *in, size_t in_le
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     sessl_breath_begin(c);
-    if (!sessl_step_holds(c, st))
-        st->status = sessl_step_status(c, SSL_do_handshake(c->ssl));
+    if (!sessl_step_holds(c, st) && !sessl_step_elsewhere(c, st))
+        st->status = shake_hands(c);
     sessl_breath_end(c);
     if (first)
         sessl_conn_hello_sent(c);
@@ -231,7 +248,8 @@ void sessl_conn_read(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, ui
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
     c->room = n;
-    st->status = sessl_step_status(c, SSL_read_ex(c->ssl, p, n, &st->n));
+    if (!sessl_step_elsewhere(c, st))
+        st->status = sessl_step_status(c, SSL_read_ex(c->ssl, p, n, &st->n));
     while (st->status == SESSL_OK && more == SESSL_OK && st->n < n && (c->in.p != NULL || c->feed_len > 0)) {
         int out = c->fd;
 
@@ -253,7 +271,8 @@ void sessl_conn_peek(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, se
     uint8_t b;
 
     sessl_step_begin(c, fd, in, in_len, NULL, 0, st);
-    st->status = sessl_step_status(c, SSL_peek_ex(c->ssl, &b, 1, &st->n));
+    if (!sessl_step_elsewhere(c, st))
+        st->status = sessl_step_status(c, SSL_peek_ex(c->ssl, &b, 1, &st->n));
     sessl_conn_end(c, st);
 }
 

@@ -89,6 +89,9 @@ struct sessl_conn {
     sessl_psk_use psk;
     int chosen;                /* Go has said which certificate to show: SESSL_CHOSEN_* */
     struct sessl_certs *certs; /* those that are reloaded, where there are several */
+    int signs;                 /* Go has keys of these: SESSL_SIGNS_* */
+    int place;                 /* Go has counted the thread below */
+    sessl_signing *signing;    /* the thread that the next step is for; NULL for the caller's */
 
     /* Sessions. */
     int keep_new;        /* which new ones are wanted by Go: SESSL_KEEP_* */
@@ -162,6 +165,12 @@ struct sessl_conn {
 #define SESSL_ASK_HELLO 1
 #define SESSL_ASK_CERTIFICATE 2
 #define SESSL_ASK_VERIFY 3
+#define SESSL_ASK_THREAD 4    /* on which it can wait for a signature */
+#define SESSL_ASK_SIGNATURE 5 /* see signer.h */
+
+/* Which keys of this side Go has. */
+#define SESSL_SIGNS_SOME 1
+#define SESSL_SIGNS_RSA 2 /* one that a suite could want to decrypt with */
 
 typedef struct sessl_step {
     int status;

@@ -17,6 +17,7 @@ package cshim
 #include "ctx.h"
 #include "psk.h"
 #include "session.h"
+#include "signer.h"
 #include "ticket.h"
 */
 import "C"
@@ -59,6 +60,16 @@ func IDKeyCounts() (made, wiped uint64) {
 	C.sessl_id_key_counts(&m, &w)
 	return uint64(m), uint64(w)
 }
+
+// SignerCounts returns how many EVP_PKEYs that stand for a crypto.Signer have been made and freed.
+func SignerCounts() (made, freed uint64) {
+	var m, f C.uint64_t
+	C.sessl_signer_counts(&m, &f)
+	return uint64(m), uint64(f)
+}
+
+// SigningThreads returns how many threads there are on which libssl can wait for a signature.
+func SigningThreads() uint64 { return uint64(C.sessl_signing_threads()) }
 
 // PeekError returns ERR_peek_error of the calling thread: 0 for an empty queue.
 func PeekError() uint64 {

@@ -74,6 +74,10 @@ void sessl_conn_read_early(sessl_conn *c, int fd, const uint8_t *in, size_t in_l
         sessl_conn_end(c, st);
         return;
     }
+    if (sessl_step_elsewhere(c, st)) {
+        sessl_conn_end(c, st);
+        return;
+    }
     ret = SSL_read_early_data(c->ssl, p, n, &st->n);
     st->status = sessl_step_status(c, has_failed(c, ret) ? -1 : 1);
     if (ret == SSL_READ_EARLY_DATA_FINISH && st->status == SESSL_OK)

@@ -1,4 +1,5 @@
 #include "private.h"
+#include "signer.h"
 
 /* A certificate that this side shows, with its chain and its key. It is immutable once it
  * has been made, and used by any number of SSL_CTXs and SSLs, which take references of
@@ -24,8 +25,7 @@ static int read_chain(sessl_cert *c, const uint8_t *p, size_t n, sessl_err *e)
     return c->leaf != NULL;
 }
 
-static int build(sessl_cert *c, const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
-                 const uint8_t *pass, int pass_len, int *why, sessl_err *e)
+static int build_chain(sessl_cert *c, const uint8_t *chain, size_t n, int *why, sessl_err *e)
 {
     *why = 0;
     c->chain = sk_X509_new_null();
@@ -37,7 +37,13 @@ static int build(sessl_cert *c, const uint8_t *chain, size_t n, const uint8_t *k
         *why = SESSL_CERT_MALFORMED;
         return 0;
     }
-    if (!sessl_cert_attach(c, e))
+    return sessl_cert_attach(c, e);
+}
+
+static int build(sessl_cert *c, const uint8_t *chain, size_t n, const uint8_t *key, size_t key_len,
+                 const uint8_t *pass, int pass_len, int *why, sessl_err *e)
+{
+    if (!build_chain(c, chain, n, why, e))
         return 0;
     c->key = sessl_key_read(key, key_len, pass, pass_len, why, e); /* returns +1 */
     if (c->key == NULL)
@@ -62,6 +68,25 @@ sessl_cert *sessl_cert_read(const uint8_t *chain, size_t n, const uint8_t *key, 
         e->no_memory = 1;
     } else if (!build(c, chain, n, key, key_len, pass, pass_len, why, e)) {
         sessl_err_take(e); /* freeing clears the queue */
+        sessl_cert_free(c);
+        c = NULL;
+    }
+    sessl_err_take(e);
+    return c;
+}
+
+/* The same with a key that Go has, and has compared with the leaf. */
+sessl_cert *sessl_cert_of_signer(const uint8_t *chain, size_t n, int *why, sessl_err *e)
+{
+    sessl_cert *c;
+
+    sessl_err_begin(e);
+    c = OPENSSL_zalloc(sizeof(*c));
+    if (c == NULL) {
+        e->no_memory = 1;
+    } else if (!build_chain(c, chain, n, why, e)
+               || (c->key = sessl_signer_key(c->leaf, sessl_cert_number(c), why)) == NULL) { /* +1 */
+        sessl_err_take(e);
         sessl_cert_free(c);
         c = NULL;
     }

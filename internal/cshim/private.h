@@ -3,8 +3,6 @@
 #ifndef SESSL_PRIVATE_H
 #define SESSL_PRIVATE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -16,7 +14,6 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "buf.h"
 #include "cache.h"
 #include "cert.h"
 #include "conn.h"
@@ -42,12 +39,6 @@ void sessl_err_begin(sessl_err *e);
 void sessl_err_take(sessl_err *e);
 
 /* ---- buf.c ---- */
-
-/* Takes numbers and bytes off the front; too few of them make it bad for good. */
-typedef struct sessl_reader {
-    const uint8_t *p, *end;
-    int bad;
-} sessl_reader;
 
 int sessl_buf_reserve(sessl_buf *b, size_t n);
 int sessl_buf_append(sessl_buf *b, const uint8_t *p, size_t n);
@@ -177,6 +168,16 @@ int sessl_cert_der(STACK_OF(X509) *chain, int i, uint8_t **out);
 EVP_PKEY *sessl_key_read(const uint8_t *p, size_t n, const uint8_t *pass, int pass_len, int *why,
                          sessl_err *e);
 
+/* ---- signer.c ---- */
+
+EVP_PKEY *sessl_signer_key(X509 *leaf, uint64_t cert, int *why);
+
+/* ---- signer_thread.c ---- */
+
+uint8_t *sessl_signing_wait(const sessl_tbs *tbs, size_t *n);
+int sessl_signing_step(sessl_conn *c, int (*step)(sessl_conn *));
+void sessl_signing_end(sessl_conn *c);
+
 /* ---- pick.c ---- */
 
 /* Several certificates, to choose one from for each connection. Immutable. */
@@ -299,6 +300,7 @@ int sessl_ctx_frame_tickets(SSL_CTX *ctx);
 int sessl_conn_attach(sessl_conn *c);
 int sessl_step_status(sessl_conn *c, int ok);
 int sessl_step_holds(sessl_conn *c, sessl_step *st);
+int sessl_step_elsewhere(sessl_conn *c, sessl_step *st);
 void sessl_step_begin(sessl_conn *c, int fd, const uint8_t *in, size_t in_len, uint8_t *sink, size_t cap,
                       sessl_step *st);
 void sessl_conn_hello_sent(sessl_conn *c);

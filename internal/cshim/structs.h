@@ -11,6 +11,14 @@
 #include "psk.h"
 #include "ticket.h"
 
+/* ---- buf.c: bytes ---- */
+
+/* Takes numbers and bytes off the front; too few of them make it bad for good. */
+typedef struct sessl_reader {
+    const uint8_t *p, *end;
+    int bad;
+} sessl_reader;
+
 /* ---- identity.c: a certificate with its chain and key ---- */
 
 struct sessl_cert {

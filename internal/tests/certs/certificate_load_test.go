@@ -287,7 +287,7 @@ func TestBadCertificateURIs(t *testing.T) {
 }
 
 // stdSelfSigned is a certificate of crypto/tls for localhost, with the key.
-func stdSelfSigned(t *testing.T, key crypto.Signer) (tls.Certificate, *ssl.CertPool) {
+func stdSelfSigned(t testing.TB, key crypto.Signer) (tls.Certificate, *ssl.CertPool) {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour),
@@ -339,6 +339,9 @@ func TestCertificateFromTLS(t *testing.T) {
 // opaque is a key that does not come out, as one in hardware.
 type opaque struct{ crypto.Signer }
 
+// keyless is no crypto.Signer.
+type keyless struct{}
+
 func TestBadCertificatesFromTLS(t *testing.T) {
 	leakcheck.Test(t)
 	good, _ := stdSelfSigned(t, ssltest.Must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(),
@@ -372,15 +375,24 @@ func TestBadCertificatesFromTLS(t *testing.T) {
 			ssl.ErrMalformed},
 		"a short Ed25519 key": {with(func(c *tls.Certificate) { c.PrivateKey = ed25519.PrivateKey("short") }),
 			ssl.ErrMalformed},
-		"another's key":     {with(func(c *tls.Certificate) { c.PrivateKey = other }), ssl.ErrConfig},
-		"a key in hardware": {with(func(c *tls.Certificate) { c.PrivateKey = opaque{other} }), ssl.ErrUnsupported},
+		"another's key":    {with(func(c *tls.Certificate) { c.PrivateKey = other }), ssl.ErrConfig},
+		"another's signer": {with(func(c *tls.Certificate) { c.PrivateKey = opaque{other} }), ssl.ErrConfig},
+		"a nil signer":     {with(func(c *tls.Certificate) { c.PrivateKey = (*signer)(nil) }), ssl.ErrMalformed},
+		"an empty signer":  {with(func(c *tls.Certificate) { c.PrivateKey = opaque{} }), ssl.ErrMalformed},
+		"a signer of an unknown kind": {with(func(c *tls.Certificate) {
+			unknown, _ := stdSelfSigned(t, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+			der := unknown.Certificate[0] // its OID becomes one of X448
+			c.Certificate = [][]byte{bytes.ReplaceAll(der, []byte{6, 3, 43, 101, 112}, []byte{6, 3, 43, 101, 111})}
+			c.PrivateKey = opaque{other}
+		}), ssl.ErrUnsupported},
+		"no signer": {with(func(c *tls.Certificate) { c.PrivateKey = keyless{} }), ssl.ErrUnsupported},
 	} {
 		got, err := ssl.CertificateFromTLS(c.cert)
 		ssltest.Refuses(t, what, err, c.want)
 		if got != (ssl.Certificate{}) {
 			t.Errorf("%s: a certificate and an error", what)
 		}
-		if what == "a key in hardware" && !strings.Contains(err.Error(), "certs_test.opaque") {
+		if what == "no signer" && !strings.Contains(err.Error(), "certs_test.keyless") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
