@@ -24,9 +24,6 @@
 /* SSL_get0_peer_signature_name: 3.5. */
 #define SESSL_HAVE_SIGNATURE_NAME (OPENSSL_VERSION_NUMBER >= 0x30500000L)
 
-/* SSL_CTX_set1_cert_comp_preference: 3.2, where it is built with a library that compresses. */
-#define SESSL_HAVE_CERT_COMPRESSION (OPENSSL_VERSION_NUMBER >= 0x30200000L)
-
 /* "*" before a group of SSL_CTX_set1_groups_list: 3.5. */
 #define SESSL_HAVE_KEY_SHARES (OPENSSL_VERSION_NUMBER >= 0x30500000L)
 
