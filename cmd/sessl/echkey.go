@@ -32,11 +32,7 @@ file is not touched, unless --overwrite says so.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := createSecret
-			if overwrite {
-				write = replaceSecret
-			}
-			list, err := writeECHKey(args[0], args[1], write)
+			list, err := writeECHKey(args[0], args[1], secretWriter(overwrite))
 			if err != nil {
 				return err
 			}

@@ -23,11 +23,7 @@ An existing file is not touched, unless --overwrite says so.
 		Example: `  sessl seal-key seal.key`,
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := createSecret
-			if overwrite {
-				write = replaceSecret
-			}
-			return writeSealKey(args[0], write)
+			return writeSealKey(args[0], secretWriter(overwrite))
 		},
 	}
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false,

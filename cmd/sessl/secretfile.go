@@ -47,3 +47,11 @@ func fill(f *os.File, data []byte) error {
 	_, err := f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())
 }
+
+// secretWriter touches no existing file, unless the user says so.
+func secretWriter(overwrite bool) func(name string, data []byte) error {
+	if overwrite {
+		return replaceSecret
+	}
+	return createSecret
+}

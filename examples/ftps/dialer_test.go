@@ -152,11 +152,7 @@ func TestNoReuseIsRefused(t *testing.T) {
 // A server that does not offer TLS gets no password in the clear.
 func TestNoTLSIsRefused(t *testing.T) {
 	leakcheck.Test(t)
-	client, err := ssl.NewClientCtx(&ssl.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := ssltest.NewClientCtx(t, &ssl.Config{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -188,11 +184,7 @@ func TestContextEndsConnect(t *testing.T) {
 	for _, explicit := range []bool{true, false} {
 		t.Run(modeName(!explicit), func(t *testing.T) {
 			leakcheck.Test(t)
-			client, err := ssl.NewClientCtx(&ssl.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
+			client := ssltest.NewClientCtx(t, &ssl.Config{})
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

@@ -42,9 +42,9 @@ func TestOnce(t *testing.T) {
 		}
 		resumes("first run", ssl.ReuseNoSession)
 		resumes("second run", ssl.ReusedTicket)
-		nobody := listen(t)
-		nobody.Close()
-		if _, err := run(nobody.Addr().String()); err == nil {
+		closed := listen(t)
+		closed.Close()
+		if _, err := run(closed.Addr().String()); err == nil {
 			t.Error("a closed port answers")
 		}
 		resumes("after a failure", ssl.ReusedTicket)
