@@ -41,10 +41,9 @@ type Config struct {
 	// is, and which certificates match it.
 	ServerName string
 
-	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on
-	// the path can then read and change what is sent. OpenSSL does not verify the
-	// certificates (SSL_CTX_set_cert_verify_callback), but the limits on a peer's
-	// certificates hold: see ClientAuth.
+	// InsecureSkipVerify makes a client accept any certificate for any name. Anyone on the path can then read
+	// and change what is sent. OpenSSL does not verify the certificates (SSL_CTX_set_cert_verify_callback), but
+	// the limits on a peer's certificates hold: see ClientAuth.
 	InsecureSkipVerify bool
 
 	// InsecureLegacyServer lets a client connect to servers that lack secure renegotiation (RFC 5746) in
@@ -62,19 +61,17 @@ type Config struct {
 	// client demands a certificate for servers, and a server one for clients.
 	VerifyPurpose Purpose
 
-	// CRLs are certificate revocation lists, each in DER: see [LoadCRLs]. If any are set, the
-	// current list of its issuer must not revoke the peer's certificate (X509_V_FLAG_CRL_CHECK),
-	// and with CRLCheckChain none of its chain (X509_V_FLAG_CRL_CHECK_ALL). If a list is missing,
-	// out of date or not signed by the issuer, the peer is refused. Delta lists, indirect lists
-	// and lists among the system's roots are not used. A session that was made without these
-	// lists cannot be used to avoid them, and no session is resumed once a list is out of date.
-	// An empty slice that is not nil gives ErrConfig, and so do lists that would have no effect.
+	// CRLs are certificate revocation lists, each in DER: see [LoadCRLs]. If any are set, the current list of
+	// its issuer must not revoke the peer's certificate (X509_V_FLAG_CRL_CHECK), and with CRLCheckChain none of
+	// its chain (X509_V_FLAG_CRL_CHECK_ALL). If a list is missing, out of date or not signed by the issuer, the
+	// peer is refused. Delta lists, indirect lists and lists among the system's roots are not used. A session
+	// that was made without these lists cannot be used to avoid them, and no session is resumed once a list is
+	// out of date. An empty slice that is not nil gives ErrConfig, and so do lists that would have no effect.
 	CRLs          [][]byte
 	CRLCheckChain bool
 
-	// ClientAuth is what a server demands of its clients, and ClientCAs are the roots
-	// for it. The names of ClientCAs are sent to the client. If certificates are not
-	// verified, no signature in them is checked.
+	// ClientAuth is what a server demands of its clients, and ClientCAs are the roots for it. The names of
+	// ClientCAs are sent to the client. If certificates are not verified, no signature in them is checked.
 	//
 	// On both sides, verified or not, a peer's certificates may take up to 256 KB
 	// (SSL_CTX_set_max_cert_list) and have RSA and DSA keys of up to 8192 bits, as in crypto/tls.
@@ -94,11 +91,10 @@ type Config struct {
 	// TLS 1.2 client in the handshake, as without it. HTTP/2 forbids asking (RFC 8740).
 	PostHandshakeAuth bool
 
-	// RequestOCSPStaple makes a client ask servers for an OCSP response with their
-	// certificate (SSL_CTX_set_tlsext_status_type), for ConnectionState.OCSPResponse.
-	// Only the application can check the response, for example in VerifyConnection;
-	// this package and OpenSSL do not. A response that cannot be parsed counts as none,
-	// but OpenSSL 3.6 and later end the handshake with a server that sends one, and all
+	// RequestOCSPStaple makes a client ask servers for an OCSP response with their certificate
+	// (SSL_CTX_set_tlsext_status_type), for ConnectionState.OCSPResponse. Only the application can check the
+	// response, for example in VerifyConnection; this package and OpenSSL do not. A response that cannot be
+	// parsed counts as none, but OpenSSL 3.6 and later end the handshake with a server that sends one, and all
 	// versions with a server that sends an empty one: the error is ErrMalformed.
 	RequestOCSPStaple bool
 
@@ -151,6 +147,14 @@ type Config struct {
 	// fails with the alert no_application_protocol. If one side names none, none is negotiated.
 	NextProtos []string
 
+	// # Certificate compression (RFC 8879; OpenSSL 3.2, else ErrUnsupported)
+	//
+	// CertificateCompression are the algorithms by which certificates are compressed in TLS 1.3, and
+	// NoCertificateCompression refuses all of them, on the way to the peer and from it. Without either,
+	// certificates are decompressed and a server compresses none: see [CertificateCompressionAlgorithm].
+	CertificateCompression   []CertificateCompressionAlgorithm
+	NoCertificateCompression bool
+
 	// # Encrypted Client Hello (RFC 9849; OpenSSL 4.0, else ErrUnsupported)
 	//
 	// EncryptedClientHelloConfigList is a server's ECHConfigList, with which a client encrypts its
@@ -196,12 +200,11 @@ type Config struct {
 	// earlier deadline counts. Values below a second or above ten years give ErrConfig.
 	MaxSessionAge time.Duration
 
-	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in front of
-	// several servers, or their common store, can tell from an id whose session it is
-	// (SSL_CTX_set_generate_session_id). It appears in the ids that clients send in TLS 1.2, and, if
-	// sessions are kept in a cache, in tickets of TLS 1.3, which are such ids. The rest of the 32 bytes
-	// is random, but with a Store the last 8 are a MAC. The prefix is visible on the network. It has at
-	// most 16 bytes, and 8 with a Store.
+	// SessionIDPrefix begins the ids of a server's sessions, so that a load balancer in front of several
+	// servers, or their common store, can tell from an id whose session it is (SSL_CTX_set_generate_session_id).
+	// It appears in the ids that clients send in TLS 1.2, and, if sessions are kept in a cache, in tickets of
+	// TLS 1.3, which are such ids. The rest of the 32 bytes is random, but with a Store the last 8 are a MAC.
+	// The prefix is visible on the network. It has at most 16 bytes, and 8 with a Store.
 	SessionIDPrefix []byte
 
 	// SessionTicketsDisabled makes a server keep sessions in its internal cache instead
@@ -233,9 +236,8 @@ type Config struct {
 	SessionCacheMode SessionCacheMode
 	SessionCacheSize int
 
-	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake
-	// (SSL_CTX_set_num_tickets). 0 means two, a negative number none; at most 255.
-	// After a resumption it never issues more than one.
+	// NumTickets is how many TLS 1.3 tickets a server issues after a full handshake (SSL_CTX_set_num_tickets). 0
+	// means two, a negative number none; at most 255. After a resumption it never issues more than one.
 	NumTickets int
 
 	// # External pre-shared keys
@@ -304,11 +306,10 @@ type Config struct {
 
 	// # Functions that handshakes call
 	//
-	// GetConfigForClient, if set, chooses the Ctx that answers a client, by its ClientHello: a virtual
-	// host. It is called once in a handshake, before OpenSSL has looked at the client's session or done
-	// anything else, on the goroutine of the Handshake, with no lock of OpenSSL held, so it may take its
-	// time. nil means the Ctx that was asked. An error ends the handshake; an AlertError chooses the
-	// alert.
+	// GetConfigForClient, if set, chooses the Ctx that answers a client, by its ClientHello: a virtual host. It
+	// is called once in a handshake, before OpenSSL has looked at the client's session or done anything else, on
+	// the goroutine of the Handshake, with no lock of OpenSSL held, so it may take its time. nil means the Ctx
+	// that was asked. An error ends the handshake; an AlertError chooses the alert.
 	//
 	// The connection begins anew from the chosen Ctx (SSL_new) with the same ClientHello, and takes
 	// everything from it: certificates, client authentication, versions, sessions and functions. Only its
@@ -368,12 +369,11 @@ type Config struct {
 	// closes the connection.
 	OnNewSession func(*Conn, *Session)
 
-	// OnRemoveSession is called with the id of each session that libssl removes from a server's internal
-	// cache or marks not resumable (SSL_CTX_sess_set_remove_cb): because it has expired and was flushed,
-	// because there was no room, by [Ctx.RemoveSession], or because its connection has failed. In the last
-	// case external caches must forget the session, too; a ServerSessionCache makes its SessionStore do so
-	// by itself. It is not called for sessions that are in the cache when the Ctx ends. Clients do not use
-	// it.
+	// OnRemoveSession is called with the id of each session that libssl removes from a server's internal cache
+	// or marks not resumable (SSL_CTX_sess_set_remove_cb): because it has expired and was flushed, because there
+	// was no room, by [Ctx.RemoveSession], or because its connection has failed. In the last case external
+	// caches must forget the session, too; a ServerSessionCache makes its SessionStore do so by itself. It is
+	// not called for sessions that are in the cache when the Ctx ends. Clients do not use it.
 	//
 	// It runs on the goroutine whose call noticed the removal, possibly that of another connection, with no
 	// lock held, and never twice at the same time. It may use the Ctx in any way. A caller of the Ctx's

@@ -53,7 +53,7 @@ func (cfg *Config) check(server bool) error {
 		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkForms,
 		cfg.checkLimits,
 		cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos,
-		cfg.checkGroups, cfg.checkKeyShares, cfg.checkSchemes, cfg.checkECH,
+		cfg.checkGroups, cfg.checkKeyShares, cfg.checkSchemes, cfg.checkECH, cfg.checkCompression,
 	} {
 		if err := check(server); err != nil {
 			return err

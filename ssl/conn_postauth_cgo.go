@@ -10,6 +10,7 @@ package ssl
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "certcomp.h"
 #include "conn.h"
 */
 import "C"
@@ -85,6 +86,7 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	if has { // libssl keeps the scheme of an earlier answer
 		info.state.PeerSignatureScheme = schemeByName(heapString(C.sessl_conn_peer_scheme(p)))
 	}
+	info.state.PeerCertificateCompressed = p.compressed&C.SESSL_COMPRESSED_THEIRS != 0
 	var stamp []byte // without a verified peer the earlier stamp must go
 	if info.state.Verified {
 		stamp = c.stampNow()
@@ -110,6 +112,7 @@ func (c *Conn) adoptAnswer(info connInfo) error {
 	}
 	defer c.leave()
 	c.info.state.Verified = info.state.Verified
+	c.info.state.PeerCertificateCompressed = info.state.PeerCertificateCompressed
 	c.info.state.PeerSignatureScheme = info.state.PeerSignatureScheme
 	c.info.peer = info.peer
 	C.sessl_conn_auth_done(p)

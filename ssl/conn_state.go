@@ -31,6 +31,10 @@ type ConnectionState struct {
 	// it (SSL_ech_get1_status). ServerName is the one that was hidden.
 	ECHAccepted bool
 
+	// LocalCertificateCompressed and PeerCertificateCompressed say that the certificate of this side, or the
+	// peer's, was compressed in the handshake (RFC 8879): see [CertificateCompressionAlgorithm].
+	LocalCertificateCompressed, PeerCertificateCompressed bool
+
 	// PSKIdentity is the identity of the external pre-shared key that authenticates both
 	// sides, on this connection or on the one that began its session, or "" for none
 	// (SSL_get_psk_identity). With a PSK there are no certificates, and Verified is false.

@@ -16,6 +16,7 @@ package ssl
 #cgo nocallback sessl_conn_midway
 #include <openssl/ssl.h>
 
+#include "certcomp.h"
 #include "conn.h"
 #include "session.h"
 */
@@ -44,6 +45,9 @@ func (c *Conn) readInfo(p connPtr) settled {
 		ServerName:         c.name,
 		HelloRetryRequest:  i.retried != 0,
 		ECHAccepted:        echAccepted(p),
+
+		LocalCertificateCompressed: i.compressed&C.SESSL_COMPRESSED_OURS != 0,
+		PeerCertificateCompressed:  i.compressed&C.SESSL_COMPRESSED_THEIRS != 0,
 
 		PeerSignatureScheme: schemeByName(heapString(i.scheme)),
 	}

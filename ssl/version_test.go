@@ -38,3 +38,16 @@ func TestOpenSSLVersion(t *testing.T) {
 		}
 	}
 }
+
+// The releases that hold decompressed certificates to a limit, by OpenSSL's advisory on CVE-2025-66199.
+func TestBoundsDecompression(t *testing.T) {
+	for version, want := range map[uint64]bool{
+		0x30200070: false, 0x30300050: false, 0x30300060: true, 0x30400030: false, 0x30400040: true,
+		0x30500040: false, 0x30500050: true, 0x30500090: true, 0x30600000: false, 0x30600010: true,
+		0x30700000: true, 0x40000030: true,
+	} {
+		if got := ssl.BoundsDecompression(version); got != want {
+			t.Errorf("%x: %t, want %t", version, got, want)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type report struct {
 	Group      string `json:"group"`
 	ALPN       string `json:"alpn"`
 	ECH        bool   `json:"ech"`
+	Compressed bool   `json:"certificate_compressed"`
 
 	Reuse     bool     `json:"reuse"`
 	How       string   `json:"how"`
@@ -69,7 +70,7 @@ func (r *report) add(c *ssl.Conn, took time.Duration, offer *ssl.Session, file s
 	r.Protocol, r.Cipher = ssl.VersionName(st.Version), st.CipherName
 	r.ALPN, r.ECH = st.NegotiatedProtocol, st.ECHAccepted
 	if offer == nil {
-		r.Group = st.Group
+		r.Group, r.Compressed = st.Group, st.PeerCertificateCompressed
 		r.full = append(r.full, took)
 		return
 	}
@@ -197,9 +198,16 @@ func (r *report) verification() string {
 	case r.PSK != "":
 		return "authenticated by the PSK " + strconv.Quote(r.PSK)
 	case r.Verified:
-		return "certificate verified"
+		return r.certificate() + " verified"
 	}
-	return "certificate NOT verified"
+	return r.certificate() + " NOT verified"
+}
+
+func (r *report) certificate() string {
+	if r.Compressed {
+		return "compressed certificate"
+	}
+	return "certificate"
 }
 
 func (r *report) protocol() string {

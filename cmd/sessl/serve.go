@@ -31,6 +31,7 @@ type serveOptions struct {
 	sessions                    sessionOptions
 	fleet                       fleetOptions
 	alpn, psks, echKeys         []string
+	compression                 []string
 }
 
 func newServe() *cobra.Command {
@@ -88,11 +89,13 @@ names. The database need not be there: meanwhile a server works with what it has
 	f.StringSliceVar(&o.echKeys, "ech-key", nil,
 		"decrypt ClientHellos with the keys in these `files`; clients are told to use the first (OpenSSL 4.0)")
 	must(cmd.MarkFlagFilename("ech-key"))
+	f.StringSliceVar(&o.compression, "cert-compression", nil,
+		"compress the certificate for clients that ask for it, by these `algorithms`: zlib, brotli, zstd")
 	pskFlag(cmd, &o.psks,
 		"accept the pre-shared key in the file of `IDENTITY:FILE`, in hexadecimal; several are possible")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
 	cmd.MarkFlagsOneRequired("cert", "psk")
-	valueFlags(cmd, "listen", "alpn", "debug")
+	valueFlags(cmd, "listen", "alpn", "debug", "cert-compression")
 	return cmd
 }
 
@@ -138,6 +141,9 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 		}
 		cfg.Certificates = []ssl.Certificate{cert}
 	}
+	if cfg.CertificateCompression, err = compressionOf(o.compression); err != nil {
+		return nil, err
+	}
 	if len(o.echKeys) > 0 {
 		if cfg.EncryptedClientHelloKeys, err = ssl.LoadEncryptedClientHelloKeys(o.echKeys...); err != nil {
 			return nil, bare(err)
@@ -150,6 +156,20 @@ func (o *serveOptions) config() (*ssl.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// compressionOf are the algorithms with those names.
+func compressionOf(names []string) (list []ssl.CertificateCompressionAlgorithm, err error) {
+	for _, name := range names {
+		a := ssl.CertificateCompressionZlib
+		for a.String() != name {
+			if a++; a > ssl.CertificateCompressionZstd {
+				return nil, usagef("--cert-compression: %q is none of zlib, brotli and zstd", name)
+			}
+		}
+		list = append(list, a)
+	}
+	return list, nil
 }
 
 // server has the state that all connections share.

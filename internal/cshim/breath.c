@@ -52,6 +52,23 @@ static void note_retry(sessl_conn *c, const SSL *ssl)
     c->retried |= c->greeted && now == TLS_ST_CW_CLNT_HELLO;
 }
 
+/* Nothing else tells, in 3.5, 3.6 and 4.0. After the handshake a client may show another certificate. */
+static void note_compressed(sessl_conn *c, const SSL *ssl)
+{
+#if SESSL_HAVE_CERT_COMPRESSION
+    switch (SSL_get_state(ssl)) {
+    case TLS_ST_CW_COMP_CERT:
+    case TLS_ST_SW_COMP_CERT: c->compressed |= SESSL_COMPRESSED_OURS; break;
+    case TLS_ST_CR_COMP_CERT:
+    case TLS_ST_SR_COMP_CERT: c->compressed |= SESSL_COMPRESSED_THEIRS; break;
+    case TLS_ST_SR_CERT: c->compressed &= ~SESSL_COMPRESSED_THEIRS; break;
+    default: break;
+    }
+#else
+    (void)c, (void)ssl;
+#endif
+}
+
 /* SSL_CTX_set_info_callback: libssl's machine has got to another state, or has sent an alert. */
 void sessl_info_cb(const SSL *ssl, int where, int ret)
 {
@@ -61,6 +78,8 @@ void sessl_info_cb(const SSL *ssl, int where, int ret)
         c->declined = 1;
     if (c != NULL && where == SSL_CB_CONNECT_LOOP)
         note_retry(c, ssl);
+    if (c != NULL && (where == SSL_CB_CONNECT_LOOP || where == SSL_CB_ACCEPT_LOOP))
+        note_compressed(c, ssl);
     if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
         return;
     breathe();

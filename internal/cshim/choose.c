@@ -55,6 +55,15 @@ static int needs_thread(const sessl_conn *c, SSL *ssl)
     return 1;
 }
 
+/* libssl goes on with the certificate that Go has given, or with those of this side that fit. */
+static int settle(sessl_conn *c, SSL *ssl, int given)
+{
+    if (!given && !sessl_conn_pick(c, ssl))
+        return 0;
+    sessl_conn_pack(c, ssl);
+    return 1;
+}
+
 /* SSL_CTX_set_cert_cb; with arg, Go is asked. It may be called twice a handshake, when there is
  * a HelloRetryRequest: the answer is kept in the SSL. */
 static int cert_cb(SSL *ssl, void *arg)
@@ -65,8 +74,10 @@ static int cert_cb(SSL *ssl, void *arg)
     if (c != NULL && c->refused)
         return 0; /* internal_error */
     if (given || arg == NULL || c->chosen == SESSL_CHOSEN_OWN) {
-        if (c == NULL || !needs_thread(c, ssl))
-            return given ? 1 : sessl_conn_pick(c, ssl);
+        if (c == NULL)
+            return 1;
+        if (!needs_thread(c, ssl))
+            return settle(c, ssl, given);
         c->ask = SESSL_ASK_THREAD;
         return -1;
     }

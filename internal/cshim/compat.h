@@ -18,6 +18,13 @@
 /* SSL_SESSION_get0_peer_rpk: 3.2. */
 #define SESSL_HAVE_RPK (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 
+/* SSL_CTX_set1_cert_comp_preference: 3.2. Before, there are no names for the numbers of RFC 8879. */
+#define SESSL_HAVE_CERT_COMPRESSION (OPENSSL_VERSION_NUMBER >= 0x30200000L)
+#if !SESSL_HAVE_CERT_COMPRESSION
+#define TLSEXT_TYPE_compress_certificate 27
+#define SSL3_MT_COMPRESSED_CERTIFICATE 25
+#endif
+
 /* SSL_get0_group_name: 3.2. */
 #define SESSL_HAVE_GROUP_NAME (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 

@@ -107,7 +107,7 @@ struct sessl_conn {
     int ask_form;   /* Go may know better when the ClientHello is there */
     int ask_key;    /* Go may get a ticket key that is not here */
     int stays;      /* what the ClientHello offers is, if anything, in Go's cache and not in a ticket */
-    int offers;     /* the sessions that the ClientHello names: SESSL_OFFERS_* */
+    int offers;     /* the sessions that the ClientHello names, and more: SESSL_OFFERS_* */
     uint8_t *stamp; /* set once the peer has been verified */
     size_t stamp_len;
     int tickets;                    /* TLS 1.3 tickets processed so far */
@@ -148,6 +148,7 @@ struct sessl_conn {
     int bad_depth;                /* and where in the chain it was */
     int big_key;                  /* how many bits it has, if that was the reason */
     int bad_staple;               /* a server's cannot be parsed */
+    int compressed;               /* whose certificate was compressed: SESSL_COMPRESSED_* */
 };
 
 /* What a step came to. */
@@ -318,6 +319,7 @@ typedef struct sessl_conn_info {
     uint64_t sent_cert;    /* what this side has sent */
     const uint8_t *staple; /* borrowed from the SSL */
     size_t staple_len;
+    int compressed;       /* SESSL_COMPRESSED_* */
     int early;            /* what became of early data, in Go's numbers */
     SSL_SESSION *session; /* borrowed from the SSL, as long as its mutex is held */
     int has_peer;         /* there is a certificate of the peer in it */

@@ -131,6 +131,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     SSL_get0_alpn_selected(c->ssl, &i->alpn, &i->alpn_len);
     i->sent_cert = sessl_conn_sent_cert(c);
     i->staple_len = i->reused ? 0 : sessl_conn_staple(c, &i->staple);
+    i->compressed = c->compressed;
     i->early = sessl_conn_early_status(c);
     i->session = SSL_get0_session(c->ssl); /* borrowed */
     i->has_peer = i->session != NULL && SSL_SESSION_get0_peer(i->session) != NULL;

@@ -31,6 +31,8 @@ int sessl_hello_offers(SSL *ssl, int only_tls12)
         bits |= SESSL_OFFERS_EARLY;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n > 0)
         bits |= SESSL_OFFERS_TICKET;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_compress_certificate, &p, &n))
+        bits |= SESSL_OFFERS_UNPACKING;
     if (SSL_client_hello_get0_session_id(ssl, &p) == 0)
         return bits;
     if (only_tls12 || !can_tls13(ssl))

@@ -11,10 +11,12 @@ void sessl_init(void)
     sessl_alpn_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
     sessl_trust_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_trust_free);
     sessl_leaf_slot = X509_get_ex_new_index(0, NULL, NULL, NULL, sessl_companion_free);
+    sessl_packed_slot = X509_get_ex_new_index(0, NULL, NULL, NULL, sessl_packed_free);
     sessl_tickets_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_tickets_free);
     sessl_policy_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_policy_free);
     sessl_psk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_psks_free);
     sessl_certs_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_certs_freed);
     sessl_removed_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_removed_free);
+    sessl_certcomp_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     sessl_err_clear();
 }

@@ -60,6 +60,8 @@ int sessl_ctx_use_certs(SSL_CTX *ctx, sessl_cert *const *certs, int n, int *bad,
     }
     if (!ok)
         sessl_certs_free(set);
+    for (i = 0; i < n && ok; i++)
+        sessl_ctx_pack(ctx, certs[i]);
     sessl_err_take(e);
     return ok;
 }

@@ -16,6 +16,7 @@
 
 #include "cache.h"
 #include "cert.h"
+#include "certcomp.h"
 #include "conn.h"
 #include "ctx.h"
 #include "ech.h"
@@ -28,9 +29,9 @@
 
 /* Slots of ex_data, registered by sessl_init and defined in the file that has what is in them: of an
  * SSL_SESSION, of an SSL, whose connection it is, of an X509, and of an SSL_CTX. */
-extern int sessl_ssl_slot, sessl_leaf_slot;
+extern int sessl_ssl_slot, sessl_leaf_slot, sessl_packed_slot;
 extern int sessl_alpn_slot, sessl_trust_slot, sessl_tickets_slot, sessl_policy_slot;
-extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot;
+extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot, sessl_certcomp_slot;
 
 /* ---- err.c ---- */
 
@@ -187,6 +188,15 @@ void sessl_certs_free(sessl_certs *s);
 void sessl_certs_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int sessl_conn_pick(sessl_conn *c, SSL *ssl);
 
+/* ---- certpack.c: a server's certificates, compressed ---- */
+
+void sessl_packed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+int sessl_leaf_may_pack(X509 *leaf);
+void sessl_ctx_pack(const SSL_CTX *ctx, const sessl_cert *c);
+void sessl_conn_pack(const sessl_conn *c, SSL *ssl);
+int sessl_conn_pack_stapled(const sessl_conn *c, SSL *ssl, const uint8_t *staple, size_t n);
+int sessl_cert_unpack(const uint8_t *p, size_t n, size_t max, sessl_buf *b);
+
 /* ---- staple.c ---- */
 
 void sessl_companion_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
@@ -251,22 +261,6 @@ SSL_SESSION *sessl_conn_open_ticket(sessl_conn *c, const uint8_t *p, size_t n, i
 
 /* ---- frame.c: what a ticket keeps besides the session ---- */
 
-/* A frame, read: pointers into its bytes. */
-typedef struct sessl_frame {
-    int64_t born;         /* the full handshake, in Unix seconds; 0: not known */
-    int64_t deadline;     /* not to be resumed from then on; 0: none */
-    const uint8_t *chain; /* NULL: none is kept */
-    size_t chain_len;
-    const uint8_t *data; /* the application's */
-    size_t data_len;
-} sessl_frame;
-
-/* A client has to send the ticket in the extensions of a ClientHello, which have 64 KiB for
- * all of them: a frame is never longer than this. */
-#define SESSL_FRAME_MAX 32768
-#define SESSL_FRAME_HEAD (4 + 8 + 8 + 1 + 3)
-#define SESSL_TIME_MAX ((int64_t)1 << 40)
-
 int sessl_session_frame(SSL_SESSION *s, sessl_frame *f);
 int sessl_session_set_frame(SSL_SESSION *s, const sessl_frame *f);
 
@@ -327,13 +321,14 @@ void sessl_conn_renewed(sessl_conn *c);
 
 /* ---- hello_offers.c ---- */
 
-/* What a ClientHello offers to resume. */
+/* What a ClientHello offers: to resume, and more. */
 #define SESSL_OFFERS_ID 1     /* of TLS 1.2, and known here */
 #define SESSL_OFFERS_TICKET 2 /* of TLS 1.2 */
 #define SESSL_OFFERS_PSK 4
 #define SESSL_OFFERS_ANY 7
-#define SESSL_OFFERS_EARLY 8  /* data, with the first PSK */
-#define SESSL_OFFERS_MAYBE 16 /* an id of TLS 1.2, or one that a client makes up */
+#define SESSL_OFFERS_EARLY 8      /* data, with the first PSK */
+#define SESSL_OFFERS_MAYBE 16     /* an id of TLS 1.2, or one that a client makes up */
+#define SESSL_OFFERS_UNPACKING 32 /* to decompress the server's certificate */
 
 int sessl_hello_offers(SSL *ssl, int only_tls12);
 int sessl_hello_may_be_cached(const sessl_conn *c, SSL *ssl);

@@ -63,7 +63,7 @@ int sessl_cert_attach(sessl_cert *c, sessl_err *e)
     c->names = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL); /* ours */
     ERR_pop_to_mark();
     pthread_mutex_lock(&attaching);
-    ok = companion_of(c->leaf) != NULL || new_companion(c->leaf);
+    ok = (companion_of(c->leaf) != NULL || new_companion(c->leaf)) && sessl_leaf_may_pack(c->leaf);
     pthread_mutex_unlock(&attaching);
     if (!ok)
         e->no_memory = 1;
@@ -239,7 +239,8 @@ static int staple_cb(SSL *ssl, void *arg)
     uint8_t *copy = copy_staple(SSL_get_certificate(ssl), &n, &failed); /* the X509 is borrowed */
 
     (void)arg;
-    if (copy != NULL && SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)n)) /* takes copy over */
+    if (copy != NULL && (c == NULL || sessl_conn_pack_stapled(c, ssl, copy, n))
+        && SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)n)) /* takes copy over */
         return SSL_TLSEXT_ERR_OK;
     OPENSSL_free(copy);
     if (!failed && copy == NULL)

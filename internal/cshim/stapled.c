@@ -81,6 +81,23 @@ static int staples_fit(sessl_conn *c, sessl_reader *r)
     return 1;
 }
 
+/* The same in one that is compressed. What cannot be decompressed is libssl's to refuse. */
+static int packed_staples_fit(sessl_conn *c, SSL *ssl, const sessl_reader *r)
+{
+    size_t n = (size_t)(r->end - r->p), max = (size_t)SSL_get_max_cert_list(ssl);
+    sessl_buf b = {0};
+    sessl_reader message = {0};
+    int ok = 1;
+
+    if (sessl_cert_unpack(r->p, n, max, &b)) {
+        message.p = b.p + b.head;
+        message.end = b.p + b.tail;
+        ok = staples_fit(c, &message);
+    }
+    sessl_buf_free(&b);
+    return ok;
+}
+
 /* SSL_set_msg_callback: called before libssl looks at a message. Nothing else is, in 1.1.1w, 3.0, 3.5,
  * 3.6 and 4.0: SSL_CTX_set_tlsext_status_cb of a client is called with what libssl has accepted. */
 static void look(int write_p, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
@@ -99,6 +116,8 @@ static void look(int write_p, int version, int type, const void *p, size_t n, SS
         c->bad_staple = !is_status(c, &r);
     else if (message[0] == SSL3_MT_CERTIFICATE && SSL_version(ssl) == TLS1_3_VERSION)
         c->bad_staple = !staples_fit(c, &r);
+    else if (message[0] == SSL3_MT_COMPRESSED_CERTIFICATE)
+        c->bad_staple = !packed_staples_fit(c, ssl, &r);
     ERR_pop_to_mark();
 }
 
@@ -119,6 +138,10 @@ int sessl_conn_staple_failed(const sessl_conn *c)
     if (!c->bad_staple) /* it may be a server's that has no SSL */
         return 0;
     state = SSL_get_state(c->ssl);
+#if SESSL_HAVE_CERT_COMPRESSION
+    if (state == TLS_ST_CR_COMP_CERT)
+        return 1;
+#endif
     return state == TLS_ST_CR_CERT_STATUS || state == TLS_ST_CR_CERT;
 }
 

@@ -1,4 +1,4 @@
-/* What C knows of the objects that Go has by name only: lives and references. */
+/* What C knows of the objects that Go has by name only, lives and references, and of those of its own. */
 #ifndef SESSL_STRUCTS_H
 #define SESSL_STRUCTS_H
 
@@ -75,5 +75,23 @@ struct sessl_ticket_keys {
     sessl_ticket_ring *now; /* one reference */
     atomic_uint_fast64_t issued, resumed, renewed, declined, unknown, withheld;
 };
+
+/* ---- frame.c: what a ticket keeps besides the session ---- */
+
+/* A frame, read: pointers into its bytes. */
+typedef struct sessl_frame {
+    int64_t born;         /* the full handshake, in Unix seconds; 0: not known */
+    int64_t deadline;     /* not to be resumed from then on; 0: none */
+    const uint8_t *chain; /* NULL: none is kept */
+    size_t chain_len;
+    const uint8_t *data; /* the application's */
+    size_t data_len;
+} sessl_frame;
+
+/* A client has to send the ticket in the extensions of a ClientHello, which have 64 KiB for
+ * all of them: a frame is never longer than this. */
+#define SESSL_FRAME_MAX 32768
+#define SESSL_FRAME_HEAD (4 + 8 + 8 + 1 + 3)
+#define SESSL_TIME_MAX ((int64_t)1 << 40)
 
 #endif

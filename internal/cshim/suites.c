@@ -175,6 +175,8 @@ int sessl_ctx_params(SSL_CTX *ctx, int server, sessl_cert *const *certs, int cer
             if (!version_allowed(ssl, v))
                 got->forbidden = v;
         rate_suites(ssl, server, suites, n, got);
+        for (v = 0; v < certs_n; v++)
+            sessl_ctx_pack(ctx, certs[v]);
     }
     sessl_err_take(e); /* freeing clears the queue */
     SSL_free(ssl);

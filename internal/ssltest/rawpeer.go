@@ -2,6 +2,7 @@ package ssltest
 
 import (
 	"bytes"
+	"compress/zlib"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -143,13 +144,42 @@ func RawFor(t testing.TB, ctx *ssl.Ctx, cfg *tls.Config) (*ssl.Conn, *RawPeer) {
 // Restaple changes the staple that a server of crypto/tls sends. The hash of the handshake is
 // another then, so that the client fails in the end in any case.
 func (p *RawPeer) Restaple(t testing.TB, version uint16, was, staple []byte) {
-	length := func(n int) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)} }
-	var read, now *Keys // of the handshake
+	edit := p.reseal(t, func(message []byte) []byte { return restapled(message, was, staple) })
 	p.Wire.edit = func(r []byte) []byte {
 		switch {
 		case r[0] == TypeHandshake && r[5] == 22: // TLS 1.2's CertificateStatus
-			return record(TypeHandshake, Message(22, append(append([]byte{1}, length(len(staple))...), staple...)))
-		case r[0] != TypeData || version == tls.VersionTLS12 || now != nil && now.Sealed() > 3:
+			return record(TypeHandshake, Message(22, append(append([]byte{1}, number(len(staple), 3)...), staple...)))
+		case version == tls.VersionTLS12:
+			return r
+		}
+		return edit(r)
+	}
+}
+
+// Compress makes a server of crypto/tls send its certificate compressed by zlib, with that for the number of
+// bytes which come out of it, and with another staple, if was is not nil. The client fails as with Restaple.
+func (p *RawPeer) Compress(t testing.TB, whole func(n int) int, was, staple []byte) {
+	p.Wire.edit = p.reseal(t, func(message []byte) []byte {
+		if message[0] != 11 {
+			return message
+		}
+		if was != nil {
+			message = restapled(message, was, staple)
+		}
+		var b bytes.Buffer
+		w := zlib.NewWriter(&b)
+		w.Write(message[4:])
+		w.Close()
+		body := append([]byte{0, 1}, number(whole(len(message)-4), 3)...)
+		return Message(25, append(append(body, number(b.Len(), 3)...), b.Bytes()...))
+	})
+}
+
+// reseal changes what a server of TLS 1.3 sends encrypted in the handshake.
+func (p *RawPeer) reseal(t testing.TB, change func(message []byte) []byte) func(r []byte) []byte {
+	var read, now *Keys // of the handshake
+	return func(r []byte) []byte {
+		if r[0] != TypeData || now != nil && now.Sealed() > 3 {
 			return r
 		}
 		if now == nil {
@@ -161,23 +191,33 @@ func (p *RawPeer) Restaple(t testing.TB, version uint16, was, staple []byte) {
 			t.Error(err)
 			return r
 		}
-		at := bytes.Index(inner, was)
-		if at < 0 {
-			return now.Seal(TypeHandshake, inner, 0)
-		}
-		// The lengths before it are those of the response, the extension and all extensions; of the
-		// list of certificates and the message, in front.
-		less := len(was) - len(staple)
-		out := append(append(bytes.Clone(inner[:at]), staple...), inner[at+len(was):]...)
-		for _, f := range [][2]int{{at - 3, 3}, {at - 6, 2}, {at - 10, 2}, {5, 3}, {1, 3}} {
-			n := 0
-			for _, b := range out[f[0] : f[0]+f[1]] {
-				n = n<<8 | int(b)
-			}
-			copy(out[f[0]:], length(n - less)[3-f[1]:])
-		}
-		return now.Seal(TypeHandshake, out, 0)
+		return now.Seal(TypeHandshake, change(inner), 0)
 	}
+}
+
+// restapled is a message of TLS 1.3 with another staple, if it has that one.
+func restapled(message, was, staple []byte) []byte {
+	at := bytes.Index(message, was)
+	if at < 0 {
+		return message
+	}
+	// The lengths before it are those of the response, the extension and all extensions; of the
+	// list of certificates and the message, in front.
+	less := len(was) - len(staple)
+	out := append(append(bytes.Clone(message[:at]), staple...), message[at+len(was):]...)
+	for _, f := range [][2]int{{at - 3, 3}, {at - 6, 2}, {at - 10, 2}, {5, 3}, {1, 3}} {
+		n := 0
+		for _, b := range out[f[0] : f[0]+f[1]] {
+			n = n<<8 | int(b)
+		}
+		copy(out[f[0]:], number(n-less, f[1]))
+	}
+	return out
+}
+
+// number is n in width bytes.
+func number(n, width int) []byte {
+	return []byte{byte(n >> 16), byte(n >> 8), byte(n)}[3-width:]
 }
 
 // JoinMessages makes a client of crypto/tls send its certificate and what proves that it has the key
