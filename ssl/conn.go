@@ -69,6 +69,7 @@ type connReading struct {
 	step     stepResult   // of the last step; not on a stack, which could move while C goes back to Go; under mu
 	result   result       // the same in Go's terms, and while there was no step
 	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
+	dry      atomic.Bool  // all that has come is read, and libssl waits for more. Written under mu
 
 	keeping sync.Mutex
 	kept    []byte      // data that arrived while the client was asked, for Read; under keeping

@@ -131,6 +131,7 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 		drainValues() // of sessions that libssl has copied and dropped meanwhile
 	}
 	c.writing.waiting.Store(int64(st.out_waiting))
+	c.reading.dry.Store(st.dry != 0)
 	c.noteMidway(st.midway != 0)
 	c.declined.Store(p.declined != 0)
 	if st.status == C.SESSL_FAILED || st.late != 0 {

@@ -24,6 +24,11 @@ type transport interface {
 	flush() error
 }
 
+// isDry reports whether a step could do nothing but ask for input. reading is held.
+func (c *Conn) isDry() bool {
+	return c.reading.dry.Load() && c.writing.waiting.Load() == 0 && c.ended.Load() == nil
+}
+
 // over reports whether pull has a result to return before it waits for more input.
 func (r *result) over() bool { return r.status != stepWantRead || r.fresh || r.answered }
 
@@ -79,6 +84,7 @@ func newTransport(c *Conn, promised *unsafeSocket) transport {
 
 const (
 	bufSize    = 68 << 10 // four full records
+	maxRecord  = 16 << 10 // of plaintext
 	recordRoom = 4 << 10  // more than records add to the plaintext
 )
 
@@ -126,7 +132,10 @@ func (t *netTransport) feed(step pullStep, in, b []byte) *result {
 }
 
 func (t *netTransport) pull(step pullStep, b []byte, limit int64) (*result, error) {
-	r := t.feed(step, t.held, b)
+	r := t.c.pulled(result{status: stepWantRead})
+	if t.held != nil || !t.c.isDry() {
+		r = t.feed(step, t.held, b)
+	}
 	if r.over() || r.waits > limit {
 		return r, nil
 	}

@@ -2,12 +2,14 @@ package ssl
 
 import (
 	"net"
+	"os"
 	"syscall"
 )
 
-// fdTransport lets the step in C use the socket itself: when the socket is ready, a
-// Read or Write is one crossing. The step must run inside the RawConn callback; outside
-// of it the poller's edge would be lost and the wait would not end.
+// fdTransport lets the step in C use the socket itself, so that a Read or Write is one crossing. Where the
+// step could do nothing but ask for input, that is received here, and a Read that waits has one as well.
+// Either must happen inside the RawConn callback; outside of it the poller's edge would be lost and the wait
+// would not end.
 //
 // The callbacks are made once, and take their arguments from in and out, so that a Read
 // or Write allocates nothing.
@@ -23,6 +25,7 @@ type fdPull struct {
 	step  pullStep
 	b     []byte
 	limit int64
+	dry   bool // the step would find nothing to do
 }
 
 type fdPush struct {
@@ -41,12 +44,39 @@ func newFDTransport(c *Conn, rc syscall.RawConn) *fdTransport {
 
 // readReady reports whether pull is complete; otherwise it waits until the socket is readable.
 func (t *fdTransport) readReady(fd uintptr) bool {
-	r := t.in.step(t.c, int(fd), nil, t.in.b)
-	if r.over() || r.more || r.waits > t.in.limit {
+	var r *result
+	if t.in.dry && canReceive {
+		r = t.receive(int(fd))
+	} else {
+		r = t.in.step(t.c, int(fd), nil, t.in.b)
+	}
+	switch {
+	case r == nil:
+		return false
+	case r.over() || r.more || r.waits > t.in.limit:
 		return true
 	}
+	t.in.dry = t.c.isDry()
 	t.c.flushSoon() // an answer that the socket did not take, and that the peer may wait for
 	return false
+}
+
+// receive runs the step with what the socket has. If that is nothing it returns nil, and has not crossed
+// into C.
+func (t *fdTransport) receive(fd int) *result {
+	buf := getBuf()
+	defer putBuf(buf)
+	n, err := receive(fd, buf[:min(max(len(t.in.b), maxRecord)+recordRoom, bufSize)])
+	switch {
+	case err == syscall.EAGAIN:
+		return nil
+	case err != 0:
+		err := t.c.netError("read", os.NewSyscallError("recv", err))
+		return t.c.pulled(result{status: stepIOError, err: err})
+	case n == 0:
+		return t.c.pulled(result{status: stepIOEOF})
+	}
+	return t.in.step(t.c, fd, buf[:n], t.in.b)
 }
 
 // writeReady reports whether push is complete; otherwise it waits until the socket is writable. What
@@ -70,7 +100,7 @@ func (t *fdTransport) writeReady(fd uintptr) bool {
 }
 
 func (t *fdTransport) pull(step pullStep, b []byte, limit int64) (*result, error) {
-	t.in = fdPull{step: step, b: b, limit: limit}
+	t.in = fdPull{step: step, b: b, limit: limit, dry: t.c.isDry()}
 	err := t.rc.Read(t.onRead)
 	t.in = fdPull{}
 	r := &t.c.reading.result

@@ -174,6 +174,14 @@ static int must_keep_first(const sessl_conn *c)
     return c->unkept;
 }
 
+/* Whether a read could come to nothing but SESSL_WANT_READ without more input. */
+static int is_dry(const sessl_conn *c, const sessl_step *st)
+{
+    return (st->status == SESSL_OK || st->status == SESSL_WANT_READ) && !st->midway && !st->answered
+        && !c->fatal && (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) == 0 && c->in.p == NULL
+        && !SSL_has_pending(c->ssl);
+}
+
 /* Sends output, keeps the input that libssl has not consumed, and says how the socket
  * did. Go's memory is not touched afterwards. */
 void sessl_conn_end(sessl_conn *c, sessl_step *st)
@@ -203,6 +211,7 @@ void sessl_conn_end(sessl_conn *c, sessl_step *st)
     st->midway = c->early != SESSL_EARLY_NONE || c->ssl == NULL || SSL_in_init(c->ssl);
     st->ask = c->ask;
     st->answered = sessl_conn_answered(c);
+    st->dry = is_dry(c, st);
     if (!st->midway) { /* what was asked in a handshake, or later, has been answered */
         c->chosen = 0;
         sessl_buf_free(&c->hello);

@@ -185,6 +185,7 @@ typedef struct sessl_step {
     int values;         /* sessions with values of Go's have been copied or freed, by whatever thread */
     int ask;            /* with SESSL_SUSPENDED */
     int answered;       /* the client's certificate has come, and nothing after it is read */
+    int dry;            /* outside of a handshake: only more input gives libssl anything to do */
     size_t n;           /* application bytes moved */
     size_t out_len;     /* output bytes in the sink */
     size_t out_waiting; /* output bytes that found no place there */
