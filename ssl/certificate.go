@@ -10,6 +10,7 @@ import (
 
 // A Certificate is a certificate chain, leaf first, and the leaf's private key, for a
 // Ctx to show to its peers. The key lives in OpenSSL (an EVP_PKEY) and nowhere in Go.
+// One of [CertificateFromKey] or [LoadPrivateKey] is a key alone.
 //
 // Copies of a Certificate share one object in C. There is nothing to close, as in
 // crypto/tls: when the last copy is gone, the garbage collector gives the object back.
@@ -28,6 +29,7 @@ type ownChain struct {
 	signer crypto.Signer // has the key; nil if OpenSSL has it
 	der    [][]byte
 	leaf   *x509.Certificate
+	bare   bool // the chain is a holder, and nothing to show
 	once   sync.Once
 	certs  []*x509.Certificate
 }
@@ -90,10 +92,10 @@ func withAll(op string, certs []Certificate, ptrs []certPtr, f func([]certPtr) e
 	return certs[0].withPtr(op, func(p certPtr) error { return withAll(op, certs[1:], append(ptrs, p), f) })
 }
 
-// Leaf returns the leaf, parsed by crypto/x509, or nil for the zero Certificate. It
-// must not be changed.
+// Leaf returns the leaf, parsed by crypto/x509, or nil for the zero Certificate and for a
+// key alone. It must not be changed.
 func (c Certificate) Leaf() *x509.Certificate {
-	if c.c == nil {
+	if c.c == nil || c.isBare() {
 		return nil
 	}
 	return c.c.chain.leaf
@@ -111,6 +113,9 @@ func (c Certificate) chainDER() [][]byte {
 func (c Certificate) String() string {
 	if c.c == nil {
 		return "ssl.Certificate{}"
+	}
+	if c.isBare() {
+		return "ssl.Certificate(a key alone)"
 	}
 	return fmt.Sprintf("ssl.Certificate(%s)", c.c.chain.leaf.Subject)
 }

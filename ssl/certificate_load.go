@@ -169,20 +169,9 @@ func LoadCertificateURI(certURI, keyURI string, password func() ([]byte, error))
 // SupportedSignatureAlgorithms are not: [Config].SignatureSchemes says what is signed with.
 func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 	const op = "CertificateFromTLS"
-	key := cert.PrivateKey
-	var signer crypto.Signer
-	switch k := key.(type) {
-	case *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey:
-	case *ed25519.PrivateKey:
-		if k != nil {
-			key = *k
-		}
-	case nil:
-		return Certificate{}, fail(op, fmt.Errorf("%w: no private key", ErrMalformed))
-	case crypto.Signer:
-		signer = k
-	default:
-		return Certificate{}, fail(op, keyTypeError{fmt.Sprintf("%T", k)})
+	key, signer, err := signerOrKey(cert.PrivateKey)
+	if err != nil {
+		return Certificate{}, fail(op, err)
 	}
 	chain, err := parsedAll(cert.Certificate)
 	if err != nil {
@@ -202,6 +191,25 @@ func CertificateFromTLS(cert tls.Certificate) (Certificate, error) {
 		return Certificate{}, err
 	}
 	return adoptSignersCert(op, ptr, chain, signer)
+}
+
+// signerOrKey returns a key that OpenSSL can take over, or else the crypto.Signer that it is, too.
+func signerOrKey(key crypto.PrivateKey) (crypto.PrivateKey, crypto.Signer, error) {
+	switch k := key.(type) {
+	case *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey:
+		return key, nil, nil
+	case *ed25519.PrivateKey:
+		if k != nil {
+			return *k, nil, nil
+		}
+		return key, nil, nil
+	case nil:
+		return nil, nil, fmt.Errorf("%w: no private key", ErrMalformed)
+	case crypto.Signer:
+		return key, k, nil
+	default:
+		return nil, nil, keyTypeError{fmt.Sprintf("%T", k)}
+	}
 }
 
 // certificateOfKey hands a key in software to OpenSSL.

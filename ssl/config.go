@@ -98,15 +98,19 @@ type Config struct {
 	// versions with a server that sends an empty one: the error is ErrMalformed.
 	RequestOCSPStaple bool
 
+	// CertificateTypes, PeerCertificateTypes and PeerRawPublicKeys are for raw public keys (RFC 7250) in place
+	// of certificates (OpenSSL 3.2, else ErrUnsupported): see [CertificateType], which has the rules.
+	CertificateTypes, PeerCertificateTypes []CertificateType
+	PeerRawPublicKeys                      [][]byte
+
 	// # Versions, suites and protocols
 	//
 	// MinVersion and MaxVersion bound the protocol version. 0 means openssl.cnf's, or TLS 1.2 and the highest.
 	MinVersion, MaxVersion uint16
 
-	// CipherSuites lists the suites to offer or accept, in order of preference, by their
-	// numbers in the TLS registry (the constants of crypto/tls). The list has suites of
-	// TLS 1.3 and of earlier versions together. A version without any keeps its default:
-	// what openssl.cnf says, or else forward secret AEAD suites only, AES-128-GCM first.
+	// CipherSuites lists the suites to offer or accept, in order of preference, by number in the TLS registry
+	// (crypto/tls's constants). The list has suites of TLS 1.3 and of earlier versions together. A version
+	// without any has its default: openssl.cnf's, or else forward secret AEAD suites only, AES-128-GCM first.
 	CipherSuites []uint16
 
 	// CurvePreferences lists the key exchange groups to offer or accept, in order of preference
@@ -124,11 +128,10 @@ type Config struct {
 	// order of preference (SSL_CTX_set1_sigalgs_list). Empty means OpenSSL's default.
 	SignatureSchemes []tls.SignatureScheme
 
-	// SecurityLevel, 1 to 5, sets the minimal strength of everything that is negotiated, of
-	// keys and of certificates (SSL_CTX_set_security_level): 80 bits of security for level 1,
-	// then 112, 128, 192 and 256. 0 means the level of openssl.cnf, or else the library's
-	// default, which is 2 on most systems. Making the Ctx fails if a certificate falls short,
-	// or if the level disables something that this Config lists. See [InsecureSecurityLevel0].
+	// SecurityLevel, 1 to 5, sets the minimal strength of everything that is negotiated, of keys and of
+	// certificates (SSL_CTX_set_security_level): 80 bits for level 1, then 112, 128, 192 and 256. 0 means the
+	// level of openssl.cnf, or else the library's default, mostly 2. Making the Ctx fails if a certificate falls
+	// short, or if the level disables something that this Config lists. See [InsecureSecurityLevel0].
 	SecurityLevel int
 
 	// FIPS makes every algorithm of the Ctx's connections come from OpenSSL's FIPS provider. The Ctx is made
@@ -242,12 +245,11 @@ type Config struct {
 
 	// # External pre-shared keys
 	//
-	// PSKs are external pre-shared keys, which authenticate both sides without certificates. A
-	// client has one and offers it in every handshake (SSL_CTX_set_psk_use_session_callback,
-	// in TLS 1.2 SSL_CTX_set_psk_client_callback). A server has one for each identity that it
-	// knows (SSL_CTX_set_psk_find_session_callback, SSL_CTX_set_psk_server_callback). If a key
-	// fits TLS 1.2, TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 comes in front of the other
-	// suites of TLS 1.2; CipherSuites may name others.
+	// PSKs are external pre-shared keys, which authenticate both sides without certificates. A client offers its
+	// one in every handshake (SSL_CTX_set_psk_use_session_callback, in TLS 1.2 SSL_CTX_set_psk_client_callback).
+	// A server has one for each identity (SSL_CTX_set_psk_find_session_callback,
+	// SSL_CTX_set_psk_server_callback). If a key fits TLS 1.2, TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 comes
+	// in front of the other suites of TLS 1.2; CipherSuites may name others.
 	//
 	// If a TLS 1.3 server does not know the identity, it goes on with its certificate, which the client
 	// verifies as usual, or refuses if PSKOnly is set. In TLS 1.2 the handshake fails then. A server without
@@ -267,9 +269,8 @@ type Config struct {
 	// tickets that this server can open, except if only libssl can tell which these are: with
 	// SessionTicketsDisabled and without SessionCache, and with MaxEarlyData and a BuiltinTicketKey.
 	//
-	// Unless SessionIDContext is set, only this Ctx resumes sessions that began with a
-	// PSK. Such sessions outlive the withdrawal of their key, until their timeout;
-	// VerifyConnection can refuse them by ConnectionState.PSKIdentity.
+	// Unless SessionIDContext is set, only this Ctx resumes sessions that began with a PSK. They outlive the
+	// withdrawal of their key, until their timeout; VerifyConnection can refuse them by their PSKIdentity.
 	GetPSK func(*ClientHelloInfo, string) (PSK, error)
 
 	// PSKIdentityHint is sent by a server in TLS 1.2 to tell clients which key to use
@@ -383,9 +384,8 @@ type Config struct {
 
 	// # Limits
 	//
-	// HandshakeLimit is how many handshakes of the Ctx may compute at the same time;
-	// handshakes that wait for the network do not count. 0 means GOMAXPROCS: a handshake
-	// is a C call that keeps a processor busy, so more would only make more threads.
+	// HandshakeLimit is how many handshakes of the Ctx may compute at once; handshakes that wait for the network
+	// do not count. 0 means GOMAXPROCS: a handshake is a C call, so more would only make more threads.
 	HandshakeLimit int
 
 	// HandshakeTimeout is for how long a server waits for its client to complete the handshake, from its

@@ -53,7 +53,7 @@ func (cfg *Config) check(server bool) error {
 		cfg.checkVersions, cfg.checkSystem, cfg.checkProviders, cfg.checkSessions, cfg.checkForms,
 		cfg.checkLimits,
 		cfg.checkEarly, cfg.checkAuth, cfg.checkLaterAuth, cfg.checkPSKs, cfg.checkTrust, cfg.checkProtos,
-		cfg.checkGroups, cfg.checkKeyShares, cfg.checkSchemes, cfg.checkECH, cfg.checkCompression,
+		cfg.checkGroups, cfg.checkKeyShares, cfg.checkSchemes, cfg.checkECH, cfg.checkCompression, cfg.checkTypes,
 	} {
 		if err := check(server); err != nil {
 			return err
@@ -131,12 +131,12 @@ func (cfg *Config) checkAuth(server bool) error {
 			"and there is neither GetCertificate nor GetConfigForClient, and no PSK")
 	case cfg.ClientAuth < NoClientCert || cfg.ClientAuth > RequireAndVerifyClientCert:
 		return configError("unknown ClientAuth %d", cfg.ClientAuth)
-	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil &&
+	case server && cfg.verifiesCertificates() && cfg.ClientCAs == nil &&
 		cfg.system != nil && cfg.system.auth != NoClientCert:
 		return configError("the VerifyMode of openssl.cnf asks clients for certificates, but ClientCAs is nil")
 	case server && cfg.RequestOCSPStaple:
 		return configError("RequestOCSPStaple is for clients; a server's staples are SetOCSPStaple's")
-	case server && cfg.ClientAuth.verifies() && cfg.ClientCAs == nil:
+	case server && cfg.verifiesCertificates() && cfg.ClientCAs == nil:
 		return configError("ClientAuth verifies certificates but ClientCAs is nil")
 	}
 	if err := cfg.checkSides(server); err != nil {

@@ -9,6 +9,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/x509"
 	"slices"
 	"strings"
 )
@@ -59,19 +60,9 @@ func (r leafRules) fit(s sessionPtr, version C.int) bool {
 	if (tls13 || len(r.groups) == 0) && len(r.schemes) == 0 {
 		return true
 	}
-	var e cErr
-	var out *C.uint8_t
-	n := C.sessl_session_peer_der(s, &out, &e)
-	if n <= 0 {
-		return false
-	}
-	leaf, err := parseCert(takeSecret(out, n))
-	if err != nil {
-		return false // no list that this package knows can include it
-	}
 	var sort string
 	var names []string
-	switch key := leaf.PublicKey.(type) {
+	switch key := peerKeyOf(s).(type) {
 	case *ecdsa.PublicKey:
 		sort, names = "ecdsa", curveNames[key.Params().Name]
 		if names == nil {
@@ -82,7 +73,7 @@ func (r leafRules) fit(s sessionPtr, version C.int) bool {
 	case *rsa.PublicKey:
 		sort = "rsa"
 	default:
-		return false
+		return false // no list that this package knows can include it
 	}
 	for _, list := range r.groups {
 		if sort == "ecdsa" && !tls13 && !slices.ContainsFunc(listed(list), func(name string) bool {
@@ -99,6 +90,26 @@ func (r leafRules) fit(s sessionPtr, version C.int) bool {
 		}
 	}
 	return true
+}
+
+// peerKeyOf returns the public key of the peer of s, in its certificate or a raw one. It is nil if there is
+// none that crypto/x509 can read.
+func peerKeyOf(s sessionPtr) any {
+	if raw := readRawKey(s); raw != nil {
+		key, _ := x509.ParsePKIXPublicKey(raw)
+		return key
+	}
+	var e cErr
+	var out *C.uint8_t
+	n := C.sessl_session_peer_der(s, &out, &e)
+	if n <= 0 {
+		return nil
+	}
+	leaf, err := parseCert(takeSecret(out, n))
+	if err != nil {
+		return nil
+	}
+	return leaf.PublicKey
 }
 
 // listed splits one of OpenSSL's lists at all characters that can stand between and before names.

@@ -14,7 +14,7 @@ func (cfg *Config) roots(server bool) *CertPool {
 	switch {
 	case server:
 		return cfg.ClientCAs
-	case cfg.RootCAs == nil && !cfg.InsecureSkipVerify && !cfg.PSKOnly:
+	case cfg.RootCAs == nil && !cfg.InsecureSkipVerify && !cfg.PSKOnly && cfg.peerTypes().x509():
 		return SystemCertPool()
 	}
 	return cfg.RootCAs
@@ -56,6 +56,7 @@ func (cfg *Config) fingerprint(b basis) [32]byte {
 	fmt.Fprintf(h, "sessl client 4;insecure=%t;", cfg.InsecureSkipVerify)
 	b.roots.hashInto(h)
 	cfg.hashDemands(h, b)
+	cfg.hashTypes(h)
 	cfg.hashPSKs(h)
 	for _, c := range cfg.Certificates {
 		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chainDER()...)))

@@ -135,7 +135,8 @@ var connKind = kind[connPtr]{name: "conn", free: freeConn, gone: ErrClosed}
 
 // Client makes the client side of a connection over conn (SSL_new). The handshake is done by
 // the first Read or Write, or by Handshake. ctx must have a ServerName, unless
-// InsecureSkipVerify or PSKOnly is set. The Conn owns conn from here on, except after an error.
+// InsecureSkipVerify or PSKOnly is set, or PeerCertificateTypes has no CertificateTypeX509. The Conn
+// owns conn from here on, except after an error.
 //
 // Client resumes as a [Dialer] does: unless SetSession or UseSessionCache is called
 // before, the handshake offers a session from ctx's own cache, and the connection's new
@@ -197,7 +198,7 @@ func (c *Conn) checkName() error {
 	if err != nil {
 		return err
 	}
-	if name == "" && c.ctx.verify && !c.ctx.psk.only {
+	if name == "" && c.ctx.verify && !c.ctx.psk.only && c.ctx.types.peer.x509() {
 		return configError("a client needs a ServerName to verify, or InsecureSkipVerify")
 	}
 	c.name = name

@@ -189,6 +189,7 @@ func (c *Conn) reason(op string, p connPtr) error {
 	}
 	err := c.blameStaple(p, asError(op, nil, &p.err))
 	c.explain(p, err)
+	err = c.explainType(p, err, &p.err)
 	return c.explainPSK(err)
 }
 

@@ -310,5 +310,7 @@ func sharedAddr(network, addr string) bool {
 }
 
 // verifiesName reports whether the peer must prove that it is c.name. A peer that
-// proves that it knows a PSK need not.
-func (c *Conn) verifiesName() bool { return c.ctx.verify && c.name != "" && !c.ctx.psk.any }
+// proves that it knows a PSK, or has a raw public key, need not.
+func (c *Conn) verifiesName() bool {
+	return c.ctx.verify && c.name != "" && !c.ctx.psk.any && !c.ctx.types.peer.raw()
+}

@@ -80,7 +80,10 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	}
 	defer c.leave()
 	info := c.info
-	has := c.hasPeer(p)
+	var now C.sessl_conn_info
+	C.sessl_conn_get_info(p, &now)
+	has := now.has_peer != 0
+	c.readTypes(p, &info, now.session, rawPeer(now.raw))
 	info.state.Verified = c.ctx.verify && has
 	info.state.PeerSignatureScheme = 0
 	if has { // libssl keeps the scheme of an earlier answer
@@ -114,6 +117,8 @@ func (c *Conn) adoptAnswer(info connInfo) error {
 	c.info.state.Verified = info.state.Verified
 	c.info.state.PeerCertificateCompressed = info.state.PeerCertificateCompressed
 	c.info.state.PeerSignatureScheme = info.state.PeerSignatureScheme
+	c.info.state.PeerRawPublicKey = info.state.PeerRawPublicKey
+	c.info.state.PeerCertificateType = info.state.PeerCertificateType
 	c.info.peer = info.peer
 	C.sessl_conn_auth_done(p)
 	return nil

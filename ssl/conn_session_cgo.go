@@ -242,6 +242,12 @@ func (c *Conn) trusts(p connPtr, s sessionPtr, w *weighed) bool {
 	if kind == stampPSK {
 		return name == c.name // there is no certificate to check
 	}
+	if rawPeer(w.raw) != rawNone {
+		return c.trustsRaw(s, w, kind)
+	}
+	if !c.ctx.types.peer.x509() {
+		return false
+	}
 	if kind != stampCertificate || c.ctx.trustEnded() {
 		return !c.ctx.strict && c.ctx.leafs.fit(s, w.version) && C.sessl_conn_verify_again(p, s) != 0
 	}
@@ -266,7 +272,7 @@ func (c *Conn) stampOf(w *weighed) (kind byte, name string) {
 
 // resumedOK is a second check, after the handshake: a client resumed only a session
 // that it trusts; a server's session still has the certificate that the server demands,
-// and the certificate has not expired. mu is held.
+// and the certificate has not expired, or the raw public key. mu is held.
 func (c *Conn) resumedOK(now settled) bool {
 	if !c.server {
 		return c.sessions.offered == offered
@@ -279,13 +285,10 @@ func (c *Conn) resumedOK(now settled) bool {
 			c.info.state.PSKIdentity != "" && c.ctx.psk.instead ||
 			c.ctx.later.server && c.info.state.Version == VersionTLS13
 	}
-	return C.sessl_session_peer_ok(now.session, nil) != 0
-}
-
-// hasPeer reports whether the connection's session has the peer's certificate. mu is held.
-func (c *Conn) hasPeer(p connPtr) bool {
-	s := C.SSL_get0_session(p.ssl) // borrowed, under mu
-	return s != nil && C.SSL_SESSION_get0_peer(s) != nil
+	if now.raw != rawNone {
+		return now.raw == rawExpected
+	}
+	return c.ctx.types.peer.x509() && C.sessl_session_peer_ok(now.session, nil) != 0
 }
 
 // setStamp marks the connection's session, and those to come, as verified, or as not

@@ -48,8 +48,18 @@ type ConnectionState struct {
 	ServerName string
 
 	// Verified says that the peer showed a certificate, now or when the session began,
-	// and that the certificate was verified.
+	// and that the certificate was verified; or that its raw public key was expected.
 	Verified bool
+
+	// PeerRawPublicKey is the peer's public key, a SubjectPublicKeyInfo in DER, if the peer showed that and no
+	// certificate, now or when the session began (SSL_get0_peer_rpk): see [CertificateType].
+	// x509.ParsePKIXPublicKey reads it. PeerCertificates and VerifiedChain are empty then. It must not be
+	// changed. PeerCertificateType says which of the two it was, and LocalCertificateType what this side has
+	// shown (SSL_get_negotiated_server_cert_type, SSL_get_negotiated_client_cert_type). Both are
+	// CertificateTypeX509 where nothing was shown, and LocalCertificateType is it on a resumed connection.
+	PeerRawPublicKey     []byte
+	PeerCertificateType  CertificateType
+	LocalCertificateType CertificateType
 
 	// PeerCertificates are the certificates that the peer sent, leaf first, as far as
 	// crypto/x509 can read them; a peer whose leaf it cannot read is refused. They must not be
@@ -64,8 +74,8 @@ type ConnectionState struct {
 	VerifiedChain []*x509.Certificate
 
 	// LocalCertificates are the certificates that this side has sent in the handshake,
-	// leaf first. Empty if none was asked for or none fit, and on a resumed connection,
-	// which shows no certificate.
+	// leaf first. Empty if none was asked for or none fit, on a resumed connection, which shows
+	// no certificate, and if only the key of one was sent.
 	LocalCertificates []*x509.Certificate
 
 	// TicketData is the data that a server's application has left with the resumed

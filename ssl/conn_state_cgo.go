@@ -63,14 +63,15 @@ func (c *Conn) readInfo(p connPtr) settled {
 	if i := slices.IndexFunc(c.own, func(o *ownChain) bool { return o.number == uint64(i.sent_cert) }); i >= 0 {
 		c.info.own = c.own[i]
 	}
+	c.readTypes(p, &c.info, i.session, rawPeer(i.raw))
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}
 	if i.ticket_data_len > 0 {
 		c.info.state.TicketData = C.GoBytes(unsafe.Pointer(i.ticket_data), C.int(i.ticket_data_len))
 	}
-	return settled{session: i.session, hasPeer: i.has_peer != 0, early: EarlyDataStatus(i.early),
-		chain: unsafe.Slice((*byte)(i.chain), int(i.chain_len))}
+	return settled{session: i.session, hasPeer: i.has_peer != 0, raw: rawPeer(i.raw),
+		early: EarlyDataStatus(i.early), chain: unsafe.Slice((*byte)(i.chain), int(i.chain_len))}
 }
 
 // settled is what only the end of the handshake has to know. session is borrowed, under mu, and chain,
@@ -78,7 +79,8 @@ func (c *Conn) readInfo(p connPtr) settled {
 type settled struct {
 	session sessionPtr
 	chain   []byte
-	hasPeer bool
+	hasPeer bool // it has shown a certificate, or a raw public key
+	raw     rawPeer
 	early   EarlyDataStatus
 }
 
@@ -98,7 +100,7 @@ func (c *Conn) readPeer(p connPtr, now settled) error {
 			c.info.peer = peer
 			return nil
 		}
-		if !now.hasPeer {
+		if !now.hasPeer || now.raw != rawNone {
 			c.info.peer = &peerChain{}
 			return nil
 		}

@@ -103,6 +103,9 @@ func (c *Conn) show(cert *Certificate) error {
 	if err := signersFit("handshake", c.ctx.query, *cert); err != nil {
 		return err
 	}
+	if err := keysFit(c.ctx.types.own, *cert); err != nil {
+		return fail("handshake", err)
+	}
 	c.setOwn(p, []*ownChain{cert.c.chain})
 	return c.useCertificate("handshake", p, *cert)
 }

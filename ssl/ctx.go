@@ -60,6 +60,7 @@ type Ctx struct {
 	reloadNames []string // names in its first certificates; only with reload
 
 	ech      ctxECH
+	types    ctxTypes
 	early    earlyCounters
 	maxEarly uint32
 	guard    *guarding // only on a server; nil: none

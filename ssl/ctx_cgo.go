@@ -30,7 +30,8 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
 		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache,
 		setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs,
-		setAsksForStaple, setLaterAuth, setECH, setCompression, setIdentity, setALPN, setKeyLog, checkBuilt,
+		setAsksForStaple, setLaterAuth, setECH, setCompression, setTypes, setIdentity, setALPN, setKeyLog,
+		checkBuilt,
 	} {
 		if err := set(op, cfg, c, p); err != nil {
 			freeCtx(p)

@@ -30,6 +30,7 @@ func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 		cfg.hashDemands(h, b)
 		fmt.Fprintf(h, "curves=%d;", cfg.certificateCurves())
 	}
+	cfg.hashTypes(h)
 	cfg.hashPSKs(h)
 	if !configured && (cfg.GetPSK != nil || cfg.GetCertificate != nil) {
 		fmt.Fprintf(h, "process=%x;ctx=%d;", processID(), c.number)
@@ -40,7 +41,7 @@ func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 		return sum[:]
 	}
 	c.idRest = rest
-	return contextOfNames(namesInAll(cfg.Certificates), rest)
+	return contextOfNames(setOf(cfg.Certificates).names(cfg.ownTypes()), rest)
 }
 
 func contextOfNames(names []string, rest []byte) []byte {
@@ -57,6 +58,26 @@ func namesInAll(certs []Certificate) (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// keysInAll returns the public keys of the certificates in the form of names.
+func keysInAll(certs []Certificate) (keys []string) {
+	for _, c := range certs {
+		if c.c != nil {
+			keys = append(keys, fmt.Sprintf("key %x", sha256.Sum256(c.c.chain.leaf.RawSubjectPublicKeyInfo)))
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// names returns that by which peers know the owner of the certificates: their names, and the keys if these
+// are shown alone.
+func (s *certSet) names(types certTypes) []string {
+	if types.raw() {
+		return slices.Concat(s.certNames, s.certKeys)
+	}
+	return s.certNames
 }
 
 // namesIn returns all names in a certificate by which a peer could know its owner, or
@@ -83,8 +104,12 @@ func namesIn(leaf *x509.Certificate) (names []string) {
 // followNames is for a connection with reloaded certificates, whose names may have
 // changed. It sets the context that a new Ctx with these certificates would have.
 func (c *Conn) followNames(op string, p connPtr, set *certSet) error {
-	if !c.server || c.ctx.idRest == nil || slices.Equal(set.names, c.ctx.reloadNames) {
+	if !c.server || c.ctx.idRest == nil {
 		return nil
 	}
-	return setConnContext(op, p, contextOfNames(set.names, c.ctx.idRest))
+	names := set.names(c.ctx.types.own)
+	if slices.Equal(names, c.ctx.reloadNames) {
+		return nil
+	}
+	return setConnContext(op, p, contextOfNames(names, c.ctx.idRest))
 }

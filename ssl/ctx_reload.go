@@ -51,7 +51,13 @@ type CertificateFiles struct {
 type certSet struct {
 	certs []Certificate
 	own   []*ownChain
-	names []string // in the certificates
+
+	certNames, certKeys []string // in the certificates
+}
+
+func setOf(certs []Certificate) *certSet {
+	certs = slices.Clone(certs)
+	return &certSet{certs: certs, own: chainsOf(certs), certNames: namesInAll(certs), certKeys: keysInAll(certs)}
 }
 
 // NewReloadableCertificates begins with certs and without files, so that only Replace
@@ -163,7 +169,7 @@ func (r *ReloadableCertificates) replace(op string, seq uint64, certs []Certific
 			return fail(op, configError("certificate %d is empty", i))
 		}
 	}
-	set := &certSet{certs: slices.Clone(certs), own: chainsOf(certs), names: namesInAll(certs)}
+	set := setOf(certs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if seq < r.applied {
@@ -183,6 +189,9 @@ func (r *ReloadableCertificates) tryLocked(op string, set *certSet) error {
 		err := ctx.withPtr(op, func(p ctxPtr) error {
 			if err := signersFit(op, ctx.query, set.certs...); err != nil {
 				return err
+			}
+			if err := keysFit(ctx.types.own, set.certs...); err != nil {
+				return fail(op, err)
 			}
 			return tryCertificates(op, ctx.checks, ctx.server, p, set.certs)
 		})
@@ -224,7 +233,7 @@ func (r *ReloadableCertificates) newCtx(op string, cfg *Config, server bool) (*C
 	if err != nil {
 		return nil, err
 	}
-	c.reloadNames = set.names
+	c.reloadNames = set.names(c.types.own)
 	c.checks = &Config{MinVersion: cfg.MinVersion, MaxVersion: cfg.MaxVersion, SecurityLevel: cfg.SecurityLevel,
 		CipherSuites: slices.Clone(cfg.CipherSuites), CurvePreferences: slices.Clone(cfg.CurvePreferences),
 		SignatureSchemes: slices.Clone(cfg.SignatureSchemes), GetCertificate: cfg.GetCertificate,

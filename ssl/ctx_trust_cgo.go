@@ -98,6 +98,7 @@ func (c *Conn) explain(p connPtr, err error) {
 	if p.big_key != 0 {
 		v.Reason = fmt.Sprintf("key of %d bits, more than %d are not accepted", p.big_key, maxModulus)
 	}
+	c.explainRaw(p, v)
 	v.sent, _ = certsOf(func(i C.int, out **C.uint8_t) C.int { return C.sessl_conn_judged_cert(p, 0, i, out) })
 	var out *C.uint8_t
 	n := C.sessl_conn_bad_cert(p, &out)

@@ -28,7 +28,7 @@ func (e *VerificationError) As(target any) bool {
 	switch t := target.(type) {
 	case **tls.CertificateVerificationError:
 		chain := parseChain(e.sent)
-		if len(chain) == 0 {
+		if len(chain) == 0 && e.PeerRawPublicKey == nil {
 			return false
 		}
 		*t = &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: e.std()}
@@ -42,6 +42,9 @@ func (e *VerificationError) As(target any) bool {
 	}
 	return false
 }
+
+// Is finds ErrCertificateType if the peer has shown a certificate where only raw public keys are taken.
+func (e *VerificationError) Is(target error) bool { return e.wrongType && target == ErrCertificateType }
 
 // found stores what f returns.
 func found[T any](to *T, f func() (T, bool)) bool {

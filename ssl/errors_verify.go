@@ -23,6 +23,12 @@ type VerificationError struct {
 	Host  string
 	Names []string
 
+	// PeerRawPublicKey is the raw public key that was refused, a SubjectPublicKeyInfo in DER; nil if the peer
+	// has shown a certificate.
+	PeerRawPublicKey []byte
+
+	wrongType bool // the peer has shown a certificate, and only raw public keys are taken
+
 	sent [][]byte // the certificates that the peer has shown, in DER
 }
 
@@ -33,6 +39,9 @@ const maxNamesShown = 8
 // chosen is quoted.
 func (e *VerificationError) Error() string {
 	text := "peer certificate refused: " + e.Reason
+	if e.PeerRawPublicKey != nil {
+		text = "peer's raw public key refused: " + e.Reason
+	}
 	if e.Host != "" {
 		return text + ": asked for " + strconv.Quote(e.Host) + ", the certificate is for " + quoteNames(e.Names)
 	}

@@ -1,4 +1,5 @@
 #include "private.h"
+#include "rpk.h"
 
 /* The certificate that a side shows is asked for where libssl needs it, which is not in
  * resumptions: cert_cb leaves the handshake waiting until Go has answered. */
@@ -55,12 +56,18 @@ static int needs_thread(const sessl_conn *c, SSL *ssl)
     return 1;
 }
 
-/* libssl goes on with the certificate that Go has given, or with those of this side that fit. */
+/* libssl goes on with the certificate that Go has given, or with those of this side that fit. The types of
+ * certificates have been settled by now: without one in common there is nothing to show. */
 static int settle(sessl_conn *c, SSL *ssl, int given)
 {
+    if (!sessl_conn_may_show(c)) {
+        SSL_certs_clear(ssl);
+        return 1;
+    }
     if (!given && !sessl_conn_pick(c, ssl))
         return 0;
-    sessl_conn_pack(c, ssl);
+    if (!sessl_conn_own_is_raw(c)) /* libssl compresses no key */
+        sessl_conn_pack(c, ssl);
     return 1;
 }
 

@@ -15,7 +15,7 @@
 /* SSL_CTX_flush_sessions_ex: 3.4; the old form is deprecated from there. */
 #define SESSL_HAVE_FLUSH_EX (OPENSSL_VERSION_NUMBER >= 0x30400000L)
 
-/* SSL_SESSION_get0_peer_rpk: 3.2. */
+/* Raw public keys: 3.2. */
 #define SESSL_HAVE_RPK (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 
 /* SSL_CTX_set1_cert_comp_preference: 3.2. Before, there are no names for the numbers of RFC 8879. */

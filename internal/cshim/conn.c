@@ -98,6 +98,7 @@ void sessl_conn_free(sessl_conn *c)
     OPENSSL_free(c->stamp);
     OPENSSL_free(c->protos);
     X509_free(c->bad_cert);
+    EVP_PKEY_free(c->bad_key);
     sessl_conn_take_keylog(c, NULL);
     sessl_buf_free(&c->in);
     sessl_buf_free(&c->out);

@@ -145,6 +145,7 @@ struct sessl_conn {
     int judged;                   /* the application is content with it, a server's */
     STACK_OF(X509) *sent, *built; /* what it is asked about; references of our own */
     X509 *bad_cert;               /* one reference; the certificate that was refused */
+    EVP_PKEY *bad_key;            /* the same of a raw public key */
     int bad_depth;                /* and where in the chain it was */
     int big_key;                  /* how many bits it has, if that was the reason */
     int bad_staple;               /* a server's cannot be parsed */
@@ -242,6 +243,7 @@ typedef struct sessl_weighed {
     uint32_t max_early;
     int64_t now; /* as libssl sees it */
     int peer_ok; /* there is a leaf, which has not expired */
+    int raw;     /* SESSL_RAW_*: what there is instead of a leaf */
     const uint8_t *stamp, *chain;
     size_t stamp_len, chain_len;
 } sessl_weighed;
@@ -323,7 +325,8 @@ typedef struct sessl_conn_info {
     int compressed;       /* SESSL_COMPRESSED_* */
     int early;            /* what became of early data, in Go's numbers */
     SSL_SESSION *session; /* borrowed from the SSL, as long as its mutex is held */
-    int has_peer;         /* there is a certificate of the peer in it */
+    int has_peer;         /* there is a certificate of the peer in it, or a raw public key */
+    int raw;              /* SESSL_RAW_*: which */
     const uint8_t *chain; /* the note of the peer's chain, borrowed from it */
     size_t chain_len;
     const uint8_t *ticket_data; /* what a resumed one has brought to a server, borrowed */

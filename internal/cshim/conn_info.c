@@ -1,4 +1,5 @@
 #include "private.h"
+#include "rpk.h"
 
 /* What a connection has settled. The caller holds its mutex. */
 
@@ -134,7 +135,9 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->compressed = c->compressed;
     i->early = sessl_conn_early_status(c);
     i->session = SSL_get0_session(c->ssl); /* borrowed */
-    i->has_peer = i->session != NULL && SSL_SESSION_get0_peer(i->session) != NULL;
+    i->raw = sessl_session_rate_raw(c->ssl, i->session);
+    i->has_peer =
+        i->raw != SESSL_RAW_NONE || (i->session != NULL && SSL_SESSION_get0_peer(i->session) != NULL);
     i->chain_len = i->session == NULL ? 0 : sessl_session_note(i->session, SESSL_CHAIN, &i->chain);
     i->ticket_data_len = c->server && i->reused ? sessl_conn_ticket_data(c, &i->ticket_data) : 0;
     sessl_err_clear();

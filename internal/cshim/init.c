@@ -18,5 +18,6 @@ void sessl_init(void)
     sessl_certs_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_certs_freed);
     sessl_removed_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_removed_free);
     sessl_certcomp_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    sessl_rpk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_rpk_free);
     sessl_err_clear();
 }

@@ -31,7 +31,7 @@
  * SSL_SESSION, of an SSL, whose connection it is, of an X509, and of an SSL_CTX. */
 extern int sessl_ssl_slot, sessl_leaf_slot, sessl_packed_slot;
 extern int sessl_alpn_slot, sessl_trust_slot, sessl_tickets_slot, sessl_policy_slot;
-extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot, sessl_certcomp_slot;
+extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot, sessl_certcomp_slot, sessl_rpk_slot;
 
 /* ---- err.c ---- */
 
@@ -140,6 +140,16 @@ void sessl_conn_forget_chains(sessl_conn *c);
 /* ---- paths.c: how a chain is found ---- */
 
 int sessl_verify_paths(X509_STORE_CTX *store);
+
+/* ---- rpk.c ---- */
+
+void sessl_rpk_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+EVP_PKEY *sessl_session_raw_key(const SSL_SESSION *s);
+int sessl_session_rate_raw(SSL *ssl, const SSL_SESSION *s);
+EVP_PKEY *sessl_shown_raw_key(X509_STORE_CTX *store);
+int sessl_takes_type(SSL *ssl, int raw);
+int sessl_judge_raw_key(SSL *ssl, EVP_PKEY *key);
+void sessl_conn_blame_key(sessl_conn *c, EVP_PKEY *key);
 
 /* ---- lastword.c ---- */
 
@@ -266,12 +276,6 @@ int sessl_session_set_frame(SSL_SESSION *s, const sessl_frame *f);
 
 /* ---- chain.c: the certificates in it ---- */
 
-#define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
-
-/* For the number of one that was sent. */
-#define SESSL_CERT_ROOT 0xfe  /* the root that was verified */
-#define SESSL_CERT_OTHER 0xff /* none that was verified */
-
 int64_t sessl_cert_left(const X509 *x);
 int64_t sessl_chain_until(SSL *ssl);
 int sessl_chain_shown(SSL *ssl, SSL_SESSION *s);
@@ -372,12 +376,6 @@ int sessl_conn_answered(const sessl_conn *c);
 int sessl_conn_disown_answer(const sessl_conn *c, SSL_SESSION *s);
 
 /* ---- alpn.c ---- */
-
-/* A list of protocols in wire form. */
-typedef struct sessl_alpn {
-    size_t n;
-    uint8_t wire[];
-} sessl_alpn;
 
 void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 

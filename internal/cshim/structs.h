@@ -29,6 +29,22 @@ struct sessl_cert {
     int more;             /* how many references there are besides the first; atomic */
 };
 
+/* ---- alpn.c ---- */
+
+/* A list of protocols in wire form. */
+typedef struct sessl_alpn {
+    size_t n;
+    uint8_t wire[];
+} sessl_alpn;
+
+/* ---- chain.c: the certificates that a ticket keeps ---- */
+
+#define SESSL_CHAIN_MAX 32 /* certificates, as in Go */
+
+/* For the number of one that was sent. */
+#define SESSL_CERT_ROOT 0xfe  /* the root that was verified */
+#define SESSL_CERT_OTHER 0xff /* none that was verified */
+
 /* ---- pskkey.c: external keys ---- */
 
 /* One key. It is immutable, and held by tables, connections and the application's handles,

@@ -22,9 +22,8 @@ static int refuse(X509_STORE_CTX *store, int why)
     return 0;
 }
 
-static int modulus_bits(X509 *x)
+static int modulus_bits(EVP_PKEY *key)
 {
-    EVP_PKEY *key = X509_get0_pubkey(x); /* borrowed from x */
     int type = key == NULL ? EVP_PKEY_NONE : EVP_PKEY_base_id(key);
 
     return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS || type == EVP_PKEY_DSA ? EVP_PKEY_bits(key) : 0;
@@ -50,10 +49,15 @@ static int error_for(int alert)
 static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
 {
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store); /* borrowed, with the leaf */
-    int i, bits;
+    EVP_PKEY *raw = sessl_shown_raw_key(store);                  /* borrowed */
+    int i, bits = modulus_bits(raw);
 
+    if (bits > SESSL_MODULUS_MAX) {
+        c->big_key = bits;
+        return 1;
+    }
     for (i = 0; i < sk_X509_num(sent); i++) {
-        bits = modulus_bits(sk_X509_value(sent, i));
+        bits = modulus_bits(X509_get0_pubkey(sk_X509_value(sent, i)));
         if (bits <= SESSL_MODULUS_MAX)
             continue;
         c->big_key = bits;
@@ -61,6 +65,15 @@ static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
         return 1;
     }
     return 0;
+}
+
+/* 1 when the Ctx expects the key, which stands for its owner, whatever the host is called. */
+static int verify_raw_key(sessl_conn *c, X509_STORE_CTX *store, EVP_PKEY *key)
+{
+    int why = sessl_judge_raw_key(c->ssl, key);
+
+    X509_STORE_CTX_set_error(store, why);
+    return why == X509_V_OK;
 }
 
 /* 1 when the chain has a root and the leaf is for the host, unless there is none to compare with. */
@@ -142,21 +155,33 @@ static int verify_provider(sessl_conn *c, X509_STORE_CTX *store)
     return ok;
 }
 
+static int verify_peer(sessl_conn *c, X509_STORE_CTX *store)
+{
+    EVP_PKEY *key = sessl_shown_raw_key(store); /* borrowed */
+
+    return key != NULL ? verify_raw_key(c, store, key)
+                       : verify_chain(c, store, c->check_host ? &c->host : NULL);
+}
+
 static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
 {
+    int raw = sessl_shown_raw_key(store) != NULL;
+
     if (c == NULL || c->refused)
         return refuse(store, error_for(c == NULL ? SSL_AD_BAD_CERTIFICATE : c->alert));
     if (c->judged)
         return go_on(c, store);
+    if (!sessl_takes_type(c->ssl, raw))
+        return refuse(store, error_for(SSL_AD_UNSUPPORTED_CERTIFICATE));
     if (has_big_key(c, store))
         return refuse(store, X509_V_ERR_CERT_REJECTED);
     if ((c->ech & SESSL_ECH_OFFERED) != 0 && !sessl_conn_ech_accepted(c))
-        return verify_provider(c, store);
-    if (r->check && !verify_chain(c, store, c->check_host ? &c->host : NULL))
+        return raw ? refuse(store, X509_V_ERR_CERT_REJECTED) : verify_provider(c, store);
+    if (r->check && !verify_peer(c, store))
         return 0;
 #if SESSL_HAVE_3_0
     if (r->ask)
-        return ask(c, store, !r->check);
+        return ask(c, store, !r->check || raw);
 #endif
     if (!r->check)
         X509_STORE_CTX_set_error(store, UNVERIFIED);
@@ -179,6 +204,8 @@ static int verify(X509_STORE_CTX *store, void *arg)
         return ok;
     }
     ERR_clear_last_mark();
+    if (c != NULL && sessl_shown_raw_key(store) != NULL)
+        sessl_conn_blame_key(c, sessl_shown_raw_key(store));
     if (c != NULL && c->sent == NULL) /* for the error to show; +1 on each, or nothing without memory */
         c->sent = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(store));
     return 0;

@@ -66,6 +66,8 @@ var advice = map[string]string{
 		"intermediate certificates",
 	"fail-certificate": "the text names the certificate and OpenSSL's reason; openssl verify gives the " +
 		"same answer",
+	"fail-raw-key": "if the key in the error is the peer's, add it to PeerRawPublicKeys of a new Ctx; " +
+		"otherwise this is not the peer",
 	"fail-no-certificate": "give the client a certificate in Certificates, or ask for less in ClientAuth",
 	"fail-peer-refused": "look into the peer's log: its roots, the names and times of our certificate, " +
 		"and missing intermediates",
@@ -116,6 +118,9 @@ func reason(err error) string {
 	var verify *ssl.VerificationError
 	var own *ssl.Error
 	if errors.As(err, &verify) {
+		if verify.PeerRawPublicKey != nil {
+			return "fail-raw-key"
+		}
 		if row := byCode[verify.Code]; row != "" && verify.Host == "" {
 			return row
 		}

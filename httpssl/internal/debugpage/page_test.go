@@ -150,6 +150,7 @@ func TestReasons(t *testing.T) {
 		errors.New("of its own"): "fail-other",
 		&ssl.VerificationError{Code: 10, Reason: "certificate has expired"}: "fail-time",
 		&ssl.VerificationError{Code: 23, Reason: "certificate revoked"}:     "fail-revoked",
+		&ssl.VerificationError{Code: 95, PeerRawPublicKey: []byte{1}}:       "fail-raw-key",
 		&ssl.VerificationError{Code: 26, Reason: "unsupported purpose"}:     "fail-certificate",
 	} {
 		if got := reason(fmt.Errorf("wrapped: %w", err)); got != want {
