@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sessl/ssl"
-	"sessl/valkeystore/internal/schedule"
 )
 
 // ErrEraUnknown says that the schedule of ticket keys is not known yet, which has the era that sessions
@@ -18,11 +17,11 @@ const settled = 2 * time.Second
 
 // era returns the fleet's. Sessions and tickets of an earlier one are void.
 func (c *Client) era() (uint64, error) {
-	s := c.tickets.machine.Status()
-	if s.State == schedule.Starting {
+	era, known := c.tickets.machine.Era()
+	if !known {
 		return 0, ErrEraUnknown
 	}
-	return s.Era, nil
+	return era, nil
 }
 
 // sawEra empties the cache if the era is another one than that of the sessions in it.

@@ -3,8 +3,8 @@ package valkeystore
 import (
 	"context"
 	"errors"
-	"fmt"
 	mathrand "math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,7 +102,7 @@ func (s store) key(id []byte) string { return s.c.name("s", s.c.hash(id)) }
 // Binding has the namespace as well, so that two fleets with one set of SealKeys have nothing in common.
 func (s store) Binding() (string, error) {
 	era, err := s.c.era()
-	return fmt.Sprintf("%s %d", s.c.at.namespace, era), err
+	return s.c.at.namespace + " " + strconv.FormatUint(era, 10), err
 }
 
 // Down implements [ssl.SessionStatusStore].

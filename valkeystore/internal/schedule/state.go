@@ -79,6 +79,16 @@ func (m *Machine) Status() Status {
 	return s
 }
 
+// Era returns the era, or false while none is known. It is asked for with each session, and reads no clock.
+func (m *Machine) Era() (uint64, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.fetched || m.mine == nil {
+		return 0, false
+	}
+	return m.mine.Era, true
+}
+
 // stateOf says where the keys are, and not where they should be at this instant.
 func (m *Machine) stateOf(s Status) State {
 	switch current := m.places.Current; {
