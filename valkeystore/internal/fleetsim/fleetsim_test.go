@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"sessl/valkeystore/internal/replay"
 )
 
 var (
@@ -36,6 +38,22 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("%d turns, %d of them alone, %d flights, %d accepted, %d twice, excused %+v", sum.Turns, sum.Lone,
 		sum.Attacks, sum.Once, sum.Twice, sum.Excused)
+}
+
+// A replica that takes over lacks the last claims. The flights in question come to a machine after that
+// which, by its clock, was not to take them before.
+func TestClaimsLostInFailovers(t *testing.T) {
+	c := Config{Seed: 1, Servers: 4, Period: 2 * time.Minute, KeepFor: 4 * time.Minute, Skew: replay.MaxSkew,
+		Clients: 20, Return: 30 * time.Second, Early: 0.2}
+	for i := range 15 {
+		c.Faults = append(c.Faults, Fault{What: Failover, At: time.Duration(i+1) * 100 * time.Second,
+			Amount: 5 * time.Second})
+	}
+	c.Length = 27 * time.Minute
+	r := RunChaos(c.complete())
+	if len(r.Broken) > 0 || r.Once < r.Attacks/4 {
+		t.Errorf("%d of %d flights accepted; %v", r.Once, r.Attacks, r.Broken)
+	}
 }
 
 // The settings are those of valkeystore's tests with three real servers. TestFleetWithoutDatabase finds that
