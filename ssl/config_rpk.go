@@ -105,6 +105,10 @@ func (cfg *Config) checkTypes(server bool) error {
 		return configError("EncryptedClientHelloConfigList and CertificateTypeRawPublicKey are both set, " +
 			"but the server that refuses the encryption must show a certificate")
 	}
+	if cfg.PSKOnly && cfg.peerTypes().raw() {
+		return configError("PSKOnly accepts no raw public key, but PeerCertificateTypes has " +
+			"CertificateTypeRawPublicKey")
+	}
 	if err := keysFit(cfg.ownTypes(), cfg.Certificates...); err != nil {
 		return err
 	}

@@ -115,7 +115,8 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 // come from any Ctx. The server decides whether to resume: see SessionReused.
 //
 // A verifying client offers only sessions that it may resume: those verified under the
-// same configuration, and those whose leaf certificate verifies now. Nor does a client
+// same configuration, and those whose leaf certificate verifies now, or whose raw public key
+// is expected now. Nor does a client
 // offer a session with which the handshake could not go on, which libssl does not check:
 //   - with a cipher suite that is not offered (in TLS 1.3, whose hash no offered suite has),
 //   - with a maximum fragment length, with compression, or with a session id context,

@@ -11,7 +11,8 @@ import (
 // TLS returns the state as crypto/tls's type, for http.Request.TLS and for other code that
 // needs it. It fills in all fields except two, which OpenSSL does not tell or this
 // package does not ask for: SignedCertificateTimestamps, and TLSUnique, which is never defined for TLS
-// 1.3. CurveID is 0 if Group is empty or unknown here.
+// 1.3. CurveID is 0 if Group is empty or unknown here. It has no field for a raw public key: a peer that has
+// shown one looks like one without a certificate.
 //
 // The method ExportKeyingMaterial of the result returns an error, because it has no connection:
 // use [Conn.ExportKeyingMaterial]. The zero state gives a state in which no handshake is complete.

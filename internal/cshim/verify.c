@@ -204,7 +204,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
         return ok;
     }
     ERR_clear_last_mark();
-    if (c != NULL && sessl_shown_raw_key(store) != NULL)
+    if (c != NULL && sessl_shown_raw_key(store) != NULL && c->big_key == 0) /* errors are kept */
         sessl_conn_blame_key(c, sessl_shown_raw_key(store));
     if (c != NULL && c->sent == NULL) /* for the error to show; +1 on each, or nothing without memory */
         c->sent = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(store));

@@ -136,6 +136,9 @@ func TestRawKeyMistakes(t *testing.T) {
 	roots, ech := ssltest.Roots(t, "ca"), echKey(t).Config
 	list := append([]byte{0, byte(len(ech))}, ech...)
 	for what, change := range map[string]func(*ssl.Config){
+		"PSKOnly": func(c *ssl.Config) {
+			c.PSKs, c.PSKOnly = []ssl.PSK{ssltest.Must[ssl.PSK](t)(ssl.NewPSK("me", ssltest.Secret[:32], 0))}, true
+		},
 		"roots":                 func(c *ssl.Config) { c.RootCAs = roots },
 		"InsecureSkipVerify":    ssltest.Insecure,
 		"Encrypted ClientHello": func(c *ssl.Config) { c.EncryptedClientHelloConfigList = list },
