@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -216,10 +217,11 @@ func TestCompressedStaple(t *testing.T) {
 			}
 		}
 	}
-	cert := ssltest.Stapled(t, "server-ecdsa")
+	cert, other := ssltest.Stapled(t, "server-ecdsa"), bytes.Clone(want)
+	other[len(other)-1] ^= 1 // in a signature
 	srv.Certificates, cli.RequestOCSPStaple = []ssl.Certificate{cert}, true
 	sctx := ssltest.NewServerCtx(t, srv)
-	for _, staple := range [][]byte{want, nil, want} {
+	for _, staple := range [][]byte{want, other, nil, want} {
 		if err := cert.SetOCSPStaple(staple); err != nil {
 			t.Fatal(err)
 		}
@@ -322,6 +324,29 @@ func TestClientCertificateCompression(t *testing.T) {
 				t.Errorf("%s, later %t: compressed is %t", name, later, got)
 			}
 			p.CloseBoth()
+		}
+	}
+}
+
+// openssl.cnf may refuse compression, and a list in a Config comes before it.
+func TestCompressionUnderOpenSSLConf(t *testing.T) {
+	if !hasCompression() {
+		return // the file's options are not known
+	}
+	if os.Getenv(ssltest.CnfEnv) == "" {
+		ssltest.UnderConf(t, t.Name(), "Options = -TxCertificateCompression,-RxCertificateCompression", "yes")
+		return
+	}
+	list := compressing(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.Certificates, srv.CertificateCompression = []ssl.Certificate{ssltest.KeyPair(t, "server-chain")}, list
+	sctx := ssltest.NewServerCtx(t, srv)
+	for _, want := range []byte{plain, packed} {
+		if want == packed {
+			cli.CertificateCompression = list
+		}
+		if _, number, _ := shake(t, cli, sctx, true); number != want {
+			t.Errorf("message %d, want %d", number, want)
 		}
 	}
 }
