@@ -149,3 +149,28 @@ func TestCompressionUnderReload(t *testing.T) {
 	close(stop)
 	replacing.Wait()
 }
+
+// What is said of the client's certificate is said of the last one.
+func TestCompressedThenNone(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := ssltest.LaterConfigs(t)
+	srv.ClientAuth = ssl.VerifyClientCertIfGiven
+	cert := cli.Certificates[0]
+	answers := []*ssl.Certificate{&cert, nil}
+	cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (answer *ssl.Certificate, err error) {
+		answer, answers = answers[0], answers[1:]
+		return answer, nil
+	}
+	p := ssltest.NewTCPPair(t, cli, srv)
+	p.MustShake(t)
+	for _, name := range []string{ssltest.ClientName, ""} {
+		if err := p.Request(t); err != nil {
+			t.Fatal(err)
+		}
+		ssltest.WantClient(t, p.Server, name)
+		want := name != "" && hasCompression()
+		if got := p.Server.ConnectionState().PeerCertificateCompressed; got != want {
+			t.Errorf("%q: compressed is %t", name, got)
+		}
+	}
+}
