@@ -6,8 +6,8 @@ import (
 )
 
 // A CertificateCompressionAlgorithm compresses certificates in the handshake (RFC 8879), for
-// [Config].CertificateCompression. A chain takes a third less, or half, so that it may fit into the packets
-// that a server can send before it hears from the client again. TLS 1.3 only; a resumption shows none.
+// [Config].CertificateCompression. A chain of two takes about a quarter less, which may make it fit into the
+// packets that a server can send before it hears from the client. TLS 1.3 only; a resumption shows none.
 //
 // A server compresses each of its certificates once by each algorithm (SSL_set1_compressed_cert): those of a
 // Config, and of ReloadableCertificates, before they are used, another one of GetCertificate when it is shown

@@ -174,3 +174,26 @@ func TestCompressedThenNone(t *testing.T) {
 		}
 	}
 }
+
+// A raw public key goes as it is, and the certificate beside it is compressed for who wants that.
+func TestCompressionBesideRawKeys(t *testing.T) {
+	leakcheck.Test(t)
+	list := compressing(t)
+	if len(list) == 0 {
+		return
+	}
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.CertificateCompression = list
+	srv.CertificateTypes = []ssl.CertificateType{ssl.CertificateTypeRawPublicKey, ssl.CertificateTypeX509}
+	sctx := ssltest.NewServerCtx(t, srv)
+	if _, number, _ := shake(t, cli, sctx, true); number != packed {
+		t.Errorf("message %d for a client that wants a certificate", number)
+	}
+	key := srv.Certificates[0].Leaf().RawSubjectPublicKeyInfo
+	cli.PeerCertificateTypes = []ssl.CertificateType{ssl.CertificateTypeRawPublicKey}
+	cli.RootCAs, cli.PeerRawPublicKeys = nil, [][]byte{key}
+	o, number, _ := shake(t, cli, sctx, true)
+	if st := o.Client.ConnectionState(); number != plain || !bytes.Equal(st.PeerRawPublicKey, key) {
+		t.Errorf("message %d, and a raw key of %d bytes", number, len(st.PeerRawPublicKey))
+	}
+}
