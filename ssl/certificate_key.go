@@ -37,9 +37,9 @@ func CertificateFromKey(key crypto.PrivateKey) (Certificate, error) {
 }
 
 // LoadPrivateKey reads a private key that has no certificate from a file, in PEM or DER, for raw public
-// keys: see CertificateFromKey. It takes all types of key that OpenSSL can sign with. If the key is
-// encrypted, password is called once; it may be nil. Errors are those of [LoadX509KeyPairWithPassword], and
-// ErrUnsupported before OpenSSL 3.2.
+// keys: see CertificateFromKey. It takes all types of key that OpenSSL can sign with, but no elliptic curve
+// that crypto/x509 does not know. If the key is encrypted, password is called once; it may be nil. Errors
+// are those of [LoadX509KeyPairWithPassword], and ErrUnsupported before OpenSSL 3.2.
 func LoadPrivateKey(keyFile string, password func() ([]byte, error)) (Certificate, error) {
 	const op = "LoadPrivateKey"
 	if err := rawKeysSupported(op); err != nil {

@@ -10,8 +10,11 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -369,6 +372,38 @@ func TestRawKeySources(t *testing.T) {
 		t.Error("a key alone takes a staple")
 	}
 }
+
+// A key of a type that Go has no name for is loaded, shown and expected.
+func TestRawKeyUnknownToGo(t *testing.T) {
+	needRaw(t)
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(ed448Key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	public, _ := pem.Decode([]byte(ed448Public))
+	cert := ssltest.Must[ssl.Certificate](t)(ssl.LoadPrivateKey(file, nil))
+	for version, set := range rawVersions {
+		srv := &ssl.Config{Certificates: []ssl.Certificate{cert}, CertificateTypes: rawTypes}
+		cli := &ssl.Config{PeerCertificateTypes: rawTypes, PeerRawPublicKeys: [][]byte{public.Bytes}}
+		set(srv)
+		p := ssltest.NewTCPPair(t, cli, srv)
+		if c, s := p.Shake(); c != nil || s != nil {
+			t.Errorf("%s: %v, %v", version, c, s)
+		}
+		wantClientSees(t, p.Client, public.Bytes)
+		p.CloseBoth()
+	}
+}
+
+const ed448Key = `-----BEGIN PRIVATE KEY-----
+MEcCAQAwBQYDK2VxBDsEOS5Wtr5XsTdQ8gmwNgv6cCtj/eZ32VDT4SaveZvPVgXP
+nNlGveMFdFAhmgynugTPbgoIUFZlqbiJaw==
+-----END PRIVATE KEY-----`
+
+const ed448Public = `-----BEGIN PUBLIC KEY-----
+MEMwBQYDK2VxAzoAzSdVLZZcbN7wcWjS/0Cq4jFRz8cSwMAg2OItI69xmt93CfGS
+gFr3jv7jixRJii2aQ2XbPxGBC74A
+-----END PUBLIC KEY-----`
 
 func wantClientSees(t *testing.T, c *ssl.Conn, public []byte) {
 	t.Helper()
