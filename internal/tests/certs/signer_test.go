@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -306,8 +307,15 @@ func TestSignerThatBlocks(t *testing.T) {
 				}()
 				done := make(chan error)
 				go func() { done <- p.Client.Handshake() }()
-				if err := p.Server.HandshakeContext(ctx); !errors.Is(err, c.wants) {
-					t.Errorf("%v, want %v", err, c.wants)
+				served := make(chan error, 1)
+				go func() { served <- p.Server.HandshakeContext(ctx) }()
+				select {
+				case err := <-served:
+					if !errors.Is(err, c.wants) {
+						t.Errorf("%v, want %v", err, c.wants)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatal("the server waits for its Signer")
 				}
 				if err := <-done; err == nil {
 					t.Error("the client has no error")
