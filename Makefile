@@ -236,5 +236,5 @@ ci: deps deps-interop deps-fleet deps-drivers deps-prom deps-lint ## what a chan
 	$(MAKE) -j2 --output-sync=target MONKEY=$(MONKEY) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' asan race matrix-ci test long lint interop cli fleet grpc drivers soak monkey ftps prom demo man
 
 # One target after the other.
-weekly: deps-ci deps-interop ## what takes longer: memory checkers, ten rounds, fuzzing, other versions of OpenSSL, a release
-	$(MAKE) valgrind stress fuzz monkey soak matrix interop-matrix fleet bench-test release-try
+weekly: deps-ci deps-interop ## what takes longer: memory checkers, ten rounds, fuzzing, other versions of OpenSSL, arm64, a release
+	$(MAKE) valgrind stress fuzz monkey soak matrix interop-matrix fleet bench-test release-try arm64
