@@ -28,7 +28,7 @@ func boundsDecompression(version uint64) bool {
 func setCompression(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	list := cfg.CertificateCompression
 	if len(list) > 0 {
-		if err := setCompressionList(op, c.server, list, p); err != nil {
+		if err := setCompressionList(op, list, p); err != nil {
 			return err
 		}
 	}
@@ -39,14 +39,14 @@ func setCompression(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-func setCompressionList(op string, server bool, list []CertificateCompressionAlgorithm, p ctxPtr) error {
+func setCompressionList(op string, list []CertificateCompressionAlgorithm, p ctxPtr) error {
 	if C.SESSL_HAVE_CERT_COMPRESSION == 0 {
 		return fail(op, unsupportedIn("certificate compression", "OpenSSL 3.2"))
 	}
 	var e cErr
 	var missing C.size_t
 	algs := (*C.uint16_t)(unsafe.Pointer(unsafe.SliceData(list)))
-	if C.sessl_ctx_set_certcomp(p, cBool(server), algs, C.size_t(len(list)), &missing, &e) != 0 {
+	if C.sessl_ctx_set_certcomp(p, algs, C.size_t(len(list)), &missing, &e) != 0 {
 		return nil
 	}
 	if int(missing) == len(list) {

@@ -27,20 +27,21 @@ void sessl_ctx_refuse_certcomp(SSL_CTX *ctx, int both)
 
 /* The algorithms, in order of preference, whatever openssl.cnf says. 0: the library is built without the
  * one at *missing, or there is no memory for n. */
-int sessl_ctx_set_certcomp(SSL_CTX *ctx, int server, const uint16_t *algs, size_t n, size_t *missing,
-                           sessl_err *e)
+int sessl_ctx_set_certcomp(SSL_CTX *ctx, const uint16_t *algs, size_t n, size_t *missing, sessl_err *e)
 {
     int list[TLSEXT_comp_cert_limit], ok = 1;
-    uintptr_t bits = 0; /* in place of a pointer: nothing is freed */
+    sessl_policy *policy = SSL_CTX_get_ex_data(ctx, sessl_policy_slot); /* borrowed from ctx; a server's */
+    unsigned bits = 0;
 
     sessl_err_begin(e);
     for (*missing = 0; *missing < n && ok; *missing += (size_t)ok) {
         list[*missing] = algs[*missing];
-        bits |= (uintptr_t)1 << algs[*missing];
+        bits |= 1U << algs[*missing];
         ok = SSL_CTX_set1_cert_comp_preference(ctx, &list[*missing], 1) == 1;
     }
-    ok = ok && SSL_CTX_set1_cert_comp_preference(ctx, list, n) == 1
-        && (!server || SSL_CTX_set_ex_data(ctx, sessl_certcomp_slot, (void *)bits));
+    ok = ok && SSL_CTX_set1_cert_comp_preference(ctx, list, n) == 1;
+    if (ok && policy != NULL)
+        policy->packs = bits;
     SSL_CTX_clear_options(ctx, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
     sessl_err_take(e);
     return ok;
@@ -53,10 +54,9 @@ void sessl_ctx_refuse_certcomp(SSL_CTX *ctx, int both)
     (void)ctx, (void)both;
 }
 
-int sessl_ctx_set_certcomp(SSL_CTX *ctx, int server, const uint16_t *algs, size_t n, size_t *missing,
-                           sessl_err *e)
+int sessl_ctx_set_certcomp(SSL_CTX *ctx, const uint16_t *algs, size_t n, size_t *missing, sessl_err *e)
 {
-    (void)ctx, (void)server, (void)algs, (void)n;
+    (void)ctx, (void)algs, (void)n;
     sessl_err_begin(e);
     *missing = 0;
     return 0;

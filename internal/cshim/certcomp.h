@@ -12,7 +12,6 @@
 
 int sessl_certcomp_is_bounded(unsigned long version);
 void sessl_ctx_refuse_certcomp(SSL_CTX *ctx, int both);
-int sessl_ctx_set_certcomp(SSL_CTX *ctx, int server, const uint16_t *algs, size_t n, size_t *missing,
-                           sessl_err *e);
+int sessl_ctx_set_certcomp(SSL_CTX *ctx, const uint16_t *algs, size_t n, size_t *missing, sessl_err *e);
 
 #endif

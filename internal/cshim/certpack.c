@@ -9,7 +9,6 @@
  * certificate is settled. */
 
 int sessl_packed_slot = -1;
-int sessl_certcomp_slot = -1; /* the algorithms of a server's SSL_CTX: a bit each */
 
 #if SESSL_HAVE_CERT_COMPRESSION && !defined(OPENSSL_NO_COMP_ALG)
 
@@ -203,7 +202,9 @@ static int give(SSL *ssl, unsigned algs, X509 *leaf, STACK_OF(X509) *chain, cons
 
 static unsigned algs_of(const SSL_CTX *ctx)
 {
-    return (unsigned)(uintptr_t)SSL_CTX_get_ex_data(ctx, sessl_certcomp_slot);
+    const sessl_policy *policy = sessl_ctx_policy(ctx);
+
+    return policy == NULL ? 0 : policy->packs;
 }
 
 /* Ahead of time, for a certificate that a server's Ctx has or will have. What cannot be made now is made

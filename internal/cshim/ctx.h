@@ -57,6 +57,7 @@ typedef struct sessl_policy {
     uint8_t prefix[SESSL_ID_PREFIX_MAX]; /* of session ids */
     size_t prefix_len;
     struct sessl_id_keys *ids; /* that ids are marked with; one reference, or NULL */
+    unsigned packs;            /* the algorithms by which certificates are compressed: a bit each */
 } sessl_policy;
 
 int64_t sessl_now(void);

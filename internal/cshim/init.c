@@ -8,6 +8,8 @@ void sessl_init(void)
      * Go in it: OpenSSL must not be taken down under them. The first call decides. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     sessl_record_init();
+    /* With ten indexes of a class, libcrypto's own among them, CRYPTO_free_ex_data allocates, and without
+     * memory it leaks what they have: SSL_CTX has nine. */
     sessl_alpn_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_alpn_free);
     sessl_trust_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_trust_free);
     sessl_leaf_slot = X509_get_ex_new_index(0, NULL, NULL, NULL, sessl_companion_free);
@@ -17,7 +19,6 @@ void sessl_init(void)
     sessl_psk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_psks_free);
     sessl_certs_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_certs_freed);
     sessl_removed_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_removed_free);
-    sessl_certcomp_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     sessl_rpk_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, sessl_rpk_free);
     sessl_err_clear();
 }

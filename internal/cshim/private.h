@@ -31,7 +31,7 @@
  * SSL_SESSION, of an SSL, whose connection it is, of an X509, and of an SSL_CTX. */
 extern int sessl_ssl_slot, sessl_leaf_slot, sessl_packed_slot;
 extern int sessl_alpn_slot, sessl_trust_slot, sessl_tickets_slot, sessl_policy_slot;
-extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot, sessl_certcomp_slot, sessl_rpk_slot;
+extern int sessl_psk_slot, sessl_certs_slot, sessl_removed_slot, sessl_rpk_slot;
 
 /* ---- err.c ---- */
 
