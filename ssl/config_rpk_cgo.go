@@ -25,8 +25,8 @@ func setTypes(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.types.own.raw() && !c.types.peer.raw() {
 		return nil
 	}
-	if C.SESSL_HAVE_RPK == 0 {
-		return unsupported(op, "OpenSSL 3.2")
+	if err := rawKeysSupported(op); err != nil {
+		return err
 	}
 	expected, err := expectedDigests(op, cfg.PeerRawPublicKeys)
 	if err != nil {

@@ -28,32 +28,26 @@ func allocations(f func()) uint64 {
 // A Read and a Write allocate nothing.
 func TestReadAndWriteAllocateNothing(t *testing.T) {
 	leakcheck.Test(t)
-	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
-			a, b := ssltest.TCPPipe(t)
-			if hide {
-				a, b = ssltest.Plain{Conn: a}, ssltest.Plain{Conn: b}
-			}
-			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, b)
-			p.MustShake(t)
-			p.Echo(t)
-			data := make([]byte, 1000)
-			least := uint64(1 << 63)
-			for range 20 { // the collector takes buffers away, and the runtime allocates now and then
-				least = min(least, allocations(func() {
-					if _, err := p.Client.Write(data); err != nil {
-						t.Fatal(err)
-					}
-					if _, err := io.ReadFull(p.Server, data); err != nil {
-						t.Fatal(err)
-					}
-				}))
-			}
-			if least != 0 && !ssltest.UnderChecker {
-				t.Errorf("%s: %d allocations", name, least)
-			}
-			p.CloseBoth()
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		data := make([]byte, 1000)
+		least := uint64(1 << 63)
+		for range 20 { // the collector takes buffers away, and the runtime allocates now and then
+			least = min(least, allocations(func() {
+				if _, err := p.Client.Write(data); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(p.Server, data); err != nil {
+					t.Fatal(err)
+				}
+			}))
 		}
+		if least != 0 && !ssltest.UnderChecker {
+			t.Errorf("%d allocations", least)
+		}
+		p.CloseBoth()
 	})
 }
 

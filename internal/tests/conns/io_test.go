@@ -110,35 +110,29 @@ func TestReadTimeout(t *testing.T) {
 // records that have come with it.
 func TestReadsOfParts(t *testing.T) {
 	leakcheck.Test(t)
-	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
-		for name, hide := range map[string]bool{"socket": false, "net.Conn": true} {
-			a, b := ssltest.TCPPipe(t)
-			if hide {
-				a, b = ssltest.Plain{Conn: a}, ssltest.Plain{Conn: b}
-			}
-			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv), a, b)
-			p.MustShake(t)
-			p.Echo(t)
-			for _, records := range [][]string{{"abcdef"}, {"abc", "def"}, {"ab", "c", "def"}} {
-				for _, r := range records {
-					if _, err := io.WriteString(p.Client, r); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := p.Server.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		p.Echo(t)
+		for _, records := range [][]string{{"abcdef"}, {"abc", "def"}, {"ab", "c", "def"}} {
+			for _, r := range records {
+				if _, err := io.WriteString(p.Client, r); err != nil {
 					t.Fatal(err)
 				}
-				got := make([]byte, 6)
-				for i := 0; i < len(got); i += 3 {
-					if _, err := io.ReadFull(p.Server, got[i:i+3]); err != nil {
-						t.Fatalf("%s, %q: %q, %v", name, records, got[:i], err)
-					}
-				}
-				if string(got) != "abcdef" {
-					t.Errorf("%s, %q: %q", name, records, got)
+			}
+			if err := p.Server.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, 6)
+			for i := 0; i < len(got); i += 3 {
+				if _, err := io.ReadFull(p.Server, got[i:i+3]); err != nil {
+					t.Fatalf("%q: %q, %v", records, got[:i], err)
 				}
 			}
-			p.CloseBoth()
+			if string(got) != "abcdef" {
+				t.Errorf("%q: %q", records, got)
+			}
 		}
+		p.CloseBoth()
 	})
 }
