@@ -25,8 +25,12 @@ func setTypes(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	if !c.types.own.raw() && !c.types.peer.raw() {
 		return nil
 	}
-	if err := rawKeysSupported(op); err != nil {
-		return err
+	if C.SESSL_HAVE_RPK == 0 {
+		field := "PeerCertificateTypes"
+		if c.types.own.raw() {
+			field = "CertificateTypes"
+		}
+		return fail(op, unsupportedIn(field+" with CertificateTypeRawPublicKey", "OpenSSL 3.2"))
 	}
 	expected, err := expectedDigests(op, cfg.PeerRawPublicKeys)
 	if err != nil {

@@ -41,7 +41,7 @@ func setCompression(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 
 func setCompressionList(op string, list []CertificateCompressionAlgorithm, p ctxPtr) error {
 	if C.SESSL_HAVE_CERT_COMPRESSION == 0 {
-		return fail(op, unsupportedIn("certificate compression", "OpenSSL 3.2"))
+		return fail(op, unsupportedIn("CertificateCompression", "OpenSSL 3.2"))
 	}
 	var e cErr
 	var missing C.size_t
@@ -52,6 +52,6 @@ func setCompressionList(op string, list []CertificateCompressionAlgorithm, p ctx
 	if int(missing) == len(list) {
 		return fail(op, ErrNoMemory)
 	}
-	return fail(op, fmt.Errorf("%w: certificate compression with %s, which OpenSSL is built without",
+	return fail(op, fmt.Errorf("%w: CertificateCompression has %s, which OpenSSL is built without",
 		ErrUnsupported, list[missing]))
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sessl/internal/leakcheck"
@@ -107,11 +108,14 @@ func TestRawKeysNeedOpenSSL32(t *testing.T) {
 		t.Errorf("certificates alone, said in words: %v", err)
 	}
 	for what, err := range map[string]error{
-		"client": cli.CheckClient(), "server": srv.CheckServer(),
+		" PeerCertificateTypes": cli.CheckClient(), " CertificateTypes": srv.CheckServer(),
 		"CertificateFromKey": made, "LoadPrivateKey": read,
 	} {
 		if ssltest.LibraryRelease() < "3.2" {
 			ssltest.Refuses(t, what, err, ssl.ErrUnsupported)
+			if !strings.Contains(fmt.Sprint(err), what) {
+				t.Errorf("the error does not name%s: %v", what, err)
+			}
 		} else if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
