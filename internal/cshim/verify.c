@@ -171,8 +171,10 @@ static int verdict(sessl_conn *c, X509_STORE_CTX *store, const rule *r)
         return refuse(store, error_for(c == NULL ? SSL_AD_BAD_CERTIFICATE : c->alert));
     if (c->judged)
         return go_on(c, store);
-    if (!sessl_takes_type(c->ssl, raw))
+    if (!sessl_takes_type(c->ssl, raw)) {
+        sessl_conn_blame(c, X509_STORE_CTX_get0_cert(store), 0);
         return refuse(store, error_for(SSL_AD_UNSUPPORTED_CERTIFICATE));
+    }
     if (has_big_key(c, store))
         return refuse(store, X509_V_ERR_CERT_REJECTED);
     if ((c->ech & SESSL_ECH_OFFERED) != 0 && !sessl_conn_ech_accepted(c))
@@ -204,7 +206,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
         return ok;
     }
     ERR_clear_last_mark();
-    if (c != NULL && sessl_shown_raw_key(store) != NULL && c->big_key == 0) /* errors are kept */
+    if (c != NULL && sessl_shown_raw_key(store) != NULL)
         sessl_conn_blame_key(c, sessl_shown_raw_key(store));
     if (c != NULL && c->sent == NULL) /* for the error to show; +1 on each, or nothing without memory */
         c->sent = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(store));

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -70,9 +71,13 @@ func TestCertificateInsteadOfRawKey(t *testing.T) {
 			}
 			p := ssltest.NewTCPPair(t, cli, srv)
 			err, told := p.Shake()
-			if v := ssltest.RefusalOf(t, err); v.PeerRawPublicKey != nil || !errors.Is(err, ssl.ErrCertificateType) ||
+			v := ssltest.RefusalOf(t, err)
+			if v.PeerRawPublicKey != nil || !errors.Is(err, ssl.ErrCertificateType) ||
 				!strings.Contains(err.Error(), "PeerCertificateTypes") {
 				t.Errorf("%s, insecure %t: %v", version, insecure, err)
+			}
+			if !v.Certificate.Equal(ssltest.KeyPair(t, "server-ecdsa").Leaf()) {
+				t.Errorf("%s, insecure %t: the error has the certificate %v", version, insecure, v.Certificate)
 			}
 			if ssltest.AlertOf(told) != 43 { // unsupported_certificate
 				t.Errorf("%s: the server was told %v", version, told)
@@ -97,6 +102,51 @@ func TestWeakRawKey(t *testing.T) {
 		}
 		if !want && !bytes.Equal(ssltest.RefusalOf(t, err).PeerRawPublicKey, public) {
 			t.Errorf("level %d: %v", level, err)
+		}
+	}
+}
+
+// bigKey has the primes of Mersenne with these exponents, and so as many bits as both together.
+func bigKey(p, q uint) *rsa.PrivateKey {
+	one := big.NewInt(1)
+	below := func(n uint) *big.Int { return new(big.Int).Sub(new(big.Int).Lsh(one, n), big.NewInt(2)) }
+	order := new(big.Int).Mul(below(p), below(q))
+	primes := []*big.Int{new(big.Int).Add(below(p), one), new(big.Int).Add(below(q), one)}
+	public := rsa.PublicKey{N: new(big.Int).Mul(primes[0], primes[1]), E: 65537}
+	return &rsa.PrivateKey{PublicKey: public, Primes: primes, D: new(big.Int).ModInverse(big.NewInt(65537), order)}
+}
+
+// A key of RSA over 8192 bits is refused, as in a certificate, also where any key would do, and the error
+// has it.
+func TestBigRawKey(t *testing.T) {
+	needRaw(t)
+	cert, public := bare(t, bigKey(4423, 4253))
+	for version, set := range rawVersions {
+		for _, insecure := range []bool{false, true} {
+			srv, cli, _ := rawBoth(t)
+			set(srv)
+			srv.Certificates = []ssl.Certificate{cert}
+			if cli.InsecureSkipVerify = insecure; insecure {
+				cli.PeerRawPublicKeys = nil
+			}
+			p := ssltest.NewTCPPair(t, cli, srv)
+			err, told := p.Shake()
+			want := fmt.Sprintf("peer's raw public key refused: key of 8676 bits, more than 8192 are not accepted "+
+				"(SHA-256 %x)", sha256.Sum256(public))
+			if v := ssltest.RefusalOf(t, err); !bytes.Equal(v.PeerRawPublicKey, public) ||
+				!strings.Contains(err.Error(), want) {
+				t.Errorf("%s, insecure %t: %d bytes of key, %v", version, insecure, len(v.PeerRawPublicKey), err)
+			}
+			if ssltest.AlertOf(told) != ssltest.AlertBadCertificate {
+				t.Errorf("%s: the server was told %v", version, told)
+			}
+		}
+		srv, cli, _ := rawBoth(t)
+		set(srv)
+		cli.Certificates = []ssl.Certificate{cert}
+		_, err := ssltest.NewTCPPair(t, cli, srv).ShakeUntilClosed()
+		if v := ssltest.RefusalOf(t, err); !bytes.Equal(v.PeerRawPublicKey, public) {
+			t.Errorf("%s: a server says %v", version, err)
 		}
 	}
 }
