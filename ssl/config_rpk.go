@@ -1,7 +1,6 @@
 package ssl
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"hash"
 	"slices"
@@ -24,14 +23,14 @@ import (
 //     CertificateTypeX509.
 //
 // PeerRawPublicKeys are the keys that are accepted, each a SubjectPublicKeyInfo in DER: what
-// x509.MarshalPKIXPublicKey returns, and RawSubjectPublicKeyInfo of an x509.Certificate. The key is looked
-// for when it comes; any other ends the handshake with a [VerificationError] and the alert
-// certificate_unknown. A key says who the peer is: no ServerName is compared with it, no root, list or date
-// counts, and whoever is to reach one server of many by its name needs a list, and so a Ctx, for each of
-// them. A key that is below the SecurityLevel is refused. A side that verifies its peer and takes raw
-// public keys must have such a list, else the error is ErrConfig. Without verification, as with
-// InsecureSkipVerify and RequireAnyClientCert, any key passes, and VerifyConnection can look at
-// ConnectionState.PeerRawPublicKey.
+// x509.MarshalPKIXPublicKey returns, and RawSubjectPublicKeyInfo of an x509.Certificate. Points on a curve
+// may be compressed, here and on the wire. The key is looked for when it comes; any other ends the handshake
+// with a [VerificationError] and the alert certificate_unknown. A key says who the peer is: no ServerName is
+// compared with it, no root, list or date counts, and whoever is to reach one server of many by its name
+// needs a list, and so a Ctx, for each of them. A key that is below the SecurityLevel is refused. A side that
+// verifies its peer and takes raw public keys must have such a list, else the error is ErrConfig. Without
+// verification, as with InsecureSkipVerify and RequireAnyClientCert, any key passes, and VerifyConnection can
+// look at ConnectionState.PeerRawPublicKey.
 //
 // Of ClientAuth, RequireAnyClientCert and RequireAndVerifyClientCert demand a certificate or a key, of the
 // types that are taken. ClientCAs are needed only where certificates are verified.
@@ -155,20 +154,13 @@ func keysFit(types certTypes, certs ...Certificate) error {
 	return nil
 }
 
-// hashTypes writes to h what the types and the keys of a peer add to the demands on it, and how this side
+// hashInto writes to h what the types and the keys of a peer add to the demands on it, and how this side
 // has shown itself. Without raw public keys that is nothing.
-func (cfg *Config) hashTypes(h hash.Hash) {
-	if cfg.ownTypes().raw() {
-		fmt.Fprintf(h, "own types=%x;", cfg.ownTypes().wire())
+func (t *ctxTypes) hashInto(h hash.Hash) {
+	if t.own.raw() {
+		fmt.Fprintf(h, "own types=%x;", t.own.wire())
 	}
-	if !cfg.peerTypes().raw() {
-		return
+	if t.peer.raw() {
+		fmt.Fprintf(h, "x509=%t;keys=%x;", t.peer.x509(), t.expected)
 	}
-	sums := make([]string, len(cfg.PeerRawPublicKeys))
-	for i, der := range cfg.PeerRawPublicKeys {
-		sum := sha256.Sum256(der)
-		sums[i] = string(sum[:])
-	}
-	slices.Sort(sums)
-	fmt.Fprintf(h, "x509=%t;keys=%x;", cfg.peerTypes().x509(), slices.Compact(sums))
 }

@@ -20,16 +20,17 @@ func (cfg *Config) roots(server bool) *CertPool {
 	return cfg.RootCAs
 }
 
-// A basis is what verification depends on outside of the Config: the roots as they were
-// read, and what is in force in this process.
+// A basis is what verification depends on, not as it stands in the Config: the roots as they were
+// read, the keys as they are compared, and what is in force in this process.
 type basis struct {
 	roots   *trusted
+	types   *ctxTypes
 	inForce string
 }
 
 // setStamp must come after the settings that inForce reads, and before the stamp is needed.
 func setStamp(op string, cfg *Config, c *Ctx, p ctxPtr) error {
-	b := basis{roots: &c.roots}
+	b := basis{roots: &c.roots, types: &c.types}
 	var err error
 	if c.verify {
 		if b.inForce, err = inForce(p, c.server); err != nil {
@@ -56,7 +57,7 @@ func (cfg *Config) fingerprint(b basis) [32]byte {
 	fmt.Fprintf(h, "sessl client 4;insecure=%t;", cfg.InsecureSkipVerify)
 	b.roots.hashInto(h)
 	cfg.hashDemands(h, b)
-	cfg.hashTypes(h)
+	b.types.hashInto(h)
 	cfg.hashPSKs(h)
 	for _, c := range cfg.Certificates {
 		fmt.Fprintf(h, "cert=%x;", sha256.Sum256(slices.Concat(c.chainDER()...)))

@@ -53,10 +53,11 @@ type ConnectionState struct {
 
 	// PeerRawPublicKey is the peer's public key, a SubjectPublicKeyInfo in DER, if the peer showed that and no
 	// certificate, now or when the session began (SSL_get0_peer_rpk): see [CertificateType].
-	// x509.ParsePKIXPublicKey reads it. PeerCertificates and VerifiedChain are empty then. It must not be
-	// changed. PeerCertificateType says which of the two it was, and LocalCertificateType what this side has
-	// shown (SSL_get_negotiated_server_cert_type, SSL_get_negotiated_client_cert_type). Both are
-	// CertificateTypeX509 where nothing was shown, and LocalCertificateType is it on a resumed connection.
+	// x509.ParsePKIXPublicKey reads it: a point on a curve is uncompressed, whatever the peer has sent. It must
+	// not be changed. PeerCertificates and VerifiedChain are empty then. PeerCertificateType says which of the
+	// two it was, and LocalCertificateType what this side has shown (SSL_get_negotiated_server_cert_type,
+	// SSL_get_negotiated_client_cert_type). Both are CertificateTypeX509 where nothing was shown, and
+	// LocalCertificateType is it on a resumed connection.
 	PeerRawPublicKey     []byte
 	PeerCertificateType  CertificateType
 	LocalCertificateType CertificateType

@@ -28,9 +28,9 @@ func buildCtx(op string, cfg *Config, c *Ctx) (ctxPtr, error) {
 		return nil, err
 	}
 	for _, set := range []func(string, *Config, *Ctx, ctxPtr) error{
-		setVersions, setParams, setTrust, setDemands, setStamp, setSessions, setPolicy, setCache,
+		setVersions, setParams, setTrust, setDemands, setTypes, setStamp, setSessions, setPolicy, setCache,
 		setInternalCache, setRemoved, setBuiltinTicketKey, setTicketKeys, setEarly, setPSKs,
-		setAsksForStaple, setLaterAuth, setECH, setCompression, setTypes, setIdentity, setALPN, setKeyLog,
+		setAsksForStaple, setLaterAuth, setECH, setCompression, setIdentity, setALPN, setKeyLog,
 		checkBuilt,
 	} {
 		if err := set(op, cfg, c, p); err != nil {

@@ -30,7 +30,7 @@ func (cfg *Config) idContext(c *Ctx, b basis) []byte {
 		cfg.hashDemands(h, b)
 		fmt.Fprintf(h, "curves=%d;", cfg.certificateCurves())
 	}
-	cfg.hashTypes(h)
+	b.types.hashInto(h)
 	cfg.hashPSKs(h)
 	if !configured && (cfg.GetPSK != nil || cfg.GetCertificate != nil) {
 		fmt.Fprintf(h, "process=%x;ctx=%d;", processID(), c.number)

@@ -61,8 +61,8 @@ func (s *Session) PeerCertificate() (*x509.Certificate, error) {
 }
 
 // PeerRawPublicKey returns the peer's raw public key (RFC 7250) as a DER
-// SubjectPublicKeyInfo (SSL_SESSION_get0_peer_rpk), or nil if a certificate was used.
-// It returns ErrUnsupported before OpenSSL 3.2.
+// SubjectPublicKeyInfo (SSL_SESSION_get0_peer_rpk), or nil if a certificate was used. A point
+// on a curve is uncompressed in it. It returns ErrUnsupported before OpenSSL 3.2.
 func (s *Session) PeerRawPublicKey() ([]byte, error) {
 	const op = "Session.PeerRawPublicKey"
 	var der []byte

@@ -144,6 +144,7 @@ int sessl_verify_paths(X509_STORE_CTX *store);
 /* ---- rpk.c ---- */
 
 void sessl_rpk_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+int sessl_key_der(EVP_PKEY *key, uint8_t **out);
 EVP_PKEY *sessl_session_raw_key(const SSL_SESSION *s);
 int sessl_session_rate_raw(SSL *ssl, const SSL_SESSION *s);
 EVP_PKEY *sessl_shown_raw_key(X509_STORE_CTX *store);

@@ -2,6 +2,9 @@
 #include "rpk.h"
 
 #include <limits.h>
+#if SESSL_HAVE_RPK
+#include <openssl/core_names.h>
+#endif
 
 /* Raw public keys instead of certificates (RFC 7250). libssl negotiates the types and carries the keys. Which
  * keys are good is decided here and not by SSL_add_expected_rpk, because that takes DANE, which verifies
@@ -28,11 +31,35 @@ static const rules *rules_of(const SSL *ssl)
     return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessl_rpk_slot);
 }
 
-/* One key has one encoding, but for points on a curve that are compressed, or not. */
+/* The length of a key as a SubjectPublicKeyInfo, in *out; 0 or less if it cannot be encoded. A point on a curve
+ * is never compressed there, whatever the key was read from: so one key has one encoding. */
+int sessl_key_der(EVP_PKEY *key, uint8_t **out)
+{
+#if SESSL_HAVE_RPK
+    EVP_PKEY *copy;
+    int form, n;
+
+    ERR_set_mark();
+    form = EVP_PKEY_get_ec_point_conv_form(key); /* 0 for other types of key */
+    ERR_pop_to_mark();
+    if (form != 0 && form != POINT_CONVERSION_UNCOMPRESSED) {
+        copy = EVP_PKEY_dup(key); /* ours; others may use key meanwhile */
+        n = copy != NULL
+                && EVP_PKEY_set_utf8_string_param(copy, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                                  OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
+            ? i2d_PUBKEY(copy, out)
+            : 0;
+        EVP_PKEY_free(copy);
+        return n;
+    }
+#endif
+    return i2d_PUBKEY(key, out);
+}
+
 static int digest_of(EVP_PKEY *key, uint8_t *out)
 {
     uint8_t *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
+    int n = sessl_key_der(key, &der);
     int ok = n > 0 && EVP_Digest(der, (size_t)n, out, NULL, EVP_sha256(), NULL);
 
     OPENSSL_free(der);
@@ -65,7 +92,7 @@ int sessl_key_public(const uint8_t *key, size_t n, const uint8_t *pass, int pass
     *out = NULL;
     k = sessl_key_read(key, n, pass, pass_len, why, e); /* returns +1 */
     if (k != NULL)
-        len = i2d_PUBKEY(k, out);
+        len = sessl_key_der(k, out);
     sessl_err_take(e);
     EVP_PKEY_free(k); /* the last reference wipes it */
     return len > 0 ? len : 0;
@@ -227,7 +254,7 @@ void sessl_conn_blame_key(sessl_conn *c, EVP_PKEY *key)
 /* The key that was refused, as a SubjectPublicKeyInfo; 0 when it was none. */
 int sessl_conn_bad_key(const sessl_conn *c, uint8_t **out)
 {
-    int n = c->bad_key == NULL ? 0 : i2d_PUBKEY(c->bad_key, out);
+    int n = c->bad_key == NULL ? 0 : sessl_key_der(c->bad_key, out);
 
     sessl_err_clear();
     return n > 0 ? n : 0;

@@ -4,7 +4,7 @@
 
 #include "err.h"
 
-#define SESSL_RPK_DIGEST 32 /* SHA-256's, of a SubjectPublicKeyInfo as libcrypto encodes it */
+#define SESSL_RPK_DIGEST 32 /* SHA-256's, of what sessl_key_der makes */
 
 /* What a session has of its peer's raw public key. */
 #define SESSL_RAW_NONE 0

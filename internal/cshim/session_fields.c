@@ -170,7 +170,7 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 #if SESSL_HAVE_RPK
     {
         EVP_PKEY *key = SSL_SESSION_get0_peer_rpk(s); /* borrowed from the session */
-        int n = key == NULL ? 0 : i2d_PUBKEY(key, out);
+        int n = key == NULL ? 0 : sessl_key_der(key, out);
 
         sessl_err_take(e);
         return key != NULL && n <= 0 ? -1 : n;

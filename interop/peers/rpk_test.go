@@ -104,6 +104,22 @@ func answerRaw(l net.Listener) (s ssl.ConnectionState) {
 // Our client shows its raw public key to openssl s_server, expects the server's, and comes back.
 func TestServersRawPublicKey(t *testing.T) {
 	leakcheck.Test(t)
+	serversRawKey(t, ssltest.CertFile("server-ecdsa.pem"), ssltest.CertFile("server-ecdsa.key"))
+}
+
+// The same with the point of the server's key compressed.
+func TestServersCompressedRawPublicKey(t *testing.T) {
+	leakcheck.Test(t)
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	run(t, "", rawTool(), "ec", "-in", ssltest.CertFile("server-ecdsa.key"), "-out", key,
+		"-conv_form", "compressed")
+	run(t, "", rawTool(), "req", "-x509", "-new", "-key", key, "-subj", "/CN=compressed", "-out", cert)
+	serversRawKey(t, cert, key)
+}
+
+func serversRawKey(t *testing.T, cert, key string) {
+	t.Helper()
 	public := rawKey(t, "server-ecdsa")
 	for _, version := range rawVersions {
 		ctx, err := ssl.NewClientCtx(rawConfig(t, "client", version, public))
@@ -115,8 +131,7 @@ func TestServersRawPublicKey(t *testing.T) {
 		}
 		defer ctx.Close()
 		p := start(t, command(t, rawTool(), "s_server", "-accept", "127.0.0.1:0", "-www",
-			"-enable_server_rpk", "-enable_client_rpk", "-Verify", "1", "-cert", ssltest.CertFile("server-ecdsa.pem"),
-			"-key", ssltest.CertFile("server-ecdsa.key")), "", nil)
+			"-enable_server_rpk", "-enable_client_rpk", "-Verify", "1", "-cert", cert, "-key", key), "", nil)
 		p.addr = p.await(t, regexp.MustCompile(`(?m)^ACCEPT (127\.0\.0\.1:\d+)$`))
 		for _, resumes := range []bool{false, true} {
 			c, err := ssl.Dial("tcp", p.addr, ctx)

@@ -108,12 +108,13 @@ func TestWeakRawKey(t *testing.T) {
 
 // bigKey has the primes of Mersenne with these exponents, and so as many bits as both together.
 func bigKey(p, q uint) *rsa.PrivateKey {
-	one := big.NewInt(1)
+	one, e := big.NewInt(1), big.NewInt(65537)
 	below := func(n uint) *big.Int { return new(big.Int).Sub(new(big.Int).Lsh(one, n), big.NewInt(2)) }
-	order := new(big.Int).Mul(below(p), below(q))
 	primes := []*big.Int{new(big.Int).Add(below(p), one), new(big.Int).Add(below(q), one)}
-	public := rsa.PublicKey{N: new(big.Int).Mul(primes[0], primes[1]), E: 65537}
-	return &rsa.PrivateKey{PublicKey: public, Primes: primes, D: new(big.Int).ModInverse(big.NewInt(65537), order)}
+	key := &rsa.PrivateKey{Primes: primes, D: new(big.Int).Mul(below(p), below(q))}
+	key.D.ModInverse(e, key.D)
+	key.N, key.E = new(big.Int).Mul(primes[0], primes[1]), int(e.Int64())
+	return key
 }
 
 // A key of RSA over 8192 bits is refused, as in a certificate, also where any key would do, and the error
