@@ -27,10 +27,11 @@ import (
 // may be compressed, here and on the wire. The key is looked for when it comes; any other ends the handshake
 // with a [VerificationError] and the alert certificate_unknown. A key says who the peer is: no ServerName is
 // compared with it, no root, list or date counts, and whoever is to reach one server of many by its name
-// needs a list, and so a Ctx, for each of them. A key that is below the SecurityLevel is refused. A side that
-// verifies its peer and takes raw public keys must have such a list, else the error is ErrConfig. Without
-// verification, as with InsecureSkipVerify and RequireAnyClientCert, any key passes, and VerifyConnection can
-// look at ConnectionState.PeerRawPublicKey.
+// needs a list, and so a Ctx, for each of them. A key is refused below the SecurityLevel, and of RSA above
+// 8,192 bits, as in a certificate. A side that verifies its peer and takes raw public keys must have a list
+// with a key that could be accepted, else the error is ErrConfig. Without verification, as with
+// InsecureSkipVerify and RequireAnyClientCert, any other key passes, and VerifyConnection can look at
+// ConnectionState.PeerRawPublicKey.
 //
 // Of ClientAuth, RequireAnyClientCert and RequireAndVerifyClientCert demand a certificate or a key, of the
 // types that are taken. ClientCAs are needed only where certificates are verified.

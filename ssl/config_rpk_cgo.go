@@ -1,10 +1,12 @@
 package ssl
 
 /*
-#cgo noescape sessl_key_digest
-#cgo nocallback sessl_key_digest
+#cgo noescape sessl_ctx_key_digest
+#cgo nocallback sessl_ctx_key_digest
 #cgo noescape sessl_ctx_set_cert_types
 #cgo nocallback sessl_ctx_set_cert_types
+#include <openssl/ssl.h>
+
 #include "rpk.h"
 */
 import "C"
@@ -37,7 +39,7 @@ func setTypes(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 		return fail(op, unsupportedIn(field+" with CertificateTypeRawPublicKey", "OpenSSL 3.2"))
 	}
 	var err error
-	if c.types.expected, err = expectedDigests(op, cfg.PeerRawPublicKeys); err != nil {
+	if c.types.expected, err = expectedDigests(op, p, cfg.PeerRawPublicKeys); err != nil {
 		return err
 	}
 	own, peer, expected := c.types.own.wire(), c.types.peer.wire(), []byte(strings.Join(c.types.expected, ""))
@@ -49,18 +51,40 @@ func setTypes(op string, cfg *Config, c *Ctx, p ctxPtr) error {
 	return nil
 }
 
-// expectedDigests are the digests of keys, in ascending order and each once.
-func expectedDigests(op string, keys [][]byte) ([]string, error) {
+// expectedDigests are the digests of keys, in ascending order and each once. It is an error if no connection
+// of the Ctx could accept any of them.
+func expectedDigests(op string, p ctxPtr, keys [][]byte) ([]string, error) {
 	digests := make([]string, len(keys))
+	var useless []string
 	for i, der := range keys {
 		var e cErr
 		var digest [C.SESSL_RPK_DIGEST]byte
-		if C.sessl_key_digest(bytePtr(der), C.size_t(len(der)), bytePtr(digest[:]), &e) == 0 {
+		var use, bits C.int
+		if C.sessl_ctx_key_digest(p, bytePtr(der), C.size_t(len(der)), bytePtr(digest[:]), &use, &bits, &e) == 0 {
 			return nil, asError(op, fmt.Errorf("%w: %w: key %d of PeerRawPublicKeys is no SubjectPublicKeyInfo in DER",
 				ErrConfig, ErrMalformed, i), &e)
 		}
+		if use != C.SESSL_KEY_USABLE {
+			useless = append(useless, fmt.Sprintf("key %d %s", i, keyUse(p, use, bits)))
+		}
 		digests[i] = string(digest[:])
+	}
+	if len(keys) > 0 && len(useless) == len(keys) {
+		return nil, fail(op, configError("PeerRawPublicKeys would accept no key: %s", useless[0]))
 	}
 	slices.Sort(digests)
 	return slices.Compact(digests), nil
+}
+
+// keyUse says why a key is of no use to the Ctx.
+func keyUse(p ctxPtr, use, bits C.int) string {
+	switch use {
+	case C.SESSL_KEY_WEAK:
+		level := C.SSL_CTX_get_security_level(p)
+		return fmt.Sprintf("has %d bits of security, and security level %d demands %d", bits, level,
+			levelBits[min(level, maxSecurityLevel)])
+	case C.SESSL_KEY_BIG:
+		return fmt.Sprintf("has a modulus of %d bits, and more than %d are not accepted", bits, maxModulus)
+	}
+	return "is of a type that does not sign"
 }

@@ -130,6 +130,7 @@ int sessl_cipher_is13(const SSL_CIPHER *c);
 
 void sessl_trust_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 int64_t sessl_ctx_trust_until(const SSL_CTX *ctx);
+int sessl_modulus_bits(EVP_PKEY *key);
 void sessl_conn_blame(sessl_conn *c, X509 *cert, int depth);
 int sessl_verify_cb(int ok, X509_STORE_CTX *store);
 

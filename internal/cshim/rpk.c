@@ -66,8 +66,33 @@ static int digest_of(EVP_PKEY *key, uint8_t *out)
     return ok;
 }
 
-/* The digest of a SubjectPublicKeyInfo; 0 if it is none, or has bytes behind it. */
-int sessl_key_digest(const uint8_t *der, size_t n, uint8_t out[SESSL_RPK_DIGEST], sessl_err *e)
+/* The bits of security that a level demands of a key in a certificate (X509_VERIFY_PARAM_set_auth_level). */
+static int demanded(int level)
+{
+    static const int bits[] = {0, 80, 112, 128, 192, 256};
+
+    return bits[level < 0 ? 0 : level > 5 ? 5 : level];
+}
+
+/* SESSL_KEY_*: whether a connection of ctx could accept key, and in *bits what it has too few or too many of. */
+static int use_of(const SSL_CTX *ctx, EVP_PKEY *key, int *bits)
+{
+    switch (EVP_PKEY_base_id(key)) {
+    case EVP_PKEY_X25519:
+    case EVP_PKEY_X448:
+    case EVP_PKEY_DH:
+    case EVP_PKEY_DHX: return SESSL_KEY_MUTE;
+    }
+    *bits = sessl_modulus_bits(key);
+    if (*bits > SESSL_MODULUS_MAX)
+        return SESSL_KEY_BIG;
+    *bits = EVP_PKEY_security_bits(key);
+    return *bits < demanded(SSL_CTX_get_security_level(ctx)) ? SESSL_KEY_WEAK : SESSL_KEY_USABLE;
+}
+
+/* The digest of a SubjectPublicKeyInfo, and of what use it is to ctx; 0 if it is none, or has bytes behind it. */
+int sessl_ctx_key_digest(const SSL_CTX *ctx, const uint8_t *der, size_t n, uint8_t out[SESSL_RPK_DIGEST],
+                         int *use, int *bits, sessl_err *e)
 {
     const unsigned char *p = der;
     EVP_PKEY *key;
@@ -76,6 +101,8 @@ int sessl_key_digest(const uint8_t *der, size_t n, uint8_t out[SESSL_RPK_DIGEST]
     sessl_err_begin(e);
     key = n > LONG_MAX ? NULL : d2i_PUBKEY(NULL, &p, (long)n); /* returns +1 */
     ok = key != NULL && p == der + n && digest_of(key, out);
+    if (ok)
+        *use = use_of(ctx, key, bits);
     sessl_err_take(e);
     EVP_PKEY_free(key);
     return ok;
@@ -209,22 +236,13 @@ static int compare(const void *a, const void *b)
     return memcmp(a, b, SESSL_RPK_DIGEST);
 }
 
-/* As libcrypto does for the key in a certificate (X509_VERIFY_PARAM_set_auth_level). */
-static int is_strong(const SSL *ssl, const EVP_PKEY *key)
-{
-    static const int bits[] = {0, 80, 112, 128, 192, 256};
-    int level = SSL_get_security_level(ssl);
-
-    return EVP_PKEY_security_bits(key) >= bits[level < 0 ? 0 : level > 5 ? 5 : level];
-}
-
 /* X509_V_OK when the Ctx of ssl expects the key, or why not. */
 int sessl_judge_raw_key(SSL *ssl, EVP_PKEY *key)
 {
     const rules *r = rules_of(ssl);
     uint8_t digest[SESSL_RPK_DIGEST];
 
-    if (!is_strong(ssl, key))
+    if (EVP_PKEY_security_bits(key) < demanded(SSL_get_security_level(ssl)))
         return X509_V_ERR_EE_KEY_TOO_SMALL;
     if (r == NULL || !digest_of(key, digest)
         || bsearch(digest, r->expected, r->n, SESSL_RPK_DIGEST, compare) == NULL)

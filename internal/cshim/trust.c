@@ -108,6 +108,14 @@ int64_t sessl_ctx_trust_until(const SSL_CTX *ctx)
     return until == NULL ? 0 : *until;
 }
 
+/* How many bits the modulus of a key has that may be NULL; 0 for other types of key. */
+int sessl_modulus_bits(EVP_PKEY *key)
+{
+    int type = key == NULL ? EVP_PKEY_NONE : EVP_PKEY_base_id(key);
+
+    return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS || type == EVP_PKEY_DSA ? EVP_PKEY_bits(key) : 0;
+}
+
 /* It is because of cert, NULL if that is not known, that the peer is refused. */
 void sessl_conn_blame(sessl_conn *c, X509 *cert, int depth)
 {

@@ -22,13 +22,6 @@ static int refuse(X509_STORE_CTX *store, int why)
     return 0;
 }
 
-static int modulus_bits(EVP_PKEY *key)
-{
-    int type = key == NULL ? EVP_PKEY_NONE : EVP_PKEY_base_id(key);
-
-    return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS || type == EVP_PKEY_DSA ? EVP_PKEY_bits(key) : 0;
-}
-
 /* libssl makes the alert of the error: those that it makes. The others become bad_certificate. */
 static int error_for(int alert)
 {
@@ -50,14 +43,14 @@ static int has_big_key(sessl_conn *c, X509_STORE_CTX *store)
 {
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store); /* borrowed, with the leaf */
     EVP_PKEY *raw = sessl_shown_raw_key(store);                  /* borrowed */
-    int i, bits = modulus_bits(raw);
+    int i, bits = sessl_modulus_bits(raw);
 
     if (bits > SESSL_MODULUS_MAX) {
         c->big_key = bits;
         return 1;
     }
     for (i = 0; i < sk_X509_num(sent); i++) {
-        bits = modulus_bits(X509_get0_pubkey(sk_X509_value(sent, i)));
+        bits = sessl_modulus_bits(X509_get0_pubkey(sk_X509_value(sent, i)));
         if (bits <= SESSL_MODULUS_MAX)
             continue;
         c->big_key = bits;

@@ -3,10 +3,12 @@ package conns_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/big"
@@ -91,9 +93,10 @@ func TestWeakRawKey(t *testing.T) {
 	needRaw(t)
 	weak := ssltest.Must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
 	cert, public := bare(t, weak)
+	_, other := bare(t, edKey(t)) // or the list would be refused
 	srv := &ssl.Config{Certificates: []ssl.Certificate{cert}, CertificateTypes: rawTypes}
 	for level, want := range map[int]bool{2: true, 3: false} {
-		cli := &ssl.Config{PeerCertificateTypes: rawTypes, PeerRawPublicKeys: [][]byte{public}}
+		cli := &ssl.Config{PeerCertificateTypes: rawTypes, PeerRawPublicKeys: [][]byte{public, other}}
 		cli.SecurityLevel = level
 		p := ssltest.NewTCPPair(t, cli, srv)
 		err, _ := p.Shake()
@@ -206,6 +209,46 @@ func TestRawKeyMistakes(t *testing.T) {
 	}
 	if s := fmt.Sprint(rawType, x509Type, ssl.CertificateType(9)); s != "RawPublicKey X509 CertificateType(9)" {
 		t.Error(s)
+	}
+}
+
+// A list in which no key could ever be accepted is refused as none is, with the reason of the first; one key
+// that could is enough.
+func TestRawKeysOfNoUse(t *testing.T) {
+	needRaw(t)
+	_, cli := rawServer(t)
+	srv := ssltest.ServerConfig(t)
+	srv.ClientAuth, srv.PeerCertificateTypes = ssl.RequireAndVerifyClientCert, rawTypes
+	public := func(key any) []byte { return ssltest.Must[[]byte](t)(x509.MarshalPKIXPublicKey(key)) }
+	dh := ssltest.Must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+	good, mute := cli.PeerRawPublicKeys[0], public(dh.PublicKey())
+	rsa1128, rsa2048 := public(&bigKey(521, 607).PublicKey), public(privateKeys["RSA"](t).Public())
+	rsa7470, rsa8676 := public(&bigKey(4253, 3217).PublicKey), public(&bigKey(4423, 4253).PublicKey)
+	for _, tt := range []struct {
+		keys  [][]byte
+		level int
+		want  string // "" for no error
+	}{
+		{[][]byte{rsa1128}, 2, "PeerRawPublicKeys would accept no key: key 0 has 80 bits of security, and " +
+			"security level 2 demands 112"},
+		{[][]byte{rsa2048}, 3, "key 0 has 112 bits of security, and security level 3 demands 128"},
+		{[][]byte{rsa8676}, 2, "key 0 has a modulus of 8676 bits, and more than 8192 are not accepted"},
+		{[][]byte{rsa8676}, ssl.InsecureSecurityLevel0, "8676"},
+		{[][]byte{mute, rsa1128}, 2, "key 0 is of a type that does not sign"},
+		{[][]byte{rsa1128}, 1, ""}, {[][]byte{rsa1128}, ssl.InsecureSecurityLevel0, ""},
+		{[][]byte{rsa2048}, 2, ""}, {[][]byte{rsa7470}, 2, ""}, {[][]byte{rsa1128, rsa8676, good}, 2, ""},
+	} {
+		set := func(c *ssl.Config) { c.PeerRawPublicKeys, c.SecurityLevel = tt.keys, tt.level }
+		for side, err := range map[string]error{
+			"client": ssltest.CopyOf(cli, set).CheckClient(), "server": ssltest.CopyOf(srv, set).CheckServer(),
+		} {
+			if tt.want == "" && err != nil || tt.want != "" && !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("%s: %d keys at level %d: %v, want %q", side, len(tt.keys), tt.level, err, tt.want)
+			}
+			if tt.want != "" {
+				ssltest.Refuses(t, side, err, ssl.ErrConfig)
+			}
+		}
 	}
 }
 
