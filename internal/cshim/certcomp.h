@@ -14,4 +14,8 @@ int sessl_certcomp_is_bounded(unsigned long version);
 void sessl_ctx_refuse_certcomp(SSL_CTX *ctx, int both);
 int sessl_ctx_set_certcomp(SSL_CTX *ctx, const uint16_t *algs, size_t n, size_t *missing, sessl_err *e);
 
+/* ---- certpack.c: a server's certificates, compressed ---- */
+
+uint64_t sessl_compressions(void);
+
 #endif

@@ -143,6 +143,14 @@ static COMP_METHOD *method_of(int alg)
     return NULL;
 }
 
+static uint64_t compressions;
+
+/* How often this process has compressed a message, for tests. */
+uint64_t sessl_compressions(void)
+{
+    return __atomic_load_n(&compressions, __ATOMIC_RELAXED);
+}
+
 /* Makes f of a message. */
 static int compress(form *f, int alg, const sessl_buf *message)
 {
@@ -156,6 +164,7 @@ static int compress(form *f, int alg, const sessl_buf *message)
     if (n > 0 && (f->data = OPENSSL_memdup(out, (size_t)n)) != NULL) {
         f->n = (size_t)n;
         f->whole = whole;
+        __atomic_fetch_add(&compressions, 1, __ATOMIC_RELAXED);
     }
     OPENSSL_free(out);
     COMP_CTX_free(z);
@@ -280,6 +289,11 @@ int sessl_cert_unpack(const uint8_t *p, size_t n, size_t max, sessl_buf *b)
 }
 
 #else
+
+uint64_t sessl_compressions(void)
+{
+    return 0;
+}
 
 void sessl_packed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {

@@ -14,6 +14,7 @@ package cshim
 #include <openssl/err.h>
 
 #include "cache.h"
+#include "certcomp.h"
 #include "ctx.h"
 #include "psk.h"
 #include "session.h"
@@ -70,6 +71,9 @@ func SignerCounts() (made, freed uint64) {
 
 // SigningThreads returns how many threads there are on which libssl can wait for a signature.
 func SigningThreads() uint64 { return uint64(C.sessl_signing_threads()) }
+
+// Compressions returns how often servers of this process have compressed a certificate.
+func Compressions() uint64 { return uint64(C.sessl_compressions()) }
 
 // PeekError returns ERR_peek_error of the calling thread: 0 for an empty queue.
 func PeekError() uint64 {
