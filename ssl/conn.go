@@ -154,8 +154,11 @@ func Server(conn net.Conn, ctx *Ctx) (*Conn, error) {
 }
 
 func newConn(op string, conn net.Conn, ctx *Ctx, server bool, name string) (*Conn, error) {
-	if isNil(conn) || ctx == nil {
-		return nil, fail(op, ErrNil)
+	switch {
+	case isNil(conn):
+		return nil, fail(op, nilArgument("the net.Conn"))
+	case ctx == nil:
+		return nil, fail(op, nilArgument("the Ctx"))
 	}
 	if server != ctx.server {
 		if server {

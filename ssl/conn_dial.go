@@ -96,7 +96,7 @@ func (d *Dialer) Client(ctx context.Context, conn net.Conn, network, addr string
 	const op = "Dialer.Client"
 	given := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
 	if isNil(conn) {
-		return nil, fail(op, ErrNil)
+		return nil, fail(op, nilArgument("the net.Conn"))
 	}
 	c, err := d.connectBy(ctx, op, given, network, addr, handshakeAfter(d.fromCache(network, addr)))
 	if err != nil {
@@ -210,7 +210,7 @@ func (d *Dialer) connectBy(
 		return nil, fail(op, err)
 	}
 	if isNil(raw) {
-		return nil, fail(op, ErrNil)
+		return nil, fail(op, nilArgument("the net.Conn of DialFunc"))
 	}
 	if ctx.Err() != nil { // the function came too late
 		raw.Close()
@@ -232,8 +232,13 @@ func (d *Dialer) connectBy(
 func (d *Dialer) check(
 	ctx context.Context, op string, others bool, network, addr string,
 ) (host string, err error) {
-	if d == nil || d.Ctx == nil || ctx == nil {
-		return "", fail(op, ErrNil)
+	switch {
+	case d == nil:
+		return "", fail(op, nilArgument("the Dialer"))
+	case d.Ctx == nil:
+		return "", fail(op, nilArgument("the Dialer's Ctx"))
+	case ctx == nil:
+		return "", fail(op, nilArgument("the context"))
 	}
 	if d.Ctx.server {
 		return "", fail(op, errServersCtx)

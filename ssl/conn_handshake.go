@@ -11,7 +11,8 @@ import (
 
 // Handshake does the TLS handshake, if it has not been done yet (SSL_do_handshake).
 // Read and Write call it. After an error the connection can only be closed, and all
-// later calls return the error. A handshake that only met a deadline can go on.
+// later calls return the error. A handshake that only met a deadline can go on. A panic
+// of a function in the Config reaches one caller, and later calls return an error.
 func (c *Conn) Handshake() error {
 	return c.HandshakeContext(context.Background())
 }

@@ -46,7 +46,7 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	const op = "Listener.Accept"
 	if l.inner == nil {
-		return nil, fail(op, ErrNil)
+		return nil, fail(op, nilArgument("the net.Listener"))
 	}
 	if err := l.ctx.checkServer(op); err != nil {
 		return nil, err // before a client is made to wait for nothing
@@ -56,7 +56,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err // unchanged: servers look for net.Error and net.ErrClosed
 	}
 	if isNil(raw) {
-		return nil, fail(op, ErrNil)
+		return nil, fail(op, nilArgument("the net.Conn of the net.Listener"))
 	}
 	c, err := Server(raw, l.ctx)
 	if err == nil {
@@ -100,7 +100,7 @@ func (l *listener) Addr() net.Addr {
 // checkServer returns why no server can be made from the Ctx.
 func (c *Ctx) checkServer(op string) error {
 	if c == nil {
-		return fail(op, ErrNil)
+		return fail(op, nilArgument("the Ctx"))
 	}
 	if !c.server {
 		return fail(op, errClientsCtx)

@@ -255,6 +255,9 @@ func fail(op string, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
+// nilArgument is the cause if one of several things that must be there is nil.
+func nilArgument(what string) error { return fmt.Errorf("%w: %s", ErrNil, what) }
+
 // unsupportedIn is the cause if the library in use lacks what; need may be empty.
 func unsupportedIn(what, need string) error {
 	if need != "" {

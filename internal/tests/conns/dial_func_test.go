@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +154,39 @@ func TestDialFuncLimits(t *testing.T) {
 			}}
 		if _, err := d.Dial("tcp", "localhost:1"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Where several things may be missing, the error says which it is.
+func TestNilArgumentsAreNamed(t *testing.T) {
+	leakcheck.Test(t)
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	cctx, ctx := ssltest.NewClientCtx(t, ssltest.ClientConfig(t)), t.Context()
+	d := &ssl.Dialer{Ctx: cctx}
+	nothing := &ssl.Dialer{Ctx: cctx, DialFunc: func(context.Context, string, string) (net.Conn, error) {
+		return nil, nil
+	}}
+	dial := func(d *ssl.Dialer, ctx context.Context) error {
+		return ssltest.ErrorOf(d.DialContext(ctx, "tcp", "localhost:1"))
+	}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{ssltest.ErrorOf(ssl.Client(nil, cctx)), "Client: nil pointer: the net.Conn"},
+		{ssltest.ErrorOf(ssl.Server(b, nil)), "Server: nil pointer: the Ctx"},
+		{ssltest.ErrorOf(d.Client(ctx, nil, "tcp", "localhost:1")), "Dialer.Client: nil pointer: the net.Conn"},
+		{ssltest.ErrorOf(ssl.NewListener(nil, cctx).Accept()), "Listener.Accept: nil pointer: the net.Listener"},
+		{dial(nil, ctx), "nil pointer: the Dialer"},
+		{dial(&ssl.Dialer{}, ctx), "nil pointer: the Dialer's Ctx"},
+		{dial(d, nil), "nil pointer: the context"},
+		{dial(nothing, ctx), "nil pointer: the net.Conn of DialFunc"},
+	} {
+		if !errors.Is(tt.err, ssl.ErrNil) || !strings.HasSuffix(tt.err.Error(), tt.want) {
+			t.Errorf("%v, want %s", tt.err, tt.want)
 		}
 	}
 }
