@@ -171,3 +171,11 @@ func (p *peerChain) parsed() (sent, verified []*x509.Certificate) {
 	})
 	return p.sentX, p.verifiedX
 }
+
+// key returns the peer's public key, or nil if crypto/x509 cannot read the certificate.
+func (p *peerChain) key() any {
+	if sent, _ := p.parsed(); len(sent) > 0 {
+		return sent[0].PublicKey
+	}
+	return nil
+}

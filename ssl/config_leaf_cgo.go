@@ -19,21 +19,21 @@ import (
 // its scheme in the list of signature schemes. The lists are the Config's, or else
 // those of openssl.cnf. The rules are checked when a session is offered, because most
 // lists differ only in entries that no certificate uses.
-type leafRules struct{ groups, schemes []string }
+type leafRules struct{ groups, schemes [][]string }
 
 func (cfg *Config) leafRules() (r leafRules, err error) {
 	p, err := policyInForce()
 	if err != nil {
 		return r, err
 	}
-	r = leafRules{p.groups, p.schemes}
+	groups, schemes := p.groups, p.schemes
 	if len(cfg.CurvePreferences) > 0 {
 		var names []string
 		for _, id := range cfg.CurvePreferences {
 			g, _ := groupByID(id)
 			names = append(names, g.name)
 		}
-		r.groups = []string{strings.Join(names, ":")}
+		groups = []string{strings.Join(names, ":")}
 	}
 	if len(cfg.SignatureSchemes) > 0 {
 		var names []string
@@ -41,9 +41,9 @@ func (cfg *Config) leafRules() (r leafRules, err error) {
 			s, _ := schemeByID(id)
 			names = append(names, s.name)
 		}
-		r.schemes = []string{strings.Join(names, ":")}
+		schemes = []string{strings.Join(names, ":")}
 	}
-	return r, nil
+	return leafRules{listed(groups), listed(schemes)}, nil
 }
 
 // curveNames are the hash that belongs to a curve in TLS 1.3's signature schemes, and
@@ -54,15 +54,16 @@ var curveNames = map[string][]string{
 	"P-521": {"sha512", "p-521", "secp521r1"},
 }
 
-// fit reports whether the server of s may have its key under these rules (SSL_SESSION_get0_peer).
-func (r leafRules) fit(s sessionPtr, version C.int) bool {
+// fit reports whether a server may have its key under these rules. peerKey returns the key, and is called
+// where there is a rule.
+func (r leafRules) fit(version C.int, peerKey func() any) bool {
 	tls13 := version == VersionTLS13
 	if (tls13 || len(r.groups) == 0) && len(r.schemes) == 0 {
 		return true
 	}
 	var sort string
 	var names []string
-	switch key := peerKeyOf(s).(type) {
+	switch key := peerKey().(type) {
 	case *ecdsa.PublicKey:
 		sort, names = "ecdsa", curveNames[key.Params().Name]
 		if names == nil {
@@ -76,14 +77,14 @@ func (r leafRules) fit(s sessionPtr, version C.int) bool {
 		return false // no list that this package knows can include it
 	}
 	for _, list := range r.groups {
-		if sort == "ecdsa" && !tls13 && !slices.ContainsFunc(listed(list), func(name string) bool {
+		if sort == "ecdsa" && !tls13 && !slices.ContainsFunc(list, func(name string) bool {
 			return name == "default" || slices.Contains(names[1:], name)
 		}) {
 			return false
 		}
 	}
 	for _, list := range r.schemes {
-		if !slices.ContainsFunc(listed(list), func(name string) bool {
+		if !slices.ContainsFunc(list, func(name string) bool {
 			return strings.HasPrefix(name, sort) && (sort != "ecdsa" || !tls13 || strings.HasSuffix(name, names[0]))
 		}) {
 			return false
@@ -112,9 +113,12 @@ func peerKeyOf(s sessionPtr) any {
 	return leaf.PublicKey
 }
 
-// listed splits one of OpenSSL's lists at all characters that can stand between and before names.
-func listed(list string) []string {
+// listed splits each of OpenSSL's lists at all characters that can stand between and before names.
+func listed(lists []string) (all [][]string) {
 	between := func(r rune) bool { return strings.ContainsRune(":/?*, ", r) }
-	names := strings.FieldsFunc(strings.ToLower(list), between)
-	return slices.DeleteFunc(names, func(name string) bool { return name[0] == '-' }) // names that are removed
+	for _, list := range lists {
+		names := strings.FieldsFunc(strings.ToLower(list), between)
+		all = append(all, slices.DeleteFunc(names, func(name string) bool { return name[0] == '-' })) // removed
+	}
+	return all
 }

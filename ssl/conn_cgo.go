@@ -109,6 +109,10 @@ func (c *Conn) takeOldest() *Session {
 	s := c.sessions.fresh[0]
 	c.sessions.fresh[0] = nil
 	c.sessions.fresh = c.sessions.fresh[1:]
+	if len(c.sessions.fresh) == 0 {
+		c.sessions.freshWeight = 0
+		return s
+	}
 	s.withPtr("", func(q sessionPtr) error {
 		c.sessions.freshWeight -= int(C.sessl_session_weight(q))
 		return nil

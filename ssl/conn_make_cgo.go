@@ -11,7 +11,6 @@ package ssl
 import "C"
 
 import (
-	"net/netip"
 	"unsafe"
 )
 
@@ -33,8 +32,8 @@ func newConnPtr(op string, ctx ctxPtr, c *Conn) (connPtr, error) {
 	makers.enter()
 	defer makers.leave()
 	var ip []byte
-	if !c.server { // which has no name, and would pay for the error
-		if addr, err := netip.ParseAddr(c.name); err == nil {
+	if !c.server { // which has no name
+		if addr, ok := parseAddr(c.name); ok {
 			ip = addr.AsSlice()
 		}
 	}

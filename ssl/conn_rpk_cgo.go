@@ -58,7 +58,7 @@ func (c *Conn) readTypes(p connPtr, i *connInfo, s sessionPtr, raw rawPeer) {
 // no more than a key that is expected now.
 func (c *Conn) trustsRaw(s sessionPtr, w *weighed, kind byte) bool {
 	return rawPeer(w.raw) == rawExpected && (kind == stampCertificate || !c.ctx.strict) &&
-		c.ctx.leafs.fit(s, w.version)
+		c.ctx.leafs.fit(w.version, func() any { return peerKeyOf(s) })
 }
 
 // explainRaw adds to a refusal what it has to do with raw public keys. mu is held.

@@ -250,9 +250,11 @@ func (c *Conn) trusts(p connPtr, s sessionPtr, w *weighed) bool {
 		return false
 	}
 	if kind != stampCertificate || c.ctx.trustEnded() {
-		return !c.ctx.strict && c.ctx.leafs.fit(s, w.version) && C.sessl_conn_verify_again(p, s) != 0
+		return !c.ctx.strict && c.ctx.leafs.fit(w.version, func() any { return peerKeyOf(s) }) &&
+			C.sessl_conn_verify_again(p, s) != 0
 	}
-	if !chainInTime(w) || !c.ctx.leafs.fit(s, w.version) {
+	peer, ok := notedChain(unsafe.Slice((*byte)(w.chain), int(w.chain_len)))
+	if !ok || !peer.inTime(time.Unix(int64(w.now), 0)) || !c.ctx.leafs.fit(w.version, peer.key) {
 		return false
 	}
 	if name == c.name {
@@ -304,12 +306,6 @@ func (c *Conn) setStamp(p connPtr, stamp []byte) error {
 // condemn makes the end of the connection invalidate its session.
 func condemn(p connPtr) {
 	p.fatal = 1
-}
-
-// chainInTime reports whether all certificates of the verified chain are valid now.
-func chainInTime(w *weighed) bool {
-	peer, ok := notedChain(unsafe.Slice((*byte)(w.chain), int(w.chain_len)))
-	return ok && peer.inTime(time.Unix(int64(w.now), 0))
 }
 
 // inTime reports whether a certificate, in DER, is valid now.

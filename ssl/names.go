@@ -22,7 +22,7 @@ func hostName(s string) (string, error) {
 	if n := len(s) - 1; s[0] == '[' && s[n] == ']' && n > 0 {
 		text, bracketed = s[1:n], true
 	}
-	if ip, err := netip.ParseAddr(text); err == nil {
+	if ip, ok := parseAddr(text); ok {
 		return ip.WithZone("").Unmap().String(), nil
 	}
 	name := strings.TrimSuffix(s, ".")
@@ -32,9 +32,18 @@ func hostName(s string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
+// parseAddr is netip.ParseAddr without the error, which is made for each name of a host otherwise.
+func parseAddr(s string) (ip netip.Addr, ok bool) {
+	if s == "" || !strings.Contains(s, ":") && (s[len(s)-1] < '0' || s[len(s)-1] > '9') {
+		return ip, false
+	}
+	ip, err := netip.ParseAddr(s)
+	return ip, err == nil
+}
+
 // notAName says what is wrong with a name without its final dot, or "".
 func notAName(name string, bracketed bool) string {
-	if _, err := netip.ParseAddr(name); err == nil {
+	if _, ok := parseAddr(name); ok {
 		return "a dot behind an address"
 	}
 	switch {
@@ -80,6 +89,6 @@ func notInNames(r rune) string {
 }
 
 func isIP(name string) bool {
-	_, err := netip.ParseAddr(name)
-	return err == nil
+	_, ok := parseAddr(name)
+	return ok
 }

@@ -11,6 +11,8 @@ package ssl
 #cgo nocallback SSL_SESSION_get0_ticket
 #cgo noescape sessl_session_get0_appdata
 #cgo nocallback sessl_session_get0_appdata
+#cgo noescape sessl_session_get_life
+#cgo nocallback sessl_session_get_life
 #include <openssl/ssl.h>
 
 #include "session.h"
@@ -225,13 +227,14 @@ type lifetime struct {
 // hint of zero counts too (RFC 8446, section 4.6.1).
 func (s *Session) lifetime() (life lifetime, err error) {
 	err = s.read("Session.lifetime", func(p sessionPtr) error {
-		hint := uint64(C.SSL_SESSION_get_ticket_lifetime_hint(p))
-		d := seconds(int64(min(hint, maxTicketLifetime)))
-		life.once = C.SSL_SESSION_get_protocol_version(p) == VersionTLS13
-		if hint == 0 && !life.once {
-			d = seconds(int64(C.SSL_SESSION_get_timeout(p)))
+		var l C.sessl_life
+		C.sessl_session_get_life(p, &l)
+		d := seconds(int64(min(l.hint, maxTicketLifetime)))
+		life.once = l.version == VersionTLS13
+		if l.hint == 0 && !life.once {
+			d = seconds(int64(l.timeout))
 		}
-		life.until = time.Unix(int64(C.sessl_session_get_time(p)), 0).Add(d)
+		life.until = time.Unix(int64(l.began), 0).Add(d)
 		return nil
 	})
 	return life, err

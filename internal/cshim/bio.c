@@ -76,14 +76,16 @@ int sessl_conn_is_foreign(const sessl_conn *c)
         && ((type != SSL3_RT_ALERT && type != SSL3_RT_HANDSHAKE) || c->first[1] >= 0x10);
 }
 
-/* Whatever is queued when libssl wants more it has got over: a fatal error reads nothing. It must
- * not be taken for why the step that lacks input has failed, nor for the reason of a later
- * failure. From 3.6 on a staple that cannot be parsed leaves something, for one. */
+/* Whatever is queued when libssl wants another record it has got over: a fatal error reads nothing. It
+ * must not be taken for why the step that lacks input has failed, nor for the reason of a later
+ * failure. From 3.6 on a staple that cannot be parsed leaves something, for one. Between the header of
+ * a record and the rest nothing is queued. */
 static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
 {
     sessl_conn *c = BIO_get_data(bio);
 
-    sessl_err_clear();
+    if (n == SSL3_RT_HEADER_LENGTH)
+        sessl_err_clear();
     BIO_clear_retry_flags(bio);
     if (sessl_conn_answered(c) || sessl_conn_holds(c)) {
         BIO_set_retry_read(bio);

@@ -24,12 +24,38 @@ int sessl_conn_attach(sessl_conn *c)
     return SSL_set_ex_data(c->ssl, sessl_ssl_slot, c);
 }
 
+/* Makes the SSL, which there is only once. */
+static int make(sessl_conn *c)
+{
+    sessl_set_current_ctx(c->ctx_id);
+    c->ssl = SSL_new(c->ctx); /* returns +1, and holds its own reference on ctx */
+    if (c->ssl == NULL || !sessl_conn_attach(c)) {
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+        return 0;
+    }
+    SSL_CTX_free(c->ctx); /* -1 */
+    c->ctx = NULL;
+    return 1;
+}
+
+int sessl_conn_make(sessl_conn *c, sessl_err *e)
+{
+    int ok;
+
+    sessl_err_begin(e);
+    ok = make(c);
+    sessl_err_take(e);
+    return ok;
+}
+
 /* A server's has no SSL yet: a client that says nothing is to cost little. A client's is for the peer of that
  * name, which may be empty: see sessl_conn_set_name. */
 sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, const char *name, size_t n,
                            const uint8_t *ip, size_t ip_len, int check, sessl_err *e)
 {
     sessl_conn *c;
+    int ok;
 
     sessl_err_begin(e);
     c = OPENSSL_zalloc(sizeof(*c));
@@ -43,33 +69,13 @@ sessl_conn *sessl_conn_new(SSL_CTX *ctx, int server, uint64_t ctx_id, const char
         c->server = c->hold.due = server;
         c->fd = -1;
     }
+    ok = c != NULL && (server || make(c));
     sessl_err_take(e);
-    if (c != NULL && !server
-        && !(sessl_conn_make(c, e) && (n == 0 || sessl_conn_set_name(c, name, n, ip, ip_len, check, e)))) {
+    if (ok && (n == 0 || server || sessl_conn_set_name(c, name, n, ip, ip_len, check, e)))
+        return c;
+    if (c != NULL)
         sessl_conn_free(c);
-        c = NULL;
-    }
-    return c;
-}
-
-/* Makes the SSL, which there is only once. */
-int sessl_conn_make(sessl_conn *c, sessl_err *e)
-{
-    int ok;
-
-    sessl_err_begin(e);
-    sessl_set_current_ctx(c->ctx_id);
-    c->ssl = SSL_new(c->ctx); /* returns +1, and holds its own reference on ctx */
-    ok = c->ssl != NULL && sessl_conn_attach(c);
-    sessl_err_take(e);
-    if (!ok) {
-        SSL_free(c->ssl);
-        c->ssl = NULL;
-        return 0;
-    }
-    SSL_CTX_free(c->ctx); /* -1 */
-    c->ctx = NULL;
-    return 1;
+    return NULL;
 }
 
 /* Frees everything the connection holds. Without SSL_SENT_SHUTDOWN, SSL_free would mark
@@ -162,8 +168,9 @@ int sessl_step_holds(sessl_conn *c, sessl_step *st)
         st->status = SESSL_UNMADE;
         return 1;
     }
-    if (c->ssl != NULL || sessl_conn_make(c, &c->err))
+    if (c->ssl != NULL || make(c))
         return 0;
+    sessl_err_take(&c->err);
     c->fatal = 1;
     st->status = SESSL_FAILED;
     return 1;

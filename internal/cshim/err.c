@@ -40,6 +40,8 @@ void sessl_err_take(sessl_err *e)
     int flags = 0;
     unsigned long code;
 
+    if (ERR_peek_error() == 0) /* most often */
+        return;
     while (e->n < SESSL_ERR_MAX && (code = next_error(&data, &flags)) != 0) {
         char *to = e->data[e->n];
 
@@ -52,7 +54,7 @@ void sessl_err_take(sessl_err *e)
             to[SESSL_ERR_DATA - 1] = '\0';
         }
     }
-    sessl_err_clear();
+    ERR_clear_error();
 }
 
 unsigned long sessl_err_peek(void)

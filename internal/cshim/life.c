@@ -2,6 +2,16 @@
 
 /* How long a session may be resumed. */
 
+void sessl_session_get_life(const SSL_SESSION *s, sessl_life *l)
+{
+    unsigned long hint = SSL_SESSION_get_ticket_lifetime_hint(s);
+
+    l->version = SSL_SESSION_get_protocol_version(s);
+    l->hint = hint > UINT32_MAX ? UINT32_MAX : (uint32_t)hint;
+    l->began = sessl_session_get_time(s);
+    l->timeout = SSL_SESSION_get_timeout(s);
+}
+
 /* s must not be resumed later than in that many seconds from now. Its clock may have begun
  * before: a TLS 1.2 session keeps its time when its ticket is renewed. */
 void sessl_cap_life(SSL_SESSION *s, int64_t left)

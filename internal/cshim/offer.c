@@ -100,7 +100,7 @@ void sessl_conn_weigh(sessl_conn *c, SSL_SESSION *s, sessl_weighed *w)
     w->version = SSL_SESSION_get_protocol_version(s);
     w->max_early = SSL_SESSION_get_max_early_data(s);
     w->now = sessl_now();
-    w->peer_ok = sessl_session_peer_ok(s, NULL);
+    w->peer_ok = sessl_session_peer_fits(s, NULL);
     w->raw = sessl_session_rate_raw(c->ssl, s);
     w->stamp_len = sessl_session_note(s, SESSL_STAMP, &w->stamp);
     w->chain_len = sessl_session_note(s, SESSL_CHAIN, &w->chain);

@@ -72,6 +72,7 @@ void sessl_drop_session(SSL_SESSION *s);
 /* ---- session_fields.c ---- */
 
 int64_t sessl_session_until(const SSL_SESSION *s);
+int sessl_session_peer_fits(SSL_SESSION *s, const sessl_host *h);
 const SSL_CIPHER *sessl_cipher_by_id(SSL_CTX *ctx, uint16_t id, sessl_err *e);
 
 /* ---- life.c: how long a session may be resumed ---- */

@@ -63,6 +63,17 @@ int sessl_session_peer_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e);
 int sessl_session_peer_ok(SSL_SESSION *s, const sessl_host *h);
 
+/* ---- life.c: how long one may be resumed ---- */
+
+/* Times are in seconds. */
+typedef struct sessl_life {
+    int version;
+    uint32_t hint; /* of the server, 0 for none */
+    int64_t began, timeout;
+} sessl_life;
+
+void sessl_session_get_life(const SSL_SESSION *s, sessl_life *l);
+
 /* ---- seal.c: keys for sessions that leave the process ---- */
 
 #define SESSL_SEAL_LEN 32

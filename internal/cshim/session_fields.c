@@ -181,13 +181,19 @@ int sessl_session_rpk_der(SSL_SESSION *s, uint8_t **out, sessl_err *e)
 #endif
 }
 
-/* 1 when the session's leaf has not expired and is for h (NULL: any host). */
-int sessl_session_peer_ok(SSL_SESSION *s, const sessl_host *h)
+/* 1 when the session's leaf has not expired and is for h (NULL: any host). The caller clears the queue. */
+int sessl_session_peer_fits(SSL_SESSION *s, const sessl_host *h)
 {
     X509 *leaf = SSL_SESSION_get0_peer(s); /* borrowed from the session */
     int ok = leaf != NULL && ASN1_TIME_cmp_time_t(X509_get0_notAfter(leaf), (time_t)sessl_now()) == 1;
 
-    ok = ok && (h == NULL || sessl_cert_is_for(leaf, h));
+    return ok && (h == NULL || sessl_cert_is_for(leaf, h));
+}
+
+int sessl_session_peer_ok(SSL_SESSION *s, const sessl_host *h)
+{
+    int ok = sessl_session_peer_fits(s, h);
+
     sessl_err_clear();
     return ok;
 }
