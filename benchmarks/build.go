@@ -31,10 +31,11 @@ const (
 	goTLS   = "crypto/tls"
 	socket  = "ssl"
 	netConn = "ssl, net.Conn"
+	least   = "least binding"
 	libp2p  = "libp2p"
 )
 
-var names = []string{plainC, tunedC, goTLS, socket, netConn, libp2p}
+var names = []string{plainC, tunedC, goTLS, socket, netConn, least, libp2p}
 
 // build compiles all contenders into dir; suite "" is the machine's own OpenSSL.
 func build(suite, dir string) (*openssl, error) {
@@ -57,12 +58,12 @@ func build(suite, dir string) (*openssl, error) {
 	if err := o.buildC(filepath.Join(dir, "c")); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"tls", "ssl"} {
+	for _, name := range []string{"tls", "ssl", "least"} {
 		if _, err := o.output("go", "build", "-o", filepath.Join(dir, name), "./contender/"+name); err != nil {
 			return nil, err
 		}
 	}
-	for _, name := range []string{"c", "ssl"} {
+	for _, name := range []string{"c", "ssl", "least"} {
 		if err := o.linked(filepath.Join(dir, name)); err != nil {
 			return nil, err
 		}
@@ -74,6 +75,7 @@ func build(suite, dir string) (*openssl, error) {
 		{name: goTLS, path: at("tls")},
 		{name: socket, path: at("ssl"), args: []string{"-transport", "socket"}},
 		{name: netConn, path: at("ssl"), args: []string{"-transport", "conn"}},
+		{name: least, path: at("least")},
 		o.buildLibp2p(dir),
 	}
 	return o, nil

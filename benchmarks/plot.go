@@ -19,7 +19,7 @@ const (
 )
 
 var colours = map[string]string{plainC: "#555", tunedC: "#999", goTLS: "#00add8", socket: "#c0392b",
-	netConn: "#e59866", libp2p: "#8e44ad"}
+	netConn: "#e59866", least: "#27ae60", libp2p: "#8e44ad"}
 
 func asSVG(p *plan) []byte {
 	var body bytes.Buffer

@@ -39,6 +39,7 @@ var lacking = map[string][]string{
 	plainC: {api.TicketKeys, api.Cache},
 	tunedC: {api.TicketKeys, api.Cache},
 	goTLS:  {api.TicketKeys, api.Cache, api.ID, api.Table},
+	least:  {api.TicketKeys, api.Cache, api.Table},
 	libp2p: {api.TicketKeys, api.Cache, api.Table},
 }
 
