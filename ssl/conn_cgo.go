@@ -131,6 +131,9 @@ func (c *Conn) result(op string, p connPtr, st *C.sessl_step, r *result) {
 	c.sessions.unkept.Store(p.unkept != 0)
 	c.takeKeyLog(p)
 	noteThread(p)
+	if p.shown != 0 {
+		c.readShown(p)
+	}
 	if st.values != 0 {
 		drainValues() // of sessions that libssl has copied and dropped meanwhile
 	}

@@ -7,9 +7,11 @@ package ssl
 #cgo nocallback sessl_conn_ask_auth
 #cgo nocallback sessl_conn_auth_done
 #cgo nocallback sessl_conn_peer_scheme
+#cgo nocallback sessl_conn_answer_cert
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "cert.h"
 #include "certcomp.h"
 #include "conn.h"
 */
@@ -83,7 +85,7 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	var now C.sessl_conn_info
 	C.sessl_conn_get_info(p, &now)
 	has := now.has_peer != 0
-	c.readTypes(p, &info, now.session, rawPeer(now.raw))
+	readPeerType(&info, now.session, rawPeer(now.raw))
 	info.state.Verified = c.ctx.verify && has
 	info.state.PeerSignatureScheme = 0
 	if has { // libssl keeps the scheme of an earlier answer
@@ -105,6 +107,15 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 		err = notePeer(s, info.peer)
 	}
 	return info, err
+}
+
+// readShown notes what this client has shown when it was asked after the handshake. mu is held.
+func (c *Conn) readShown(p connPtr) {
+	p.shown = 0
+	if c.handshaking.done.Load() { // before, readInfo is to come
+		c.readOwn(p, uint64(C.sessl_conn_answer_cert(p)))
+		c.info.state.LocalCertificateCompressed = p.compressed&C.SESSL_COMPRESSED_OURS != 0
+	}
 }
 
 // adoptAnswer makes info's peer the connection's, and lets libssl go on.

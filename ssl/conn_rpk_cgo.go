@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrCertificateType says that the two sides have no type of certificate in common: see [CertificateType].
@@ -42,15 +43,24 @@ func readRawKey(s sessionPtr) []byte {
 	return takeSecret(out, n)
 }
 
-// readTypes notes with i what both sides have shown instead of certificates. mu is held.
-func (c *Conn) readTypes(p connPtr, i *connInfo, s sessionPtr, raw rawPeer) {
+// readPeerType notes with i what the peer has shown instead of certificates. mu is held.
+func readPeerType(i *connInfo, s sessionPtr, raw rawPeer) {
 	i.state.PeerRawPublicKey, i.state.PeerCertificateType = nil, CertificateTypeX509
 	if raw != rawNone {
 		i.state.PeerRawPublicKey, i.state.PeerCertificateType = readRawKey(s), CertificateTypeRawPublicKey
 	}
-	if i.own != nil && c.ctx.types.own.raw() && C.sessl_conn_own_is_raw(p) != 0 {
-		i.own = nil // what was sent is its key alone
-		i.state.LocalCertificateType = CertificateTypeRawPublicKey
+}
+
+// readOwn notes what this side has shown: the certificate with that number, or its key alone. mu is held.
+func (c *Conn) readOwn(p connPtr, number uint64) {
+	c.info.own, c.info.state.LocalCertificateType = nil, CertificateTypeX509
+	i := slices.IndexFunc(c.own, func(o *ownChain) bool { return o.number == number })
+	switch {
+	case i < 0:
+	case c.ctx.types.own.raw() && C.sessl_conn_own_is_raw(p) != 0:
+		c.info.state.LocalCertificateType = CertificateTypeRawPublicKey
+	default:
+		c.info.own = c.own[i]
 	}
 }
 

@@ -76,7 +76,8 @@ type ConnectionState struct {
 
 	// LocalCertificates are the certificates that this side has sent in the handshake,
 	// leaf first. Empty if none was asked for or none fit, on a resumed connection, which shows
-	// no certificate, and if only the key of one was sent.
+	// no certificate, and if only the key of one was sent. On a client with PostHandshakeAuth they, the
+	// LocalCertificateType and LocalCertificateCompressed are of its last answer after the handshake.
 	LocalCertificates []*x509.Certificate
 
 	// TicketData is the data that a server's application has left with the resumed
@@ -112,7 +113,8 @@ func (c *Conn) isSettled() bool { return c.handshaking.done.Load() || c.early.op
 
 // ConnectionState returns what the handshake settled. Before its end it returns the zero
 // value, except on a server after [Conn.ReadEarlyData] has returned data. On a server
-// [Conn.RequestClientCertificate] changes the peer's part of it. It also works after Close.
+// [Conn.RequestClientCertificate] changes the peer's part of it, and on the client that is asked
+// its own. It also works after Close.
 func (c *Conn) ConnectionState() ConnectionState {
 	if c == nil || !c.isSettled() {
 		return ConnectionState{}

@@ -24,7 +24,6 @@ import "C"
 
 import (
 	"context"
-	"slices"
 	"unsafe"
 )
 
@@ -59,11 +58,8 @@ func (c *Conn) readInfo(p connPtr) settled {
 	if i.staple_len > 0 {
 		c.info.state.OCSPResponse = C.GoBytes(unsafe.Pointer(i.staple), C.int(i.staple_len))
 	}
-	c.info.own = nil
-	if i := slices.IndexFunc(c.own, func(o *ownChain) bool { return o.number == uint64(i.sent_cert) }); i >= 0 {
-		c.info.own = c.own[i]
-	}
-	c.readTypes(p, &c.info, i.session, rawPeer(i.raw))
+	c.readOwn(p, uint64(i.sent_cert))
+	readPeerType(&c.info, i.session, rawPeer(i.raw))
 	if c.server {
 		c.info.state.ServerName = heapString(i.server_name)
 	}

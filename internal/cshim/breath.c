@@ -53,20 +53,19 @@ static void note_retry(sessl_conn *c, const SSL *ssl)
 }
 
 /* Nothing else tells, in 3.5, 3.6 and 4.0. After the handshake a client may show another certificate. */
-static void note_compressed(sessl_conn *c, const SSL *ssl)
+static void note_certificate(sessl_conn *c, const SSL *ssl)
 {
-#if SESSL_HAVE_CERT_COMPRESSION
     switch (SSL_get_state(ssl)) {
-    case TLS_ST_CW_COMP_CERT:
+    case TLS_ST_CW_CERT: c->shown = 1, c->compressed &= ~SESSL_COMPRESSED_OURS; break;
+    case TLS_ST_SR_CERT: c->compressed &= ~SESSL_COMPRESSED_THEIRS; break;
+#if SESSL_HAVE_CERT_COMPRESSION
+    case TLS_ST_CW_COMP_CERT: c->shown = 1, c->compressed |= SESSL_COMPRESSED_OURS; break;
     case TLS_ST_SW_COMP_CERT: c->compressed |= SESSL_COMPRESSED_OURS; break;
     case TLS_ST_CR_COMP_CERT:
     case TLS_ST_SR_COMP_CERT: c->compressed |= SESSL_COMPRESSED_THEIRS; break;
-    case TLS_ST_SR_CERT: c->compressed &= ~SESSL_COMPRESSED_THEIRS; break;
+#endif
     default: break;
     }
-#else
-    (void)c, (void)ssl;
-#endif
 }
 
 /* SSL_CTX_set_info_callback: libssl's machine has got to another state, or has sent an alert. */
@@ -79,7 +78,7 @@ void sessl_info_cb(const SSL *ssl, int where, int ret)
     if (c != NULL && where == SSL_CB_CONNECT_LOOP)
         note_retry(c, ssl);
     if (c != NULL && (where == SSL_CB_CONNECT_LOOP || where == SSL_CB_ACCEPT_LOOP))
-        note_compressed(c, ssl);
+        note_certificate(c, ssl);
     if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
         return;
     breathe();

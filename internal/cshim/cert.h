@@ -53,6 +53,7 @@ int sessl_conn_use_certs(sessl_conn *c, sessl_cert *const *certs, int n, sessl_e
 
 uint64_t sessl_cert_number(const sessl_cert *c);
 int sessl_cert_set_staple(sessl_cert *c, const uint8_t *der, size_t n, int *why, sessl_err *e);
+uint64_t sessl_conn_answer_cert(sessl_conn *c);
 
 /* ---- stapled.c: what a client gets of it ---- */
 

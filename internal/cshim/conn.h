@@ -150,6 +150,7 @@ struct sessl_conn {
     int big_key;                  /* how many bits it has, if that was the reason */
     int bad_staple;               /* a server's cannot be parsed */
     int compressed;               /* whose certificate was compressed: SESSL_COMPRESSED_* */
+    int shown;                    /* a client has sent a Certificate, and Go has not looked since */
 };
 
 /* What a step came to. */

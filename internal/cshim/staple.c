@@ -76,18 +76,25 @@ uint64_t sessl_cert_number(const sessl_cert *c)
     return companion_of(c->leaf)->number;
 }
 
-/* The number of the certificate that this side has sent; 0 for none. SSL_get_certificate has one
- * also where none was sent, and 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function that tells. But where
- * libssl sends one it has chosen a signature scheme for it, whether or not something gets signed. */
-uint64_t sessl_conn_sent_cert(sessl_conn *c)
+/* The number of the certificate that this side has sent, if it was to send one; 0 for none.
+ * SSL_get_certificate has one also where none was sent, and 1.1.1w, 3.0, 3.5, 3.6 and 4.0 have no function
+ * that tells. But where libssl sends one it has chosen a signature scheme for it, whether or not something
+ * gets signed. */
+uint64_t sessl_conn_answer_cert(sessl_conn *c)
 {
     companion *m;
     int nid;
 
-    if (SSL_session_reused(c->ssl) || !SSL_get_signature_nid(c->ssl, &nid))
+    if (!SSL_get_signature_nid(c->ssl, &nid))
         return 0;
     m = companion_of(SSL_get_certificate(c->ssl)); /* borrowed */
     return m == NULL ? 0 : m->number;
+}
+
+/* The same for the handshake: a resumption sends none. */
+uint64_t sessl_conn_sent_cert(sessl_conn *c)
+{
+    return SSL_session_reused(c->ssl) ? 0 : sessl_conn_answer_cert(c);
 }
 
 static int is_about(OCSP_SINGLERESP *one, const X509 *leaf)

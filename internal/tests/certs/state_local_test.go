@@ -131,3 +131,52 @@ func TestLocalCertificatesWithoutASignature(t *testing.T) {
 	p.MustShake(t)
 	checkSent(t, "RSA key exchange", p, 0, 1)
 }
+
+// A client that is asked after the handshake has sent what it has answered last, also on a connection that
+// resumed.
+func TestLocalCertificatesOfAnAnswer(t *testing.T) {
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		srv.ClientAuth = ssl.VerifyClientCertIfGiven
+		chain, one := ssltest.KeyPair(t, "client-chain"), ssltest.KeyPair(t, "client")
+		var answer *ssl.Certificate
+		cli.GetClientCertificate = func(*ssl.CertificateRequestInfo) (*ssl.Certificate, error) {
+			return answer, nil
+		}
+		cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+		var offer *ssl.Session
+		for _, resumed := range []bool{false, true} {
+			p := ssltest.Meet(t, cctx, sctx, offer)
+			checkAnswered(t, "not asked", p, 0)
+			if resumed && ssltest.LibraryRelease() == "1.1.1" {
+				break // its client answers without a certificate: see RequestClientCertificate
+			}
+			for _, a := range []struct {
+				cert *ssl.Certificate
+				sent int
+			}{{&chain, 2}, {&one, 1}, {nil, 0}, {&chain, 2}} {
+				answer = a.cert
+				if err := p.Request(t); err != nil {
+					t.Fatal(err)
+				}
+				checkAnswered(t, "asked", p, a.sent)
+			}
+			offer = ssltest.SessionOf(t, p.Client)
+			p.CloseBoth()
+			checkAnswered(t, "after Close", p, 2)
+		}
+	})
+}
+
+func checkAnswered(t *testing.T, what string, p ssltest.Pair, sent int) {
+	t.Helper()
+	c, s := p.Client.ConnectionState(), p.Server.ConnectionState()
+	if len(c.LocalCertificates) != sent || !c.DidResume && !slices.EqualFunc(c.LocalCertificates,
+		s.PeerCertificates, (*x509.Certificate).Equal) {
+		t.Errorf("%s: sent %d, resumed %t, the server got %d, want %d", what, len(c.LocalCertificates),
+			c.DidResume, len(s.PeerCertificates), sent)
+	}
+	if sent > 0 && c.LocalCertificateCompressed != s.PeerCertificateCompressed {
+		t.Errorf("%s: compressed %t, the server says %t", what, c.LocalCertificateCompressed,
+			s.PeerCertificateCompressed)
+	}
+}

@@ -285,18 +285,27 @@ func TestRawPostHandshakeAuth(t *testing.T) {
 			srv.PostHandshakeAuth, cli.PostHandshakeAuth = true, true
 			cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
 			p := ssltest.Meet(t, cctx, sctx, nil)
+			wantLocal := func(want ssl.CertificateType) {
+				t.Helper()
+				if got := p.Client.ConnectionState().LocalCertificateType; got != want {
+					t.Errorf("the client says that it has shown %v, want %v", got, want)
+				}
+			}
 			if s := p.Server.ConnectionState(); s.PeerRawPublicKey != nil || s.Verified {
 				t.Errorf("before: %x, verified %t", s.PeerRawPublicKey, s.Verified)
 			}
+			wantLocal(x509Type) // which stands for nothing
 			if err := p.Request(t); err != nil {
 				t.Fatal(err)
 			}
 			p.Echo(t)
 			wantRaw(t, p.Server, public, true)
+			wantLocal(rawType)
 			offer := ssltest.SessionOf(t, p.Client)
 			p.CloseBoth()
 			p = ssltest.Meet(t, cctx, sctx, offer)
 			defer p.CloseBoth()
+			wantLocal(x509Type)
 			if !p.Server.SessionReused() {
 				t.Errorf("the server says %v", p.Server.ReuseState())
 			}
