@@ -55,8 +55,8 @@ var advice = map[string]string{
 	"fail-not-tls": "give clients the https address, or the port for TLS; after STARTTLS begin TLS " +
 		"only when the server agrees",
 	"fail-version": "update the peer, or lower MinVersion knowing what that means",
-	"fail-no-common": "compare the suites, groups, signature schemes and key types of both sides, and " +
-		"openssl.cnf",
+	"fail-no-common": "compare the suites, groups, signature schemes, types of key and of certificate of " +
+		"both sides, and openssl.cnf",
 	"fail-protocol": "let both sides name a common protocol in NextProtos, or none",
 	"fail-name": "dial by a name that is in the certificate, or set ServerName; or get a certificate " +
 		"with the name",
@@ -68,6 +68,8 @@ var advice = map[string]string{
 		"same answer",
 	"fail-raw-key": "if the key in the error is the peer's, add it to PeerRawPublicKeys of a new Ctx; " +
 		"otherwise this is not the peer",
+	"fail-type": "let CertificateTypes of the one and PeerCertificateTypes of the other have a type in " +
+		"common",
 	"fail-no-certificate": "give the client a certificate in Certificates, or ask for less in ClientAuth",
 	"fail-peer-refused": "look into the peer's log: its roots, the names and times of our certificate, " +
 		"and missing intermediates",
@@ -117,6 +119,9 @@ var byCode = map[int]string{
 func reason(err error) string {
 	var verify *ssl.VerificationError
 	var own *ssl.Error
+	if errors.Is(err, ssl.ErrCertificateType) {
+		return "fail-type"
+	}
 	if errors.As(err, &verify) {
 		if verify.PeerRawPublicKey != nil {
 			return "fail-raw-key"

@@ -93,16 +93,19 @@ func rowsOf[K comparable](m map[K]string) map[string]bool {
 	return rows
 }
 
+// A reasonCase is a handshake that fails, and the rows of its ends.
+type reasonCase struct {
+	name, server, client string
+	srv, cli             func(*ssl.Config)
+}
+
 // The errors of real handshakes find their rows.
 func TestReasons(t *testing.T) {
 	leakcheck.Test(t)
 	deadline, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
 	<-deadline.Done()
-	for _, c := range []struct {
-		name, server, client string
-		srv, cli             func(*ssl.Config)
-	}{
+	cases := []reasonCase{
 		{"root", "fail-peer-unknown-ca", "fail-unknown-authority", nil,
 			func(c *ssl.Config) { c.RootCAs = ssltest.Roots(t, "other-ca") }},
 		{"name", "fail-peer-refused", "fail-name", nil, func(c *ssl.Config) { c.ServerName = "elsewhere.example" }},
@@ -116,7 +119,17 @@ func TestReasons(t *testing.T) {
 		{"group", "fail-no-common", "fail-no-common",
 			func(c *ssl.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP256} },
 			func(c *ssl.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} }},
-	} {
+	}
+	if ssltest.LibraryRelease() >= "3.2" {
+		raw := []ssl.CertificateType{ssl.CertificateTypeRawPublicKey}
+		cases = append(cases, reasonCase{"type of a client", "fail-peer-refused", "fail-type", nil,
+			func(c *ssl.Config) {
+				c.RootCAs, c.PeerCertificateTypes = nil, raw
+				c.PeerRawPublicKeys = [][]byte{ssltest.KeyPair(t, "client").Leaf().RawSubjectPublicKeyInfo}
+			}}, reasonCase{"type of a server", "fail-type", "fail-no-common",
+			func(c *ssl.Config) { c.CertificateTypes = raw }, nil})
+	}
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
 			for cfg, change := range map[*ssl.Config]func(*ssl.Config){srv: c.srv, cli: c.cli} {
@@ -147,6 +160,7 @@ func TestReasons(t *testing.T) {
 		ssl.ErrClosed:            "fail-closed",
 		ssl.ErrPSKDeclined:       "fail-psk",
 		ssl.ErrUnverified:        "fail-session-trust",
+		ssl.ErrCertificateType:   "fail-type",
 		errors.New("of its own"): "fail-other",
 		&ssl.VerificationError{Code: 10, Reason: "certificate has expired"}: "fail-time",
 		&ssl.VerificationError{Code: 23, Reason: "certificate revoked"}:     "fail-revoked",
