@@ -231,7 +231,8 @@ func counted() *group {
 	one := func(c *testCase) { c.rounds = 1 }
 	return &group{name: "Instructions",
 		about:   "Of a handshake, both ends, in user mode, counted by valgrind's callgrind.",
-		metrics: []metric{executed}, contenders: []string{plainC, goTLS, socket, netConn}, suites: true,
+		metrics: []metric{executed}, contenders: []string{plainC, goTLS, socket, netConn, least},
+		suites:  true,
 		measure: callgrind,
 		cases: []testCase{
 			row("resumed", "1.3", api.Ticket, 15, one),
