@@ -199,10 +199,11 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return bare(err)
 	}
 	defer sctx.Close()
-	l, err := ssl.Listen("tcp", o.listen, sctx)
+	tcp, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return bare(err)
+		return err
 	}
+	l := ssl.NewListener(drain(tcp), sctx)
 	defer l.Close()
 	if o.debug != "" {
 		stop, err := s.showDebugPage(o.debug, sctx, errs)
