@@ -13,6 +13,10 @@ import (
 // but does not expose its certificates. Certificates are parsed when they are added,
 // and shared by the Ctxs made from the pool. A pool must not be changed while a Ctx is
 // made from it; later changes do not affect that Ctx.
+//
+// A self-signed certificate in the pool is good for the peer that shows it, also beside others of its
+// subject. OpenSSL by itself, and openssl verify, take the first of these for its issuer, and refuse it, if
+// they have no authority key identifiers.
 type CertPool struct {
 	sets   []*rootSet
 	odd    []error

@@ -34,12 +34,12 @@ static int tried_before(const search *s)
     return sk_X509_num(chain) == s->n;
 }
 
-/* Both borrow the certificates. */
+/* Both borrow the certificates. A path of one is a root. */
 static int split(const search *s, STACK_OF(X509) *between, STACK_OF(X509) *roots)
 {
     int i;
 
-    for (i = 1; i < s->n; i++)
+    for (i = s->n > 1; i < s->n; i++)
         if (!sk_X509_push(i < s->trusted ? between : roots, s->path[i]))
             return 0;
     return 1;
@@ -121,6 +121,26 @@ static int extend(search *s)
     return ok;
 }
 
+/* A self-signed leaf that is among the roots itself. OpenSSL may have taken another of its name for the
+ * issuer: without key identifiers nothing in the certificates tells them apart. */
+static int extend_by_none(search *s)
+{
+    X509_NAME *name = X509_get_subject_name(s->path[0]); /* borrowed */
+    STACK_OF(X509) *roots;
+    int i, is_root = 0, trusted = s->trusted, ok;
+
+    if (X509_NAME_cmp(name, X509_get_issuer_name(s->path[0])) != 0)
+        return 0;
+    roots = X509_STORE_CTX_get1_certs(s->failed, name); /* +1 on each; NULL for none */
+    for (i = 0; !is_root && i < sk_X509_num(roots); i++)
+        is_root = X509_cmp(s->path[0], sk_X509_value(roots, i)) == 0;
+    sk_X509_pop_free(roots, X509_free); /* -1 on each */
+    s->trusted = 0;
+    ok = is_root && try(s);
+    s->trusted = trusted;
+    return ok;
+}
+
 /* X509_verify_cert, and with the other paths if that fails. */
 int sessl_verify_paths(X509_STORE_CTX *store)
 {
@@ -132,7 +152,7 @@ int sessl_verify_paths(X509_STORE_CTX *store)
     if (ok || (s.path[0] = X509_STORE_CTX_get0_cert(store)) == NULL)
         return ok;
     ERR_set_mark();
-    ok = extend(&s);
+    ok = extend_by_none(&s) || extend(&s);
     ERR_pop_to_mark();
     if (!ok)
         return 0;

@@ -32,7 +32,20 @@ func trials(t *testing.T) map[string]trial {
 	deep := ssltest.Sign(t, "localhost", lower, soon)
 	other := ssltest.Sign(t, "middle", a, soon) // another key
 	notCA := ssltest.Sign(t, "localhost", leafA, soon)
+	self, twin, third := ssltest.Sign(t, "localhost", nil, soon), ssltest.Sign(t, "localhost", nil, soon),
+		ssltest.Sign(t, "localhost", nil, soon)
+	old, issued := self.Again(t, nil, past), ssltest.Sign(t, "localhost", self, soon)
 	return map[string]trial{
+		"self-signed, the first of three": {[]*ssltest.Signed{self, twin, third},
+			[]*ssltest.Signed{self}, true, 1},
+		"self-signed, the second of three": {[]*ssltest.Signed{twin, self, third},
+			[]*ssltest.Signed{self}, true, 1},
+		"self-signed, the last of three": {[]*ssltest.Signed{twin, third, self},
+			[]*ssltest.Signed{self}, true, 1},
+		"self-signed, none of two":          {[]*ssltest.Signed{twin, third}, []*ssltest.Signed{self}, false, 0},
+		"self-signed and expired":           {[]*ssltest.Signed{twin, old, self}, []*ssltest.Signed{old}, false, 0},
+		"self-signed, renewed here":         {[]*ssltest.Signed{twin, self}, []*ssltest.Signed{old}, false, 0},
+		"issued under its own name":         {[]*ssltest.Signed{twin, self}, []*ssltest.Signed{issued}, false, 0},
 		"one root":                          {[]*ssltest.Signed{a}, []*ssltest.Signed{leafA}, true, 2},
 		"two roots of one name":             {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafA}, true, 2},
 		"two roots of one name, the second": {[]*ssltest.Signed{a, b}, []*ssltest.Signed{leafB}, true, 2},
