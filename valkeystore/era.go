@@ -6,11 +6,18 @@ import (
 	"time"
 
 	"sessl/ssl"
+	"sessl/valkeystore/internal/schedule"
 )
 
 // ErrEraUnknown says that the schedule of ticket keys is not known yet, which has the era that sessions
 // are bound to. Until then sessions are neither put into the database nor looked up.
 var ErrEraUnknown = errors.New("the fleet's era is not known yet")
+
+// ErrNoSchedule says that there is nothing to revoke, as neither the database nor the Client has a
+// schedule of ticket keys. Either the namespace is not that of the fleet, or the database has lost the
+// schedule, and the fleet's machines put it back within Options.Poll.
+var ErrNoSchedule = errors.New("the fleet has no schedule of ticket keys in the database: either this is " +
+	"another namespace, or the database has lost it, and running servers will put it back")
 
 // settled is after how long a lookup that was under way has ended.
 const settled = 2 * time.Second
@@ -45,8 +52,12 @@ func (c *Client) sawEra() {
 
 // RevokeAll makes all sessions and tickets of before void: at once here and for the database, and on each
 // other machine as soon as it asks for the schedule of ticket keys, within Options.Poll. It begins another
-// era, with new ticket keys; sessions are bound to the era. It returns an error if the database does not
-// take it, and then nothing has changed.
+// era, with new ticket keys; sessions are bound to the era. Eras are times of the database's clock, so
+// another one is later than all before, also than those that the database has lost.
+//
+// It returns ErrNoSchedule if nothing can be revoked, and an error if the database does not take the new
+// era. Then nothing has changed, unless the database has taken it and its answer was lost: RevokeAll can
+// be called again.
 func (c *Client) RevokeAll(ctx context.Context) error {
 	const op = "Client.RevokeAll"
 	if _, err := c.database(); err != nil {
@@ -58,6 +69,9 @@ func (c *Client) RevokeAll(ctx context.Context) error {
 	_, err := c.tickets.machine.Renew(ctx)
 	c.sawEra()
 	c.turnNow()
+	if errors.Is(err, schedule.ErrNone) {
+		err = ErrNoSchedule
+	}
 	if err != nil {
 		return fail(op, err)
 	}

@@ -65,7 +65,7 @@ func TestFleetOperations(t *testing.T) {
 			wantResumed(t, "with a database that was lost", addr, session, true)
 		case "revoke-all":
 			sessl(t, append(args, common...)...).want(t, exitOK)
-			all[0].await(1, "era=1")
+			all[0].await(1, "era=1") // a time of many digits
 			wantResumed(t, line, addr, session, false)
 		default:
 			sessl(t, args...).want(t, exitOK)

@@ -30,7 +30,8 @@ func newFleetRevokeAll() *cobra.Command {
 		Long: `Make all sessions and tickets void that the servers of a fleet have issued until now: on each
 server as soon as it asks for the schedule, which takes ten seconds or a quarter of
 --rotate-every. New ticket keys are made. --rotate-every and --keep-for must be those of the
-servers. If the status is not 0, nothing has changed.
+servers. It is an error if the database has no schedule of them. After another error, such as an
+answer that has not come in time, the database may have taken it: give the command again.
 
 ` + exitHelp,
 		Example:           `  sessl fleet revoke-all valkeys://fleet@db1/shop --seal-key seal.key`,

@@ -180,6 +180,19 @@ func TestFleetStatus(t *testing.T) {
 	t.Errorf("none of\n%sis at the front of the ticket in\n%s", begins, shown)
 }
 
+// Where the database has no schedule, nothing is said to be void, and nothing is written.
+func TestFleetRevokeNothing(t *testing.T) {
+	leakcheck.Test(t)
+	db := dbtest.Start(t)
+	r := sessl(t, "fleet", "revoke-all", "valkey://"+db.Addr+"/nonesuch", "--seal-key", newSealKeyFile(t))
+	if r.code != exitError || r.out != "" || !strings.Contains(r.errOut, "another namespace") {
+		t.Errorf("%+v", r)
+	}
+	if keys := db.Keys("nonesuch:"); len(keys) > 0 {
+		t.Errorf("it has written %q", keys)
+	}
+}
+
 // dumped is the name of a key as OpenSSL prints the first line of a ticket.
 func dumped(name string) string {
 	var b bytes.Buffer

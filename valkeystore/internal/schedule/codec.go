@@ -17,6 +17,9 @@ var (
 	ErrEnded     = errors.New("none of its keys opens any more")
 )
 
+// ErrNone says that there is no schedule: neither in the database, nor on the machine.
+var ErrNone = errors.New("there is no schedule of ticket keys")
+
 const (
 	version = 1
 	headLen = 1 + 8 + 8 + 2 // version, era, generation, number of keys

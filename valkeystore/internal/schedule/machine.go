@@ -136,7 +136,7 @@ func (m *Machine) exchange(ctx context.Context, leased *bool) (outcome, error) {
 		return done, err
 	}
 	theirs, err := m.read(old)
-	if m.refuse(err); err != nil {
+	if m.refuse(err) != nil {
 		return done, nil // the schedule of another fleet is not ours to replace
 	}
 	mine := m.meet(theirs, now)
@@ -217,7 +217,7 @@ func (m *Machine) meet(theirs *Schedule, now time.Time) *Schedule {
 func (m *Machine) wanted(mine, theirs *Schedule, now time.Time) (*Schedule, error) {
 	switch {
 	case mine == nil:
-		mine = m.begin(theirs, 0)
+		mine = m.begin(theirs)
 	case theirs == nil || compareAge(mine, theirs) > 0:
 		return mine, nil
 	}
@@ -233,9 +233,9 @@ func (m *Machine) wanted(mine, theirs *Schedule, now time.Time) (*Schedule, erro
 	return want, nil
 }
 
-// begin returns a schedule without keys, of the highest era that was seen or one more. A low generation lets
-// it give way to that of machines which have one already, and have not asked since the database lost it.
-func (m *Machine) begin(theirs *Schedule, more uint64) *Schedule {
+// begin returns a schedule without keys, of the highest era that was seen. A low generation lets it give
+// way to that of machines which have one already, and have not asked since the database lost it.
+func (m *Machine) begin(theirs *Schedule) *Schedule {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &Schedule{Generation: 1}
@@ -244,7 +244,6 @@ func (m *Machine) begin(theirs *Schedule, more uint64) *Schedule {
 			s.Era, s.Generation = max(s.Era, other.Era), max(s.Generation, other.Generation+1)
 		}
 	}
-	s.Era += more
 	return s
 }
 
@@ -269,7 +268,11 @@ func (m *Machine) write(ctx context.Context, old []byte, want *Schedule) (outcom
 }
 
 // Renew begins a new era: all keys of before are void, on each machine as soon as it polls. It returns the
-// new era.
+// new era. Without a schedule here and in the database it returns ErrNone.
+//
+// An era is the database's time in milliseconds at which it began, or one more than the era before if that
+// is later. So it is later than all that machines have seen, also if the database has lost the last one, or
+// has an older schedule again.
 func (m *Machine) Renew(ctx context.Context) (era uint64, err error) {
 	m.asking.Lock()
 	defer m.asking.Unlock()
@@ -279,10 +282,15 @@ func (m *Machine) Renew(ctx context.Context) (era uint64, err error) {
 			return 0, err
 		}
 		theirs, err := m.read(old)
-		if m.refuse(err); err != nil {
+		if err = m.refuse(err); err != nil {
 			return 0, err
 		}
-		want, err := m.c.extend(m.begin(theirs, 1), m.c.Vault, now, m.settle())
+		next := m.begin(theirs)
+		if next.Generation == 1 { // neither is there
+			return 0, ErrNone
+		}
+		next.Era = max(next.Era+1, uint64(max(0, now.UnixMilli())))
+		want, err := m.c.extend(next, m.c.Vault, now, m.settle())
 		if err != nil {
 			return 0, err
 		}
@@ -321,12 +329,13 @@ func (m *Machine) note(err error) {
 	}
 }
 
-// refuse keeps and counts why a value was not taken; nil if it was.
-func (m *Machine) refuse(err error) {
+// refuse keeps and counts why a value was not taken, and says it; nil if it was.
+func (m *Machine) refuse(err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refused = err; err != nil {
 		m.counters.refuse(err)
 		m.refused = fmt.Errorf("the schedule in the database: %w", err)
 	}
+	return m.refused
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -99,7 +100,7 @@ func TestRenew(t *testing.T) {
 	w.run(period)
 	old, keys := w.db.value, w.machines[0].at.all()
 	era, err := w.machines[0].Renew(t.Context())
-	if era != 1 || err != nil {
+	if era != uint64(w.db.now().UnixMilli()) || err != nil {
 		t.Fatal(era, err)
 	}
 	w.run(poll)
@@ -114,7 +115,7 @@ func TestRenew(t *testing.T) {
 					t.Errorf("machine %d still has %s", i, k.Name())
 				}
 			}
-			if s := m.Status(); s.Era != 1 || s.State != Ready {
+			if s := m.Status(); s.Era != era || s.State != Ready {
 				t.Errorf("machine %d is in era %d, %s", i, s.Era, s.State)
 			}
 		}
@@ -127,6 +128,57 @@ func TestRenew(t *testing.T) {
 	w.db.down = true
 	if _, err := cut.Renew(t.Context()); err == nil {
 		t.Error("a new era without the database")
+	}
+}
+
+// Someone without a schedule begins a new era while the database has an old schedule again, or an older one
+// than that of the last era: it is later than all that the machines have seen. Without any schedule there is
+// nothing to revoke.
+func TestRenewFromOutside(t *testing.T) {
+	renew := func(w *world) (uint64, error) {
+		m := w.join()
+		w.machines = w.machines[:len(w.machines)-1] // it does not poll
+		return m.Renew(t.Context())
+	}
+	for name, lose := range map[string]func(w *world, old []byte){
+		"an old schedule":      func(w *world, old []byte) { w.db.value = old },
+		"that of the last era": func(w *world, _ []byte) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3)
+			w.run(3*period + poll)
+			old := w.db.value
+			first, err := w.machines[0].Renew(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.run(3 * period)
+			keys := w.machines[0].at.all()
+			lose(w, old)
+			second, err := renew(w)
+			if err != nil || second <= first {
+				t.Fatalf("era %d after %d: %v", second, first, err)
+			}
+			w.run(poll + settle)
+			w.agree()
+			for i, m := range w.machines {
+				if s := m.Status(); s.Era != second || slices.ContainsFunc(keys, m.at.opens) {
+					t.Errorf("machine %d is in era %d, want %d, or opens void tickets", i, s.Era, second)
+				}
+			}
+		})
+	}
+	w := newWorld(t, 1)
+	if _, err := renew(w); !errors.Is(err, ErrNone) || w.db.value != nil {
+		t.Errorf("%v, and the database has %x", err, w.db.value)
+	}
+	w.run(3*period + poll)
+	w.db.value = nil
+	if _, err := renew(w); !errors.Is(err, ErrNone) || w.db.value != nil {
+		t.Errorf("after a loss: %v, and the database has %x", err, w.db.value)
+	}
+	if _, err := w.machines[0].Renew(t.Context()); err != nil {
+		t.Errorf("on a machine that has a schedule: %v", err)
 	}
 }
 
