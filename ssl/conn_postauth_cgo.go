@@ -86,6 +86,9 @@ func (c *Conn) inspectAnswer() (connInfo, error) {
 	C.sessl_conn_get_info(p, &now)
 	has := now.has_peer != 0
 	readPeerType(&info, now.session, rawPeer(now.raw))
+	if err := info.keyKnown(); err != nil {
+		return info, err
+	}
 	info.state.Verified = c.ctx.verify && has
 	info.state.PeerSignatureScheme = 0
 	if has { // libssl keeps the scheme of an earlier answer

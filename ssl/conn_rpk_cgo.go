@@ -51,6 +51,15 @@ func readPeerType(i *connInfo, s sessionPtr, raw rawPeer) {
 	}
 }
 
+// keyKnown returns an error if the peer has shown a raw public key and there was no memory to read it: who
+// the peer is would not be known.
+func (i *connInfo) keyKnown() error {
+	if i.state.PeerCertificateType == CertificateTypeRawPublicKey && i.state.PeerRawPublicKey == nil {
+		return fail("handshake", ErrNoMemory)
+	}
+	return nil
+}
+
 // readOwn notes what this side has shown: the certificate with that number, or its key alone. mu is held.
 func (c *Conn) readOwn(p connPtr, number uint64) {
 	c.info.own, c.info.state.LocalCertificateType = nil, CertificateTypeX509

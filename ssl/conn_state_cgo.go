@@ -83,6 +83,9 @@ type settled struct {
 // readPeer finds out what is known of the peer's certificates, and notes it with the
 // session for the connections that resume it. mu is held.
 func (c *Conn) readPeer(p connPtr, now settled) error {
+	if err := c.info.keyKnown(); err != nil {
+		return err
+	}
 	s := now.session
 	if s == nil {
 		return nil

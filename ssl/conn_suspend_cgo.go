@@ -166,6 +166,9 @@ func (c *Conn) stateToJudge() (ConnectionState, error) {
 	}
 	defer c.leave()
 	c.readInfo(p)
+	if err := c.info.keyKnown(); err != nil {
+		return ConnectionState{}, err
+	}
 	state := c.info.state
 	state.Verified = c.ctx.verify
 	if name, refused := provider(p); refused {
