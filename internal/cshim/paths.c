@@ -125,15 +125,15 @@ static int extend(search *s)
  * issuer: without key identifiers nothing in the certificates tells them apart. */
 static int extend_by_none(search *s)
 {
-    X509_NAME *name = X509_get_subject_name(s->path[0]); /* borrowed */
+    X509 *leaf = s->path[0];
     STACK_OF(X509) *roots;
     int i, is_root = 0, trusted = s->trusted, ok;
 
-    if (X509_NAME_cmp(name, X509_get_issuer_name(s->path[0])) != 0)
+    if (X509_NAME_cmp(X509_get_subject_name(leaf), X509_get_issuer_name(leaf)) != 0)
         return 0;
-    roots = X509_STORE_CTX_get1_certs(s->failed, name); /* +1 on each; NULL for none */
+    roots = X509_STORE_CTX_get1_certs(s->failed, X509_get_issuer_name(leaf)); /* +1 on each; NULL for none */
     for (i = 0; !is_root && i < sk_X509_num(roots); i++)
-        is_root = X509_cmp(s->path[0], sk_X509_value(roots, i)) == 0;
+        is_root = X509_cmp(leaf, sk_X509_value(roots, i)) == 0;
     sk_X509_pop_free(roots, X509_free); /* -1 on each */
     s->trusted = 0;
     ok = is_root && try(s);
