@@ -14,6 +14,7 @@ typedef struct search {
     X509_STORE_CTX *failed;
     STACK_OF(X509) *sent; /* borrowed */
     X509 *path[MAX_PATH];
+    X509 *self;  /* the leaf as the store has it, with its trust settings, where that is all of the path */
     int n;       /* certificates in it */
     int trusted; /* the first of them that comes from the store */
     int tries, looks;
@@ -34,12 +35,14 @@ static int tried_before(const search *s)
     return sk_X509_num(chain) == s->n;
 }
 
-/* Both borrow the certificates. A path of one is a root. */
+/* Both borrow the certificates. */
 static int split(const search *s, STACK_OF(X509) *between, STACK_OF(X509) *roots)
 {
     int i;
 
-    for (i = s->n > 1; i < s->n; i++)
+    if (s->self != NULL)
+        return sk_X509_push(roots, s->self) > 0;
+    for (i = 1; i < s->n; i++)
         if (!sk_X509_push(i < s->trusted ? between : roots, s->path[i]))
             return 0;
     return 1;
@@ -127,17 +130,17 @@ static int extend_by_none(search *s)
 {
     X509 *leaf = s->path[0];
     STACK_OF(X509) *roots;
-    int i, is_root = 0, trusted = s->trusted, ok;
+    int i, ok = 0;
 
     if (X509_NAME_cmp(X509_get_subject_name(leaf), X509_get_issuer_name(leaf)) != 0)
         return 0;
     roots = X509_STORE_CTX_get1_certs(s->failed, X509_get_issuer_name(leaf)); /* +1 on each; NULL for none */
-    for (i = 0; !is_root && i < sk_X509_num(roots); i++)
-        is_root = X509_cmp(leaf, sk_X509_value(roots, i)) == 0;
+    for (i = 0; !ok && i < sk_X509_num(roots) && s->tries < MAX_TRIES; i++) {
+        s->self = sk_X509_value(roots, i); /* borrowed */
+        ok = X509_cmp(leaf, s->self) == 0 && try(s);
+    }
+    s->self = NULL;
     sk_X509_pop_free(roots, X509_free); /* -1 on each */
-    s->trusted = 0;
-    ok = is_root && try(s);
-    s->trusted = trusted;
     return ok;
 }
 

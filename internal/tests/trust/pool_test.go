@@ -7,8 +7,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -140,17 +142,52 @@ func TestAddCertOfOddRoot(t *testing.T) {
 	}
 }
 
+// The tags of trust settings: what a certificate is trusted for, and rejected for.
+const trustedFor, rejectedFor = 0x30, 0xa0
+
+// settingsFor is a TRUSTED CERTIFICATE with such settings for servers.
+func settingsFor(cert *x509.Certificate, tag byte) []byte {
+	serverAuth := []byte{0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1}
+	list := append([]byte{tag, byte(len(serverAuth))}, serverAuth...)
+	return ssltest.PEMOf("TRUSTED CERTIFICATE",
+		append(append(bytes.Clone(cert.Raw), 0x30, byte(len(list))), list...))
+}
+
+// Trust settings count for a server that shows what is in the pool itself, also beside others of its name.
+func TestTrustSettingsOfSelfSigned(t *testing.T) {
+	leakcheck.Test(t)
+	self, twin := ssltest.Sign(t, "localhost", nil, time.Now().Add(time.Hour)),
+		ssltest.Sign(t, "localhost", nil, time.Now().Add(time.Hour))
+	own := ssltest.Must[ssl.Certificate](t)(ssl.X509KeyPair(self.Pem, self.PrivateKey(t)))
+	sctx := ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{own}})
+	for what, c := range map[string]struct {
+		data []byte
+		want bool
+	}{
+		"plain": {self.Pem, true}, "trusted": {settingsFor(self.Cert, trustedFor), true},
+		"rejected": {settingsFor(self.Cert, rejectedFor), false},
+	} {
+		for name, data := range map[string][]byte{"alone": c.data, "first": slices.Concat(c.data, twin.Pem),
+			"second": slices.Concat(twin.Pem, c.data)} {
+			file := filepath.Join(t.TempDir(), "roots.pem")
+			ssltest.PutFile(t, file, data)
+			pool := ssltest.Must[*ssl.CertPool](t)(ssl.LoadCertPool(file))
+			x, y := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool}), sctx,
+				x, y)
+			if err, _ := p.Shake(); (err == nil) != c.want {
+				t.Errorf("%s, %s: %v", what, name, err)
+			}
+			p.CloseBoth()
+		}
+	}
+}
+
 // Trust settings of a TRUSTED CERTIFICATE count: one that is rejected for servers is no root of
 // servers, in a pool and among the system's, and no session says otherwise.
 func TestTrustSettings(t *testing.T) {
 	leakcheck.Test(t)
 	root := ssltest.NewRoot(t)
-	serverAuth := []byte{0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1}
-	aux := func(tag byte) []byte { // trust for, or [0] reject
-		list := append([]byte{tag, byte(len(serverAuth))}, serverAuth...)
-		return ssltest.PEMOf("TRUSTED CERTIFICATE",
-			append(append(bytes.Clone(root.Cert.Raw), 0x30, byte(len(list))), list...))
-	}
 	sctx := ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{root.Pair(t)}})
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	t.Setenv("SSL_CERT_FILE", file)
@@ -161,7 +198,8 @@ func TestTrustSettings(t *testing.T) {
 			what string
 			data []byte
 			want bool
-		}{{"plain", root.Pem, true}, {"trusted", aux(0x30), true}, {"rejected", aux(0xa0), false}} {
+		}{{"plain", root.Pem, true}, {"trusted", settingsFor(root.Cert, trustedFor), true},
+			{"rejected", settingsFor(root.Cert, rejectedFor), false}} {
 			cfg := ssltest.CopyOf(ssltest.SystemClient, func(c *ssl.Config) {})
 			ssltest.PutFile(t, file, c.data)
 			if pool {
