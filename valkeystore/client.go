@@ -150,12 +150,26 @@ const (
 	lastPause  = time.Second
 )
 
+// fewFailures in a row are a state of its own, which is logged. One alone may be of a database that restarts.
+const fewFailures = 3
+
 // connect makes the database's client, which later reconnects by itself. It is of use only once the
 // database has answered: valkey.NewClient fails before.
 func (c *Client) connect() {
+	failures := 0
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		db, err := valkey.NewClient(c.clientOption())
-		if c.connected(db, err) {
+		last := c.connected(db, err)
+		switch {
+		case err != nil:
+			failures++
+			if failures == fewFailures && !last {
+				c.opts.Logger.Warn("valkeystore: database", "state", "not connected", "error", err.Error())
+			}
+		case failures >= fewFailures:
+			c.opts.Logger.Info("valkeystore: database", "state", "connected")
+		}
+		if last {
 			return
 		}
 		select {

@@ -35,9 +35,13 @@ var (
 	// with what it has, and does not write over it.
 	ErrScheduleRefused = errors.New("the schedule of ticket keys in the database is refused")
 
-	// ErrScheduleStale says that the database has not answered for a period or longer, and what becomes of
-	// tickets.
+	// ErrScheduleStale says that the database has not answered for a period or longer, or has not taken the
+	// first schedule, and what becomes of tickets.
 	ErrScheduleStale = errors.New("the schedule of ticket keys is stale")
+
+	// ErrScheduleFails says that the schedule could not be read or written three times in a row or more, and
+	// why. Keys rotate as agreed meanwhile; after a period without an answer it is ErrScheduleStale.
+	ErrScheduleFails = errors.New("the schedule of ticket keys cannot be read or written")
 )
 
 // Stats are the counters of a [Client], since Open.
@@ -100,8 +104,9 @@ func scheduleStats(s schedule.Status) ScheduleStats {
 }
 
 // Health returns nil if all is well, and otherwise what is wrong: ErrNotConnected if the database has never
-// answered, with the reason; and if the Client's ticket keys are used, ErrScheduleRefused, and
-// ErrScheduleStale if the database has not answered for a period; if its cache is used, ErrCircuitOpen; if
+// answered, with the reason; and if the Client's ticket keys are used, ErrScheduleRefused,
+// ErrScheduleStale if the database has not answered for a period, and ErrScheduleFails if it has failed
+// three times in a row; if its cache is used, ErrCircuitOpen; if
 // its guard is used, that or ErrEviction; and ErrNeighbours if these are behind. Several errors are joined.
 // It asks the database nothing. It returns ErrNil or ErrClosed for a Client that cannot be used.
 func (c *Client) Health() error {
@@ -125,14 +130,23 @@ func (c *Client) ticketsHealth() error {
 	if s.Refused != nil {
 		errs = append(errs, fmt.Errorf("%w: %w", ErrScheduleRefused, s.Refused))
 	}
-	if s.Failed != nil && (s.State != schedule.Ready || s.Age == 0) {
+	n := c.tickets.failed.Load()
+	switch {
+	case s.Failed == nil:
+	case s.State == schedule.Starting:
 		errs = append(errs, fmt.Errorf("%w: %s for %v: %w", ErrScheduleStale, s.State,
+			time.Since(c.tickets.begun).Round(time.Millisecond), s.Failed))
+	case s.State != schedule.Ready || s.Age == 0:
+		errs = append(errs, fmt.Errorf("%w: %s, the last answer is %v old: %w", ErrScheduleStale, s.State,
 			s.Age.Round(time.Millisecond), s.Failed))
+	case n >= fewFailures:
+		errs = append(errs, fmt.Errorf("%w, %d times in a row: %w", ErrScheduleFails, n, s.Failed))
 	}
 	return errors.Join(append(errs, s.Putting)...)
 }
 
-// sayTickets logs the state of the schedule if it is another one than before.
+// sayTickets logs the state of the schedule if it is another one than before. That the database fails is part
+// of the state; with which error is not, as that has ports in it.
 func (c *Client) sayTickets() {
 	s := c.tickets.machine.Status()
 	why := ""
@@ -141,14 +155,18 @@ func (c *Client) sayTickets() {
 			why += " " + err.Error()
 		}
 	}
+	failing := s.Failed != nil && c.tickets.failed.Load() >= fewFailures
 	now := string(s.State) + why
+	if failing {
+		now += " fails"
+	}
 	before := c.tickets.said
 	c.tickets.said = now
-	if now == before || before == "" && s.State == schedule.Starting && why == "" {
+	if now == before || before == "" && now == string(schedule.Starting) {
 		return
 	}
 	level := slog.LevelInfo
-	if s.State != schedule.Ready || why != "" {
+	if s.State != schedule.Ready || why != "" || failing {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{slog.String("state", string(s.State)), slog.Uint64("generation", s.Generation)}

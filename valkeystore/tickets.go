@@ -19,6 +19,17 @@ type ticketing struct {
 	machine *schedule.Machine
 	turned  chan struct{} // has one element when the places may have changed
 	said    string        // the state that was logged last; turnTickets alone uses it
+	begun   time.Time
+	failed  atomic.Int64 // polls in a row
+}
+
+// count notes whether a poll has failed.
+func (t *ticketing) count() {
+	if t.machine.Status().Failed != nil {
+		t.failed.Add(1)
+	} else {
+		t.failed.Store(0)
+	}
 }
 
 // TicketKeys returns the keys that the machines of the fleet agree on, for Config.TicketKeys of any number of
@@ -55,13 +66,13 @@ func (c *Client) prepareTickets() (err error) {
 	if t.keys, err = ssl.NewTicketKeysFrom(ssl.TicketKeySet{}); err != nil {
 		return err
 	}
-	t.turned = make(chan struct{}, 1)
+	t.turned, t.begun = make(chan struct{}, 1), time.Now()
 	t.machine = schedule.New(schedule.Config{
 		Plan:   schedule.Plan{Period: c.opts.RotateEvery, KeepFor: c.opts.KeepFor, Ahead: c.opts.Future},
 		Poll:   c.opts.Poll,
 		DB:     scheduleDB{c},
 		Vault:  vault{c},
-		Clock:  monotonic{time.Now()},
+		Clock:  monotonic{t.begun},
 		Sink:   sink{t.keys, c.neighbours.take},
 		Jitter: rand.Float64,
 	})
@@ -82,6 +93,7 @@ func (c *Client) pollTickets() {
 	}
 	for {
 		wait := time.NewTimer(c.tickets.machine.Poll(c.life))
+		c.tickets.count()
 		c.sawEra()
 		c.turnNow()
 		select {
