@@ -39,7 +39,8 @@ func newFleetStatus() *cobra.Command {
 the name of each key, which stands at the front of its tickets, its use, its age and from
 when it encrypts; the database's eviction policy, and how long it takes to answer. No secret
 is shown, and nothing is written. Without a schedule, which is so before the first server
-has begun, and with one that the seal keys do not open, the status is 1.
+has begun and while the database has lost it, and with one that the seal keys do not open,
+the status is 1.
 
 ` + exitHelp,
 		Example:           `  sessl fleet status valkeys://fleet@db1/shop --seal-key seal.key`,
@@ -67,8 +68,9 @@ type fleetReport struct {
 	Keys       []fleetKey `json:"keys"`
 	Policy     string     `json:"policy"`
 	LatencyMS  float64    `json:"latency_ms"`
-	Time       time.Time  `json:"time"`
+	Time       *time.Time `json:"time"`
 	Refused    string     `json:"refused"`
+	Error      string     `json:"error"`
 }
 
 type fleetKey struct {
@@ -78,9 +80,14 @@ type fleetKey struct {
 	From       *time.Time `json:"from"`
 }
 
+// errNoKeys is for a database without a schedule, which does not say why it has none.
+var errNoKeys = errors.New("the database has no ticket keys of this fleet: " +
+	"no server of this namespace has put a schedule there yet, or the database has lost it, " +
+	"and running servers put it back within ten seconds or a quarter of --rotate-every")
+
 func fleetStatus(ctx context.Context, db *fleetDB, url string, timeout time.Duration, asJSON bool,
 	out io.Writer) error {
-	f, err := db.open(url, valkeystore.Options{Timeout: min(timeout, time.Minute)})
+	f, err := db.open(url, valkeystore.Options{Timeout: attemptOf(timeout)})
 	if err != nil {
 		return bareFleet(err)
 	}
@@ -89,7 +96,11 @@ func fleetStatus(ctx context.Context, db *fleetDB, url string, timeout time.Dura
 	defer cancel()
 	s, err := f.vk.Survey(ctx)
 	if err != nil {
-		return bare(err)
+		err = bare(err)
+		if asJSON {
+			err = errors.Join(err, writeJSON(out, fleetReport{Keys: []fleetKey{}, Error: err.Error()}))
+		}
+		return err
 	}
 	print := printSurvey
 	if asJSON {
@@ -99,14 +110,21 @@ func fleetStatus(ctx context.Context, db *fleetDB, url string, timeout time.Dura
 		return err
 	}
 	if s.Refused == nil && s.Generation == 0 {
-		return errors.New("the fleet has no ticket keys yet: none of its servers has reached the database")
+		return errNoKeys
 	}
 	return s.Refused
 }
 
+// attemptOf is for how long one attempt to connect goes on: it has failed, and the reason is known, before
+// the time for all of them is over.
+func attemptOf(timeout time.Duration) time.Duration {
+	return max(min(timeout/3, time.Minute), min(timeout, 10*time.Millisecond))
+}
+
 func reportOf(s *valkeystore.Survey) fleetReport {
+	now := s.Now.UTC()
 	r := fleetReport{Era: s.Era, Generation: s.Generation, Keys: []fleetKey{}, Policy: s.Policy,
-		LatencyMS: float64(s.Latency.Microseconds()) / 1000, Time: s.Now.UTC()}
+		LatencyMS: float64(s.Latency.Microseconds()) / 1000, Time: &now}
 	if s.Refused != nil {
 		r.Refused = s.Refused.Error()
 	}

@@ -145,7 +145,7 @@ func TestFleetStatus(t *testing.T) {
 	args := []string{"fleet", "status", url, "--seal-key", seal}
 	r := sessl(t, args...)
 	if r.code != exitError || !strings.Contains(r.out, "ticket keys  none\n") ||
-		!strings.Contains(r.errOut, "the fleet has no ticket keys yet") {
+		!strings.Contains(r.errOut, "the database has lost it") {
 		t.Errorf("before the first server: %+v", r)
 	}
 	_, addr := startMember(t, url, seal)
@@ -163,7 +163,7 @@ func TestFleetStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rep.Generation == 0 || rep.Policy != "noeviction" || rep.LatencyMS <= 0 ||
-		rep.Refused != "" || rep.Time.IsZero() {
+		rep.Refused != "" || rep.Error != "" || rep.Time == nil {
 		t.Errorf("%+v", rep)
 	}
 	shown := sessl(t, "inspect", session).want(t, exitOK).out
@@ -178,6 +178,25 @@ func TestFleetStatus(t *testing.T) {
 		}
 	}
 	t.Errorf("none of\n%sis at the front of the ticket in\n%s", begins, shown)
+}
+
+// Whatever is wrong with the database, --json prints one object, which says it.
+func TestFleetStatusErrorJSON(t *testing.T) {
+	leakcheck.Test(t)
+	db := dbtest.Start(t)
+	db.Do("LPUSH", "shop:t:{t}schedule", "a")
+	for url, says := range map[string]string{
+		"valkey://" + db.Addr + "/shop":  "WRONGTYPE",
+		"valkey://127.0.0.1:1/shop":      "refused",
+		"valkeys://" + db.Addr + "/shop": "deadline exceeded",
+	} {
+		r := sessl(t, "fleet", "status", url, "--seal-key", newSealKeyFile(t), "--timeout", "1s", "--json")
+		var rep fleetReport
+		if err := json.Unmarshal([]byte(r.out), &rep); err != nil || r.code != exitError ||
+			!strings.Contains(rep.Error, says) || !strings.Contains(r.errOut, says) || rep.Keys == nil {
+			t.Errorf("%s: %v: %+v", url, err, r)
+		}
+	}
 }
 
 // Where the database has no schedule, nothing is said to be void, and nothing is written.
