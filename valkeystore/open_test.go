@@ -67,6 +67,14 @@ func TestOpenRefuses(t *testing.T) {
 		{"valkey://127.0.0.1:1/a/b", good(), ssl.ErrConfig, `namespace has '/'`},
 		{"valkey://127.0.0.1:1/a*", good(), ssl.ErrConfig, `namespace has '*'`},
 		{"valkey://127.0.0.1:1/" + strings.Repeat("x", 65), good(), ssl.ErrConfig, "65 bytes"},
+		{"127.0.0.1:7391/shop", good(), ssl.ErrConfig, "no scheme"},
+		{"localhost:7391/shop", good(), ssl.ErrConfig, "no scheme"},
+		{"valkey://fleet:hunter2/x@127.0.0.1/shop", good(), ssl.ErrConfig, "%2F"},
+		{"valkey://fleet:hunter2#x@127.0.0.1/shop", good(), ssl.ErrConfig, "%23"},
+		{"valkey://fleet:hunter2 x@127.0.0.1/shop", good(), ssl.ErrConfig, "%20"},
+		{"valkey://fleet:12/!hunter2@127.0.0.1/shop", good(), ssl.ErrConfig, "%2F"},
+		{"valkey://fleet:12#hunter2@127.0.0.1/shop", good(), ssl.ErrConfig, "%23"},
+		{"valkey://fleet:12?hunter2@127.0.0.1/shop", good(), ssl.ErrConfig, "%3F"},
 		{"valkey:///shop", good(), ssl.ErrConfig, "host"},
 		{"valkey://127.0.0.1:0/shop", good(), ssl.ErrConfig, "port"},
 		{"valkey://127.0.0.1:65536/shop", good(), ssl.ErrConfig, "port"},
@@ -75,6 +83,7 @@ func TestOpenRefuses(t *testing.T) {
 		{url + "?addr=a/b", good(), ssl.ErrConfig, "host"},
 		{url + "?db=x", good(), ssl.ErrConfig, "db"},
 		{url + "?db=-1", good(), ssl.ErrConfig, "db"},
+		{url + "?db=1&db=2", good(), ssl.ErrConfig, "more than once"},
 		{url + "?%", good(), ssl.ErrConfig, "query"},
 	} {
 		c, err := Open(tc.url, tc.opts)

@@ -17,6 +17,9 @@ type location struct {
 	db             int
 }
 
+// urlForm is what a URL looks like, for errors.
+const urlForm = "valkeys://user:password@host:port/namespace"
+
 const (
 	defaultPort  = "6379"
 	sentinelPort = "26379"
@@ -28,8 +31,12 @@ const (
 // password in it.
 func parseURL(text string) (at location, err error) {
 	u, err := url.Parse(text)
-	if err != nil {
-		return at, configError("the URL does not parse")
+	switch {
+	case (err != nil || u.Opaque != "") && !strings.Contains(text, "://"):
+		return at, configError("the URL has no scheme, or is not of the form %s", urlForm)
+	case err != nil || u.User == nil && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@"):
+		return at, configError("the URL does not parse: want %s; in a user's name and password, "+
+			"/ ? # %% @ : and spaces are written as %%2F %%3F %%23 %%25 %%40 %%3A %%20", urlForm)
 	}
 	switch u.Scheme {
 	case "valkeys", "rediss":
@@ -39,7 +46,7 @@ func parseURL(text string) (at location, err error) {
 		return at, configError("unknown scheme in the URL: want valkeys, valkey, rediss or redis")
 	}
 	if u.Opaque != "" || u.Fragment != "" {
-		return at, configError("the URL is not of the form valkeys://user@host:port/namespace")
+		return at, configError("the URL is not of the form %s", urlForm)
 	}
 	at.namespace = strings.TrimPrefix(u.Path, "/")
 	if err := checkNamespace(at.namespace); err != nil {
@@ -62,6 +69,9 @@ func (at *location) query(u *url.URL) error {
 		if name != "addr" && name != "master" && name != "db" {
 			return configError("unknown setting in the URL's query: want addr, master or db")
 		}
+	}
+	if len(values["master"]) > 1 || len(values["db"]) > 1 {
+		return configError("master or db is in the URL's query more than once")
 	}
 	at.master = values.Get("master")
 	if values.Has("db") {
