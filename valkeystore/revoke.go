@@ -132,15 +132,28 @@ func (c *Client) listen(last *string) {
 	}
 }
 
-// hears notes why revocations are not heard, nil if they are, and logs it if that has changed.
+// hears notes why revocations are not heard, nil if they are, and logs it if that has changed. What the
+// database says, such as NOAUTH, comes after the end of a connection, of which no more is known.
 func (c *Client) hears(err error) {
-	switch was := c.keeping.deaf.set(err); {
+	was, k := c.keeping.deaf.set(err), &c.keeping
+	said := saidBy(err)
+	switch {
 	case c.life.Err() != nil:
 	case err == nil && was != nil:
+		k.told = ""
 		c.opts.Logger.Info("valkeystore: revocations", "state", "heard")
-	case err != nil && was == nil:
+	case err != nil && (was == nil || said != "" && said != k.told):
+		k.told = said
 		c.opts.Logger.Warn("valkeystore: revocations", "state", "not heard", "error", err.Error())
 	}
+}
+
+// saidBy is the database's own error; empty for those of the network.
+func saidBy(err error) string {
+	if e, ok := valkey.IsValkeyErr(err); ok {
+		return e.Error()
+	}
+	return ""
 }
 
 // catchUp reads the list. A machine that has just begun has nothing to forget; one that has missed more

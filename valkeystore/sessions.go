@@ -32,6 +32,7 @@ type keeping struct {
 	stats  keepingCounters
 	why    lastError // a lookup failed
 	deaf   lastError // revocations are not heard; nil if they are
+	told   string    // what the database said of that in the log; the listener alone uses it
 
 	mu  sync.Mutex
 	era uint64 // that the cache is of

@@ -93,3 +93,23 @@ func TestHealthScheduleFails(t *testing.T) {
 		func(db *dbtest.Server) { full(db); db.Do("DEL", key) }, free)
 	broken("empty and full", "OOM", "starting", full, nothing, free)
 }
+
+// A machine that does not hear says so again when there is another reason: the first one may be no more than
+// that the connection has ended.
+func TestLogNotHeardWhy(t *testing.T) {
+	leakcheck.Test(t)
+	db := dbtest.Start(t)
+	var log record
+	vk := opened(t, db.Addr, logged(&log))
+	vk.Cache()
+	db.Await("PUBSUB NUMSUB shop:r:", "\n1")
+	db.Do("CONFIG", "SET", "requirepass", "hunter2")
+	client, err := vk.database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"pubsub", "normal"} {
+		client.Do(t.Context(), client.B().Arbitrary("CLIENT", "KILL", "TYPE", kind, "SKIPME", "no").Build())
+	}
+	await(t, "the reason", func() bool { return strings.Contains(log.String(), "not heard\" error=\"NOAUTH") })
+}
