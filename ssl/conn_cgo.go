@@ -109,7 +109,7 @@ func (c *Conn) takeOldest() *Session {
 	s := c.sessions.fresh[0]
 	c.sessions.fresh[0] = nil
 	c.sessions.fresh = c.sessions.fresh[1:]
-	if len(c.sessions.fresh) == 0 {
+	if len(c.sessions.fresh) == 0 { // most often: no need to ask C
 		c.sessions.freshWeight = 0
 		return s
 	}

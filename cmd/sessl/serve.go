@@ -203,7 +203,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l := ssl.NewListener(drain(tcp), sctx)
+	l := ssl.NewListener(&draining{TCPListener: tcp.(*net.TCPListener)}, sctx)
 	defer l.Close()
 	if o.debug != "" {
 		stop, err := s.showDebugPage(o.debug, sctx, errs)

@@ -17,13 +17,6 @@ type draining struct {
 	left []net.Conn
 }
 
-func drain(l net.Listener) net.Listener {
-	if tcp, ok := l.(*net.TCPListener); ok {
-		return &draining{TCPListener: tcp}
-	}
-	return l
-}
-
 func (d *draining) Accept() (net.Conn, error) {
 	c, err := d.TCPListener.Accept()
 	if !errors.Is(err, net.ErrClosed) {

@@ -13,7 +13,7 @@ func TestClosedListenerIsDrained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := drain(inner)
+	l := &draining{TCPListener: inner.(*net.TCPListener)}
 	defer l.Close()
 	const n = 3
 	var clients [n]net.Conn

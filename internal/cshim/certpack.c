@@ -10,6 +10,14 @@
 
 int sessl_packed_slot = -1;
 
+static uint64_t compressions;
+
+/* How often this process has compressed a message, for tests. */
+uint64_t sessl_compressions(void)
+{
+    return __atomic_load_n(&compressions, __ATOMIC_RELAXED);
+}
+
 #if SESSL_HAVE_CERT_COMPRESSION && !defined(OPENSSL_NO_COMP_ALG)
 
 #define ALGS TLSEXT_comp_cert_limit /* 0 is none */
@@ -141,14 +149,6 @@ static COMP_METHOD *method_of(int alg)
     case TLSEXT_comp_cert_zstd: return COMP_zstd_oneshot();
     }
     return NULL;
-}
-
-static uint64_t compressions;
-
-/* How often this process has compressed a message, for tests. */
-uint64_t sessl_compressions(void)
-{
-    return __atomic_load_n(&compressions, __ATOMIC_RELAXED);
 }
 
 /* Makes f of a message. */
@@ -289,11 +289,6 @@ int sessl_cert_unpack(const uint8_t *p, size_t n, size_t max, sessl_buf *b)
 }
 
 #else
-
-uint64_t sessl_compressions(void)
-{
-    return 0;
-}
 
 void sessl_packed_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {

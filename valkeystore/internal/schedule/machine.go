@@ -285,10 +285,10 @@ func (m *Machine) Renew(ctx context.Context) (era uint64, err error) {
 		if err = m.refuse(err); err != nil {
 			return 0, err
 		}
-		next := m.begin(theirs)
-		if next.Generation == 1 { // neither is there
+		if _, known := m.Era(); !known && theirs == nil {
 			return 0, ErrNone
 		}
+		next := m.begin(theirs)
 		next.Era = max(next.Era+1, uint64(max(0, now.UnixMilli())))
 		want, err := m.c.extend(next, m.c.Vault, now, m.settle())
 		if err != nil {
