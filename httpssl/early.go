@@ -19,7 +19,7 @@ import (
 // to next only if it is safe. If safe is nil, GET, HEAD, OPTIONS and TRACE without a body are
 // safe. Any other request is answered with 425 (Too Early), so that the client sends it again
 // after the handshake. A handler may also answer with 425: see [TooEarly]. A request that
-// already has the header, from a proxy before this server, is treated the same.
+// already has the header, from a proxy before this server, is treated the same, whatever the value.
 func EarlyData(next http.Handler, safe func(*http.Request) bool) http.Handler {
 	if safe == nil {
 		safe = isSafe
@@ -33,12 +33,16 @@ const earlyHeader = "Early-Data"
 // is not complete; it reports whether it did. It is for handlers behind EarlyData that find out
 // later that a request must not be replayed.
 func TooEarly(w http.ResponseWriter, r *http.Request) bool {
-	if r.Header.Get(earlyHeader) != "1" {
+	if !isMarked(r) {
 		return false
 	}
 	http.Error(w, http.StatusText(http.StatusTooEarly), http.StatusTooEarly)
 	return true
 }
+
+// isMarked reports whether r has the header, whatever its value (RFC 8470, section 5.1): the first of
+// several may be the client's own, which a proxy has passed on.
+func isMarked(r *http.Request) bool { return len(r.Header[earlyHeader]) > 0 }
 
 type earlyHandler struct {
 	next http.Handler // nil means http.DefaultServeMux
@@ -47,12 +51,12 @@ type earlyHandler struct {
 
 // ServeHTTP marks the request, and passes it on or refuses it.
 func (h *earlyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok && c.isEarly() {
+	if c, ok := r.Context().Value(connKey{}).(*conn); isMarked(r) || ok && c.isEarly() {
 		r.Header.Set(earlyHeader, "1")
-	}
-	if r.Header.Get(earlyHeader) == "1" && !h.safe(r) {
-		TooEarly(w, r)
-		return
+		if !h.safe(r) {
+			TooEarly(w, r)
+			return
+		}
 	}
 	next := h.next
 	if next == nil {

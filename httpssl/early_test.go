@@ -134,7 +134,8 @@ func TestEarlyServerForOthers(t *testing.T) {
 	})
 }
 
-// A handler may refuse later; a header that a proxy has set counts as well.
+// A handler may refuse later; a header that a proxy has set counts as well, also if it is another than
+// the client's, which could say anything (RFC 8470, section 5.1).
 func TestTooEarly(t *testing.T) {
 	leakcheck.Test(t)
 	h := httpssl.EarlyData(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,18 +145,22 @@ func TestTooEarly(t *testing.T) {
 	}), nil)
 	s := start(t, serverCtx(t), h)
 	for _, tt := range []struct {
-		method, path, mark string
-		want               int
+		method, path string
+		marks        []string
+		want         int
 	}{
-		{"GET", "", "", 200}, {"GET", "", "1", 425}, {"GET", "twice", "1", 200},
-		{"POST", "twice", "1", 425}, {"POST", "", "", 200},
+		{"GET", "", nil, 200}, {"GET", "", []string{"1"}, 425}, {"GET", "twice", []string{"1"}, 200},
+		{"POST", "twice", []string{"1"}, 425}, {"POST", "", nil, 200},
+		{"POST", "twice", []string{"0", "1"}, 425}, {"GET", "", []string{"0", "1"}, 425},
+		{"POST", "twice", []string{"0, 1"}, 425}, {"POST", "twice", []string{""}, 425},
+		{"GET", "", []string{"?1"}, 425}, {"GET", "twice", []string{"1", "1"}, 200},
 	} {
 		r, err := http.NewRequest(tt.method, s.URL+tt.path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tt.mark != "" {
-			r.Header.Set("Early-Data", tt.mark)
+		for _, mark := range tt.marks {
+			r.Header.Add("Early-Data", mark)
 		}
 		c := client(t, clientCtx(t))
 		resp, err := c.Do(r)
@@ -164,7 +169,7 @@ func TestTooEarly(t *testing.T) {
 		}
 		resp.Body.Close()
 		if resp.StatusCode != tt.want {
-			t.Errorf("%s %q: %d", tt.method, tt.mark, resp.StatusCode)
+			t.Errorf("%s %q: %d", tt.method, tt.marks, resp.StatusCode)
 		}
 		c.CloseIdleConnections()
 	}

@@ -72,8 +72,7 @@ func (a *earlyAsk) again(r *http.Request, resp *http.Response, err error) bool {
 	if err != nil {
 		return a.outcome.Load() == askSpoiled && r.Context().Err() == nil
 	}
-	if resp.StatusCode != http.StatusTooEarly || a.outcome.Load() != askEarly ||
-		r.Header.Get(earlyHeader) != "" {
+	if resp.StatusCode != http.StatusTooEarly || a.outcome.Load() != askEarly || isMarked(r) {
 		return false
 	}
 	io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
