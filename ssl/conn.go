@@ -82,6 +82,7 @@ type connWriting struct {
 	calls    sem          // locked by a Write until its end, outside of all others
 	err      atomic.Value // sticky; stickyError
 	notified bool         // close_notify has been queued
+	shut     bool         // and sent, and the write side of the connection underneath is closed
 	stuck    bool         // Close interrupted a Write
 	until    atomic.Int64 // the deadline in Unix nanoseconds, 0 for none
 

@@ -16,7 +16,8 @@ var aLongTimeAgo = time.Unix(1, 0)
 // CloseWrite sends close_notify (SSL_shutdown) and, if the connection underneath can,
 // closes its write side. Reading goes on; answers of libssl are not sent any more. It
 // returns ErrHandshakeIncomplete before the end of the handshake. If a part of a
-// handshake message of the peer has arrived, it waits for the rest as a Write does.
+// handshake message of the peer has arrived, it waits for the rest as a Write does. After a write
+// deadline it can be called again, and goes on with what could not be sent.
 func (c *Conn) CloseWrite() error {
 	const op = "Conn.CloseWrite"
 	if err := c.usable(op); err != nil {
@@ -39,17 +40,20 @@ func (c *Conn) CloseWrite() error {
 
 // sendCloseNotify ends the writing side; for block see mayBegin. writing is held.
 func (c *Conn) sendCloseNotify(block bool) error {
-	if c.writing.notified {
-		return nil // a second SSL_shutdown would read
+	if !c.writing.notified { // a second SSL_shutdown would read
+		if r := c.stepShutdown(noFD, block); r.status == stepFailed {
+			return r.err
+		}
+		c.writing.notified = true
+		c.writing.err.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	}
-	if r := c.stepShutdown(noFD, block); r.status == stepFailed {
-		return r.err
+	if c.writing.shut {
+		return nil
 	}
-	c.writing.notified = true
-	c.writing.err.CompareAndSwap(nil, stickyError{fail("write", ErrClosed)})
 	if err := c.tr.flush(); err != nil {
 		return err
 	}
+	c.writing.shut = true
 	if w, ok := c.net.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}

@@ -2,6 +2,7 @@ package closing_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -73,6 +74,49 @@ func TestEndOfStreamInHandshake(t *testing.T) {
 func isReset(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op)
+}
+
+// A CloseWrite that met the write deadline can be called again, as a Write can: the peer then gets all data
+// and the end, also that of the connection underneath.
+func TestCloseWriteAgain(t *testing.T) {
+	ssltest.ForEachTransport(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		c, peer := p.Client, p.Server
+		sent := 0
+		for waits := false; !waits; { // until the peer's buffers are full
+			c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+			n, err := c.Write(make([]byte, 64<<10))
+			sent += n
+			waits = n > 0 && err != nil
+		}
+		if err := c.CloseWrite(); !ssltest.IsTimeout(err) {
+			t.Fatalf("CloseWrite behind data that the peer does not take: %v", err)
+		}
+		c.SetWriteDeadline(time.Now().Add(ssltest.Timeout))
+		read := make(chan error, 1)
+		go func() {
+			n, err := io.Copy(io.Discard, peer)
+			if err == nil && n != int64(sent) {
+				err = fmt.Errorf("%d bytes, not %d", n, sent)
+			}
+			if err == nil && !ssltest.PlainTCP {
+				if _, end := peer.NetConn().Read(make([]byte, 1)); end != io.EOF {
+					err = fmt.Errorf("behind close_notify: %w", end)
+				}
+			}
+			read <- err
+		}()
+		for range 2 {
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-read; err != nil {
+			t.Error("the peer:", err)
+		}
+		p.CloseBoth()
+	})
 }
 
 // CloseWrite ends one direction; the other goes on until the peer ends it as well.
