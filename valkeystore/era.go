@@ -45,9 +45,14 @@ func (c *Client) sawEra() {
 	if !turned {
 		return
 	}
+	k.empty()
+	c.opts.Logger.Info("valkeystore: era", "era", era)
+}
+
+// empty forgets all sessions here.
+func (k *keeping) empty() {
 	k.cache.Flush(time.Time{})
 	time.AfterFunc(settled, func() { k.cache.Flush(time.Time{}) }) // for lookups that were under way
-	c.opts.Logger.Info("valkeystore: era", "era", era)
 }
 
 // RevokeAll makes all sessions and tickets of before void: at once here and for the database, and on each
