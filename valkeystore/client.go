@@ -220,11 +220,15 @@ func (c *Client) clientOption() valkey.ClientOption {
 	}
 	o.Dialer.Timeout = c.opts.Timeout
 	if c.at.master != "" {
-		o.Sentinel = valkey.SentinelOption{MasterSet: c.at.master, TopologyRefreshInterval: 5 * time.Second}
+		o.Sentinel = valkey.SentinelOption{MasterSet: c.at.master, TopologyRefreshInterval: 5 * time.Second,
+			TLSConfig: atSentinel}
 		o.Sentinel.Dialer.Timeout = c.opts.Timeout
 	}
 	if ask := c.opts.Password; ask != nil {
-		o.AuthCredentialsFn = func(valkey.AuthCredentialsContext) (valkey.AuthCredentials, error) {
+		o.AuthCredentialsFn = func(at valkey.AuthCredentialsContext) (valkey.AuthCredentials, error) {
+			if _, ok := at.Address.(sentinelAddr); ok {
+				return valkey.AuthCredentials{}, nil
+			}
 			password, err := ask()
 			return valkey.AuthCredentials{Username: c.at.user, Password: password}, err
 		}

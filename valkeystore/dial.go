@@ -9,9 +9,20 @@ import (
 	"sessl/valkeystore/internal/resp"
 )
 
+// atSentinel is what valkey-go calls dial with for a Sentinel. It asks for the same credentials at all
+// connections, and the database's are none of a Sentinel's: the address says which it is.
+var atSentinel = &tls.Config{}
+
+// A sentinelAddr is the address of a Sentinel.
+type sentinelAddr struct{ net.Addr }
+
+type sentinelConn struct{ net.Conn }
+
+func (c sentinelConn) RemoteAddr() net.Addr { return sentinelAddr{c.Conn.RemoteAddr()} }
+
 // dial makes a connection to a node, for valkey-go. It has a deadline of its own, because that of the
 // call for which it is made may be too short for a handshake.
-func (c *Client) dial(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+func (c *Client) dial(ctx context.Context, addr string, d *net.Dialer, of *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.opts.Timeout)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
@@ -24,6 +35,9 @@ func (c *Client) dial(ctx context.Context, addr string, d *net.Dialer, _ *tls.Co
 	}
 	if err != nil {
 		return nil, err
+	}
+	if of == atSentinel {
+		conn = sentinelConn{conn}
 	}
 	return resp.NewConn(conn, maxReply), nil
 }

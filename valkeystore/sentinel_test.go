@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valkey-io/valkey-go"
+
 	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
@@ -85,4 +87,28 @@ func TestSentinelAfterFailover(t *testing.T) {
 func freshGuard(t *testing.T, vk *Client) *Guard {
 	t.Helper()
 	return newGuard(vk)
+}
+
+// The password is the database's: the Sentinels, which know no such user, are not shown it.
+func TestSentinelIsShownNoPassword(t *testing.T) {
+	leakcheck.Test(t)
+	master := dbtest.Start(t)
+	master.Do("ACL", "SETUSER", "fleet", "on", ">PASSWORD", "~*", "&*", "+@all")
+	sentinel := dbtest.StartSentinel(t, "shopdb", master)
+	o := &Options{SealKeys: sealKeys(t, 1), Password: func() (string, error) { return "PASSWORD", nil }}
+	vk, err := Open("valkey://fleet@"+sentinel.Addr+"/shop?master=shopdb", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vk.Close(context.Background())
+	await(t, "a connection", func() bool { return vk.Stats().Connected })
+	r, err := vk.do(t.Context(), patience, func(b valkey.Builder) valkey.Completed {
+		return b.AclWhoami().Build()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := r.ToString(); who != "fleet" {
+		t.Errorf("it is %q, %v", who, err)
+	}
 }
