@@ -2,11 +2,14 @@ package valkeystore
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"sessl/valkeystore/internal/outbox"
 )
 
 // hearRevocations listens until Close.
@@ -62,7 +65,7 @@ func (c *Client) listen(last *string) (caughtUp bool) {
 			}
 			c.hears(err)
 		case text := <-heard:
-			if c.forget(text) && caughtUp {
+			if c.forget(text, false) && caughtUp {
 				*last = text
 			}
 		case <-ended:
@@ -123,7 +126,7 @@ func (c *Client) catchUp(ctx context.Context, last *string) error {
 		c.keeping.empty()
 	}
 	for _, text := range missed {
-		c.forget(text)
+		c.forget(text, true)
 	}
 	*last = ""
 	if len(list) > 0 {
@@ -133,13 +136,21 @@ func (c *Client) catchUp(ctx context.Context, last *string) error {
 }
 
 // forget drops a session here that another machine has revoked, and reports whether the text is a revocation.
-func (c *Client) forget(sealed string) bool {
-	text, err := c.opts.SealKeys.Open([]byte(sealed), c.revoking())
-	if err != nil || len(text) == 0 {
-		c.keeping.stats.foreign.Add(1)
+// Late is one that was missed when it came.
+func (c *Client) forget(sealed string, late bool) bool {
+	k := &c.keeping
+	id, err := c.opts.SealKeys.Open([]byte(sealed), c.revoking())
+	if err != nil || len(id) == 0 {
+		k.stats.foreign.Add(1)
 		return false
 	}
-	c.keeping.cache.Forget(text)
-	c.keeping.stats.revoked.Add(1)
+	k.cache.Forget(id)
+	if k.box.Len() > 0 || k.cache.StoreStats().Pending > 0 {
+		k.cache.Remove(id) // behind the writes that wait, of which one may be of that session
+	}
+	if late && k.writer.Waited() > 0 { // or one has been made since
+		k.writer.Later([]outbox.Write{{Key: store{c}.key(id), Until: math.MaxInt64}})
+	}
+	k.stats.revoked.Add(1)
 	return true
 }

@@ -170,3 +170,34 @@ func TestRevokeInOrder(t *testing.T) {
 		}
 	}
 }
+
+// A session waits for the database on the machine that made it, which is cut off, and is revoked meanwhile.
+// It does not get into the database.
+func TestRevokeOfAWriteThatWaits(t *testing.T) {
+	leakcheck.Test(t)
+	db := dbtest.Start(t)
+	proxy := dbtest.NewProxy(t, db.Addr)
+	srv, cli := ssltest.TLS12(t)
+	c, _ := machine(t, db.Addr, srv)
+	cut, sctx := machine(t, proxy.Addr, srv, func(o *Options) {
+		o.Cache.LookupTimeout = 50 * time.Millisecond
+		o.Cache.WriteThrough = 0
+		o.Timeout = 100 * time.Millisecond
+	})
+	listening(t, db, "2")
+	proxy.Set(dbtest.Reset, 0)
+	s := ssltest.WantVisit(t, ssltest.NewClientCtx(t, cli), sctx, nil, false)
+	await(t, "a write that waits", func() bool { return cut.Stats().Sessions.Waiting > 0 })
+	id := ssltest.Get(t, s.ID)
+	if err := c.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Set(dbtest.None, 0)
+	await(t, "all is heard and written", func() bool {
+		n := cut.Stats().Sessions
+		return n.Revoked > 0 && n.Waiting == 0 && n.WritesOpen == 0 && cut.Cache().StoreStats().Pending == 0
+	})
+	if keys := db.Keys("shop:s:"); len(keys) > 0 {
+		t.Errorf("%d sessions are in the database", len(keys))
+	}
+}

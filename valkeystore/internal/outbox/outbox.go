@@ -26,7 +26,7 @@ type Box struct {
 	order  *list.List // of *Write, the oldest in front
 	byKey  map[string]*list.Element
 	bytes  int
-	taken  map[string]bool // writes that are being made
+	taken  map[string]bool // of the writes that are being made: whether they are removals
 	landed chan struct{}   // closed when taken has changed
 	lost   uint64          // given up for want of room
 	aged   uint64          // given up because they were worth nothing any more
@@ -103,7 +103,7 @@ func (b *Box) Take(n int) (ws []Write) {
 			b.aged++
 			continue
 		}
-		b.taken[w.Key] = true
+		b.taken[w.Key] = w.Value == nil
 		ws = append(ws, w)
 	}
 	return ws
@@ -126,7 +126,8 @@ func (b *Box) Supersede(ctx context.Context, key string) error {
 	for {
 		b.mu.Lock()
 		b.drop(key)
-		taken, landed := b.taken[key], b.landed
+		_, taken := b.taken[key]
+		landed := b.landed
 		b.mu.Unlock()
 		if !taken {
 			return nil
@@ -143,8 +144,10 @@ func (b *Box) Supersede(ctx context.Context, key string) error {
 func (b *Box) Removed(key string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.byKey[key]
-	return e != nil && e.Value.(*Write).Value == nil
+	if e := b.byKey[key]; e != nil {
+		return e.Value.(*Write).Value == nil
+	}
+	return b.taken[key]
 }
 
 // Len returns how many writes wait or are being made.

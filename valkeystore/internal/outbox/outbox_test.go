@@ -204,3 +204,22 @@ func TestBoxOfMany(t *testing.T) {
 		t.Errorf("%d writes, %d wait, %d bytes", n, b.Len(), b.bytes)
 	}
 }
+
+// A removal is one until it is made: what is removed is not looked up while the database is told.
+func TestRemovedWhileItIsMade(t *testing.T) {
+	b, _ := newBox(10)
+	b.Add(Write{Key: "a", Until: time.Hour})
+	b.Add(put("b", "1"))
+	ws := b.Take(10)
+	if !b.Removed("a") || b.Removed("b") {
+		t.Error("while it is made: ", b.Removed("a"), b.Removed("b"))
+	}
+	b.Add(put("a", "2"))
+	if b.Removed("a") {
+		t.Error("with a newer value")
+	}
+	b.Landed(ws)
+	if b.Take(1); b.Removed("a") {
+		t.Error("afterwards")
+	}
+}
