@@ -243,13 +243,9 @@ func (cfg *Config) cacheConfig(ctx *Ctx) (sum [32]byte) {
 // sessionKey says where c's sessions belong. The chains in own are part of it, because
 // reloaded certificates change over time.
 func (c *Conn) sessionKey(addr string) SessionKey {
-	protos := c.ctx.protos
-	if c.protos != nil {
-		protos = *c.protos
-	}
 	k := SessionKey{
 		Addr: addr, ServerName: c.name,
-		NextProtos: string(alpnWire(protos)), Config: c.ctx.cacheConfig,
+		NextProtos: string(alpnWire(c.protosToOffer())), Config: c.ctx.cacheConfig,
 	}
 	if c.ctx.reload != nil {
 		h := sha256.New()

@@ -166,11 +166,8 @@ func (c *Conn) earlyTerms(q sessionPtr, w *weighed) (t earlyTerms) {
 		return earlyTerms{not: "the session does not allow it"}
 	}
 	t.proto = earlyProto(q)
-	switch {
-	case !c.earlyPeer(q, w):
+	if !c.earlyPeer(q, w) {
 		t.not = "the session was not verified for this name and configuration"
-	case !c.ctx.offersProto(t.proto):
-		t.not = "the session's protocol is not offered"
 	}
 	hint := min(uint64(C.SSL_SESSION_get_ticket_lifetime_hint(q)), maxTicketLifetime)
 	t.until = time.Unix(int64(C.sessl_session_get_time(q)), 0).Add(seconds(int64(hint)))

@@ -125,6 +125,9 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 func (c *Conn) mayWriteEarly(op string, n int) error {
 	c.mu.Lock()
 	terms, isOffered := c.early.terms, c.sessions.offered == offered
+	if terms.not == "" && !c.offersProto(terms.proto) {
+		terms.not = "the session's protocol is not offered"
+	}
 	c.mu.Unlock()
 	if !isOffered && terms.not == "" {
 		terms.not = "there is no session to offer"
@@ -176,5 +179,7 @@ func (c *Conn) sni() string {
 	return c.name
 }
 
-// offersProto reports whether a server may choose proto; "" means none.
-func (c *Ctx) offersProto(proto string) bool { return proto == "" || slices.Contains(c.protos, proto) }
+// offersProto reports whether a server may choose proto; "" means none. mu is held.
+func (c *Conn) offersProto(proto string) bool {
+	return proto == "" || slices.Contains(c.protosToOffer(), proto)
+}

@@ -45,3 +45,11 @@ func (c *Conn) SetNextProtos(protos []string) error {
 	c.protos = &own
 	return nil
 }
+
+// protosToOffer are the protocols of a client's ClientHello. mu is held.
+func (c *Conn) protosToOffer() []string {
+	if c.protos != nil {
+		return *c.protos
+	}
+	return c.ctx.protos
+}

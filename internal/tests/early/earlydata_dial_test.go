@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,4 +186,44 @@ func TestConnectEarly(t *testing.T) {
 	_, _, err3 := server.EarlyDataTerms()
 	ssltest.RefusesAll(t, []ssltest.Refusal{{"nil", err, ssl.ErrNil}, {"server", err3, ssl.ErrServer},
 		{"no Ctx", ssltest.ErrorAlone((&ssl.Dialer{}).Connect(t.Context(), "tcp", s.Addr)), ssl.ErrNil}})
+}
+
+// The protocols of the connection count, and not those of its Ctx, whether SetNextProtos comes before
+// or after the session.
+func TestEarlyDataOfConnProtos(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := ssltest.EarlyConfigs(t)
+	srv.NextProtos, cli.NextProtos = []string{"a", "b"}, []string{"a", "b"}
+	sctx, both := ssltest.NewServerCtx(t, srv), ssltest.NewClientCtx(t, cli)
+	onlyB := ssltest.NewClientCtx(t, ssltest.CopyOf(cli, ssltest.Protos("b")))
+	for _, early := range []bool{true, false} {
+		for _, after := range []bool{true, false} {
+			s := ssltest.EarlySession(t, both, sctx) // of protocol a
+			cctx, own := both, []string{"b"}
+			if early {
+				cctx, own = onlyB, []string{"a"}
+			}
+			x, y := ssltest.TCPPipe(t)
+			p := ssltest.NewPair(t, cctx, sctx, x, y)
+			set := []func() error{func() error { return p.Client.SetNextProtos(own) },
+				func() error { return p.Client.SetSession(s) }}
+			if after {
+				slices.Reverse(set)
+			}
+			for _, f := range set {
+				if err := f(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, proto, err := p.Client.EarlyDataTerms(); early != (err == nil) || early != (proto == "a") {
+				t.Errorf("set after the session %t: the terms are for %q, %v", after, proto, err)
+			}
+			if early {
+				p.WantEarly(t, ssl.EarlyDataAccepted)
+			} else {
+				wantNoEarly(t, p)
+			}
+			p.CloseBoth()
+		}
+	}
 }
