@@ -172,6 +172,7 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s)
     int ok;
 
     ok = v != NULL && X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(ctx), leaf, NULL)
+        && X509_STORE_CTX_set_ex_data(v, SSL_get_ex_data_X509_STORE_CTX_idx(), c->ssl)
         && X509_STORE_CTX_set_default(v, c->server ? "ssl_client" : "ssl_server")
         && (param = X509_STORE_CTX_get0_param(v)) != NULL
         && X509_VERIFY_PARAM_set1(param, SSL_get0_param(c->ssl));

@@ -18,6 +18,7 @@ typedef struct search {
     int n;       /* certificates in it */
     int trusted; /* the first of them that comes from the store */
     int tries, looks;
+    int trust;             /* X509_TRUST_*: what the roots are for */
     STACK_OF(X509) *chain; /* that was verified */
 } search;
 
@@ -79,6 +80,23 @@ static int has(const search *s, X509 *x)
     return 0;
 }
 
+/* Whether the trust settings of the store reject the authority that x is for: the one of its name and
+ * key. OpenSSL would take that from the store and end there, so what a peer sends is no way around it. */
+static int is_rejected(const search *s, X509 *x)
+{
+    STACK_OF(X509) *same = X509_STORE_CTX_get1_certs(s->failed, X509_get_subject_name(x)); /* +1 on each */
+    int i, rejected = 0;
+
+    for (i = 0; !rejected && i < sk_X509_num(same); i++) {
+        X509 *twin = sk_X509_value(same, i);
+
+        rejected = X509_check_trust(twin, s->trust, 0) == X509_TRUST_REJECTED
+            && ASN1_STRING_cmp(X509_get0_pubkey_bitstr(twin), X509_get0_pubkey_bitstr(x)) == 0;
+    }
+    sk_X509_pop_free(same, X509_free); /* -1 on each */
+    return rejected;
+}
+
 /* Goes on with x, if it may have issued the last of the path. */
 static int step(search *s, X509 *x, int from_store)
 {
@@ -86,7 +104,7 @@ static int step(search *s, X509 *x, int from_store)
     int trusted = s->trusted, ok;
 
     if (++s->looks > MAX_LOOKS || X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(last)) != 0
-        || X509_check_issued(x, last) != X509_V_OK || has(s, x))
+        || X509_check_issued(x, last) != X509_V_OK || has(s, x) || (!from_store && is_rejected(s, x)))
         return 0;
     if (from_store && s->trusted > s->n)
         s->trusted = s->n;
@@ -144,12 +162,14 @@ static int extend_by_none(search *s)
     return ok;
 }
 
-/* X509_verify_cert, and with the other paths if that fails. */
+/* X509_verify_cert, and with the other paths if that fails. The SSL is among the data of store. */
 int sessl_verify_paths(X509_STORE_CTX *store)
 {
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     search s = {.failed = store, .n = 1, .trusted = MAX_PATH + 1};
     int ok;
 
+    s.trust = SSL_is_server(ssl) ? X509_TRUST_SSL_CLIENT : X509_TRUST_SSL_SERVER;
     s.sent = X509_STORE_CTX_get0_untrusted(store);
     ok = X509_verify_cert(store) == 1;
     if (ok || (s.path[0] = X509_STORE_CTX_get0_cert(store)) == NULL)

@@ -230,6 +230,55 @@ func TestTrustSettings(t *testing.T) {
 	}
 }
 
+// An authority that is rejected stays so whatever a peer sends along: its own certificate once more, or
+// one that another authority has made for its key.
+func TestRejectedIsNoOther(t *testing.T) {
+	leakcheck.Test(t)
+	soon := time.Now().Add(time.Hour)
+	root := ssltest.Sign(t, "root", nil, soon)
+	renewed := root.Again(t, nil, soon)
+	middle := ssltest.Sign(t, "middle", root, soon)
+	bad := ssltest.Sign(t, "bad", nil, soon)
+	crossed := bad.Again(t, root, soon)
+	other := ssltest.Sign(t, "bad", root, soon) // of that name, and not that authority
+	for what, c := range map[string]struct {
+		pool  []byte
+		by    *ssltest.Signed
+		chain []*ssltest.Signed
+		want  bool
+	}{
+		"one root": {slices.Concat(settingsFor(middle.Cert, rejectedFor), root.Pem), middle,
+			[]*ssltest.Signed{middle}, false},
+		"two roots": {slices.Concat(settingsFor(middle.Cert, rejectedFor), root.Pem, renewed.Pem), middle,
+			[]*ssltest.Signed{middle}, false},
+		"crossed": {slices.Concat(settingsFor(bad.Cert, rejectedFor), root.Pem), bad,
+			[]*ssltest.Signed{crossed}, false},
+		"crossed, not rejected": {slices.Concat(bad.Pem, root.Pem), bad, []*ssltest.Signed{crossed}, true},
+		"crossed, trusted": {slices.Concat(settingsFor(bad.Cert, trustedFor), root.Pem), bad,
+			[]*ssltest.Signed{crossed}, true},
+		"another of its name": {slices.Concat(settingsFor(bad.Cert, rejectedFor), root.Pem), other.Nameless(),
+			[]*ssltest.Signed{other}, true},
+	} {
+		leaf := ssltest.Sign(t, "localhost", c.by, soon)
+		chain := leaf.Pem
+		for _, s := range c.chain {
+			chain = slices.Concat(chain, s.Pem)
+		}
+		pair := ssltest.Must[ssl.Certificate](t)(ssl.X509KeyPair(chain, leaf.PrivateKey(t)))
+		pool := ssl.NewCertPool()
+		if err := pool.AppendCerts(c.pool); err != nil {
+			t.Fatal(err)
+		}
+		x, y := ssltest.TCPPipe(t)
+		p := ssltest.NewPair(t, ssltest.NewClientCtx(t, &ssl.Config{ServerName: "localhost", RootCAs: pool}),
+			ssltest.NewServerCtx(t, &ssl.Config{Certificates: []ssl.Certificate{pair}}), x, y)
+		if err, _ := p.Shake(); (err == nil) != c.want {
+			t.Errorf("%s: %v", what, err)
+		}
+		p.CloseBoth()
+	}
+}
+
 // The whole bundle of the machine, if it has one, is taken by both ways to it.
 func TestSystemBundle(t *testing.T) {
 	leakcheck.Test(t)
