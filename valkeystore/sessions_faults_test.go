@@ -12,6 +12,7 @@ import (
 	"sessl/internal/ssltest"
 	"sessl/ssl"
 	"sessl/valkeystore/internal/circuit"
+	"sessl/valkeystore/internal/outbox"
 )
 
 // Whatever becomes of the values, a client gets a full handshake, and its next session resumes.
@@ -232,6 +233,36 @@ func TestCloseFlushes(t *testing.T) {
 		if n := len(db.Keys("shop:s:")); n != 300-want {
 			t.Errorf("back %t: %d are in the database", back, n)
 		}
+	}
+}
+
+// Close does not wait for writes that are being made when its context has ended: they count as lost.
+func TestCloseWhileWritesAreMade(t *testing.T) {
+	c := opened(t, dbtest.Start(t).Addr)
+	begun, release := make(chan struct{}, 1), make(chan struct{})
+	t.Cleanup(func() { close(release) }) // before the Close of opened
+	c.keeping.writer.Send = func(_ context.Context, ws []outbox.Write) []error {
+		begun <- struct{}{}
+		<-release
+		return make([]error, len(ws))
+	}
+	c.Cache()
+	c.keeping.writer.Later([]outbox.Write{{Key: "a", Until: time.Hour}})
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	closed := make(chan int)
+	go func() {
+		lost, _ := c.Close(ctx)
+		closed <- lost
+	}()
+	select {
+	case lost := <-closed:
+		if lost != 1 {
+			t.Errorf("%d are lost", lost)
+		}
+	case <-time.After(patience):
+		t.Fatal("Close waits")
 	}
 }
 

@@ -127,7 +127,11 @@ func (c *Client) closeCache(ctx context.Context) (lost int) {
 	idle := k.idle
 	c.mu.Unlock()
 	if idle != nil {
-		<-idle
+		select {
+		case <-idle:
+		case <-ctx.Done(): // a database that does not answer may have a pipeline for as long as Timeout
+			return lost + k.box.Len()
+		}
 	}
 	k.writer.Flush(ctx)
 	return lost + k.box.Len()
