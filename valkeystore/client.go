@@ -33,6 +33,8 @@ type Client struct {
 
 	neighbours neighbouring
 
+	leaving leaving
+
 	mu      sync.Mutex
 	db      valkey.Client // nil until it is connected
 	failed  error         // why it is not

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"sync"
+	"time"
 
 	"sessl/ssl"
 	"sessl/valkeystore/internal/resp"
@@ -39,7 +41,30 @@ func (c *Client) dial(ctx context.Context, addr string, d *net.Dialer, of *tls.C
 	if of == atSentinel {
 		conn = sentinelConn{conn}
 	}
-	return resp.NewConn(conn, maxReply), nil
+	guarded, made := resp.NewConn(conn, maxReply), time.Now()
+	guarded.Leave = func() bool { return c.leaving.leaves(made) }
+	return guarded, nil
+}
+
+// leaveEvery is after how long connections are made anew once more to a database that takes no writes.
+const leaveEvery = 30 * time.Second
+
+// leaving decides which connections end on which the database takes no writes: its name may be that of
+// another node by now, and the one of before ends none.
+type leaving struct {
+	mu    sync.Mutex
+	since time.Time // of the first answer, or the first one after leaveEvery
+}
+
+// leaves reports whether a connection that was made then is to end: all of before the first such answer, and
+// those that are made now only if it stays so.
+func (l *leaving) leaves(made time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.since.IsZero() || time.Since(l.since) > leaveEvery {
+		l.since = time.Now()
+	}
+	return made.Before(l.since)
 }
 
 // maxReply is that of a session with what is around it. No other reply is longer.

@@ -74,10 +74,15 @@ func (p *Proxy) Set(f Fault, delay time.Duration) {
 
 // Retarget has the Proxy end its connections, and open new ones to another database.
 func (p *Proxy) Retarget(addr string) {
-	p.mu.Lock()
-	p.target = addr
-	p.mu.Unlock()
+	p.Rename(addr)
 	p.Cut()
+}
+
+// Rename has the Proxy open new connections to another database, and leave those that are open.
+func (p *Proxy) Rename(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = addr
 }
 
 // Cut resets all connections.

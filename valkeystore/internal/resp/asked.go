@@ -23,7 +23,10 @@ type question struct {
 }
 
 // asked are the questions without an answer, in order.
-type asked struct{ list []question }
+type asked struct {
+	list     []question
+	readOnly bool // an answer was that the database is a replica
+}
 
 func (a *asked) add(q question) { a.list = append(a.list, q) }
 
@@ -83,6 +86,7 @@ func (a *asked) answer(typ byte, elements int, text []byte) error {
 	if isErr && !redirects(text) {
 		return protocolError("a redirection to nowhere")
 	}
+	a.readOnly = a.readOnly || isErr && bytes.HasPrefix(text, []byte("READONLY "))
 	switch q.form {
 	case subscribed:
 		if !isErr || q.begun || string(text) == "QUEUED" {

@@ -18,9 +18,16 @@ func protocolError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
 }
 
+// ErrReadOnly says that the connection was ended: see Conn.Leave.
+var ErrReadOnly = errors.New("the connection has ended, because the database took no writes on it")
+
 // Conn is a connection to a database. Its first error remains: nothing that follows can be told apart.
 type Conn struct {
 	net.Conn
+
+	// Leave, unless it is nil, is asked after an answer that the database is a replica, which takes no writes,
+	// and reports whether the connection ends behind it: another one may lead to the node that takes some.
+	Leave func() bool
 
 	mu      sync.Mutex // guards what follows; Read and Write may run at once
 	asked   asked
@@ -40,6 +47,9 @@ func NewConn(c net.Conn, max int) *Conn {
 // Read reads from the database. If a byte of what it has read cannot belong to a reply, it returns none
 // of them.
 func (g *Conn) Read(p []byte) (int, error) {
+	if err := g.ended(); err != nil {
+		return 0, err
+	}
 	n, err := g.Conn.Read(p)
 	if n == 0 {
 		return n, err
@@ -53,7 +63,17 @@ func (g *Conn) Read(p []byte) (int, error) {
 		clear(p[:n])
 		return 0, g.refused
 	}
+	if g.asked.readOnly && g.Leave != nil && g.Leave() {
+		g.refused = ErrReadOnly
+	}
+	g.asked.readOnly = false
 	return n, err
+}
+
+func (g *Conn) ended() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refused
 }
 
 // Write writes whole commands, or parts of them.

@@ -197,3 +197,21 @@ func TestOtherThingsDoNotPass(t *testing.T) {
 		}
 	}
 }
+
+// Behind the answer that the database is a replica, a connection ends if that is wanted.
+func TestLeave(t *testing.T) {
+	for _, leave := range []bool{true, false} {
+		c := NewConn(&script{in: strings.NewReader("-READONLY no writes\r\n")}, limit)
+		c.Leave = func() bool { return leave }
+		c.Write([]byte(command("DEL", "a")))
+		p := make([]byte, limit)
+		if n, err := c.Read(p); n == 0 || err != nil {
+			t.Error("the answer: ", n, err)
+		}
+		_, read := c.Read(p)
+		_, write := c.Write([]byte(command("DEL", "a")))
+		if errors.Is(read, ErrReadOnly) != leave || errors.Is(write, ErrReadOnly) != leave {
+			t.Errorf("leave %t: %v, %v", leave, read, write)
+		}
+	}
+}
