@@ -5,8 +5,8 @@
 /* Go's scheduler takes the processor from a goroutine that has been in C for more than about 20 us,
  * where no other processor is idle, and wakes a thread for it. In a handshake that costs more than all
  * of this library: so a handshake that computes for longer goes back to Go in between. What it calls
- * there only counts. It runs no code of the application, and libssl holds no lock when it calls an
- * info callback. */
+ * there only counts. It runs no code of the application, and libssl holds no lock in the callbacks from
+ * which that is done. */
 
 #define STRETCH 20000 /* ns */
 
@@ -79,7 +79,13 @@ void sessl_info_cb(const SSL *ssl, int where, int ret)
         note_retry(c, ssl);
     if (c != NULL && (where == SSL_CB_CONNECT_LOOP || where == SSL_CB_ACCEPT_LOOP))
         note_certificate(c, ssl);
-    if (c == NULL || c->stretch == 0 || monotonic() - c->stretch < STRETCH)
+    if (c != NULL)
+        sessl_conn_breathe(c);
+}
+
+void sessl_conn_breathe(sessl_conn *c)
+{
+    if (c->stretch == 0 || monotonic() - c->stretch < STRETCH)
         return;
     breathe();
     c->stretch = monotonic();

@@ -39,6 +39,8 @@ static int configure(SSL_CTX *ctx, int server, sessl_err *e)
         SSL_CTX_set_client_hello_cb(ctx, sessl_hello_cb, NULL);
         if (!sessl_ctx_set_stapling(ctx) || !sessl_ctx_frame_tickets(ctx) || !sessl_ctx_have_last_word(ctx))
             return 0;
+    } else {
+        SSL_CTX_set_psk_use_session_callback(ctx, sessl_use_session_cb);
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

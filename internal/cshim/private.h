@@ -235,6 +235,7 @@ sessl_psk_table *sessl_psk_table_new(sessl_psk *const *keys, size_t n);
 /* ---- psk.c ---- */
 
 int sessl_conn_made(const sessl_conn *c, const SSL_SESSION *s);
+int sessl_use_session_cb(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *n, SSL_SESSION **out);
 void sessl_conn_drop_psk(sessl_conn *c);
 void sessl_conn_psk_done(sessl_conn *c);
 int sessl_ctx_psk_suites(SSL_CTX *ctx);
@@ -386,6 +387,7 @@ void sessl_alpn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long 
 
 void sessl_breath_begin(sessl_conn *c);
 void sessl_breath_end(sessl_conn *c);
+void sessl_conn_breathe(sessl_conn *c);
 void sessl_info_cb(const SSL *ssl, int where, int ret);
 
 /* ---- keylog.c ---- */

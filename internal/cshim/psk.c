@@ -105,14 +105,17 @@ static int fits_digest(const sessl_psk *k, const EVP_MD *md)
     return md == NULL || EVP_MD_type(md) == (k->suite == 0x1302 ? NID_sha384 : NID_sha256);
 }
 
-/* SSL_psk_use_session_cb_func: asked for each ClientHello; after a HelloRetryRequest md is the
- * hash that has been settled. */
-static int use_session_cb(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *n, SSL_SESSION **out)
+/* SSL_psk_use_session_cb_func of every client: asked for each ClientHello; after a HelloRetryRequest md is
+ * the hash that has been settled. Between the key share and the binder, which take longest in a hello, libssl
+ * calls nothing else. */
+int sessl_use_session_cb(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *n, SSL_SESSION **out)
 {
     sessl_conn *c = SSL_get_ex_data(ssl, sessl_ssl_slot);
     const sessl_psk_table *t = sessl_psks_of(ssl);
 
     *out = NULL;
+    if (c != NULL)
+        sessl_conn_breathe(c);
     if (c == NULL || t == NULL || t->n == 0 || !fits_digest(t->keys[0], md))
         return 1;
     *out = made_for(c, ssl, t->keys[0]); /* +1, transferred to libssl */
@@ -167,7 +170,6 @@ int sessl_ctx_set_psks(SSL_CTX *ctx, int server, sessl_psk *const *keys, size_t 
         ok = hint == NULL || SSL_CTX_use_psk_identity_hint(ctx, hint); /* copies */
     } else {
         t->v12 = v12;
-        SSL_CTX_set_psk_use_session_callback(ctx, use_session_cb);
         if (v12)
             SSL_CTX_set_psk_client_callback(ctx, sessl_psk_client_cb);
     }
