@@ -287,6 +287,9 @@ func (c *Conn) inspect() error {
 // checkPeer checks what a resumption skips, and stamps the sessions of an accepted
 // peer. mu is held.
 func (c *Conn) checkPeer(p connPtr, now settled) error {
+	if c.isAnonymous(now) {
+		return fail("handshake", errAnonymous)
+	}
 	if !c.ctx.verify {
 		if c.server || c.info.state.DidResume {
 			return nil // a resumed session keeps the name of its first connection
@@ -304,6 +307,13 @@ func (c *Conn) checkPeer(p connPtr, now settled) error {
 	}
 	c.info.state.Verified = true
 	return c.setStamp(p, c.stampNow())
+}
+
+// isAnonymous reports whether a server that must show something has shown nothing: TLS 1.2 has suites
+// for that, which libssl allows at security level 0. There it ignores SSL_VERIFY_PEER. mu is held.
+func (c *Conn) isAnonymous(now settled) bool {
+	return !c.server && !now.hasPeer && !c.info.state.DidResume && c.info.state.PSKIdentity == "" &&
+		(c.ctx.verify || c.ctx.verifyConnection != nil)
 }
 
 // stampNow is the stamp of sessions whose peer this connection has verified.

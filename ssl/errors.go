@@ -150,6 +150,9 @@ var errCtxClosed = fmt.Errorf("the Ctx is %w", ErrClosed)
 // errPanicked is the handshake's error for calls that did not see the panic themselves.
 var errPanicked = errors.New("a function of the Config panicked")
 
+// errAnonymous is the error of a client that is to verify its server, or whose application judges it.
+var errAnonymous = errors.New("the server has shown no certificate, in an anonymous cipher suite")
+
 // errHelloChanged is the error of a server that has chosen a host and gets a different hello.
 var errHelloChanged = errors.New("the second ClientHello asks for another host or protocol than the first")
 
