@@ -231,11 +231,21 @@ func (c *Client) clientOption() valkey.ClientOption {
 			if _, ok := at.Address.(sentinelAddr); ok {
 				return valkey.AuthCredentials{}, nil
 			}
-			password, err := ask()
+			password, err := askSafely(ask)
 			return valkey.AuthCredentials{Username: c.at.user, Password: password}, err
 		}
 	}
 	return o
+}
+
+// askSafely makes an error of a panic, which would end the process: valkey-go has goroutines of its own.
+func askSafely(ask func() (string, error)) (password string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("Options.Password panicked: %v", r)
+		}
+	}()
+	return ask()
 }
 
 // do makes one call, with a deadline. command builds it: a builder belongs to the client, which may not be

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessl/internal/dbtest"
 	"sessl/internal/leakcheck"
 	"sessl/internal/ssltest"
 	"sessl/ssl"
@@ -134,4 +135,29 @@ func TestOpenWithoutDatabase(t *testing.T) {
 	if _, err := (*Client)(nil).Close(t.Context()); !errors.Is(err, ssl.ErrNil) {
 		t.Errorf("Close of nil: %v", err)
 	}
+}
+
+// An address of IPv6 may have a zone, in the host and in addr.
+func TestURLWithAZone(t *testing.T) {
+	at, err := parseURL("valkey://[fe80::1%25eth0]/shop?addr=[fe80::2%25eth1]:99")
+	if err != nil || strings.Join(at.addrs, " ") != "[fe80::1%eth0]:6379 [fe80::2%eth1]:99" {
+		t.Errorf("%q, %v", at.addrs, err)
+	}
+}
+
+// A Password that panics is one that returns an error, which Health has.
+func TestPasswordPanics(t *testing.T) {
+	leakcheck.Test(t)
+	db := dbtest.Start(t)
+	c, err := Open("valkey://"+db.Addr+"/shop", &Options{SealKeys: sealKeys(t, 1),
+		Password: func() (string, error) { panic("no file") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	await(t, "an error", func() bool {
+		err := c.Health()
+		return errors.Is(err, ErrNotConnected) &&
+			strings.Contains(err.Error(), "Options.Password panicked: no file")
+	})
 }

@@ -20,7 +20,8 @@ type Options struct {
 	Ctx *ssl.Ctx
 
 	// Password, if not nil, returns the user's password for each new connection; it replaces the one in
-	// the URL, which other users of the machine may see in a list of processes.
+	// the URL, which other users of the machine may see in a list of processes. It is not for Sentinels.
+	// Goroutines of the Client call it; a panic counts as an error, which the log and Health show.
 	Password func() (string, error)
 
 	// RotateEvery is for how long a ticket key encrypts before the next one does; 0 means an hour. From a

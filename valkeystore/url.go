@@ -90,7 +90,7 @@ func (at *location) query(u *url.URL) error {
 }
 
 func (at *location) address(hostport string) (string, error) {
-	u, err := url.Parse("//" + hostport)
+	u, err := url.Parse("//" + strings.ReplaceAll(hostport, "%", "%25")) // as of a zone of IPv6
 	if err != nil || u.Hostname() == "" || u.Host != hostport {
 		return "", configError("a host in the URL is missing, or not of the form host:port")
 	}
