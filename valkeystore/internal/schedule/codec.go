@@ -29,11 +29,18 @@ const (
 // MaxValue is the length of the longest value that is looked at. A schedule of MaxKeys has less than half.
 const MaxValue = 16 << 10
 
+// last is the highest era and the highest generation. Nothing comes near it by itself; but whoever has the
+// seal keys could write the highest number of all, after which the next would be the lowest.
+const last = 1 << 62
+
 // unit is that of all times.
 const unit = time.Millisecond
 
 // encode returns the bytes of s, sealed.
 func encode(s *Schedule, v Vault) ([]byte, error) {
+	if s.Era > last || s.Generation > last {
+		return nil, ErrMalformed
+	}
 	b := make([]byte, 0, headLen+len(s.Keys)*keyLen) // never grown, so that no copy is left
 	defer func() { clear(b[:cap(b)]) }()
 	b = append(b, version)
@@ -75,7 +82,7 @@ func Decode(sealed []byte, v Vault) (*Schedule, error) {
 	switch {
 	case n > MaxKeys:
 		return nil, ErrTooMany
-	case n == 0 || s.Generation == 0 || len(b) != headLen+n*keyLen:
+	case n == 0 || s.Generation == 0 || s.Generation > last || s.Era > last || len(b) != headLen+n*keyLen:
 		return nil, ErrMalformed
 	}
 	for at := headLen; at < len(b); at += keyLen {

@@ -73,6 +73,14 @@ func TestRefuses(t *testing.T) {
 		{"head only", sealed(func(b []byte) []byte { return b[:headLen-1] }), 3, false},
 		{"no keys", sealed(func(b []byte) []byte { b[18] = 0; return b[:headLen] }), 3, false},
 		{"no generation", sealed(func(b []byte) []byte { clear(b[9:17]); return b }), 3, false},
+		{"the last era of all", sealed(func(b []byte) []byte {
+			copy(b[1:9], "\xff\xff\xff\xff\xff\xff\xff\xff")
+			return b
+		}), 3, false},
+		{"the last generation of all", sealed(func(b []byte) []byte {
+			copy(b[9:17], "\xff\xff\xff\xff\xff\xff\xff\xff")
+			return b
+		}), 3, false},
 		{"a key twice", sealed(func(b []byte) []byte {
 			copy(b[headLen+keyLen+24:], b[headLen+24:headLen+keyLen])
 			return b

@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -236,5 +238,23 @@ func faults(t *testing.T, seed uint64) {
 	w.agree()
 	for _, m := range w.machines {
 		m.wantState(Ready)
+	}
+}
+
+// There is an era after which there can be no other: then Renew says so, and nothing is written.
+func TestRenewAfterTheLast(t *testing.T) {
+	w := newWorld(t, 1)
+	w.run(3*period + poll)
+	plain, _ := bytes.CutPrefix(w.db.value, []byte("shop "))
+	late := slices.Clone(plain)
+	binary.BigEndian.PutUint64(late[1:], last)
+	w.db.value = append([]byte("shop "), late...)
+	w.run(poll)
+	before := slices.Clone(w.db.value)
+	if era, err := w.machines[0].Renew(t.Context()); !errors.Is(err, ErrMalformed) {
+		t.Errorf("era %d, %v", era, err)
+	}
+	if !bytes.Equal(w.db.value, before) {
+		t.Error("it was written")
 	}
 }
