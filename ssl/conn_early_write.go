@@ -117,7 +117,7 @@ func (c *Conn) answerEarly(op string, b []byte) (n int, err error) {
 		return 0, fail(op, ErrClosed)
 	}
 	defer c.writing.calls.unlock()
-	n, err = c.writeSome(b)
+	n, err = c.writeAll(b)
 	return n, c.closedOr(op, inOp(op, err))
 }
 

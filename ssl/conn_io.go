@@ -185,17 +185,24 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 		return 0, fail("write", ErrClosed)
 	}
 	defer c.writing.calls.unlock()
-	for n < len(b) {
+	if n, err = c.writeAll(b); err != nil {
+		return c.arrived(n, err), c.closedOr("write", inOp("write", c.whyBroken(err)))
+	}
+	return n, nil
+}
+
+// writeAll is Write after the handshake, also in the middle of a message of the peer. writing.calls is held.
+func (c *Conn) writeAll(b []byte) (n int, err error) {
+	for {
 		put, err := c.writeSome(b[n:])
 		n += put
 		if err == errMidway {
 			err = c.untilWhole(context.Background())
 		}
-		if err != nil {
-			return c.arrived(n, err), c.closedOr("write", inOp("write", c.whyBroken(err)))
+		if err != nil || n == len(b) {
+			return n, err
 		}
 	}
-	return n, nil
 }
 
 // arrived is n for a Write that ends with err, or 0 if the connection is dead and the peer
@@ -213,6 +220,9 @@ func (c *Conn) writeSome(b []byte) (n int, err error) {
 		return 0, fail("write", ErrClosed)
 	}
 	defer c.writing.unlock()
+	if len(b) == 0 {
+		return 0, c.canWrite()
+	}
 	for n < len(b) {
 		if err := c.canWrite(); err != nil {
 			return n, err

@@ -153,8 +153,10 @@ func TestCloseWrite(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if n, err := c.Write([]byte("x")); n != 0 || !ssltest.IsClosed(err) {
-				t.Errorf("%s: Write after CloseWrite: %d, %v", end, n, err)
+			for _, b := range []string{"x", ""} {
+				if n, err := c.Write([]byte(b)); n != 0 || !ssltest.IsClosed(err) {
+					t.Errorf("%s: Write of %q after CloseWrite: %d, %v", end, b, n, err)
+				}
 			}
 			if read, err := io.ReadAll(c); len(read) != 200<<10 || err != nil {
 				t.Errorf("%s: %d bytes, %v", end, len(read), err)

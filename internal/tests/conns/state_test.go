@@ -129,6 +129,9 @@ func TestExportKeyingMaterialAgrees(t *testing.T) {
 		if bytes.Equal(export(a, "EXPORTER-x", []byte("c")), export(a, "EXPORTER-y", []byte("c"))) {
 			t.Error("another label exports the same key")
 		}
+		if k, err := a.ExportKeyingMaterial("EXPORTER-x", nil, 0); k == nil || len(k) > 0 || err != nil {
+			t.Errorf("length 0: %v, %v", k, err)
+		}
 		if _, err := a.ExportKeyingMaterial("EXPORTER-x", nil, -1); !errors.Is(err, ssl.ErrRange) {
 			t.Errorf("length -1: %v, want ErrRange", err)
 		}
