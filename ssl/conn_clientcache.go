@@ -56,10 +56,11 @@ func (c *Conn) offerCached() {
 // useCache offers the first session of cache that may be offered. set says that the
 // application has chosen the cache.
 func (c *Conn) useCache(op string, cache ClientSessionCache, addr string, set bool) error {
-	from, err := c.bindCache(op, cache, addr, set)
+	from, old, err := c.bindCache(op, cache, addr, set)
 	if err != nil {
 		return err
 	}
+	old.drop(false)
 	for range maxOffers {
 		s, why := from.cache.Take(from.key)
 		if s == nil {
@@ -96,25 +97,26 @@ func (t takenSession) drop(sent bool) {
 	t.s.Close()
 }
 
-// bindCache makes libssl keep new sessions for cache, before any can arrive.
+// bindCache makes libssl keep new sessions for cache, before any can arrive. What an earlier cache had
+// given up is old, which is no longer offered.
 func (c *Conn) bindCache(op string, cache ClientSessionCache, addr string, set bool) (
-	from sessionSource, err error,
+	from sessionSource, old takenSession, err error,
 ) {
 	p, err := c.enterToOffer(op, true)
 	if err != nil {
-		return from, err
+		return from, old, err
 	}
 	defer c.leave()
 	if cache == nil {
 		cache = c.ctx.sessions
 	}
 	if c.sessions.set && !set {
-		return from, fail(op, ErrHandshakeStarted) // the application was faster
+		return from, old, fail(op, ErrHandshakeStarted) // the application was faster
 	}
 	c.sessions.set = c.sessions.set || set
 	p.keep_new = 1
 	c.sessions.cache, c.sessions.key = cache, c.sessionKey(addr)
-	return sessionSource{c.sessions.cache, c.sessions.key}, nil
+	return sessionSource{c.sessions.cache, c.sessions.key}, c.takeBack(p), nil
 }
 
 // offerNone makes a client use no cache.
@@ -123,8 +125,8 @@ func (c *Conn) offerNone(op string) error {
 	if err != nil {
 		return err
 	}
-	old := c.sessions.taken // of an earlier cache
-	c.sessions.set, c.sessions.taken = true, takenSession{}
+	old := c.takeBack(p)
+	c.sessions.set = true
 	p.keep_new = cBool(c.ctx.wantsSessions())
 	c.sessions.cache, c.sessions.key = nil, SessionKey{}
 	c.leave()

@@ -133,7 +133,7 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 // SetSession returns ErrServer on a server, ErrHandshakeStarted after the handshake has begun,
 // and ErrNotResumable for a session that OpenSSL would ignore, or that has no key or suite.
 func (c *Conn) SetSession(s *Session) error {
-	return c.setSession("Conn.SetSession", s, true, true)
+	return c.setGiven("Conn.SetSession", s, true)
 }
 
 // SetSharedSession makes the handshake offer s itself (SSL_set_session), not a copy. Unless
@@ -142,7 +142,28 @@ func (c *Conn) SetSession(s *Session) error {
 // not resumable, as it does when the connection fails. An object belongs to one Ctx: if
 // another Ctx made or used s, the error is ErrSessionCtx. The other rules are SetSession's.
 func (c *Conn) SetSharedSession(s *Session) error {
-	return c.setSession("Conn.SetSharedSession", s, false, true)
+	return c.setGiven("Conn.SetSharedSession", s, false)
+}
+
+// setGiven offers s in place of what a cache has given.
+func (c *Conn) setGiven(op string, s *Session, dup bool) error {
+	err := c.setSession(op, s, dup, true)
+	if err == nil {
+		c.dropTaken()
+	}
+	return err
+}
+
+// takeBack makes the handshake not offer what a cache has given, and returns it. The handshake has not
+// begun, and mu is held.
+func (c *Conn) takeBack(p connPtr) takenSession {
+	old := c.sessions.taken
+	if old.s != nil {
+		C.sessl_conn_withhold(p)
+		c.sessions.taken, c.sessions.offered = takenSession{}, noOffer
+		c.early.terms = earlyTerms{}
+	}
+	return old
 }
 
 // enterToOffer is enter for what a client does about sessions before its handshake.

@@ -257,6 +257,48 @@ func TestUseSessionCacheTwice(t *testing.T) {
 	}
 }
 
+// A session that a cache has given up is not offered once the application wants another one, or none:
+// the cache has it back, for another connection.
+func TestUseSessionCacheInVain(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	srv.MinVersion, srv.NumTickets = ssl.VersionTLS13, 1 // of single use
+	cctx, sctx := ssltest.NewClientCtx(t, cli), ssltest.NewServerCtx(t, srv)
+	given := ssltest.EarlySession(t, cctx, sctx)
+	for what, c := range map[string]struct {
+		then func(*ssl.Conn) error
+		want ssl.ReuseState
+	}{
+		"none": {func(c *ssl.Conn) error {
+			return c.UseSessionCache(ssl.NoSessionCache{}, "")
+		}, ssl.ReuseNoSession},
+		"empty": {func(c *ssl.Conn) error {
+			return c.UseSessionCache(ssltest.NewCache(t, 0), ssltest.Here)
+		}, ssl.ReuseNoSession},
+		"given": {func(c *ssl.Conn) error { return c.SetSession(given) }, ssl.ReusedTicket},
+	} {
+		cache := ssltest.NewCache(t, 0)
+		ssltest.Attend(t, cctx, sctx, cache, ssltest.Here)
+		p := ssltest.Cached(t, cctx, sctx, cache, ssltest.Here)
+		if err := c.then(p.Client); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Client.SessionOffered(); got != c.want.Resumed() {
+			t.Errorf("%s: a session is offered: %t", what, got)
+		}
+		other := ssltest.Cached(t, cctx, sctx, cache, ssltest.Here)
+		if !other.Client.SessionOffered() {
+			t.Errorf("%s: the session is not in its cache", what)
+		}
+		p.MustShake(t)
+		if got := p.Client.ReuseState(); got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+		p.CloseBoth()
+		other.CloseBoth()
+	}
+}
+
 // Nil is the cache of the Ctx.
 func TestUseSessionCacheOfTheCtx(t *testing.T) {
 	ssltest.ForEachVersion(t, func(t *testing.T, srv, cli *ssl.Config) {
