@@ -61,7 +61,7 @@ race: deps ## all tests with goroutines under the race detector
 # -asan turn on the compiler's own checkptr.
 asan: deps ## AddressSanitizer and LeakSanitizer: double free, leaks, overflows in our C; Go pointers in C memory; ssldebug
 	GOEXPERIMENT=cgocheck2 CGO_CFLAGS="-g -O1 -fno-omit-frame-pointer" \
-		$(GO) test -asan -tags ssldebug -vet=all -skip '$(LONG)|$(MANY)' $(CPKGS)
+		$(GO) test -asan -tags ssldebug -vet=all -skip '$(LONG)|$(MANY)' $(filter-out $(NOASAN),$(CPKGS))
 
 valgrind: deps-ci ## use after free and double free inside libssl, which ASan does not see
 	SKIP='$(SLOW)|Changed|Flood' scripts/valgrind
@@ -234,9 +234,10 @@ matrix-ci: deps
 ci: MONKEY = 20s
 ci: SOAK = -for 30s
 ci: FLEETSKIP = $(OUTAGES)
+ci: NOASAN = ./internal/faultmem
 ci: deps deps-interop deps-fleet deps-drivers deps-prom deps-lint ## what a change must pass; the matrix on OpenSSL 1.1.1 and 4.0, fleet without outages
-	$(MAKE) -j2 --output-sync=target MONKEY=$(MONKEY) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' asan race matrix-ci test long lint interop cli fleet grpc drivers soak monkey ftps prom demo man
+	$(MAKE) -j2 --output-sync=target MONKEY=$(MONKEY) SOAK='$(SOAK)' FLEETSKIP='$(FLEETSKIP)' NOASAN=$(NOASAN) asan race matrix-ci test long lint interop cli fleet grpc drivers soak monkey ftps prom demo man
 
 # One target after the other.
 weekly: deps-ci deps-interop ## what takes longer: memory checkers, ten rounds, fuzzing, other versions of OpenSSL, arm64, a release
-	$(MAKE) valgrind stress fuzz monkey soak matrix interop-matrix fleet bench-test release-try arm64
+	$(MAKE) asan valgrind stress fuzz monkey soak matrix interop-matrix fleet bench-test release-try arm64
