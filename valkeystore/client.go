@@ -174,11 +174,19 @@ func (c *Client) connect() {
 		if last {
 			return
 		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-c.life.Done():
+		if !c.rest(pause) {
 			return
 		}
+	}
+}
+
+// rest waits for about as long as pause, with jitter. It returns false if Close comes first.
+func (c *Client) rest(pause time.Duration) bool {
+	select {
+	case <-time.After(pause/2 + rand.N(pause)):
+		return true
+	case <-c.life.Done():
+		return false
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"math"
-	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -118,9 +117,7 @@ func (g *Guard) run() {
 		} else {
 			pause = tendEvery
 		}
-		select {
-		case <-time.After(pause/2 + mathrand.N(pause)):
-		case <-g.c.life.Done():
+		if !g.c.rest(pause) {
 			return
 		}
 	}

@@ -2,7 +2,9 @@ package valkeystore
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -20,6 +22,12 @@ func (c *Client) hash(id []byte) string {
 
 // name is that of a key, or of a channel.
 func (c *Client) name(kind, rest string) string { return c.at.namespace + ":" + kind + ":" + rest }
+
+// eval is script where the hash is not at hand.
+func (c *Client) eval(ctx context.Context, body string, keys, args []string) (valkey.ValkeyResult, error) {
+	sum := sha1.Sum([]byte(body))
+	return c.script(ctx, hex.EncodeToString(sum[:]), body, keys, args)
+}
 
 // script runs a script in the database, by its hash if the database has it. The whole has one deadline.
 func (c *Client) script(ctx context.Context, sha, body string,

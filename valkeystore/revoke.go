@@ -2,8 +2,6 @@ package valkeystore
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"strconv"
 	"time"
@@ -57,8 +55,7 @@ return redis.call('PUBLISH', KEYS[1], ARGV[1])`
 
 // announce returns when the database has a revocation.
 func (c *Client) announce(ctx context.Context, text string) error {
-	sum := sha1.Sum([]byte(announceScript))
-	r, err := c.script(ctx, hex.EncodeToString(sum[:]), announceScript, []string{c.channel()},
+	r, err := c.eval(ctx, announceScript, []string{c.channel()},
 		[]string{text, strconv.Itoa(maxRevoked - 1), millis(keepRevoked)})
 	if err != nil {
 		return err

@@ -3,9 +3,7 @@ package valkeystore
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/valkey-io/valkey-go"
 
@@ -15,13 +13,12 @@ import (
 // hearRevocations listens until Close.
 func (c *Client) hearRevocations() {
 	last := ""
-	for pause := firstPause; c.life.Err() == nil; pause = min(2*pause, lastPause) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		if c.listen(&last) {
 			pause = firstPause
 		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-c.life.Done():
+		if !c.rest(pause) {
+			return
 		}
 	}
 }

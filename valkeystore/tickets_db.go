@@ -3,8 +3,6 @@ package valkeystore
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha1"
-	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -92,9 +90,8 @@ func (d scheduleDB) yes(ctx context.Context, script, key string, args ...string)
 // ask runs a script on the key, and returns what follows the question's name in the answer.
 func (d scheduleDB) ask(ctx context.Context, script, key string, args ...string) ([]valkey.ValkeyMessage,
 	error) {
-	sum := sha1.Sum([]byte(script))
 	nonce := rand.Text()
-	r, err := d.c.script(ctx, hex.EncodeToString(sum[:]), script, []string{d.c.name("t", "{t}"+key)},
+	r, err := d.c.eval(ctx, script, []string{d.c.name("t", "{t}"+key)},
 		append([]string{nonce}, args...))
 	if err != nil {
 		return nil, err
