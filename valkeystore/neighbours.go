@@ -25,6 +25,7 @@ type neighbouring struct {
 	set    neighbours.Set // the newest; zero before the first
 	number uint64         // of set
 	kept   bool           // no key encrypts, and neighbours go on with those of before
+	period time.Duration  // Options.RotateEvery
 }
 
 // A delivery is one way to neighbours, with what came of it.
@@ -43,6 +44,7 @@ type delivery struct {
 // prepareNeighbours makes the deliveries that the options ask for.
 func (c *Client) prepareNeighbours() {
 	n := &c.neighbours
+	n.period = c.opts.RotateEvery
 	if o := c.opts.KeyFiles; o.written() {
 		n.files = &delivery{name: "key files", do: c.writeKeys(o), wake: make(chan struct{}, 1)}
 	}
@@ -71,7 +73,7 @@ func (n *neighbouring) deliveries() (all []*delivery) {
 // take keeps what neighbours should have, and has it delivered. Without a key that encrypts they stay as they
 // are.
 func (n *neighbouring) take(at schedule.Places) {
-	set, ok := neighbours.SetOf(at)
+	set, ok := neighbours.SetOf(at, n.period)
 	if len(n.deliveries()) == 0 {
 		return
 	}

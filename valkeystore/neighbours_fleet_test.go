@@ -26,6 +26,7 @@ type mix struct {
 	clients []*ssl.Ctx
 	have    []*ssl.Session
 	returns int
+	renews  bool // each resumption in TLS 1.3 brings another ticket
 }
 
 func newMix(t *testing.T, name string, web *dbtest.Web, vk *Client, context []byte) *mix {
@@ -86,11 +87,14 @@ func (m *mix) visitOurs(client int, want bool) {
 	m.take(client, ssltest.WantVisit(m.t, m.clients[client], m.ours, m.have[client], want))
 }
 
-// take keeps the session that the client has after a visit. HAProxy sends no other ticket as long as the
-// key of the old one encrypts.
+// take keeps the session that the client has after a visit, if it has got another ticket.
 func (m *mix) take(client int, s *ssl.Session) {
+	m.t.Helper()
 	m.returns++
 	if !ssltest.Resumable(m.t, s) {
+		if m.renews {
+			m.t.Fatalf("%s, client %d, return %d: no other ticket", m.name, client, m.returns)
+		}
 		return
 	}
 	m.have[client].Close()
@@ -172,6 +176,11 @@ func TestNeighbours(t *testing.T) {
 				return currentOf(vk) != key
 			})
 		}
+	}
+	rotate(1)
+	await(t, "the keys of the first turn", func() bool { return stats().Socket.Done > 0 && vk.Health() == nil })
+	for _, m := range mixes {
+		m.renews = true
 	}
 	rotate(2)
 	await(t, "the keys of the last turn", func() bool { return stats().Socket.Done >= 2 && vk.Health() == nil })

@@ -12,8 +12,9 @@ import (
 // Each set replaces the one before, file by file and each as a whole; only their owner can read the files.
 //
 // The files have the key that encrypts now, the one after it, and the one before it. Where there is no such
-// key, the current one stands in its place. When no key encrypts, the files stay as they are. Close leaves
-// them.
+// key, the current one stands in its place. HAProxy encrypts with the one after it, as soon as that was in
+// the schedule for RotateEvery: it renews tickets of other keys alone. When no key encrypts, the files stay
+// as they are. Close leaves them.
 type KeyFiles struct {
 	// HAProxy is the file that a HAProxy names as tls-ticket-keys.
 	HAProxy string

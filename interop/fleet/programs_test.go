@@ -16,16 +16,15 @@ type program struct {
 	name  string
 	alone bool // each return has a first connection of its own
 	ids   bool // in TLS 1.2 it knows only ids
-	once  bool // in TLS 1.3 it offers a ticket once
 	keeps bool // in TLS 1.2 it keeps the ticket of a full handshake, whatever comes later
 	back  func(t *testing.T, port, version string, n int) []bool
 }
 
 var programs = []program{
-	{name: "sessl", once: true, back: kindReturns(map[string]string{v12: ours12, v13: ours13})},
+	{name: "sessl", back: kindReturns(map[string]string{v12: ours12, v13: ours13})},
 	{name: "crypto/tls", back: kindReturns(map[string]string{v12: theirs12, v13: theirs13})},
 	{name: "openssl s_client", keeps: true, back: openssl},
-	{name: "curl", ids: true, once: true, back: curl},
+	{name: "curl", ids: true, back: curl},
 	{name: "gnutls-cli", alone: true, back: gnutls},
 	{name: "python", back: script(visits.Python)},
 	{name: "node", back: script(visits.Node)},

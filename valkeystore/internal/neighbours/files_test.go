@@ -19,7 +19,9 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(f.Nginx[0], []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []Set{setOf(keys, 0, 1, 2), setOf(keys, 1, 2, 3)} {
+	early := setOf(keys, 1, 2, 3)
+	early.Early = true
+	for _, s := range []Set{setOf(keys, 0, 1, 2), setOf(keys, 1, 2, 3), early} {
 		if err := f.Write(s); err != nil {
 			t.Fatal(err)
 		}
@@ -28,6 +30,9 @@ func TestWrite(t *testing.T) {
 			b, _ := (&fake{n: k.n}).SecretBytes()
 			want[[]string{"old", "current", "next"}[i]] = string(b)
 			want["haproxy"] += k.text() + "\n"
+		}
+		if s.Early { // HAProxy encrypts with the next one
+			want["haproxy"] = keys[1].text() + "\n" + keys[3].text() + "\n" + keys[2].text() + "\n"
 		}
 		for file, text := range want {
 			got, err := os.ReadFile(name(file))

@@ -45,7 +45,7 @@ func fakes(n int) (all []*fake) {
 
 // setOf makes a set of the keys of those numbers: old, current, next.
 func setOf(keys []*fake, old, current, next int) Set {
-	return Set{keys[old], keys[current], keys[next]}
+	return Set{Old: keys[old], Current: keys[current], Next: keys[next]}
 }
 
 // text is the key in HAProxy's form.

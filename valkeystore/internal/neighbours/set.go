@@ -5,6 +5,7 @@ package neighbours
 import (
 	"bytes"
 	"encoding/base64"
+	"time"
 
 	"sessl/valkeystore/internal/schedule"
 )
@@ -12,16 +13,20 @@ import (
 // A Set is what a neighbour has of a schedule. Next opens tickets of machines whose clock is a little ahead,
 // and Old those that were made before the last turn. A neighbour must have three keys: where there is no old
 // or no next one, the current key stands in its place, so that a neighbour never encrypts with any other.
-type Set struct{ Old, Current, Next schedule.Secret }
+type Set struct {
+	Old, Current, Next schedule.Secret
+	Early              bool // all machines have Next, by what is known here
+}
 
-// SetOf returns the set of a machine's places. ok is false if no key encrypts: a neighbour cannot do without.
-func SetOf(at schedule.Places) (s Set, ok bool) {
+// SetOf returns the set of a machine's places, in a fleet whose machines have asked for the schedule within
+// period. ok is false if no key encrypts: a neighbour cannot do without.
+func SetOf(at schedule.Places, period time.Duration) (s Set, ok bool) {
 	if at.Current.Secret == nil {
 		return s, false
 	}
 	s = Set{Old: at.Current.Secret, Current: at.Current.Secret, Next: at.Current.Secret}
 	if len(at.Ahead) > 0 {
-		s.Next = at.Ahead[0].Secret
+		s.Next, s.Early = at.Ahead[0].Secret, at.Now.Sub(at.Ahead[0].Made) >= period
 	}
 	if len(at.Old) > 0 {
 		s.Old = at.Old[0].Secret
@@ -32,7 +37,7 @@ func SetOf(at schedule.Places) (s Set, ok bool) {
 // Equal reports whether two sets have the same keys.
 func (s Set) Equal(other Set) bool {
 	return s.Current != nil && other.Current != nil && s.Old.Name() == other.Old.Name() &&
-		s.Current.Name() == other.Current.Name() && s.Next.Name() == other.Next.Name()
+		s.Current.Name() == other.Current.Name() && s.Next.Name() == other.Next.Name() && s.Early == other.Early
 }
 
 const (
@@ -42,9 +47,15 @@ const (
 	haproxys = 3 // keys that HAProxy has
 )
 
-// lines are the keys as HAProxy has them, oldest first: the last but one encrypts. The caller wipes them.
+// lines are the keys as HAProxy has them: the last but one encrypts. It is the next one as soon as all
+// machines have that, because HAProxy renews a ticket in TLS 1.3 only if it does not encrypt with its key,
+// and machines make tickets with the current one. The caller wipes them.
 func (s Set) lines() (all [haproxys][]byte, err error) {
-	for i, k := range []schedule.Secret{s.Old, s.Current, s.Next} {
+	keys := [haproxys]schedule.Secret{s.Old, s.Current, s.Next}
+	if s.Early {
+		keys[1], keys[2] = s.Next, s.Current
+	}
+	for i, k := range keys {
 		if all[i], err = line(k); err != nil {
 			wipe(all[:])
 			return all, err

@@ -33,6 +33,7 @@ type Places struct {
 	Current Key
 	Ahead   []Key // the next one first
 	Old     []Key // newest first
+	Now     time.Time
 }
 
 // A Plan is what the machines of a fleet have in common.
@@ -99,6 +100,7 @@ func (p Plan) place(s *Schedule, now time.Time) (at Places, until time.Time) {
 			until = t
 		}
 	}
+	at.Now = now
 	current := p.current(s, now)
 	for i, k := range s.Keys {
 		switch open := p.opensTill(s, i); {
