@@ -142,6 +142,43 @@ func TestServerName(t *testing.T) {
 	}
 }
 
+// token is what must not be sent in the clear.
+type token struct{}
+
+func (token) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	info, _ := credentials.RequestInfoFromContext(ctx)
+	err := credentials.CheckSecurityLevel(info.AuthInfo, credentials.PrivacyAndIntegrity)
+	return map[string]string{"authorization": "secret"}, err
+}
+
+func (token) RequireTransportSecurity() bool { return true }
+
+// Neither side takes a suite without encryption for one that keeps secrets.
+func TestSuiteWithoutEncryption(t *testing.T) {
+	leaveNothing(t)
+	null := func(cfg *ssl.Config) {
+		cfg.SecurityLevel, cfg.CipherSuites = ssl.InsecureSecurityLevel0, []uint16{ssltest.SuiteNULL}
+		cfg.MaxVersion = ssl.VersionTLS12
+	}
+	rsa := func(cfg *ssl.Config) { cfg.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")} }
+	l, level := ssltest.Listen(t), make(chan credentials.SecurityLevel, 1)
+	serve(t, l, serverCreds(t, null, rsa), func(ctx context.Context) error {
+		p, _ := peer.FromContext(ctx)
+		level <- p.AuthInfo.(credentials.TLSInfo).SecurityLevel
+		return nil
+	})
+	cc := dial(t, l.Addr().String(), clientCreds(t, null))
+	if err := call(t, cc); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-level; got != credentials.IntegrityOnly {
+		t.Errorf("the server says %v", got)
+	}
+	if err := call(t, cc, grpc.PerRPCCredentials(token{})); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("with a secret: %v", err)
+	}
+}
+
 // An RPC may go to another authority in the server's certificate, and to no other.
 func TestCallAuthority(t *testing.T) {
 	leaveNothing(t)

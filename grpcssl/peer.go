@@ -53,9 +53,13 @@ func (a localAddr) String() string {
 
 // authInfo describes a peer to gRPC and its users.
 func authInfo(state ssl.ConnectionState) credentials.TLSInfo {
+	level := credentials.PrivacyAndIntegrity
+	if state.CipherBits == 0 { // a suite without encryption, which InsecureSecurityLevel0 permits
+		level = credentials.IntegrityOnly
+	}
 	info := credentials.TLSInfo{
 		State:          state.TLS(),
-		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: level},
 	}
 	if len(state.PeerCertificates) > 0 {
 		info.SPIFFEID = spiffeID(state.PeerCertificates[0])

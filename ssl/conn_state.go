@@ -12,6 +12,7 @@ type ConnectionState struct {
 	Version            uint16 // VersionTLS12, VersionTLS13 (SSL_version)
 	CipherSuite        uint16 // number in the TLS registry
 	CipherName         string // OpenSSL's name for it (SSL_CIPHER_get_name)
+	CipherBits         int    // of its encryption, 0 if it has none (SSL_CIPHER_get_bits)
 	Group              string // key exchange group, "" on 1.1.1 or if none (SSL_get0_group_name)
 	NegotiatedProtocol string // by ALPN (SSL_get0_alpn_selected)
 	DidResume          bool   // a session was reused (SSL_session_reused, except for external keys)

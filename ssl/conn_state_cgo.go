@@ -36,6 +36,7 @@ func (c *Conn) readInfo(p connPtr) settled {
 		Version:            uint16(i.version),
 		CipherSuite:        uint16(i.cipher),
 		CipherName:         C.GoString(i.cipher_name),
+		CipherBits:         int(i.cipher_bits),
 		Group:              heapString(i.group),
 		NegotiatedProtocol: C.GoStringN((*C.char)(unsafe.Pointer(i.alpn)), C.int(i.alpn_len)),
 		DidResume:          i.reused != 0 && i.external_psk == 0,

@@ -315,6 +315,7 @@ typedef struct sessl_conn_info {
     int offered;                         /* a session that this version could resume was */
     int unknown_id;                      /* a server was shown the id of none */
     uint16_t cipher;
+    int cipher_bits;                               /* 0 without encryption */
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const char *scheme;                            /* static, or the SSL_CTX's */
     int retried;                                   /* there was a HelloRetryRequest */

@@ -125,6 +125,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->unknown_id = unknown_id(c);
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
+    i->cipher_bits = cipher == NULL ? 0 : SSL_CIPHER_get_bits(cipher, NULL);
     i->group = group_name(c->ssl);
     i->scheme = sessl_conn_peer_scheme(c);
     i->retried = c->retried || c->hold.again;

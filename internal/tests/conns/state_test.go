@@ -111,6 +111,32 @@ func TestServerSeesSNIAndState(t *testing.T) {
 	})
 }
 
+// Both ends know how many bits the key of the encryption has, and that there are none without encryption.
+func TestCipherBits(t *testing.T) {
+	leakcheck.Test(t)
+	for suite, bits := range map[uint16]int{ssltest.SuiteNULL: 0, ssltest.SuiteRSAAES128: 128,
+		ssltest.SuiteRSAAES256: 256, ssltest.SuiteAES128GCM13: 128, ssltest.SuiteAES256GCM13: 256} {
+		srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+		srv.Certificates = []ssl.Certificate{ssltest.KeyPair(t, "server-rsa")}
+		for _, cfg := range []*ssl.Config{srv, cli} {
+			cfg.CipherSuites = []uint16{suite}
+			if suite>>8 != 0x13 {
+				cfg.MaxVersion = ssl.VersionTLS12
+			}
+			if bits == 0 {
+				cfg.SecurityLevel = ssl.InsecureSecurityLevel0
+			}
+		}
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		for _, c := range []*ssl.Conn{p.Client, p.Server} {
+			if st := c.ConnectionState(); st.CipherSuite != suite || st.CipherBits != bits {
+				t.Errorf("%s has %d bits, want %d", st.CipherName, st.CipherBits, bits)
+			}
+		}
+	}
+}
+
 func TestExportKeyingMaterialAgrees(t *testing.T) {
 	ssltest.ForEachForm(t, func(t *testing.T, fm ssltest.Form, srv, cli *ssl.Config) {
 		p := ssltest.NewTCPPair(t, cli, srv)
