@@ -18,7 +18,7 @@ type fault struct {
 	again   func(f *fleet) // twenty times a second while it lasts; nil means nothing
 	end     func(f *fleet) // nil means nothing
 	misses  bool           // clients of other machines cannot resume meanwhile, whatever is shared
-	cutsOff bool           // connections to a machine end with it, and their clients see that
+	cutsOff bool           // connections to a machine end with it
 }
 
 // faults are all that docs/fleet.md tells of.

@@ -27,6 +27,7 @@ type options struct {
 	rotate time.Duration // a ticket key encrypts for so long; 0 means 2 s
 	skews  []time.Duration
 	more   []string                     // flags of sessl serve
+	anew   bool                         // of its clients
 	site   func(t *testing.T, f *fleet) // sets up the database; nil means one, behind proxies
 }
 

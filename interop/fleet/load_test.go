@@ -18,6 +18,7 @@ type visit struct {
 	at     time.Time
 	took   time.Duration // to the end of the answer
 	full   bool
+	cut    bool // a first one has died with its machine
 	err    error
 }
 
@@ -40,6 +41,7 @@ func startLoad(t *testing.T, f *fleet) *load {
 	every := clients * time.Second / time.Duration(*rate)
 	for i := range clients {
 		c := newClient(t, kinds[i%len(kinds)], f.port())
+		c.anew = f.options.anew
 		if v := c.visit(); v.err != nil {
 			t.Fatalf("the first visit of %s: %v", c.kind, v.err)
 		}
@@ -80,6 +82,7 @@ func (l *load) comeBack(ctx context.Context, n int, c *client, every, first time
 // A span is what came of the visits that began in a time.
 type span struct {
 	visits, errors, full int
+	cut                  int            // made again
 	why                  error          // the first error
 	kinds                map[string]int // full handshakes
 	times                []time.Duration
@@ -96,6 +99,9 @@ func (l *load) between(from, to time.Time) span {
 		}
 		s.visits++
 		s.times = append(s.times, v.took)
+		if v.cut {
+			s.cut++
+		}
 		switch {
 		case v.err != nil:
 			s.errors++
