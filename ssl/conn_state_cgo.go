@@ -297,12 +297,16 @@ func (c *Conn) withLive(f func(connPtr)) {
 	}
 }
 
-// Pending returns how many decrypted bytes a Read would return without further input (SSL_pending).
+// Pending returns how many decrypted bytes a Read would return without further input (SSL_pending),
+// those that [Conn.RequestClientCertificate] has read included.
 func (c *Conn) Pending() int {
 	n := 0
 	c.withSSL("Conn.Pending", func(p connPtr) error {
 		n = int(C.sessl_conn_pending(p))
 		return nil
 	})
+		c.reading.keeping.Lock()
+		n += len(c.reading.kept)
+		c.reading.keeping.Unlock()
 	return n
 }

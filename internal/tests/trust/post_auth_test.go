@@ -210,6 +210,33 @@ func TestPostHandshakeAuthKeepsData(t *testing.T) {
 	})
 }
 
+// Pending counts what is kept for Read.
+func TestPostHandshakeAuthPending(t *testing.T) {
+	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
+		p := ssltest.NewTCPPair(t, cli, srv)
+		p.MustShake(t)
+		const words = "before the answer"
+		if _, err := p.Client.Write([]byte(words)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Request(t); err != nil {
+			t.Fatal(err)
+		}
+		for left := len(words); ; left-- {
+			if n := p.Server.Pending(); n != left {
+				t.Errorf("%d bytes are pending, want %d", n, left)
+			}
+			if left == 0 {
+				break
+			}
+			if n, err := p.Server.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		p.CloseBoth()
+	})
+}
+
 // Each level of ClientAuth decides as it does in a handshake.
 func TestPostHandshakeAuthLevels(t *testing.T) {
 	ssltest.ForEachLater(t, func(t *testing.T, srv, cli *ssl.Config) {
