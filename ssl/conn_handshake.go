@@ -287,7 +287,7 @@ func (c *Conn) inspect() error {
 // checkPeer checks what a resumption skips, and stamps the sessions of an accepted
 // peer. mu is held.
 func (c *Conn) checkPeer(p connPtr, now settled) error {
-	if c.isAnonymous(now) {
+	if now.anonymous && !c.server && c.judges() {
 		return fail("handshake", errAnonymous)
 	}
 	if !c.ctx.verify {
@@ -309,12 +309,10 @@ func (c *Conn) checkPeer(p connPtr, now settled) error {
 	return c.setStamp(p, c.stampNow())
 }
 
-// isAnonymous reports whether a server that must show something has shown nothing: TLS 1.2 has suites
-// for that, which libssl allows at security level 0. There it ignores SSL_VERIFY_PEER. mu is held.
-func (c *Conn) isAnonymous(now settled) bool {
-	return !c.server && !now.hasPeer && !c.info.state.DidResume && c.info.state.PSKIdentity == "" &&
-		(c.ctx.verify || c.ctx.verifyConnection != nil)
-}
+// judges reports whether a client verifies its server, or the application does. Then the server must
+// show something. TLS 1.2 has suites for servers that show nothing, which libssl allows at security
+// level 0, and in which it ignores SSL_VERIFY_PEER.
+func (c *Conn) judges() bool { return c.ctx.verify || c.ctx.verifyConnection != nil }
 
 // stampNow is the stamp of sessions whose peer this connection has verified.
 func (c *Conn) stampNow() []byte { return c.stampOfKind(stampCertificate) }

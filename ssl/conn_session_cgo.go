@@ -121,7 +121,9 @@ func (c *Conn) withSSL(op string, f func(connPtr) error) error {
 //   - with a cipher suite that is not offered (in TLS 1.3, whose hash no offered suite has),
 //   - with a maximum fragment length, with compression, or with a session id context,
 //     which is a server's,
-//   - with a ticket of more than 48 KiB.
+//   - with a ticket of more than 48 KiB,
+//   - of TLS 1.3 and past its lifetime, which libssl leaves out by itself,
+//   - of an anonymous cipher suite, if VerifyConnection is to judge the server.
 //
 // SetSession accepts such sessions but does not offer them, and the handshake is a full
 // one: see SessionOffered and ReuseState. The last call that succeeded counts.
@@ -229,6 +231,9 @@ func (c *Conn) offer(op string, p connPtr, q sessionPtr, dup bool) error {
 		C.sessl_conn_withhold(p) // also undoes an earlier call
 		c.sessions.offered = withheld
 		c.sessions.notOffered = ReuseOtherConfig
+		if w.fits == C.SESSL_FIT_OLD {
+			c.sessions.notOffered = ReuseExpired
+		}
 		why := cmp.Or(c.earlyTerms(q, &w).not, "the session cannot be offered by this connection")
 		c.early.terms = earlyTerms{not: why}
 		return nil
@@ -258,7 +263,7 @@ func (c *Conn) SessionOffered() bool {
 // libssl checks neither certificate nor name. mu is held.
 func (c *Conn) trusts(p connPtr, s sessionPtr, w *weighed) bool {
 	if !c.ctx.verify {
-		return true
+		return w.anonymous == 0 || !c.judges()
 	}
 	kind, name := c.stampOf(w)
 	if kind == stampPSK {

@@ -67,18 +67,20 @@ func (c *Conn) readInfo(p connPtr) settled {
 	if i.ticket_data_len > 0 {
 		c.info.state.TicketData = C.GoBytes(unsafe.Pointer(i.ticket_data), C.int(i.ticket_data_len))
 	}
-	return settled{session: i.session, hasPeer: i.has_peer != 0, raw: rawPeer(i.raw),
-		early: EarlyDataStatus(i.early), chain: unsafe.Slice((*byte)(i.chain), int(i.chain_len))}
+	return settled{session: i.session, hasPeer: i.has_peer != 0, anonymous: i.anonymous != 0,
+		raw: rawPeer(i.raw), early: EarlyDataStatus(i.early),
+		chain: unsafe.Slice((*byte)(i.chain), int(i.chain_len))}
 }
 
 // settled is what only the end of the handshake has to know. session is borrowed, under mu, and chain,
 // the note of the peer's chain, from it.
 type settled struct {
-	session sessionPtr
-	chain   []byte
-	hasPeer bool // it has shown a certificate, or a raw public key
-	raw     rawPeer
-	early   EarlyDataStatus
+	session   sessionPtr
+	chain     []byte
+	hasPeer   bool // it has shown a certificate, or a raw public key
+	anonymous bool // its suite has neither
+	raw       rawPeer
+	early     EarlyDataStatus
 }
 
 // readPeer finds out what is known of the peer's certificates, and notes it with the
@@ -303,10 +305,10 @@ func (c *Conn) Pending() int {
 	n := 0
 	c.withSSL("Conn.Pending", func(p connPtr) error {
 		n = int(C.sessl_conn_pending(p))
-		return nil
-	})
 		c.reading.keeping.Lock()
 		n += len(c.reading.kept)
 		c.reading.keeping.Unlock()
+		return nil
+	})
 	return n
 }

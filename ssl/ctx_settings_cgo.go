@@ -177,9 +177,11 @@ func (c *Conn) ownTickets() int {
 // connections with an equal context resume them (SSL_set_session_id_context). It is meant,
 // for example, for tenants that a PROXY header tells apart. On a server that asks for
 // certificates or has PSKs, the context in force is a hash of b and of the demands on
-// clients, as with Config.SessionIDContext. If GetConfigForClient chooses another Ctx, that
-// Ctx's context counts. SetSessionIDContext returns ErrClient on a client,
-// ErrHandshakeStarted after the handshake has begun, and ErrRange unless b has 1 to 32 bytes.
+// clients, as with Config.SessionIDContext. On any other it is b alone, in place of the
+// default: any Ctx with the same ticket keys or store resumes under an equal b, whatever its
+// certificates are. If GetConfigForClient chooses another Ctx, that Ctx's context counts.
+// SetSessionIDContext returns ErrClient on a client, ErrHandshakeStarted after the handshake
+// has begun, and ErrRange unless b has 1 to 32 bytes.
 func (c *Conn) SetSessionIDContext(b []byte) error {
 	const op = "Conn.SetSessionIDContext"
 	return c.beforeHandshake(op, func(p connPtr) error {

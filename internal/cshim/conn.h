@@ -236,15 +236,17 @@ int sessl_conn_verify_again(sessl_conn *c, SSL_SESSION *s);
 #define SESSL_FIT_OK 0
 #define SESSL_FIT_NOT 1   /* not in a ClientHello of this connection */
 #define SESSL_FIT_NEVER 2 /* in none */
+#define SESSL_FIT_OLD 3   /* not any more */
 
 /* What decides about offering a session, and is borrowed from it. */
 typedef struct sessl_weighed {
     int fits; /* SESSL_FIT_* */
     int version;
     uint32_t max_early;
-    int64_t now; /* as libssl sees it */
-    int peer_ok; /* there is a leaf, which has not expired */
-    int raw;     /* SESSL_RAW_*: what there is instead of a leaf */
+    int64_t now;   /* as libssl sees it */
+    int peer_ok;   /* there is a leaf, which has not expired */
+    int raw;       /* SESSL_RAW_*: what there is instead of a leaf */
+    int anonymous; /* its suite has neither */
     const uint8_t *stamp, *chain;
     size_t stamp_len, chain_len;
 } sessl_weighed;
@@ -316,6 +318,7 @@ typedef struct sessl_conn_info {
     int unknown_id;                      /* a server was shown the id of none */
     uint16_t cipher;
     int cipher_bits;                               /* 0 without encryption */
+    int anonymous;                                 /* its suite is */
     const char *cipher_name, *group, *server_name; /* borrowed from the SSL, or static */
     const char *scheme;                            /* static, or the SSL_CTX's */
     int retried;                                   /* there was a HelloRetryRequest */

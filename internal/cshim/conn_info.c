@@ -124,6 +124,7 @@ void sessl_conn_get_info(sessl_conn *c, sessl_conn_info *i)
     i->offered = (c->offers & offers_of(i->version)) != 0;
     i->unknown_id = unknown_id(c);
     i->cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
+    i->anonymous = sessl_cipher_anonymous(cipher);
     i->cipher_name = cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
     i->cipher_bits = cipher == NULL ? 0 : SSL_CIPHER_get_bits(cipher, NULL);
     i->group = group_name(c->ssl);

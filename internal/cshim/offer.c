@@ -74,6 +74,15 @@ static int is_whole(SSL_SESSION *s)
         && (SSL_SESSION_get_protocol_version(s) == TLS1_3_VERSION ? key > 0 : key == TLS12_KEY);
 }
 
+/* In TLS 1.3 libssl leaves out a session that is older than its server wants (RFC 8446, 4.6.1). */
+static int is_old(const SSL_SESSION *s)
+{
+    sessl_life l;
+
+    sessl_session_get_life(s, &l);
+    return l.version == TLS1_3_VERSION && l.began < sessl_now() - l.hint;
+}
+
 static int fits(sessl_conn *c, SSL_SESSION *s)
 {
     const unsigned char *ticket;
@@ -83,6 +92,8 @@ static int fits(sessl_conn *c, SSL_SESSION *s)
 
     if (!is_whole(s))
         return SESSL_FIT_NEVER;
+    if (is_old(s))
+        return SESSL_FIT_OLD;
     SSL_SESSION_get0_ticket(s, &ticket, &ticket_len);
     SSL_SESSION_get0_id_context(s, &context);
     ok = sessl_has_version(c->ssl, version, version)
@@ -102,6 +113,7 @@ void sessl_conn_weigh(sessl_conn *c, SSL_SESSION *s, sessl_weighed *w)
     w->now = sessl_now();
     w->peer_ok = sessl_session_peer_fits(s, NULL);
     w->raw = sessl_session_rate_raw(c->ssl, s);
+    w->anonymous = sessl_cipher_anonymous(SSL_SESSION_get0_cipher(s));
     w->stamp_len = sessl_session_note(s, SESSL_STAMP, &w->stamp);
     w->chain_len = sessl_session_note(s, SESSL_CHAIN, &w->chain);
     sessl_err_clear();

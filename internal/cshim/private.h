@@ -126,6 +126,7 @@ int sessl_has_version(SSL *ssl, int min, int max);
 /* ---- system.c ---- */
 
 int sessl_cipher_is13(const SSL_CIPHER *c);
+int sessl_cipher_anonymous(const SSL_CIPHER *c);
 
 /* ---- trust.c ---- */
 

@@ -36,6 +36,12 @@ int sessl_cipher_is13(const SSL_CIPHER *c)
     return strcmp(SSL_CIPHER_get_version(c), "TLSv1.3") == 0;
 }
 
+/* In an anonymous suite a server shows nothing, and knows no PSK. */
+int sessl_cipher_anonymous(const SSL_CIPHER *c)
+{
+    return c != NULL && SSL_CIPHER_get_auth_nid(c) == NID_auth_null;
+}
+
 /* Whether the suites of TLS 1.3, or those of the versions before, are name and no more. */
 static int is_only(SSL_CTX *ctx, int want13, const char *name)
 {

@@ -40,10 +40,22 @@ func TestSessionsExpire(t *testing.T) {
 			if p.Server.SessionReused() || p.Client.SessionReused() {
 				t.Error("what the application offers is resumed a minute after its end")
 			}
+			if got, want := p.Client.ReuseState(), expiredState(fm.Version); got != want {
+				t.Errorf("what the application offers is %q a minute after its end, want %q", got, want)
+			}
 			p.CloseBoth()
 			if st := cache.Stats(); st.Expired == 0 {
 				t.Errorf("the client's cache: %+v", st)
 			}
 		})
 	}
+}
+
+// expiredState is what becomes of an expired session that an application offers: libssl leaves it out
+// of a ClientHello of TLS 1.3, and offers it in TLS 1.2.
+func expiredState(version uint16) ssl.ReuseState {
+	if version == ssl.VersionTLS13 {
+		return ssl.ReuseExpired
+	}
+	return ssl.ReuseDeclined
 }

@@ -119,9 +119,11 @@ func TestAttackLeafExpiresMeanwhile(t *testing.T) {
 
 	for _, a := range attacks {
 		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), ssltest.CertExpired)
-		// Here the server's leaf is fine: the session is offered. On the server it has not
-		// outlived the client's certificate, so the handshake is a full one.
-		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered ||
+		// Here the server's leaf is fine: in TLS 1.2 the session is offered. On the server it has not
+		// outlived the client's certificate, so the handshake is a full one. In TLS 1.3 it is older than
+		// the server's hint, and libssl leaves it out.
+		old := a.Version == ssl.VersionTLS13
+		if got := ssltest.Try(t, a.known, a.asks, a.m); got.Offered == old || got.Reused ||
 			ssltest.VerifyCode(got.Server) != ssltest.CertExpired {
 			t.Errorf("%s, expired client: %+v", a.Name, got)
 		}

@@ -51,3 +51,38 @@ func TestAnonymousServer(t *testing.T) {
 		p.CloseBoth()
 	}
 }
+
+// A session of such a server is no way around: who judges does not offer it.
+func TestAnonymousSession(t *testing.T) {
+	leakcheck.Test(t)
+	srv, cli := ssltest.ServerConfig(t), ssltest.ClientConfig(t)
+	for _, c := range []*ssl.Config{srv, cli} {
+		c.SecurityLevel, c.MaxVersion = ssl.InsecureSecurityLevel0, ssl.VersionTLS12
+		c.CipherSuites = []uint16{anonymous}
+	}
+	cli.InsecureSkipVerify = true
+	sctx := ssltest.NewServerCtx(t, srv)
+	p := ssltest.Meet(t, ssltest.NewClientCtx(t, cli), sctx, nil)
+	s := ssltest.SessionOf(t, p.Client)
+	p.CloseBoth()
+	p = ssltest.Meet(t, ssltest.NewClientCtx(t, cli), sctx, s)
+	if !p.Client.SessionReused() {
+		t.Error("not resumed by a client that does not look")
+	}
+	p.CloseBoth()
+
+	asked := false
+	cli.VerifyConnection = func(ssl.ConnectionState) error { asked = true; return nil }
+	a, b := ssltest.TCPPipe(t)
+	p = ssltest.NewPair(t, ssltest.NewClientCtx(t, cli), sctx, a, b)
+	if err := p.Client.SetSession(s); err != nil {
+		t.Fatal(err)
+	}
+	if p.Client.SessionOffered() {
+		t.Error("a client that judges offers it")
+	}
+	if err, _ := p.Shake(); err == nil || !strings.Contains(err.Error(), "no certificate") || asked {
+		t.Errorf("%v, asked is %t", err, asked)
+	}
+	p.CloseBoth()
+}

@@ -238,7 +238,8 @@ func TestAttackCRLExpiresMeanwhile(t *testing.T) {
 	clock.Pass(time.Minute + 2*time.Second) // OpenSSL counts in seconds
 	for _, a := range attacks {
 		ssltest.WantFull(t, ssltest.Try(t, a.cli, a.srv, a.s), crlExpired)
-		if got := ssltest.Try(t, a.known, a.asks, a.m); !got.Offered || got.Reused ||
+		old := a.Version == ssl.VersionTLS13 // then libssl leaves out what is older than the server's hint
+		if got := ssltest.Try(t, a.known, a.asks, a.m); got.Offered == old || got.Reused ||
 			ssltest.VerifyCode(got.Server) != crlExpired {
 			t.Errorf("%s, server's lists: %+v", a.Name, got)
 		}
