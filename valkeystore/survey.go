@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -94,7 +95,9 @@ func (c *Client) survey(ctx context.Context) (*Survey, error) {
 	if s.Now, err = serverTime(parts); err != nil {
 		return nil, err
 	}
-	s.Policy = text(parts[2])
+	if s.Policy = text(parts[2]); strings.Trim(s.Policy, policyLetters) != "" || len(s.Policy) > maxPolicy {
+		return nil, errOtherReply
+	}
 	if len(parts) == 3 || parts[3].IsNil() {
 		return s, nil
 	}
@@ -105,6 +108,12 @@ func (c *Client) survey(ctx context.Context) (*Survey, error) {
 	s.read(value, vault{c})
 	return s, nil
 }
+
+// What a maxmemory-policy is made of.
+const (
+	policyLetters = "abcdefghijklmnopqrstuvwxyz-"
+	maxPolicy     = 32
+)
 
 // read takes the schedule apart.
 func (s *Survey) read(value string, v vault) {

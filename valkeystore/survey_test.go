@@ -116,3 +116,26 @@ func TestSurveyOtherAnswers(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// A policy is a word, or the answer is none.
+func TestSurveyPolicy(t *testing.T) {
+	leakcheck.Test(t)
+	policy := ""
+	c := opened(t, dbtest.Fake(t, func(words []string) string {
+		if len(words) < 4 {
+			return "+OK\r\n"
+		}
+		_, args := script(words)
+		return array(args[0], "1800000000", "0", policy)
+	}))
+	for _, x := range []struct {
+		policy string
+		good   bool
+	}{{"noeviction", true}, {"volatile-lru", true}, {"no\x1b[2J", false}, {strings.Repeat("a", 33), false}} {
+		policy = x.policy
+		s, err := c.Survey(t.Context())
+		if x.good != (err == nil) || x.good && s.Policy != x.policy {
+			t.Errorf("%q: %+v, %v", x.policy, s, err)
+		}
+	}
+}

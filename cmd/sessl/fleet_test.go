@@ -199,6 +199,17 @@ func TestFleetStatusErrorJSON(t *testing.T) {
 	}
 }
 
+// What a database says reaches a terminal as text.
+func TestFleetHostileText(t *testing.T) {
+	leakcheck.Test(t)
+	addr := dbtest.Fake(t, func([]string) string { return "-ERR \x1b[2J\u202e\a\r\n" })
+	r := sessl(t, "fleet", "status", "valkey://"+addr+"/shop", "--seal-key", newSealKeyFile(t),
+		"--timeout", "1s")
+	if r.code != exitError || !strings.Contains(r.errOut, `\x1b[2J\u202e\a`) {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Where the database has no schedule, nothing is said to be void, and nothing is written.
 func TestFleetRevokeNothing(t *testing.T) {
 	leakcheck.Test(t)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -73,8 +75,19 @@ func subcommands(root *cobra.Command) (all []*cobra.Command) {
 	return all
 }
 
-// oneLine returns the text of err without line breaks.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine returns the text of err without line breaks, and with an escape for each character that a terminal
+// would obey: a peer may have written it.
+func oneLine(err error) string {
+	var b strings.Builder
+	for _, r := range strings.Join(strings.Fields(err.Error()), " ") {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
