@@ -196,7 +196,7 @@ deps-proof: deps-fleet
 # PROOF chooses what runs, such as PROOF='-run TestRotation' or PROOF='-args -short-proof'.
 PROOF ?=
 
-fleet-proof: deps-proof ## a fleet of real servers behind HAProxy whose databases break, under load: tables in build/fleet-proof.md, in half an hour
+fleet-proof: deps-proof ## a fleet of real servers behind HAProxy whose databases break, under load: tables in build/fleet-proof.md, in three quarters of an hour
 	mkdir -p build
 	cd cmd/sessl && $(GO) test -c -o ../../build/sessl.test .
 	cd interop && $(GO) vet ./fleet && $(GO) run $(STATICCHECK) ./fleet && \
