@@ -52,7 +52,8 @@ func TestRevokeHeardBeforeTheList(t *testing.T) {
 	c = opened(t, addr)
 	close(begun)
 	c.Cache()
-	await(t, "all are forgotten", func() bool { return c.keeping.stats.revoked.Load() == 3 })
+	// What is heard may be dropped with its connection, as the list has it, too.
+	await(t, "all are forgotten", func() bool { return lists.Load() > 1 && c.keeping.stats.revoked.Load() >= 2 })
 }
 
 // missing is a machine that is cut off and has a session in its own cache, which another one has revoked.
