@@ -83,6 +83,7 @@ func TestOpenRefuses(t *testing.T) {
 		{url + "?addr", good(), ssl.ErrConfig, "host"},
 		{url + "?addr=a/b", good(), ssl.ErrConfig, "host"},
 		{url + "?db=x", good(), ssl.ErrConfig, "db"},
+		{url + "?master=", good(), ssl.ErrConfig, "master"},
 		{url + "?db=-1", good(), ssl.ErrConfig, "db"},
 		{url + "?db=1&db=2", good(), ssl.ErrConfig, "more than once"},
 		{url + "?%", good(), ssl.ErrConfig, "query"},

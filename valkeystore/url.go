@@ -73,7 +73,9 @@ func (at *location) query(u *url.URL) error {
 	if len(values["master"]) > 1 || len(values["db"]) > 1 {
 		return configError("master or db is in the URL's query more than once")
 	}
-	at.master = values.Get("master")
+	if at.master = values.Get("master"); values.Has("master") && at.master == "" {
+		return configError("master in the URL is no name")
+	}
 	if values.Has("db") {
 		if at.db, err = strconv.Atoi(values.Get("db")); err != nil || at.db < 0 || at.db > maxDB {
 			return configError("db in the URL is no number from 0 to %d", maxDB)
